@@ -1,13 +1,13 @@
-//! Which instants a schedule names, by brute force: every second of the window
-//! is turned into a civil time and held against the fields as sets.
+//! Fire times of a schedule, by brute force: every second of the window is turned into a civil time
+//! and compared with the fields as sets.
 //!
-//! It must never share code with Horolog or with its cron libraries: a mistake
-//! that both make would go unseen. It is slow and simple on purpose.
+//! No code is shared with Horolog or with its cron libraries: a common mistake would go unseen. The
+//! code is slow and simple on purpose.
 //!
-//! The rule for clock changes is Horolog's default: what the clock skips of fixed hours fires once,
-//! at the end of the gap (an hour field with `*`, a range or a step goes on without); what comes
-//! twice fires twice when seconds, minutes or hours hold `*`, a range or a step, else the first
-//! time.
+//! The rule for clock changes is Horolog's default: a fixed hour that the clock skips fires once,
+//! at the end of the gap (an hour field with `*`, a range or a step continues normally); a time
+//! that comes twice fires twice when seconds, minutes or hours hold `*`, a range or a step, else
+//! the first time.
 
 use crate::{history::Micros, job::SECOND};
 use anyhow::{Context, bail, ensure};
@@ -15,8 +15,8 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// Offsets change on whole minutes in every zone since 1972.
 const MINUTE: i64 = 60;
-/// Longer than any clock was ever turned back: a scan that starts so much earlier knows what comes
-/// twice.
+/// Longer than any clock was ever turned back: a scan that starts this much earlier knows the times
+/// that come twice.
 const LONGEST_FOLD: i64 = 3 * 3_600;
 
 /// The fire times of a six-field cron expression in a zone, of the window with both ends.
@@ -33,7 +33,8 @@ pub fn cron(
     let mut found = Vec::new();
     let mut minute = (first - LONGEST_FOLD).div_euclid(MINUTE) * MINUTE;
     let mut offset = offset_at(&zone, minute - MINUTE)?;
-    let mut twice_until = i64::MIN; // instants before it, since the clock was turned back, show civil times for the second time
+    // After the clock was turned back, instants before this show civil times for the second time.
+    let mut twice_until = i64::MIN;
     while minute <= last {
         let now = offset_at(&zone, minute)?;
         let mut gap_end = false;
@@ -91,9 +92,8 @@ impl Fields {
         let [second, minute, hour, day, month, weekday] = texts[..] else {
             bail!("{expression:?} has not six fields")
         };
-        let free = |text: &str| matches!(text, "*" | "?");
         ensure!(
-            free(day) || free(weekday),
+            is_free(day) || is_free(weekday),
             "{expression:?} restricts both days"
         );
         let interval_like = [second, minute, hour]
@@ -138,29 +138,35 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
+fn is_free(text: &str) -> bool {
+    matches!(text, "*" | "?")
+}
+
 fn has(set: u64, number: i64) -> bool {
     set >> number & 1 == 1
 }
 
+/// A number or a name; `low` is the number of the first name.
+fn number(text: &str, low: u32, high: u32, names: &[&str]) -> anyhow::Result<u32> {
+    let name = names
+        .iter()
+        .zip(low..)
+        .find(|(word, _)| word.eq_ignore_ascii_case(text));
+    let value = match name {
+        Some((_, value)) => value,
+        None => text
+            .parse()
+            .with_context(|| format!("{text:?} is no number"))?,
+    };
+    ensure!(
+        (low..=high).contains(&value),
+        "{value} is not in {low}-{high}"
+    );
+    Ok(value)
+}
+
 /// A field as a set of bits.
 fn set(text: &str, low: u32, high: u32, names: &[&str]) -> anyhow::Result<u64> {
-    let number = |text: &str| -> anyhow::Result<u32> {
-        let name = names
-            .iter()
-            .zip(low..)
-            .find(|(word, _)| word.eq_ignore_ascii_case(text));
-        let value = match name {
-            Some((_, value)) => value,
-            None => text
-                .parse()
-                .with_context(|| format!("{text:?} is no number"))?,
-        };
-        ensure!(
-            (low..=high).contains(&value),
-            "{value} is not in {low}-{high}"
-        );
-        Ok(value)
-    };
     let mut bits = 0;
     for part in text.split(',') {
         let (range, step) = match part.split_once('/') {
@@ -176,10 +182,17 @@ fn set(text: &str, low: u32, high: u32, names: &[&str]) -> anyhow::Result<u64> {
         ensure!(step != Some(0), "{part:?} steps by nothing");
         let (from, to) = match (range, range.split_once('-')) {
             ("*" | "?", _) => (low, high),
-            (_, Some((from, to))) => (number(from)?, number(to)?),
+            (_, Some((from, to))) => (
+                number(from, low, high, names)?,
+                number(to, low, high, names)?,
+            ),
             (_, None) => (
-                number(range)?,
-                if step.is_some() { high } else { number(range)? },
+                number(range, low, high, names)?,
+                if step.is_some() {
+                    high
+                } else {
+                    number(range, low, high, names)?
+                },
             ),
         };
         let to = if to < from { to + (high - low + 1) } else { to }; // Quartz: FRI-MON goes round
@@ -221,7 +234,7 @@ mod tests {
         assert_eq!(
             new_york("0 30 1-3 * * ?").len(),
             2 + 2,
-            "a range of hours goes on without"
+            "a range of hours continues normally"
         );
         let howe = named(
             "0 15 2 * * ?",

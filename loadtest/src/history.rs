@@ -1,8 +1,8 @@
-//! What was seen: the only input of the checker.
+//! The history of a drill: the only input of the checker.
 //!
-//! One clock for all of it, the tester's own `CLOCK_REALTIME`, which is the
-//! database host's too; node clocks are never read. Files are JSON lines, appended before
-//! anything is answered, so that a crash of the harness loses nothing it has seen.
+//! All times are of one clock, the tester's own `CLOCK_REALTIME`, which is the database host's,
+//! too; node clocks are never read. Files are JSON lines, appended before each answer, so that a
+//! crash of the harness loses nothing.
 
 use crate::job::JobSpec;
 use serde::{Deserialize, Serialize};
@@ -11,106 +11,106 @@ use uuid::Uuid;
 /// Microseconds since the Unix epoch.
 pub type Micros = i64;
 
-/// All that a drill has seen.
+/// Everything that a drill recorded.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct History {
     /// When the first job may have been created.
     pub began: Micros,
     /// When the final read was made, after the quiesce.
     pub ended: Micros,
-    /// What arrived at the sink, by arrival.
+    /// Deliveries to the sink, by arrival.
     pub deliveries: Vec<Delivery>,
-    /// What was asked of the API, by time of the call.
+    /// Calls of the API, by time of the call.
     pub calls: Vec<Call>,
-    /// What was done to the cluster, by beginning.
+    /// Faults that were injected, by beginning.
     pub faults: Vec<Fault>,
     /// The database at the end: a cross-check, never the oracle.
     pub rows: Vec<Row>,
-    /// Every status that every execution had, as a trigger in the database wrote it.
+    /// Every status of every execution, as a trigger in the database wrote them.
     #[serde(alias = "history")]
     pub transitions: Vec<Transition>,
-    /// Every node lifetime.
+    /// All lifetimes of nodes.
     pub nodes: Vec<NodeLife>,
-    /// What the audits of stuck states found, with the instants they were made.
+    /// Stuck states that the audits found, with the instants of the audits.
     pub stuck: Vec<Stuck>,
 }
 
 /// A request at the sink.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// `Horolog-Job-Id`.
+    /// Header `Horolog-Job-Id`: the job.
     pub job: Uuid,
     /// `Idempotency-Key`, which must equal `Horolog-Execution-Id`.
     pub execution: Uuid,
-    /// `Horolog-Fire-Time`.
+    /// Header `Horolog-Fire-Time`, microseconds since 1970.
     pub fire_time: Micros,
-    /// `Horolog-Due-Time`.
+    /// Header `Horolog-Due-Time`, microseconds since 1970.
     pub due_time: Micros,
     /// `Horolog-Attempt`: the fencing token.
     pub attempt: i32,
-    /// `Horolog-Node-Id`.
+    /// Header `Horolog-Node-Id`: the node of the attempt.
     pub node: Uuid,
-    /// `Horolog-Kind`.
+    /// Header `Horolog-Kind`: the kind of the trigger.
     pub kind: String,
     /// When the request was read.
     pub arrived: Micros,
-    /// When it was answered or the client had gone; none while it hangs.
+    /// End: answered, or the client has gone; none while the request hangs.
     pub ended: Option<Micros>,
-    /// What was answered; 499 when the client went away first; none while it hangs.
+    /// Status of the answer; 499 when the client went away first; none while the request hangs.
     pub status: Option<u16>,
-    /// False for a 200 of a fenced target that had seen the execution succeed
-    /// before: answered, without effect.
+    /// False for a 200 of a fenced target that had seen the execution succeed before: an answer
+    /// without effect.
     pub effect: bool,
 }
 
 /// A call of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// The job; none when a creation did not answer with its id.
+    /// The job; none for a creation without an id in its answer.
     pub job: Option<Uuid>,
-    /// What was asked.
+    /// The operation that was requested.
     pub operation: Operation,
     /// When the request was sent.
     pub invoked: Micros,
-    /// When the answer, or the certainty that there is none, was there.
+    /// The instant of the answer, or of the certainty that no answer comes.
     #[serde(alias = "returned")]
     pub completed: Micros,
-    /// What is known of its success.
+    /// The evidence of success.
     pub outcome: CallOutcome,
     /// `nextFireTime` in the answer of a creation, edit or resume: the anchor of a fixed rate.
     pub next_fire_time: Option<Micros>,
-    /// `startAt` that was asked for ([`crate::job::Schedule::Once`]).
+    /// The requested `startAt` ([`crate::job::Schedule::Once`]).
     pub start_at: Option<Micros>,
-    /// The execution that the answer of a rerun says it has made.
+    /// The execution that a rerun made, by the answer.
     #[serde(default)]
     pub made: Option<Uuid>,
 }
 
-/// What was asked of the API.
+/// An operation of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// `createJob`.
+    /// `createJob`, with the definition.
     Create(JobSpec),
-    /// `updateJob`.
+    /// `updateJob`, with the new definition.
     Update(JobSpec),
-    /// `pauseJob`.
+    /// `pauseJob`, with or without a reason.
     Pause,
-    /// `resumeJob`.
+    /// `resumeJob`, by any misfire choice.
     Resume,
-    /// `deleteJob`.
+    /// `deleteJob`: the log stays.
     Delete,
-    /// `runJobNow`.
+    /// `runJobNow`: one manual execution.
     RunNow,
     /// `rerunExecution` of that execution.
     Rerun(Uuid),
-    /// `cancelExecutions` of all that the job has in flight, perhaps of other jobs in the same
-    /// call.
+    /// `cancelExecutions` for all executions of the job in flight, possibly of other jobs in the
+    /// same call.
     Cancel,
 }
 
 impl Operation {
-    /// As text.
+    /// The name of the mutation.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create(_) => "the creation",
@@ -125,130 +125,119 @@ impl Operation {
     }
 }
 
-/// What is known of a call.
+/// The evidence of a call's success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
-    /// It was done.
+    /// The operation was done.
     Done,
-    /// It was refused: nothing was done.
+    /// The operation was refused: nothing was done.
     Refused,
-    /// No answer, or one that leaves it open.
+    /// No answer, or an answer that leaves the outcome open.
     Unknown,
 }
 
-/// Something that was done to the cluster.
+/// A fault that was injected into the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// E.g. `kill`, `freeze`, `partition`.
     pub kind: String,
-    /// Whom it hits.
+    /// The processes that the fault hits.
     pub scope: Scope,
-    /// The node lifetimes it hits, by name ([`NodeLife::name`]); none for the cluster.
+    /// The lifetimes of nodes that the fault hits, by name ([`NodeLife::name`]); none for the
+    /// cluster.
     pub nodes: Vec<String>,
-    /// Before it was done.
+    /// Instant before the injection.
     pub from: Micros,
-    /// After it was undone.
+    /// Instant after the repair.
     pub until: Micros,
 }
 
-/// Whom a fault hits.
+/// The processes that a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Nodes that die or stop: killed, told to leave.
+    /// Nodes that die or stop: killed, or asked to leave.
     Ends,
     /// Nodes that stand still and can do nothing about it: frozen.
     Freezes,
-    /// Nodes that live and are cut off from the database, or hear it late: these
-    /// can and must fence themselves.
+    /// Nodes that live and are cut off from the database, or hear it late: these can and must fence
+    /// themselves.
     CutsOff,
     /// Nodes that live and are cut off from their target.
     CutsTarget,
-    /// Everybody waits for the machine, and goes on where they were: it explains lateness and
+    /// All processes wait for the machine, and continue where they were: explains lateness and
     /// nothing else.
     Stalls,
-    /// A disturbance that must have no effect: it explains nothing.
+    /// A disturbance that must have no effect: explains nothing.
     Harmless,
-    /// All of them: the database is away or slow, every node is gone.
+    /// The whole cluster: the database is away or slow, or every node is gone.
     Cluster,
 }
 
-/// A row of `job_execution_log`.
+/// A row of `job_execution_log`; instants are microseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the columns of the table, which have comments there"
+)]
 pub struct Row {
-    /// `id`.
     pub execution: Uuid,
-    /// `job_id`.
     pub job: Uuid,
-    /// `kind`.
     pub kind: String,
-    /// `fire_time`.
     pub fire_time: Micros,
-    /// `due_time`.
     pub due_time: Micros,
-    /// `status`.
     pub status: String,
-    /// `reason`.
     pub reason: Option<String>,
-    /// `attempt`.
     pub attempt: i32,
-    /// `recoveries`.
     pub recoveries: i32,
-    /// `node_id`.
     pub node: Option<Uuid>,
-    /// `started_at`.
     pub started_at: Option<Micros>,
-    /// `finished_at`.
     pub finished_at: Option<Micros>,
-    /// `through_fire_time`.
     pub through_fire_time: Option<Micros>,
-    /// `occurrences`.
     pub occurrences: Option<i32>,
-    /// `coalesced_into`.
     pub coalesced_into: Option<Uuid>,
-    /// `repeats`.
     #[serde(default)]
     pub repeats: Option<Uuid>,
 }
 
-/// A status that an execution took.
+/// A change of an execution's status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
-    /// The execution.
+    /// The execution of the transition.
     pub execution: Uuid,
-    /// Its attempt then.
+    /// The number of the attempt at that time.
     pub attempt: i32,
-    /// Its new status.
+    /// The new status of the execution.
     pub status: String,
-    /// The database's clock.
+    /// Instant by the database's clock.
     pub at: Micros,
 }
 
 /// A process lifetime that joined the cluster, or one id of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeLife {
-    /// `cluster_node.id`.
+    /// Column `cluster_node.id`: the id of the membership.
     pub id: Uuid,
-    /// `cluster_node.name`; a process that joins again keeps it, no other process ever has it.
+    /// Column `name`; a process that joins again keeps it, no other process ever has it.
     pub name: String,
     /// `state` at the end.
     pub state: String,
-    /// `started_at`.
+    /// Column `started_at`, by the database's clock.
     pub started_at: Micros,
-    /// `ended_at`.
+    /// Column `ended_at`; none while the node lives.
     pub ended_at: Option<Micros>,
     /// `ended_by`: `LEFT`, `TTL`, `SESSION`.
     pub ended_by: Option<String>,
 }
 
-/// A row that an audit found in a state that nothing would ever move on.
+/// A row that an audit found in a state without a way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stuck {
     /// When the audit looked.
     pub at: Micros,
-    /// Which rule, e.g. `running on a dead node`.
+    /// The rule of the audit, e.g. `running on a dead node`.
     pub rule: String,
-    /// The row.
+    /// The id of the row.
     pub id: Uuid,
 }

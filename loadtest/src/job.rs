@@ -1,5 +1,4 @@
-//! Jobs as a drill asks for them: what `createJob` is told, and what the checker
-//! holds the cluster to.
+//! Jobs of a drill: the input of `createJob`, and the rules that the checker applies.
 
 use crate::history::Micros;
 use serde::{Deserialize, Serialize};
@@ -8,20 +7,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobSpec {
-    /// For people; not unique.
+    /// Display only; not unique.
     pub name: String,
-    /// When it fires.
+    /// When the job fires.
     pub schedule: Schedule,
-    /// What becomes of fire times found later than the grace.
+    /// Policy for fire times that are found later than the grace.
     #[serde(default)]
     pub misfire: Misfire,
     /// How late a fire time may be found and still simply run late, seconds.
     #[serde(default = "default_grace")]
     pub misfire_grace_seconds: u32,
-    /// What becomes of a fire time that comes due during a run.
+    /// Policy for a fire time that comes due during a run.
     #[serde(default)]
     pub overlap: Overlap,
-    /// What happens to an attempt whose node died.
+    /// Policy for an attempt whose node died.
     #[serde(default)]
     pub recovery: Recovery,
     /// How often a lost attempt is run again before `CRASH_LOOP`.
@@ -33,8 +32,8 @@ pub struct JobSpec {
     /// `timeoutSeconds` of an attempt.
     #[serde(default)]
     pub timeout_seconds: Option<u32>,
-    /// `jitterSeconds`: a start is due at most so long after its fire time, and before the next
-    /// one.
+    /// `jitterSeconds`, the largest delay of a start after its fire time; a start is due before the
+    /// next fire time.
     #[serde(default)]
     pub jitter_seconds: u32,
     /// `endAt`: the last instant that may be a fire time.
@@ -43,7 +42,7 @@ pub struct JobSpec {
     /// `maxRuns`. The checker does not count runs: drills give numbers that no run reaches.
     #[serde(default)]
     pub max_runs: Option<u32>,
-    /// How the sink treats its deliveries.
+    /// How the sink answers deliveries of the job.
     #[serde(default)]
     pub target: Target,
 }
@@ -56,60 +55,60 @@ pub enum Schedule {
     Cron {
         /// Fields of `*`, `?`, numbers, lists, ranges and steps.
         expression: String,
-        /// IANA name.
+        /// IANA name of a time zone.
         #[serde(default = "utc")]
         zone: String,
     },
     /// Anchor + k · seconds; the anchor is the first fire time that the API named.
     FixedRate {
-        /// The period.
+        /// Period in whole seconds.
         seconds: u32,
     },
-    /// So long after the end of the previous execution.
+    /// Each fire time follows the end of the previous execution.
     FixedDelay {
-        /// The rest.
+        /// Delay in whole seconds.
         seconds: u32,
     },
-    /// Once, so long after the creation was asked for.
+    /// Once, some seconds after the request of the creation.
     Once {
         /// Seconds from the call; the instant itself is [`crate::history::Call::start_at`].
         after_seconds: u32,
     },
-    /// Never by itself in a drill (a cron years ahead): run-now alone.
+    /// No fire time during a drill (a cron years ahead): runs only on request.
     Manual,
 }
 
-/// `misfirePolicy`.
+/// Misfire policy: `misfirePolicy` of the API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Misfire {
-    /// The last missed one runs, the others are folded into it.
+    /// The last missed fire time runs, the others are coalesced into it.
     #[default]
     FireOnce,
     /// All run, oldest first.
     FireAll,
-    /// None runs.
+    /// No missed fire time runs.
     Skip,
 }
 
-/// `overlapPolicy`.
+/// Overlap policy: `overlapPolicy` of the API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Overlap {
-    /// Runs beside it.
+    /// Executions run at the same time.
     #[default]
     Allow,
-    /// `SKIPPED`/`OVERLAP`.
+    /// The fire time is recorded as `SKIPPED`/`OVERLAP`.
     Skip,
-    /// One waits, later ones are skipped.
+    /// One fire time is buffered, later ones are skipped.
     BufferOne,
-    /// All wait.
+    /// All fire times are buffered.
     BufferAll,
-    /// Cancels what runs.
+    /// The running execution is cancelled.
     CancelOther,
 }
 
-/// `recovery`.
+/// Recovery policy: `recovery` of the API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Recovery {
@@ -120,7 +119,7 @@ pub enum Recovery {
     MarkLost,
 }
 
-/// How the sink treats a delivery. It travels in the URL's query.
+/// The sink's behaviour for a delivery, sent in the query of the URL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -130,22 +129,22 @@ pub enum Recovery {
 pub struct Target {
     /// Milliseconds before the answer.
     pub delay: u32,
-    /// The same for attempts from the second on; `delay` unless said.
+    /// The same for attempts from the second on. Default: `delay`.
     pub delay_later: Option<u32>,
-    /// So many first attempts are answered with 500.
+    /// Number of first attempts that are answered with 500.
     pub fail: u32,
-    /// Never answers.
+    /// The sink never answers.
     pub hang: bool,
-    /// Refuses with 409 an attempt lower than one seen of its execution, and
-    /// answers an execution that has succeeded with 200 without effect.
+    /// Refuses with 409 an attempt lower than one seen of its execution, and answers an execution
+    /// that has succeeded with 200 without effect.
     pub fenced: bool,
-    /// The node that sent a first attempt is killed once that was answered with 200.
+    /// The node that sent a first attempt is killed after the answer 200.
     pub kill: bool,
-    /// Every node that sends an attempt is killed when it has arrived.
+    /// Every node that sends an attempt is killed on arrival.
     pub poison: bool,
     /// Bytes of the answer's body.
     pub body: u32,
-    /// The body is no text: NUL, invalid UTF-8, what steers a terminal.
+    /// The body is no text: NUL, invalid UTF-8, control characters of a terminal.
     pub odd: bool,
 }
 

@@ -1,11 +1,11 @@
-//! Failover drills for Horolog: real nodes, real PostgreSQL, real faults, and a
-//! checker that trusts neither the nodes nor their log.
+//! Failover drills for Horolog: real nodes, real PostgreSQL, real faults, and a checker that trusts
+//! neither the nodes nor their log.
 //!
-//! The map, inside out; imports point one way: [`history`] what was seen, the only input of the
-//! checker · [`job`] what a drill asks the cluster to run · [`fire_times`] which instants a
-//! schedule names, by brute force · [`checker`] checks it, pure · [`report`] shows both to people.
-//! Beside them [`bench`] measures on the same [`testbed`]; [`flood`] is a load for both. It never
-//! links `horolog`.
+//! The map, inside out; imports point one way: [`history`] the recorded events, the only input of
+//! the checker · [`job`] the jobs of a drill · [`fire_times`] the instants that a schedule names,
+//! by brute force · [`checker`] checks the history, pure · [`report`] shows history and findings.
+//! [`bench`] measures on the same [`testbed`]; [`flood`] is a load for drills and benchmarks. The
+//! crate never links `horolog`.
 
 pub mod bench;
 pub mod checker;

@@ -1,7 +1,7 @@
 //! The harness's program.
 //!
-//! Exit codes: 0 the promise was kept and every figure reached, 1 it was not, 2 bad usage,
-//! 3 nothing could be run here (and why was said).
+//! Exit codes: 0 the promise was kept and every figure reached, 1 otherwise, 2 bad usage, 3 nothing
+//! could be run here (with the reason).
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Failover drills and benchmarks for Horolog: real nodes, real PostgreSQL, real faults, and a
-/// checker that trusts neither.
+/// checker that trusts neither nodes nor database.
 #[derive(Parser)]
 #[command(name = "horolog-loadtest", version)]
 struct Program {
@@ -30,13 +30,13 @@ struct Program {
 enum Command {
     /// Runs drills, by name (see `list`) or by file.
     Run(RunArguments),
-    /// Lists the drills.
+    /// Lists the names of all drills.
     List,
     /// Measures: one JSON line a benchmark on stdout, text on stderr.
     Bench(BenchArguments),
-    /// Checks again what a drill has seen (`history.json` in its directory).
+    /// Checks the history of a drill again (`history.json` in its directory).
     Judge {
-        /// The drill.
+        /// Name of the drill.
         drill: String,
         /// The directory of the run.
         directory: PathBuf,
@@ -45,17 +45,17 @@ enum Command {
 
 #[derive(clap::Args)]
 struct RunArguments {
-    /// Names or files.
+    /// Names or files of drills.
     #[arg(required = true)]
     drills: Vec<String>,
     /// The seed of every choice; printed with every result.
     #[arg(long)]
     seed: Option<u64>,
-    /// `horolog`. [default: beside this program]
+    /// Path of `horolog`. [default: next to this program]
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where history, logs and reports go: one directory a run. [default: a new one in the system's
-    /// temporary directory]
+    /// Directory of history, logs and reports: one directory a run. [default: a new one in the
+    /// system's temporary directory]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Switch off the safeguard that each drill names, and require that the checker notices. Needs
@@ -70,13 +70,13 @@ struct BenchArguments {
     /// start, wal, snapshot, create, limit, flood.
     #[arg(required = true)]
     names: Vec<String>,
-    /// `horolog`, built with --release. [default: beside this program]
+    /// Path of `horolog`, built with --release. [default: next to this program]
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where data and logs go. [default: a new directory in the system's temporary one]
+    /// Directory of data and logs. [default: a new directory in the system's temporary one]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// A second or two each, to see that they work: the figures say nothing.
+    /// A second or two each, as a test of the benchmarks: the figures mean nothing.
     #[arg(long, conflicts_with = "large")]
     small: bool,
     /// `growth` goes to 10⁷ idle triggers.
@@ -88,7 +88,8 @@ struct BenchArguments {
     /// Seconds of one measurement. [default: 10; with --small 1]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: Option<u16>,
-    /// How long `snapshot` holds one before it measures. [default: 600; with --small 2]
+    /// How long `snapshot` holds a snapshot before it measures, seconds. [default: 600; with
+    /// --small 2]
     #[arg(long, value_name = "SECONDS")]
     hold: Option<u16>,
     /// `--slots` of the nodes under load.
@@ -100,11 +101,11 @@ struct BenchArguments {
     /// A setting of PostgreSQL other than its default, as name=value; may be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     postgres: Vec<String>,
-    /// SQL that throughput, growth, nodes and wal run on the migrated database first: to try a
-    /// lever.
+    /// SQL that throughput, growth, nodes and wal run on the migrated database first: to try an
+    /// optimisation.
     #[arg(long)]
     sql: Option<String>,
-    /// `throughput` tells on stderr which statements the server spends its time on.
+    /// `throughput` prints on stderr the statements that take most of the server's time.
     #[arg(long)]
     statements: bool,
 }
@@ -150,7 +151,7 @@ async fn until_interrupted(
     }
 }
 
-/// The caller's mistake.
+/// A mistake of the caller.
 #[derive(Debug)]
 struct Usage(String);
 
@@ -208,7 +209,7 @@ fn find(name: &str) -> Result<(String, Drill), anyhow::Error> {
     Ok((stem, drill))
 }
 
-/// `horolog`: the one that is named, or the one beside this program.
+/// Path of `horolog`: the given one, or the one next to this program.
 fn program(named: Option<&Path>) -> Result<PathBuf, anyhow::Error> {
     let beside = std::env::current_exe()?.with_file_name("horolog");
     let program = named.map_or(beside, Path::to_owned);
@@ -258,7 +259,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
         println!("{name}: {}\n", result.1);
         results.push((name, result));
     }
-    // The last lines are all that some logs keep.
+    // Some logs keep only their last lines.
     for (name, (_, message)) in results.iter().filter(|_| results.len() > 1) {
         println!("{name}: {message}");
     }
@@ -269,7 +270,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
         .unwrap_or(Outcome::Passed))
 }
 
-/// Runs a drill by a program like this one, for which and for whose children it is another time.
+/// Runs a drill in a child process with another time for the child and its children.
 async fn run_shifted(
     named: &str,
     begin: DateTime<Utc>,
@@ -286,7 +287,7 @@ async fn run_shifted(
     command.args(arguments.bug.then_some("--bug"));
     clock::begin_at(&mut command, library, begin);
     Ok(match command.status().await?.code() {
-        Some(0) => (Outcome::Passed, format!("kept, begun at {begin}")),
+        Some(0) => (Outcome::Passed, format!("kept, started at {begin}")),
         Some(3) => (
             Outcome::Skipped,
             "SKIPPED, not passed: see above".to_owned(),
@@ -330,7 +331,7 @@ async fn run_one(
 /// How often a fault may miss the instant at which a missing safeguard matters.
 const TRIES: usize = 3;
 
-/// Runs a drill without its safeguard until the checker says what it must.
+/// Runs a drill without its safeguard until the checker reports an expected finding.
 async fn run_until_noticed(
     name: &str,
     drill: &Drill,
@@ -349,12 +350,13 @@ async fn run_until_noticed(
         if let Some(violation) = noticed {
             let rule = &violation.rule;
             let message = format!(
-                "without the safeguard `{safeguard}` the checker says {rule}, as it must (run {attempt})"
+                "without the safeguard `{safeguard}` the checker says {rule}, \
+                 as it must (run {attempt})"
             );
             return Ok((Outcome::Passed, message));
         }
         println!(
-            "{name}: in run {attempt} nobody noticed that the safeguard `{safeguard}` was off\n"
+            "{name}: run {attempt} had no finding although the safeguard `{safeguard}` was off\n"
         );
     }
     Ok((
@@ -365,7 +367,7 @@ async fn run_until_noticed(
 
 fn directory(out: Option<&Path>, default: &str, name: &str) -> Result<PathBuf, anyhow::Error> {
     let parent = out.map_or_else(|| std::env::temp_dir().join(default), Path::to_owned);
-    // A drill that begins at another time always begins at the same.
+    // A drill with a fixed time always begins at that time.
     let life = format!(
         "{name}-{}-{}",
         horolog_loadtest::testbed::now() / 1_000_000,
@@ -418,7 +420,7 @@ async fn bench_all(arguments: &BenchArguments) -> Result<Outcome, anyhow::Error>
     Ok(Outcome::Passed)
 }
 
-/// Benchmarks by name.
+/// The benchmarks of a list of names.
 fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
     let mut found = Vec::new();
     for name in names {

@@ -1,7 +1,7 @@
-//! What a person does to the job: each command is one transaction under the lock of the trigger.
+//! Commands to the job: each is one transaction under the lock of the trigger.
 //!
-//! A fire time whose instant has passed belongs to the version of the job that named it. Whatever
-//! is done to the job then, it runs, or is recorded.
+//! A fire time whose instant has passed belongs to the version of the job that named it: after any
+//! command it runs, or is recorded.
 
 use crate::database::{Due, JobState, Tables};
 use crate::model::Protocol;
@@ -26,7 +26,7 @@ impl Protocol {
         Some(())
     }
 
-    /// None where the job is not in a state for it.
+    /// None when the state of the job refuses the command.
     fn change(&self, tables: &mut Tables, command: Command) -> Option<()> {
         let job = tables.trigger.job;
         match command {
@@ -53,7 +53,7 @@ impl Protocol {
         Some(())
     }
 
-    /// Records the fire time whose instant has passed, and moves on.
+    /// Records the fire time whose instant has passed, and moves the trigger on.
     fn give_up_pending(&self, tables: &mut Tables) {
         let Some(pending) = tables.pending() else {
             return;

@@ -1,15 +1,15 @@
-//! What PostgreSQL holds: rows, sessions, and the writes of each transaction.
+//! The state of PostgreSQL: rows, sessions, and the writes of each transaction.
 //!
-//! A row of a node that was declared dead is simply gone: a heartbeat and a lease
-//! check for `ACTIVE` and cannot tell the two apart. Row locks are no rows: who
-//! is half-way through a transaction holds them (`crate::node`).
+//! The row of a node that was declared dead is removed: a heartbeat and a lease check for `ACTIVE`,
+//! and a dead row and no row are the same to them. Row locks are no rows: the process in the middle
+//! of a transaction holds them (`crate::node`).
 
 use crate::{Recovery, Schedule};
 use std::fmt;
 
-/// Nodes that can live at once.
+/// Most nodes alive at once.
 pub const NODES: usize = 2;
-/// Lives that one name can have in rows and messages at the same time.
+/// Most lives of one name in rows and messages at the same time.
 pub const LIVES: usize = 4;
 /// Most fire times of the job.
 pub const FIRE_TIMES: u8 = 2;
@@ -18,25 +18,25 @@ const ROWS: usize = 4;
 /// Age of a heartbeat at which a node is dead, in ticks.
 pub const TTL: u8 = 3;
 
-/// The name under which nodes live one after the other.
+/// A name under which nodes live one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name(pub u8);
 
-/// One life of a node.
+/// One life of a node under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId {
-    /// Whose life.
+    /// The name of the node.
     pub name: Name,
-    /// Which; taken again only when nothing speaks of it any more.
+    /// The number of the life; reused only when no row and no message refers to it.
     pub life: u8,
 }
 
 /// The id of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExecutionId {
-    /// The fire time, which is all of a deterministic id.
+    /// The fire time: all of a deterministic id.
     pub fire_time: u8,
-    /// What was drawn beside it; 0 when nothing is.
+    /// The random part of the id; 0 when ids are deterministic.
     pub drawn: u8,
 }
 
@@ -45,55 +45,55 @@ pub struct ExecutionId {
 pub enum Status {
     /// Held by a node.
     Running(NodeId),
-    /// Between two attempts: its next one is a one-off trigger.
+    /// Between two attempts: the next one is a one-off trigger.
     Retrying,
-    /// Ended by its holder.
+    /// Ended by its node: success or failure.
     Settled,
     /// Ended by a take-over.
     Lost,
     /// Not run: recorded by a command.
     Skipped,
-    /// Ended with its job.
+    /// Ended with a deleted job.
     Cancelled,
 }
 
-/// What a person has made of the job.
+/// The state of the job, as commands left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
-    /// Its schedule fires.
+    /// The schedule of the job fires.
     Active,
-    /// Its schedule rests; what was leased goes on.
+    /// The schedule rests; leased executions continue.
     Paused,
-    /// It never fires again.
+    /// The job never fires again.
     Deleted,
 }
 
 /// A row of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Execution {
-    /// The primary key.
+    /// The primary key of the row.
     pub id: ExecutionId,
-    /// The fencing token.
+    /// The number of the attempt: the fencing token.
     pub attempt: u8,
-    /// How it stands.
+    /// The state of the execution.
     pub status: Status,
 }
 
-/// One try of an execution.
+/// One try of an execution, by one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attempt {
-    /// Of what.
+    /// The execution of the attempt.
     pub id: ExecutionId,
-    /// Its number.
+    /// The number of the attempt, from 1.
     pub attempt: u8,
-    /// By whom.
+    /// The node of the attempt.
     pub node: NodeId,
 }
 
 /// A trigger that a lease can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Due {
-    /// The job's schedule, at this fire time.
+    /// The schedule of the job, at this fire time.
     Schedule(u8),
     /// The next attempt of an execution.
     Next(ExecutionId),
@@ -108,39 +108,39 @@ pub struct Trigger {
     pub end: u8,
     /// Whether a fixed delay awaits the end of its execution.
     pub parked: bool,
-    /// How its job stands.
+    /// The state of the job.
     pub job: JobState,
 }
 
-/// What is replicated.
+/// The tables that a standby replicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tables {
-    /// Ages of the heartbeats of those that are not dead.
+    /// Ages of the heartbeats of all nodes that are not dead.
     pub ages: [[Option<u8>; LIVES]; NODES],
-    /// The job's schedule.
+    /// The trigger of the job's schedule.
     pub trigger: Trigger,
-    /// The executions.
+    /// The rows of the log, one for each execution.
     pub log: [Option<Execution>; ROWS],
 }
 
-/// A server.
+/// The server with its tables and sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Database {
-    /// Whether it answers.
+    /// Whether the server answers.
     pub up: bool,
-    /// What it holds.
+    /// The tables of the primary.
     pub tables: Tables,
-    /// What an asynchronous standby holds that has not heard of the last transaction.
+    /// The tables of an asynchronous standby that lacks the last transaction.
     pub previous: Option<Tables>,
-    /// Nodes whose membership session lives: whose advisory lock is held.
+    /// Nodes whose membership session, and with it their advisory lock, is alive.
     pub sessions: [[bool; LIVES]; NODES],
-    /// Nodes that joined under the eyes of the other name's session, which lasts since, and have
-    /// had no other session.
+    /// Nodes that joined during the present session of the other name, and have had no other
+    /// session.
     pub watched: [[bool; LIVES]; NODES],
 }
 
 impl Name {
-    /// Its place in arrays.
+    /// The index of the life in arrays.
     pub const fn at(self) -> usize {
         self.0 as usize
     }
@@ -157,7 +157,7 @@ impl Tables {
         self.ages[node.name.at()][node.life as usize] = age;
     }
 
-    /// Nodes that are not dead.
+    /// All nodes that are not dead.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         let ids = (0u8..).zip(&self.ages).flat_map(|(name, lives)| {
             (0u8..)
@@ -171,7 +171,13 @@ impl Tables {
         })
     }
 
-    /// The executions.
+    /// Whether a row of the node or of one of its executions is there.
+    pub fn mention(&self, node: NodeId) -> bool {
+        let mut executions = self.executions();
+        self.age(node).is_some() || executions.any(|row| row.status == Status::Running(node))
+    }
+
+    /// All rows of the log.
     pub fn executions(&self) -> impl Iterator<Item = &Execution> {
         self.log.iter().flatten()
     }
@@ -180,12 +186,12 @@ impl Tables {
         self.log.iter_mut().flatten().find(|row| row.id == id)
     }
 
-    /// One execution.
+    /// One execution, by its id.
     pub fn execution(&self, id: ExecutionId) -> Option<&Execution> {
         self.executions().find(|row| row.id == id)
     }
 
-    /// What a lease could take.
+    /// All triggers that a lease could take.
     pub fn due(&self) -> impl Iterator<Item = Due> + '_ {
         let schedule = self.pending().map(Due::Schedule);
         let next = self
@@ -195,7 +201,7 @@ impl Tables {
         schedule.into_iter().chain(next)
     }
 
-    /// The fire time whose instant has passed and which is not taken yet.
+    /// The fire time whose instant has passed and that is not taken yet.
     pub fn pending(&self) -> Option<u8> {
         let Trigger {
             fire_time,
@@ -206,14 +212,14 @@ impl Tables {
         (job == JobState::Active && !parked && fire_time < end).then_some(fire_time)
     }
 
-    /// Sends the schedule on to its next fire time, or to await the end of this one.
+    /// Moves the schedule on to the next fire time, or lets a fixed delay await the end.
     pub fn move_on(&mut self, schedule: Schedule) {
         self.trigger.fire_time += 1;
         self.trigger.parked =
             schedule == Schedule::FixedDelay && self.trigger.fire_time < self.trigger.end;
     }
 
-    /// Takes a fire time. A row that is there already stays as it is.
+    /// Takes a fire time. An existing row stays unchanged.
     pub fn insert(&mut self, id: ExecutionId, node: NodeId) -> Option<Attempt> {
         if self.execution(id).is_some() {
             return None;
@@ -249,7 +255,7 @@ impl Tables {
         })
     }
 
-    /// Writes the end of an attempt, if it is the current one or nothing asks.
+    /// Writes the end of an attempt, if the attempt is the current one or the safeguard is off.
     pub fn settle(&mut self, ended: Attempt, fence: bool) -> bool {
         let Some(row) = self.execution_mut(ended.id) else {
             return false;
@@ -261,12 +267,12 @@ impl Tables {
         current || !fence
     }
 
-    /// Makes a fixed delay due after the end of what it awaits.
+    /// Makes a fixed delay due after the end of the awaited execution.
     pub fn rearm(&mut self) {
         self.trigger.parked = false;
     }
 
-    /// Marks a node dead, and hands over or ends what it held.
+    /// Marks a node dead, and hands over or ends its executions.
     pub fn take_over(&mut self, dead: NodeId, recovery: Recovery) {
         self.set_age(dead, None);
         let held = |row: &&mut Execution| row.status == Status::Running(dead);
@@ -282,8 +288,8 @@ impl Tables {
         }
     }
 
-    /// Puts back what is counted to a node and which it does not hold. What a deleted job has left
-    /// ends.
+    /// Puts back executions that are counted to a node but not held there. Executions of a deleted
+    /// job end.
     pub fn reclaim(&mut self, node: NodeId, held: Option<ExecutionId>) {
         let lost =
             |row: &&mut Execution| row.status == Status::Running(node) && Some(row.id) != held;
@@ -300,7 +306,7 @@ impl Tables {
             .for_each(|row| row.status = reclaimed);
     }
 
-    /// Whether a node counts as the holder of something that it does not hold.
+    /// Whether a node counts as the holder of an execution that is not held there.
     pub fn holds_other_than(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
         self.executions()
             .any(|row| row.status == Status::Running(node) && Some(row.id) != held)
@@ -331,7 +337,7 @@ impl Tables {
         self.executions().any(|row| row.id.fire_time == fire_time)
     }
 
-    /// Records a fire time as one that is not run. A row that is there already stays as it is.
+    /// Records a fire time as one that does not run. An existing row stays unchanged.
     pub fn skip(&mut self, fire_time: u8) {
         let id = ExecutionId {
             fire_time,
@@ -348,7 +354,7 @@ impl Tables {
         }
     }
 
-    /// Ends what waits for its next attempt.
+    /// Ends executions that wait for their next attempt.
     pub fn cancel_retrying(&mut self) {
         let waiting = |row: &&mut Execution| row.status == Status::Retrying;
         self.log
@@ -365,7 +371,7 @@ impl Database {
         self.sessions[node.name.at()][node.life as usize]
     }
 
-    /// Opens or ends the membership session of a node. A new one has seen nobody join.
+    /// Opens or ends the membership session of a node. A new session has seen no node join.
     pub fn set_session(&mut self, node: NodeId, lives: bool) {
         self.sessions[node.name.at()][node.life as usize] = lives;
         if lives {
@@ -380,26 +386,27 @@ impl Database {
         self.watched[node.name.at()][node.life as usize] = false;
     }
 
-    /// Notes whether the other name's session sees this node join.
+    /// Notes whether the session of the other name sees this node join.
     pub fn note_who_sees(&mut self, node: NodeId) {
         let is_seen = self.sessions[1 - node.name.at()].contains(&true);
         self.watched[node.name.at()][node.life as usize] = is_seen;
     }
 
-    /// Whether a node joined while the session of this observer lasted, and has had no other since.
+    /// Whether a node joined during the session of this observer, and has had no other session
+    /// since.
     pub fn joined_under_eyes_of(&self, observer: Name, node: NodeId) -> bool {
         observer != node.name && self.watched[node.name.at()][node.life as usize]
     }
 
-    /// Whether a node that is not dead looks so.
+    /// Whether a node that is not dead looks dead.
     pub fn is_gone(&self, node: NodeId) -> bool {
         self.tables
             .age(node)
             .is_some_and(|age| age >= TTL || !self.session(node))
     }
 
-    /// Whether a node counts as the holder of something that it does not hold, here or at the
-    /// standby.
+    /// Whether a node counts as the holder of an execution that is not held there, at the primary
+    /// or at the standby.
     pub fn holds_other_than(&self, node: NodeId, held: Option<ExecutionId>) -> bool {
         self.tables.holds_other_than(node, held)
             || self
@@ -407,8 +414,8 @@ impl Database {
                 .is_some_and(|before| before.holds_other_than(node, held))
     }
 
-    /// Forgets a node that holds nothing and of which no process speaks: its death
-    /// would change nothing but its own row.
+    /// Removes a node that holds nothing and that no process refers to: its death would change no
+    /// other row.
     pub fn sweep(&mut self, spoken_of: impl Fn(NodeId) -> bool) {
         for node in self.tables.nodes().collect::<Vec<_>>() {
             if !spoken_of(node) && !self.holds_other_than(node, None) {
@@ -423,14 +430,9 @@ impl Database {
 
     /// Whether a row or a session speaks of a node.
     pub fn mentions(&self, node: NodeId) -> bool {
-        let in_tables = |tables: &Tables| {
-            tables.age(node).is_some()
-                || tables
-                    .executions()
-                    .any(|row| row.status == Status::Running(node))
-        };
-        in_tables(&self.tables)
-            || self.previous.as_ref().is_some_and(in_tables)
+        let previous = self.previous.as_ref();
+        self.tables.mention(node)
+            || previous.is_some_and(|tables| tables.mention(node))
             || self.session(node)
     }
 }

@@ -1,4 +1,4 @@
-//! What breaks, and how it is put right from outside.
+//! Faults, and their repair from outside.
 
 use crate::database::{Database, Name};
 use crate::model::Protocol;
@@ -60,8 +60,8 @@ impl Protocol {
         Some(())
     }
 
-    /// The kernel closes its connections, if their packets pass; what it has sent
-    /// off is still on its way.
+    /// The kernel closes the connections, if packets pass; messages that were sent are still in
+    /// transit.
     fn crash(state: &mut State, name: Name) {
         let mut process = *state.process(name);
         if let Some(id) = process.id
@@ -76,7 +76,7 @@ impl Protocol {
         *state.process_mut(name) = process;
     }
 
-    /// Without an answer the node cannot know whether its COMMIT took effect, or will.
+    /// Without an answer the node cannot know whether the COMMIT took effect, or will.
     fn lose_answer(process: &mut Process) -> Option<()> {
         match process.lease {
             Lease::Open(node, due) if process.late.is_none() => process.late = Some((node, due)),
@@ -87,8 +87,8 @@ impl Protocol {
         Some(())
     }
 
-    /// All sessions end, open transactions are rolled back, answers are lost.
-    /// Who is in between two calls may not know yet.
+    /// All sessions end, open transactions are rolled back, answers are lost. A process between two
+    /// calls may not know yet.
     fn restart_database(&self, state: &mut State) -> Option<()> {
         state.database.up.then_some(())?;
         let sessions = Default::default();
@@ -110,8 +110,8 @@ impl Protocol {
         Some(())
     }
 
-    /// The standby has every heartbeat but not the last transaction. A node whose
-    /// death it has not heard of is there again, with an old heartbeat.
+    /// The standby has every heartbeat but not the last transaction. A node whose death is missing
+    /// there is alive again, with an old heartbeat.
     fn fail_over(&self, state: &mut State) -> Option<()> {
         let mut tables = state.database.previous.take()?;
         let now = state.database.tables.ages;

@@ -1,4 +1,4 @@
-//! The steps of a lease, and of reclaiming what was never answered.
+//! The steps of a lease, and of reclaiming a lease without an answer.
 
 use crate::database::{Attempt, Due, ExecutionId, Name, NodeId};
 use crate::model::Protocol;
@@ -42,7 +42,7 @@ impl Protocol {
         Some(())
     }
 
-    /// It finds no member, or nothing that another does not hold.
+    /// The lease finds no member, or only triggers that another transaction holds.
     pub(crate) fn lease_ends(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
         let Lease::Asking(node) = process.lease else {
@@ -112,7 +112,7 @@ impl Protocol {
             return None;
         }
         process.lease = Lease::Idle;
-        // What was leased under an id that was given up meanwhile is dropped.
+        // An attempt that was leased under a former id is dropped.
         let own = attempt.filter(|attempt| process.id == Some(attempt.node));
         process.slot = own.map(|attempt| Slot {
             attempt,
@@ -122,7 +122,7 @@ impl Protocol {
         Some(())
     }
 
-    /// A COMMIT that its node no longer waits for.
+    /// A COMMIT whose node no longer waits for the answer.
     pub(crate) fn late_commit(&self, state: &mut State, name: Name) -> Option<()> {
         let (node, due) = state.process_mut(name).late.take()?;
         self.take(state, node, due);
@@ -149,9 +149,9 @@ impl Protocol {
         Some(())
     }
 
-    /// The same under the id that the node gave up, before it leases under another: what it had
-    /// started, and what it has still to settle, is left to whoever takes over. The lock on the
-    /// node's row waits for a lease that was given up.
+    /// Reclaims under the former id, before the node leases under the new one: started attempts,
+    /// and attempts to settle, are left to a takeover. The lock on the node's row waits for an
+    /// abandoned lease.
     pub(crate) fn reclaims_former(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
         let Former { node, started } = process.former?;

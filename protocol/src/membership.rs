@@ -8,9 +8,8 @@ use crate::state::{State, Violation};
 use crate::steps::Step;
 
 impl Protocol {
-    /// Time passes for everybody. A node that can renew its membership does so
-    /// before its trust runs out; one that cannot, and is awake, cancels in the
-    /// very moment.
+    /// Time passes. A node that can renew its membership does so before its trust runs out; a node
+    /// that cannot, and is awake, cancels at that moment.
     pub(crate) fn tick(&self, state: &mut State) -> Option<()> {
         if State::names().any(|name| self.is_about_to_renew(state, name)) {
             return None;
@@ -35,8 +34,8 @@ impl Protocol {
         Some(())
     }
 
-    /// Whether a node that nothing hinders still has its heartbeat of this tick to
-    /// send. To be later than that takes a fault.
+    /// Whether a node without a fault still has to send its heartbeat of this tick. Only a fault
+    /// makes a heartbeat later.
     fn is_about_to_renew(&self, state: &State, name: Name) -> bool {
         let process = state.process(name);
         let joins = process.id.is_none() && process.reaches(&state.database);
@@ -45,8 +44,8 @@ impl Protocol {
             || (process.trust == 1 || !process.connected) && self.may_renew(state, name)
     }
 
-    /// Whether a node that nothing hinders still has to end its lease of an earlier id, or to
-    /// reclaim under that id. Its acquirer polls many times in a tick.
+    /// Whether a node without a fault still has to end a lease of its former id, or to reclaim
+    /// under that id. An acquirer polls many times in a tick.
     fn is_about_to_reclaim(&self, state: &State, name: Name) -> bool {
         let process = state.process(name);
         if process.former.is_none() || process.hindered || !process.reaches(&state.database) {
@@ -81,7 +80,7 @@ impl Protocol {
         sends && trusted && !waits && !process.cut_off && state.database.up
     }
 
-    /// Renews the membership, over a new session when the old one has broken.
+    /// Renews the membership, over a new session when the old one is broken.
     pub(crate) fn heartbeat(&self, state: &mut State, name: Name) -> Option<()> {
         if !self.may_renew(state, name) {
             return None;
@@ -91,8 +90,8 @@ impl Protocol {
         if state.database.tables.age(id).is_none() {
             process.fence(&mut state.database);
         } else {
-            // A heartbeat that is older than the node's trust: the clock has jumped, and it watches
-            // from now on only.
+            // A heartbeat that is older than the node's trust: the clock has jumped, and the node
+            // watches only from now on.
             let jumped = state.database.tables.age(id).is_some_and(|age| age > TRUST);
             if jumped {
                 process.session_age = 0;
@@ -111,8 +110,8 @@ impl Protocol {
         Some(())
     }
 
-    /// What a node does that wakes after its trust has run out; nothing says that
-    /// it does so first.
+    /// The cancellation of a node that wakes after its trust has run out; other steps may come
+    /// first.
     pub(crate) fn fences(&self, state: &mut State, name: Name) -> Option<()> {
         let mut process = *state.process(name);
         if process.trust > 0 || process.id.is_none() || !self.has(Safeguard::Deadline) {
@@ -145,7 +144,7 @@ impl Protocol {
         Some(())
     }
 
-    /// Reads who looks dead; whether it may act on that is the node's own belief.
+    /// Reads which nodes look dead; the right to act is the node's own belief.
     pub(crate) fn suspects(state: &mut State, name: Name, suspect: NodeId) -> Option<()> {
         let process = state.process(name);
         if !process.reaches(&state.database) || process.id == Some(suspect) {
@@ -160,7 +159,7 @@ impl Protocol {
         Some(())
     }
 
-    /// Locks the suspect's row when no lease of it is half-way, and checks again.
+    /// Locks the suspect's row when no lease of the suspect is open, and checks again.
     pub(crate) fn take_over_locks(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process(name);
         let take_over = process.take_over.filter(|take_over| !take_over.open)?;
@@ -186,7 +185,7 @@ impl Protocol {
         Some(())
     }
 
-    /// Whether the database has had a session of this node for a TTL, or since before its suspect
+    /// Whether the database has had a session of this node for a TTL, or since before the suspect
     /// joined.
     fn has_lasted(state: &State, name: Name, suspect: NodeId) -> bool {
         let process = state.process(name);
@@ -230,7 +229,7 @@ impl Protocol {
         Some(())
     }
 
-    /// `idle_in_transaction_session_timeout`.
+    /// PostgreSQL's `idle_in_transaction_session_timeout` ends the transactions of a silent client.
     pub(crate) fn idle_ends(state: &mut State, name: Name) -> Option<()> {
         let process = state.process_mut(name);
         let lease = matches!(process.lease, Lease::Open(..));

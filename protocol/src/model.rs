@@ -1,8 +1,8 @@
-//! The model: which steps are possible in a state, and what each does.
+//! The model: the possible steps of a state, and their effects.
 //!
-//! A step is what nothing can come between: a statement under its row locks, an
-//! answer's arrival, a check of one's own membership. Between two steps of a
-//! transaction everybody else may act, die or freeze.
+//! A step is indivisible: a statement under its row locks, the arrival of an answer, a check of
+//! one's own membership. Between two steps of a transaction every other process may act, die or
+//! freeze.
 
 use crate::database::{NODES, Name, NodeId};
 use crate::node::{Body, Lease, Stage, TRUST};
@@ -21,11 +21,11 @@ use stateright::{Model, Property};
 pub struct Protocol {
     /// The rules in force.
     pub safeguards: Safeguards,
-    /// What the job asks for after a death.
+    /// The job's policy for a death in the middle of a run.
     pub recovery: Recovery,
-    /// What names the job's fire times.
+    /// The rule that names the job's fire times.
     pub schedule: Schedule,
-    /// Fire times of the job, one or two.
+    /// Number of fire times of the job: 1 or 2.
     pub fire_times: u8,
     /// Faults per behaviour, at most.
     pub faults: u8,
@@ -33,11 +33,12 @@ pub struct Protocol {
     pub fails_over: bool,
     /// Whether the database's clock may jump.
     pub clock_jumps: bool,
-    /// Whether who has not watched for a TTL declares dead whoever joined under its eyes.
+    /// Whether an observer that has watched for less than a TTL declares nodes dead that joined
+    /// during its session.
     pub young_observers: bool,
     /// Commands per behaviour, at most; a resume does not count.
     pub commands: u8,
-    /// Whether whoever is awake knows of the end of its session before the database is back.
+    /// Whether an awake node learns of the end of its session before the database is back.
     pub all_notice: bool,
 }
 
@@ -58,7 +59,7 @@ impl Protocol {
         }
     }
 
-    /// The protocol as the code had it before the model was made: see `docs/decisions/0020`.
+    /// The protocol of the code before the model was made: see `docs/decisions/0020`.
     pub const fn on_belief_alone(fire_times: u8, faults: u8) -> Self {
         Self::whole(fire_times, faults).without(Safeguard::AttestedObserver)
     }
@@ -81,7 +82,8 @@ impl Protocol {
         }
     }
 
-    /// The same where who has not watched for a TTL declares dead whoever joined under its eyes.
+    /// The same, and an observer that has watched for less than a TTL declares nodes dead that
+    /// joined during its session.
     #[must_use]
     pub const fn with_young_observers(self) -> Self {
         Self {
@@ -96,7 +98,7 @@ impl Protocol {
         Self { commands, ..self }
     }
 
-    /// The same where a restart of the database is noticed before it is over.
+    /// The same, and a restart of the database is noticed before the database is back.
     #[must_use]
     pub const fn where_all_notice(self) -> Self {
         Self {
@@ -167,8 +169,8 @@ impl Protocol {
         }
     }
 
-    /// Writes a transaction. What a standby holds that has not heard of it is
-    /// remembered for as long as one may be promoted.
+    /// Writes a transaction. The tables of a standby that lacks the transaction are kept while a
+    /// promotion is possible.
     pub(crate) fn commit<T>(&self, state: &mut State, write: impl FnOnce(&mut State) -> T) -> T {
         let mut before = state.database.tables;
         before
@@ -182,7 +184,7 @@ impl Protocol {
         written
     }
 
-    /// An attempt starts: the target sees it.
+    /// An attempt starts: the target sees the request.
     fn starts(&self, state: &mut State, name: Name) -> Option<()> {
         let set_back = state.set_back;
         let process = state.process_mut(name);
@@ -209,7 +211,7 @@ impl Protocol {
         Some(())
     }
 
-    /// An attempt ends by itself; whoever may no longer run it sees that first.
+    /// An attempt ends by itself; a node that may no longer run the attempt notices that first.
     fn ends(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process_mut(name);
         let slot = process.slot.filter(|slot| slot.stage == Stage::Running)?;
@@ -231,7 +233,7 @@ impl Protocol {
         Some(())
     }
 
-    /// The database's part of a settlement: whether it was written.
+    /// The database's part of a settlement: whether the end was written.
     pub(crate) fn write_settlement(
         &self,
         state: &mut State,
@@ -282,7 +284,7 @@ impl Protocol {
         Some(())
     }
 
-    /// What could happen to one process, as far as its phase tells.
+    /// All steps of one process, as far as its phase decides.
     fn propose(&self, state: &State, name: Name, steps: &mut Vec<Step>) {
         let process = state.process(name);
         match process.body {
@@ -413,7 +415,7 @@ impl Model for Protocol {
         State::names().for_each(|name| self.propose(state, name, steps));
         steps.extend([Step::Tick, Step::DatabaseReturns]);
         if state.faults_left > 0 {
-            // The names are alike: when one breaks first, it is called A.
+            // The names are interchangeable: the first one with a fault is called A.
             let names = if state.faults_left == self.faults {
                 1
             } else {

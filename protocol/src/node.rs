@@ -1,4 +1,4 @@
-//! What a process knows, and what it is in the middle of.
+//! The knowledge of a process, and its open transactions.
 
 use crate::database::{Attempt, Database, Due, ExecutionId, Name, NodeId, TTL};
 
@@ -6,42 +6,42 @@ use crate::database::{Attempt, Database, Due, ExecutionId, Name, NodeId, TTL};
 /// rounded down.
 pub const TRUST: u8 = TTL - 1;
 
-/// What the process as a whole does.
+/// The state of the process as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Body {
     /// All actors make progress.
     Alive,
-    /// Stopped (SIGSTOP, a stalled machine); it does not know.
+    /// Stopped (SIGSTOP, a stalled machine); the process does not know.
     Frozen,
     /// All but the membership have stopped making progress.
     Stuck,
-    /// Gone.
+    /// No process of the name.
     Down,
 }
 
 /// How far the lease of a TriggerAcquirer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lease {
-    /// Between two leases.
+    /// Between two leases of the node.
     Idle,
-    /// It has seen that it may lease, and asks.
+    /// The node has seen that it may lease, and asks.
     Asking(NodeId),
-    /// Its transaction is open and holds the node's row and a trigger.
+    /// The transaction is open and holds the node's row and a trigger.
     Open(NodeId, Due),
     /// Only without one transaction per lease: the trigger has moved on.
     Moved(NodeId, u8),
-    /// Committed; the answer is on its way.
+    /// Committed; the answer is in transit.
     Answering(Option<Attempt>),
 }
 
 /// How far an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// It waits for its due time.
+    /// Leased, and not due yet.
     Leased,
-    /// Its handler runs: the effect happens.
+    /// The handler runs: the effect happens.
     Running,
-    /// It has ended by itself and is to be settled.
+    /// The attempt has ended by itself and is to be settled.
     Ended,
     /// Only without one transaction per settlement: the fixed delay is to be rearmed.
     Settled,
@@ -50,71 +50,70 @@ pub enum Stage {
 /// An attempt in the slot of an ExecutorPool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
-    /// Of what.
+    /// The attempt in the slot.
     pub attempt: Attempt,
-    /// How far.
+    /// The progress of the attempt.
     pub stage: Stage,
-    /// Whether something happened that lets it overlap with a later attempt: its
-    /// node was frozen, its session was broken off, the database forgot.
+    /// Whether the attempt may overlap with a later one: its node was frozen, its session was
+    /// broken off, or the database forgot.
     pub may_overlap: bool,
 }
 
 /// A take-over by a Reconciler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TakeOver {
-    /// Who looks dead.
+    /// The node that looks dead.
     pub suspect: NodeId,
-    /// Whether its heartbeat is too old; else its session has gone.
+    /// Whether the heartbeat of the suspect is too old; else its session has ended.
     pub by_ttl: bool,
-    /// Whether its transaction is open and holds the suspect's row.
+    /// Whether the transaction is open and holds the suspect's row.
     pub open: bool,
 }
 
-/// An id that a process has given up, and under which the database may count attempts to it.
+/// A former id of a process, under which the database may still count attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Former {
-    /// The id.
+    /// The former id of the process.
     pub node: NodeId,
-    /// The execution of which an attempt had started.
+    /// The execution of an attempt that had started under this id.
     pub started: Option<ExecutionId>,
 }
 
-/// A process.
+/// A process, with its beliefs and its open transactions.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is true or not whatever the others are"
 )]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Process {
-    /// What it does.
+    /// The state of the process.
     pub body: Body,
-    /// Whether its packets vanish.
+    /// Whether packets vanish in both directions.
     pub cut_off: bool,
-    /// The id as which it is a member.
+    /// The id of the membership.
     pub id: Option<NodeId>,
-    /// Ticks for which it still trusts itself.
+    /// Ticks until the node stops trusting its membership.
     pub trust: u8,
-    /// Ticks for which it believes its session to have lasted; no more than a TTL.
+    /// Ticks for which the node believes its session to have lasted; at most a TTL.
     pub session_age: u8,
-    /// Whether it believes its session to be whole.
+    /// Whether the node believes its session to be whole.
     pub connected: bool,
-    /// Whether its session, and no other, was broken off and is not back yet.
+    /// Whether the membership session alone was broken off and is not back yet.
     pub broken_off: bool,
-    /// Its lease.
+    /// The lease of the node.
     pub lease: Lease,
-    /// Whether the outcome of its last lease is unknown.
+    /// Whether the outcome of the last lease is unknown.
     pub unsure: bool,
-    /// A lease that it has given up and whose COMMIT is still on its way.
+    /// An abandoned lease whose COMMIT is still in transit.
     pub late: Option<(NodeId, Due)>,
-    /// Its one slot.
+    /// The only slot of the node.
     pub slot: Option<Slot>,
-    /// Its take-over.
+    /// The takeover of the node.
     pub take_over: Option<TakeOver>,
-    /// The id that it gave up last, until it has reclaimed what had not started under it.
+    /// The last former id, until the attempts that had not started under it are reclaimed.
     pub former: Option<Former>,
-    /// Whether a fault of its own keeps it from the others' eyes: it was frozen or cut off, its
-    /// session was broken off, an actor is stuck. Until its next heartbeat, or until it has
-    /// reclaimed.
+    /// Whether a fault hides the node from the others: frozen, cut off, its session broken off, or
+    /// an actor stuck. Until the next heartbeat, or until the node has reclaimed.
     pub hindered: bool,
 }
 
@@ -132,7 +131,7 @@ impl Process {
         }
     }
 
-    /// No process.
+    /// A name without a process.
     pub const fn gone() -> Self {
         Self {
             body: Body::Down,
@@ -152,7 +151,7 @@ impl Process {
         }
     }
 
-    /// Whether its actors can talk to a database.
+    /// Whether the actors can talk to a database.
     pub fn reaches(&self, database: &Database) -> bool {
         self.body == Body::Alive && !self.cut_off && database.up
     }
@@ -162,18 +161,18 @@ impl Process {
         self.id == Some(node) && (self.trust > 0 || !deadline)
     }
 
-    /// The id as which work may be leased now.
+    /// The id under which work may be leased now.
     pub fn may_lease(&self, deadline: bool) -> Option<NodeId> {
         self.id
             .filter(|id| self.connected && self.may_run(*id, deadline))
     }
 
-    /// Whether it has watched for long enough, as it believes, to declare others dead.
+    /// Whether the node has watched long enough, by its own belief, to declare others dead.
     pub fn may_declare_dead(&self, deadline: bool, seasoned: bool) -> bool {
         self.may_lease(deadline).is_some() && (self.session_age >= TTL || !seasoned)
     }
 
-    /// Stops being a member: what has not ended is cancelled.
+    /// Ends the membership: unfinished attempts are cancelled.
     pub fn fence(&mut self, database: &mut Database) {
         if let Some(id) = self.id.take() {
             if !self.cut_off {
@@ -182,7 +181,8 @@ impl Process {
             let started = self
                 .slot
                 .filter(|slot| slot.attempt.node == id && slot.stage != Stage::Leased);
-            // It leases nothing before the earlier one is reclaimed: this one holds nothing then.
+            // Nothing is leased before the former id is reclaimed: the present id holds nothing
+            // then.
             self.former.get_or_insert(Former {
                 node: id,
                 started: started.map(|slot| slot.attempt.id),
@@ -199,13 +199,14 @@ impl Process {
         ) = (0, 0, false, false);
     }
 
-    /// Whether it lives in everybody's eyes and is, or was until it gave the id up, this node.
+    /// Whether the process lives, as the others see it, and is this node, or was until it gave the
+    /// id up.
     pub fn lives_as(&self, node: NodeId) -> bool {
         let own = self.id == Some(node) || self.former.is_some_and(|former| former.node == node);
         own && self.body == Body::Alive && !self.cut_off && !self.hindered
     }
 
-    /// Whether it is in the middle of a lease for this node.
+    /// Whether a lease for this node is in progress.
     pub fn asks_as(&self, node: NodeId) -> bool {
         match self.lease {
             Lease::Idle | Lease::Answering(None) => false,
@@ -214,19 +215,19 @@ impl Process {
         }
     }
 
-    /// The node for which it has a lease open in the database, now or late.
+    /// The node for which the process has a lease open in the database, now or late.
     pub fn leases_for(&self, node: NodeId) -> bool {
         matches!(self.lease, Lease::Open(id, _) if id == node)
             || self.late.is_some_and(|(id, _)| id == node)
     }
 
-    /// Whether it holds a trigger in an open transaction.
+    /// Whether an open transaction holds a trigger.
     pub fn locks(&self, due: Due) -> bool {
         matches!(self.lease, Lease::Open(_, held) if held == due)
             || self.late.is_some_and(|(_, held)| held == due)
     }
 
-    /// Whether something that it does or sends speaks of a node.
+    /// Whether the state or a message of the process refers to a node.
     pub fn mentions(&self, node: NodeId) -> bool {
         self.asks_as(node)
             || self.id == Some(node)

@@ -1,4 +1,4 @@
-//! What must hold in every state, and what must be possible.
+//! Properties that must hold in every state, and goals that must be reachable.
 
 use crate::Recovery;
 use crate::database::{FIRE_TIMES, Status};
@@ -11,26 +11,26 @@ use stateright::Property;
 pub const ONE_ROW: &str = "every fire time has at most one execution";
 /// Only the holder of the current attempt settles.
 pub const FENCED: &str = "no settlement of an attempt that is not the current one";
-/// What a node held is handed over with its death, and it takes nothing after it.
+/// The executions of a node are handed over with its death, and the node takes nothing after it.
 pub const DEAD_HOLD_NOTHING: &str = "a node that was declared dead holds nothing";
-/// Nobody is declared dead who runs something.
+/// No node is declared dead while it runs an attempt.
 pub const WHO_RUNS_LIVES: &str =
     "no node that runs is declared dead, unless frozen or its session broken off";
 /// Two attempts at the target at once.
 pub const NO_OVERLAP: &str =
     "attempts overlap only when the earlier node was frozen or its session broken off";
-/// The idempotency key.
+/// The idempotency key of a fire time.
 pub const ONE_ID: &str = "a fire time runs under one execution id";
-/// The fencing token.
+/// The fencing token of an attempt.
 pub const TOKEN_GROWS: &str =
     "the attempt number grows, unless a node was frozen or its session broken off";
 /// The promise of `MARK_LOST`.
 pub const AT_MOST_ONCE: &str = "MARK_LOST runs at most once";
 
-/// Nothing is lost that never started.
+/// Attempts that never started are not lost.
 pub const UNSTARTED_IS_RECLAIMED: &str =
     "no attempt is counted as lost that a living node has not started";
-/// … and nothing begins twice for that.
+/// Attempts that started are not reclaimed.
 pub const ONLY_UNSTARTED: &str = "nothing is reclaimed that has started";
 /// Every fire time has an owner.
 pub const ACCOUNTED: &str =
@@ -133,22 +133,18 @@ pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
 }
 
 fn one_row(state: &State) -> bool {
-    let rows = |at: u8| {
-        state
-            .database
-            .tables
-            .executions()
-            .filter(|row| row.id.fire_time == at)
-            .count()
-    };
-    (0..FIRE_TIMES).all(|at| rows(at) <= 1)
+    let tables = &state.database.tables;
+    (0..FIRE_TIMES).all(|at| {
+        let rows = tables.executions().filter(|row| row.id.fire_time == at);
+        rows.count() <= 1
+    })
 }
 
 /// A fire time that is still to come may have passed before a failover.
 fn accounted(state: &State) -> bool {
     let tables = &state.database.tables;
-    let to_come = |at: u8| at >= tables.trigger.fire_time && at < tables.trigger.end;
-    (0..state.passed).all(|at| tables.has_row(at) || to_come(at))
+    let to_come = tables.trigger.fire_time..tables.trigger.end;
+    (0..state.passed).all(|at| tables.has_row(at) || to_come.contains(&at))
 }
 
 fn reclaims_former(state: &State) -> bool {
@@ -226,25 +222,23 @@ fn refused(state: &State) -> bool {
 }
 
 fn zombie(state: &State) -> bool {
-    let dead = |process: &Process| {
-        process
+    let is_zombie = |process: &Process| {
+        let is_dead = process
             .id
-            .is_some_and(|id| state.database.tables.age(id).is_none())
+            .is_some_and(|id| state.database.tables.age(id).is_none());
+        process.body == Body::Alive && process.trust == 0 && is_dead
     };
-    state
-        .processes
-        .iter()
-        .any(|process| process.body == Body::Alive && process.trust == 0 && dead(process))
+    state.processes.iter().any(is_zombie)
 }
 
 fn never_answered(state: &State) -> bool {
-    let held = |process: &Process| process.slot.map(|slot| slot.attempt.id);
-    let beside = |process: &Process| {
-        process.id.is_some_and(|id| {
-            process.unsure && state.database.tables.holds_other_than(id, held(process))
-        })
+    let holds_another = |process: &Process| {
+        let held = process.slot.map(|slot| slot.attempt.id);
+        process
+            .id
+            .is_some_and(|id| process.unsure && state.database.tables.holds_other_than(id, held))
     };
-    state.processes.iter().any(beside)
+    state.processes.iter().any(holds_another)
 }
 
 fn let_go(process: &Process) -> bool {

@@ -1,11 +1,10 @@
-//! Liveness: from every state that can be reached, everything can still be settled.
+//! Liveness: from every reachable state, everything can still be settled.
 //!
-//! Stateright's `eventually` looks at behaviours that end, and time never does.
-//! Here the whole graph is kept and walked backwards from the states in which
-//! all is settled, along steps that the protocol takes by itself. Where somebody
-//! lives, nobody else has to wake, come back or be started; where nobody does,
-//! that too is waited for. In a finite graph this is "eventually" for whoever
-//! grants that a step which stays possible is taken some day.
+//! Stateright's `eventually` checks behaviours that end, and time never ends. Here the whole graph
+//! is kept and walked backwards from the states in which everything is settled, along steps of the
+//! protocol alone. While a process lives, no other process has to wake, return or be started;
+//! without one, the start of a process is awaited. In a finite graph this equals "eventually" under
+//! fairness: a step that stays possible is taken some day.
 
 use crate::model::Protocol;
 use crate::state::State;
@@ -14,7 +13,7 @@ use stateright::Model;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// The states that can be reached, in the order of their distance.
+/// The reachable states, in the order of their distance.
 pub struct Graph {
     states: Vec<State>,
     parents: Vec<Option<(u32, Step)>>,
@@ -24,16 +23,16 @@ pub struct Graph {
     help: Vec<(u32, u32)>,
 }
 
-/// A behaviour, step by step, and where it ends.
+/// A behaviour, step by step, and its last state.
 pub struct Behaviour {
     /// The steps from the healthy cluster.
     pub steps: Vec<Step>,
-    /// The last state.
+    /// The last state of the behaviour.
     pub end: State,
 }
 
 impl Graph {
-    /// Walks through everything that can happen.
+    /// Explores all reachable states.
     pub fn explore(protocol: &Protocol) -> Self {
         let mut graph = Self {
             states: protocol.init_states(),
@@ -81,20 +80,21 @@ impl Graph {
         self.states.is_empty()
     }
 
-    /// The shortest behaviour after which something is never settled, although
-    /// nothing breaks any more.
+    /// The shortest behaviour after which something is never settled, although nothing breaks any
+    /// more.
     pub fn stuck(&self) -> Option<Behaviour> {
         let alone = self.can_settle(&[&self.own]);
         let with_help = self.can_settle(&[&self.own, &self.help]);
-        let settles = |at: usize| {
-            if self.states[at].somebody_lives() {
-                alone[at]
+        let stuck = |at: &usize| {
+            let state = &self.states[*at];
+            let settles = if state.somebody_lives() {
+                alone[*at]
             } else {
-                with_help[at]
-            }
+                with_help[*at]
+            };
+            // A state with a violation belongs to another property.
+            state.violation.is_none() && !settles
         };
-        // What went wrong already is another property's.
-        let stuck = |at: &usize| self.states[*at].violation.is_none() && !settles(*at);
         (0..self.len()).find(stuck).map(|at| self.behaviour(at))
     }
 

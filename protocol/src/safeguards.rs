@@ -1,37 +1,39 @@
-//! The safeguards of the protocol, each of which can be taken away.
+//! The safeguards of the protocol. Each one can be switched off.
 
 use std::fmt;
 
-/// One rule without which something goes wrong.
+/// One rule without which a property is violated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Safeguard {
     /// A settlement writes only where id, attempt, node and `RUNNING` still match.
     FenceOnSettlement,
-    /// A lease holds its own node's row shared; a take-over locks it exclusively first.
+    /// A lease holds its own node's row shared; a takeover locks the row exclusively first.
     LockOnNode,
     /// A lease finds its own node's row `ACTIVE`, or takes nothing.
     LeaseWhileActive,
-    /// Past 7/8 of a TTL after its last good heartbeat a node starts nothing and cancels what runs.
+    /// Past 7/8 of a TTL after the last good heartbeat a node starts nothing and cancels its
+    /// attempts.
     Deadline,
     /// The execution id is a hash of job, kind and fire time.
     DeterministicId,
-    /// A node whose critical actor makes no progress gives itself up.
+    /// A node whose critical actor makes no progress ends itself.
     Attestation,
-    /// Nobody is declared dead by a node whose own session has not lasted one TTL.
+    /// A node whose own session has lasted less than a TTL declares no other node dead.
     SeasonedObserver,
-    /// The same, seen by the database in the statement that declares the death.
+    /// The same check by the database, in the statement that declares the death.
     AttestedObserver,
-    /// The same of the observer's own heartbeat: by a clock that has jumped every heartbeat is old.
+    /// The same for the observer's own heartbeat: by a clock that has jumped every heartbeat is
+    /// old.
     YoungObserver,
-    /// A take-over checks under the lock that the node is still gone.
+    /// A takeover checks under the lock that the node is still gone.
     StillGone,
     /// Attempts are reclaimed only between two leases.
     ReclaimBetweenLeases,
     /// Attempts are reclaimed at every audit, not only after a lease without an answer.
     AuditAgain,
-    /// A node that lives reclaims what had not started under the id that it gave up.
+    /// A living node reclaims attempts that had not started under its former id.
     ReclaimAfterFence,
-    /// It remembers what had started.
+    /// The node remembers which attempts had started.
     RememberStarted,
     /// A command runs or records the fire time whose instant has passed.
     OwnedFireTimes,
@@ -42,7 +44,7 @@ pub enum Safeguard {
 }
 
 impl Safeguard {
-    /// All of them.
+    /// Every safeguard of the protocol.
     pub const ALL: [Self; 17] = [
         Self::FenceOnSettlement,
         Self::LockOnNode,
@@ -69,18 +71,18 @@ impl Safeguard {
 pub struct Safeguards(u32);
 
 impl Safeguards {
-    /// The whole protocol.
+    /// All safeguards in force.
     pub const fn all() -> Self {
         Self(u32::MAX)
     }
 
-    /// All but one.
+    /// All safeguards except one.
     #[must_use]
     pub const fn without(self, safeguard: Safeguard) -> Self {
         Self(self.0 & !(1 << safeguard as u16))
     }
 
-    /// Whether this one is in force.
+    /// Whether a safeguard is in force.
     pub const fn has(self, safeguard: Safeguard) -> bool {
         self.0 & (1 << safeguard as u16) != 0
     }

@@ -1,4 +1,4 @@
-//! A state of the whole cluster, and what the checker remembers of its past.
+//! A state of the whole cluster, and the checker's notes of its past.
 
 use crate::database::{
     Database, Execution, FIRE_TIMES, JobState, LIVES, NODES, Name, NodeId, Status, Tables, Trigger,
@@ -6,61 +6,60 @@ use crate::database::{
 use crate::node::{Body, Former, Lease, Process};
 use std::fmt;
 
-/// What no state shows afterwards, so that it is written down when it happens.
+/// Violations that no later state shows; noted when they happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Violation {
     /// A settlement was written that was not the current attempt's.
     SettledByFenced,
     /// A fire time ran under two execution ids.
     AnotherId,
-    /// An attempt started after a later one, with nothing to explain it.
+    /// An attempt started after a later one, without a fault that explains the order.
     TokenWentBack,
-    /// An attempt was counted as lost that its node, which lives, had not started.
+    /// An attempt counts as lost although its node lives and had not started the attempt.
     CountedUnstarted,
-    /// An attempt was reclaimed that had started.
+    /// A started attempt was reclaimed.
     ReclaimedStarted,
 }
 
-/// What a target has seen of a fire time.
+/// The target's view of a fire time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Seen {
-    /// Attempts that started; more than two count as two.
+    /// Number of started attempts; more than two count as two.
     pub starts: u8,
     /// The highest attempt that started.
     pub attempt: u8,
-    /// What was drawn beside the id under which it started first.
+    /// The random part of the id under which the fire time started first.
     pub drawn: u8,
 }
 
-/// Everything, at one moment.
+/// The whole cluster at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct State {
     /// The server that takes writes.
     pub database: Database,
-    /// The processes.
+    /// The processes, by name.
     pub processes: [Process; NODES],
-    /// Faults that may still happen.
+    /// Number of faults that may still happen.
     pub faults_left: u8,
-    /// Commands that may still be given.
+    /// Number of commands that may still be given.
     pub commands_left: u8,
-    /// Fire times whose instants have passed.
+    /// Number of fire times whose instants have passed.
     pub passed: u8,
-    /// What the target has seen.
+    /// The target's view of each fire time.
     pub seen: [Seen; FIRE_TIMES as usize],
-    /// Ids drawn, when they are drawn.
+    /// Number of random ids that were drawn, when ids are random.
     pub drawn: u8,
     /// Whether the database has forgotten something.
     pub set_back: bool,
-    /// The violation of a property that no state shows afterwards.
+    /// The violation of a property that no later state shows.
     pub violation: Option<Violation>,
 }
 
 impl State {
     /// A healthy cluster, and a fire time that is due.
     pub fn healthy(faults: u8, commands: u8, fire_times: u8) -> Self {
-        let first = |life: usize| life == 0;
-        let ages = [std::array::from_fn(|life| first(life).then_some(0)); NODES];
-        let sessions = [std::array::from_fn(first); NODES];
+        let ages = [std::array::from_fn(|life| (life == 0).then_some(0)); NODES];
+        let sessions = [std::array::from_fn(|life| life == 0); NODES];
         let trigger = Trigger {
             fire_time: 0,
             end: fire_times,
@@ -91,22 +90,22 @@ impl State {
         }
     }
 
-    /// All names.
+    /// Both names of nodes.
     pub fn names() -> impl Iterator<Item = Name> {
         [Name(0), Name(1)].into_iter()
     }
 
-    /// A process.
+    /// The process of a name.
     pub fn process(&self, name: Name) -> &Process {
         &self.processes[name.at()]
     }
 
-    /// A process, to change it.
+    /// The process of a name, to change it.
     pub fn process_mut(&mut self, name: Name) -> &mut Process {
         &mut self.processes[name.at()]
     }
 
-    /// The node row that somebody's take-over has locked.
+    /// Whether a takeover has locked the row of the node.
     pub fn is_being_taken_over(&self, node: NodeId) -> bool {
         let locks = |process: &Process| {
             process
@@ -116,7 +115,7 @@ impl State {
         self.processes.iter().any(locks)
     }
 
-    /// What the log counts to a node.
+    /// Executions that the log counts to a node.
     pub fn counted_to(&self, node: NodeId) -> impl Iterator<Item = &Execution> {
         self.database
             .tables
@@ -129,16 +128,14 @@ impl State {
         self.seen[usize::from(row.id.fire_time)].attempt >= row.attempt
     }
 
-    /// Lets go of ids that were given up and under which nothing unstarted is counted to anybody,
-    /// nor can be: to give back under them would change nothing.
+    /// Drops former ids without an unstarted attempt, now or later: to reclaim under them would
+    /// change nothing.
     pub fn drop_formers(&mut self) {
-        let leases = |node: NodeId| {
-            self.processes
-                .iter()
-                .any(|it| it.leases_for(node) || it.asks_as(node))
+        let owed = |former: &Former| {
+            let processes = &mut self.processes.iter();
+            self.database.holds_other_than(former.node, former.started)
+                || processes.any(|it| it.leases_for(former.node) || it.asks_as(former.node))
         };
-        let owed =
-            |it: &Former| self.database.holds_other_than(it.node, it.started) || leases(it.node);
         let over = self
             .processes
             .each_ref()
@@ -148,7 +145,7 @@ impl State {
         }
     }
 
-    /// An id of which nothing speaks.
+    /// An id that nothing refers to.
     pub fn fresh_id(&self, name: Name) -> NodeId {
         let lives = (0u8..).take(LIVES).map(|life| NodeId { name, life });
         let unused = |id: &NodeId| {
@@ -160,15 +157,14 @@ impl State {
             .expect("no name has more lives at once than LIVES")
     }
 
-    /// Whether somebody is there who could do everything alone.
+    /// Whether a process is there that could do everything alone.
     pub fn somebody_lives(&self) -> bool {
         self.processes
             .iter()
             .any(|process| process.body == Body::Alive && !process.cut_off)
     }
 
-    /// Whether everything is settled and nothing is on its way: whatever happens
-    /// now, the log stays as it is.
+    /// Whether everything is settled and no message is in transit: no later step changes the log.
     pub fn is_quiet(&self) -> bool {
         let idle = |it: &Process| {
             let takes = matches!(

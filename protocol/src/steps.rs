@@ -1,68 +1,68 @@
-//! The steps that a behaviour is made of, and their text.
+//! The steps of a behaviour, and their texts.
 
 use crate::database::{Due, Name, NodeId};
 use std::fmt;
 
-/// What breaks.
+/// A fault of a process, of the network or of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// `kill -9`.
+    /// `kill -9` of the process.
     Crash(Name),
     /// SIGSTOP, a stalled machine.
     Freeze(Name),
-    /// Its packets vanish, both ends live.
+    /// Packets vanish; both ends live.
     CutOff(Name),
-    /// A critical actor makes no more progress, the heartbeat goes on.
+    /// A critical actor makes no more progress; the heartbeat continues.
     GetsStuck(Name),
-    /// Its membership session, and no other, is broken off.
+    /// The membership session alone is broken off.
     SessionBreaks(Name),
-    /// The answer to its lease, or its COMMIT for now, is lost.
+    /// The answer to a lease is lost, or its COMMIT is delayed.
     LeaseAnswerLost(Name),
-    /// The answer to its settlement is lost.
+    /// The answer to a settlement is lost.
     SettleAnswerLost(Name),
     /// PostgreSQL goes away and loses nothing.
     DatabaseRestarts,
-    /// A standby is promoted that has not heard of the last transaction.
+    /// A standby is promoted that lacks the last transaction.
     FailsOver,
     /// The database's clock jumps ahead by more than a TTL.
     ClockJumps,
 }
 
-/// What a person does to the job.
+/// A command of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
-    /// Its schedule rests.
+    /// The schedule of the job rests.
     Pause,
-    /// Its schedule goes on.
+    /// The schedule fires again.
     Resume,
-    /// A new version of which no fire time is left.
+    /// A new version without a remaining fire time.
     Edit,
-    /// It never fires again.
+    /// The job never fires again.
     Delete,
 }
 
-/// A step.
+/// A step of a behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Time passes.
+    /// One tick of time passes.
     Tick,
-    /// Something breaks.
+    /// A fault of the budget happens.
     Fault(Fault),
-    /// A command commits.
+    /// A command of the budget commits.
     Command(Command),
-    /// PostgreSQL is back.
+    /// PostgreSQL accepts connections again.
     DatabaseReturns,
-    /// A frozen process goes on.
+    /// A frozen process wakes.
     Wakes(Name),
-    /// Packets pass again.
+    /// Packets of the process pass again.
     Reconnects(Name),
-    /// The service manager starts a process that is gone.
+    /// The service manager starts a process for a name without one.
     Restarts(Name),
     /// A process whose actor is stuck exits.
     GivesUp(Name),
     /// A node renews its membership.
     Heartbeat(Name),
-    /// A node whose trust ran out while it was frozen cancels what it runs.
+    /// A node whose trust ran out while it was frozen cancels its attempts.
     Fences(Name),
     /// A process becomes a node.
     Joins(Name),
@@ -72,39 +72,38 @@ pub enum Step {
     LeaseLocks(Name, Due),
     /// The lease takes nothing.
     LeaseEnds(Name),
-    /// The lease commits.
+    /// The lease of the node commits.
     LeaseCommits(Name),
     /// The answer to the lease is there.
     LeaseAnswered(Name),
-    /// A lease that was given up commits all the same.
+    /// An abandoned lease commits nevertheless.
     LateCommit(Name),
-    /// A lease that was given up is rolled back.
+    /// An abandoned lease is rolled back.
     LateEnds(Name),
-    /// The acquirer reclaims what it does not hold.
+    /// The acquirer reclaims attempts that it does not hold.
     Reclaims(Name),
-    /// The acquirer reclaims what had not started under the id that its node gave up.
+    /// The acquirer reclaims attempts that had not started under the former id.
     ReclaimsFormer(Name),
-    /// The attempt starts.
+    /// The attempt in the slot starts.
     Starts(Name),
     /// The attempt has ended by itself.
     Ends(Name),
-    /// The settlement of what has ended.
+    /// The end of the attempt is settled.
     Settles(Name),
     /// Only without one transaction per settlement.
     Rearms(Name),
     /// The Reconciler finds a node that looks dead.
     Suspects(Name, NodeId),
-    /// The take-over has the suspect's row, or spares it.
+    /// The takeover has the suspect's row, or spares the suspect.
     TakeOverLocks(Name),
-    /// The suspect is dead, and what it held is handed over.
+    /// The suspect is dead, and its executions are handed over.
     TakeOverCommits(Name),
-    /// PostgreSQL ends the open transactions of a client that is silent.
+    /// PostgreSQL ends the open transactions of a silent client.
     IdleEnds(Name),
 }
 
 impl Step {
-    /// Whether the protocol needs no luck for this step: nothing breaks, and
-    /// nobody comes to help.
+    /// Whether the step is part of the protocol: no fault, and no help from outside.
     pub const fn is_own(self) -> bool {
         !matches!(
             self,

@@ -1,8 +1,8 @@
 //! The API: simple queries and mutations a second over HTTP, and jobs a second by `createJobs`.
 //!
-//! Callers keep their connections and send the next request when the last was answered. They, the
-//! node and the database share the cores: what the node's own CPU would give on a core by itself is
-//! a figure too.
+//! Callers keep their connections and send the next request after each answer. Callers, node and
+//! database share the cores: the rate that the node's own CPU would give on a whole core is a
+//! figure, too.
 
 use super::line::{Figures, Line};
 use super::testbed::{BenchTestbed, ask};
@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 use tokio::task::JoinSet;
 
-/// Callers at once.
+/// Number of concurrent callers.
 const CALLERS: usize = 8;
-/// Jobs of one `createJobs`: as many as it takes.
+/// Jobs of one `createJobs`: its maximum.
 const BULK: u32 = 1_000;
 
 const QUERY: &str = "query($id: ID!) { job(id: $id) { id name status nextFireTime } }";
@@ -100,7 +100,7 @@ async fn calls(
     ))
 }
 
-/// Jobs a second by `createJobs`, of one caller and of four at once.
+/// Jobs a second by `createJobs`, with one caller and with four callers at once.
 pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Create, options).await?;
     let (bulk, calls) = options.pick((BULK, 20), (100, 2));

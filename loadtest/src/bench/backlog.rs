@@ -1,5 +1,5 @@
-//! A backlog: very many run-nows due at one instant, beside jobs that are due each second. How fast
-//! it is drained, and how late the others are meanwhile.
+//! A backlog: very many runs on request due at one instant, and jobs that are due each second.
+//! Figures: the time to drain the backlog, and the lateness of the other jobs during the drain.
 //!
 //! The drain is measured from the instant that the backlog is due (or committed, when that is
 //! later) to the last settlement, by the database's clock. The steady maximum of the same node
@@ -15,14 +15,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// Jobs that are due each second beside it.
+/// Jobs that are due each second during the drain.
 const ON_TIME: u32 = 100;
-/// Their group.
+/// The group of the punctual jobs.
 const GROUP: &str = "punctual";
 /// How long a drain may take.
 const DRAIN_MAX: Duration = Duration::from_mins(30);
 
-/// A backlog and what is due on time beside it.
+/// A backlog, and jobs that are due on time.
 pub(super) async fn backlog(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Backlog, options).await?;
     let amount = options.pick(1_000_000_u32, 2_000);
@@ -59,13 +59,13 @@ pub(super) async fn backlog(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.close(figures).await
 }
 
-/// From when a backlog was there and due to when the last of it was settled.
+/// From the instant at which the backlog was complete and due to its last settlement.
 async fn drain(
     testbed: &BenchTestbed,
     job: Uuid,
     amount: u32,
 ) -> Result<(DateTime<Utc>, DateTime<Utc>), anyhow::Error> {
-    // So far ahead that all are there when they are due: some ten thousand are inserted in a
+    // Far enough ahead that all are there when they are due: some ten thousand are inserted in a
     // second.
     let due = testbed.database_now().await? + TimeDelta::milliseconds(500 + i64::from(amount / 20));
     testbed.add_manual(job, amount, due).await?;
@@ -79,7 +79,7 @@ async fn drain(
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // What is leased may run for a moment.
+    // Leased executions may run for a moment.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let last = "select max(finished_at), count(*) from job_execution_log
         where job_id = $1 and status = 'SUCCESS' and due_time = $2";

@@ -1,10 +1,8 @@
-//! The limit: the SQL that no scheduler on PostgreSQL can do without, and nothing else. Two
-//! sessions each lease 500 due triggers in one statement (lock, advance, a RUNNING row under a
-//! time-ordered id) and settle them in the next, on tables of their own with a history's two
-//! indexes.
+//! The limit: the necessary SQL of any scheduler on PostgreSQL, and nothing else. Two sessions each
+//! lease 500 due triggers in one statement (lock, advance, a RUNNING row under a time-ordered id)
+//! and settle them in the next, on tables of their own with a history's two indexes.
 //!
-//! It decides nothing, runs nothing, checks no membership and knows no policies: no program reaches
-//! it.
+//! Without decisions, handlers, membership checks and policies: no program reaches the limit.
 
 use super::line::{Figures, Line};
 use super::testbed::BenchTestbed;
@@ -18,25 +16,29 @@ use std::time::Instant;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// Triggers of one lease.
+/// Number of triggers of one lease.
 const BATCH: u32 = 500;
-/// Sessions.
+/// Number of concurrent sessions.
 const CLIENTS: usize = 2;
 
 const TABLES: &str = "
 create schema bare;
 create table bare.trigger (id uuid primary key, job_id uuid not null, kind text not null,
     fire_time timestamptz not null, due_at timestamptz) with (fillfactor = 70,
-    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_cost_delay = 0);
 create index on bare.trigger (due_at) where due_at is not null;
-create table bare.log (id uuid primary key, job_id uuid not null, kind text not null, fire_time timestamptz not null,
+create table bare.log (id uuid primary key, job_id uuid not null, kind text not null,
+    fire_time timestamptz not null,
     due_time timestamptz not null, status text not null, attempt integer not null, node_id uuid,
-    started_at timestamptz, finished_at timestamptz, created_at timestamptz not null) with (fillfactor = 50);
+    started_at timestamptz, finished_at timestamptz, created_at timestamptz not null)
+    with (fillfactor = 50);
 create index on bare.log (job_id, id desc);";
 
 const FILL: &str = "insert into bare.trigger
     select id, id, 'SCHEDULE', due, due from (select gen_random_uuid() as id,
-        date_trunc('second', clock_timestamp()) - interval '1 hour' + n % 1000 * interval '1 ms' as due
+        date_trunc('second', clock_timestamp()) - interval '1 hour' + n % 1000 * interval '1 ms'
+        as due
         from generate_series(1, $1::bigint) as n) as x";
 
 const LEASE: &str = "
@@ -44,11 +46,14 @@ with due as materialized (
     select id from bare.trigger where due_at <= (select clock_timestamp())
     order by due_at limit $3 for update skip locked
 ), moved as (
-    update bare.trigger t set fire_time = t.fire_time + interval '1 s', due_at = t.due_at + interval '1 s'
-    where t.id = any (array (select id from due)) returning t.id, t.fire_time - interval '1 s' as fire_time
+    update bare.trigger t
+    set fire_time = t.fire_time + interval '1 s', due_at = t.due_at + interval '1 s'
+    where t.id = any (array (select id from due))
+    returning t.id, t.fire_time - interval '1 s' as fire_time
 ), numbered as (select id, fire_time, row_number() over () as n from moved)
 insert into bare.log
-select ($1::uuid[])[n], id, 'SCHEDULE', fire_time, fire_time, 'RUNNING', 1, $2, clock_timestamp(), null, clock_timestamp()
+select ($1::uuid[])[n], id, 'SCHEDULE', fire_time, fire_time, 'RUNNING', 1, $2,
+    clock_timestamp(), null, clock_timestamp()
 from numbered returning id";
 
 const SETTLE: &str = "update bare.log l set status = 'SUCCESS', finished_at = clock_timestamp()
@@ -59,7 +64,7 @@ pub(super) struct Bare {
     triggers: u32,
 }
 
-/// What a run showed.
+/// The result of a run.
 pub(super) struct Reached {
     /// Leased and settled a second.
     pub(super) fires: f64,
@@ -68,7 +73,7 @@ pub(super) struct Reached {
 }
 
 impl Bare {
-    /// Makes the tables.
+    /// Makes the tables, and fills them.
     pub(super) async fn prepare(
         testbed: &mut BenchTestbed,
         triggers: u32,
@@ -168,7 +173,7 @@ fn time_ordered() -> Uuid {
     Uuid::from_u128(millis << 80 | chance)
 }
 
-/// The limit by itself.
+/// Measures the limit alone.
 pub(super) async fn limit(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Limit, options).await?;
     let bare = Bare::prepare(&mut testbed, options.pick(100_000, 3_000)).await?;

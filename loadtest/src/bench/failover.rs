@@ -1,9 +1,7 @@
-//! Failover: from `kill -9` of a node in the middle of its work to the first request of the next
-//! attempt, as the target sees both. One node of three is killed at a time, with several executions
-//! in flight.
+//! Failover: from `kill -9` of a busy node to the first request of the next attempt, as the target
+//! sees both. One node of three is killed at a time, with several executions in flight.
 //!
-//! This is the figure alone. Whether every promise was kept meanwhile is checked by the drills
-//! (`run kill`).
+//! Only the figure is measured. The drills check the promises (`run kill`).
 
 use super::lateness::millis;
 use super::line::{Figures, Line};
@@ -20,13 +18,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// Nodes; two are left when one is dead.
+/// Number of nodes; two are left when one is dead.
 const NODES: usize = 3;
-/// What runs when the node dies.
+/// Number of executions in flight at the kill.
 const JOBS: u32 = 12;
-/// How long first attempts last: longer than it takes to kill.
+/// Length of first attempts: longer than the time of a kill.
 const FIRST_ATTEMPT: u32 = 1_500;
-/// Between two kills: the nodes' TTL, which is their default, and a little.
+/// Pause between two kills: the default TTL of a node, and a little.
 const SETTLED: Duration = Duration::from_millis(4_500);
 /// How long anything may take.
 const LONGEST: Duration = Duration::from_mins(1);
@@ -34,7 +32,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// From the kill to the first redelivery.
 pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Failover, options).await?;
-    // The channel is for targets that want their node dead: these do not.
+    // The channel is for targets that request the death of their node: these do not.
     let (killer, _wanted_dead) = mpsc::unbounded_channel();
     let journal = options.directory.join("failover/sink.jsonl");
     let sink = Sink::start("127.0.0.1", &journal, killer).await?;
@@ -48,7 +46,7 @@ pub(super) async fn failover(options: &Options) -> Result<Line, anyhow::Error> {
     );
     let mut figures = Figures::default();
     for _ in 0..kills {
-        // Whoever has just begun declares nobody dead for a TTL.
+        // A new observer declares no node dead for a TTL.
         tokio::time::sleep(SETTLED).await;
         let took = kill_once(&mut testbed, &sink).await?;
         let (first, last) = took
@@ -70,12 +68,13 @@ fn input(sink: &Sink) -> serde_json::Value {
         ..Target::default()
     };
     let url = sink::url(&format!("http://{}", sink.address), &target);
-    json!({"name": "model", "scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099", "recovery": "RERUN",
+    json!({"name": "model", "scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099",
+        "recovery": "RERUN",
         "maxRecoveries": 100, "target": {"http": {"url": url, "timeoutSeconds": 60}}})
 }
 
-/// Kills the node with the most in flight; how long each of its executions took to be delivered
-/// again.
+/// Kills the node with the most attempts in flight; returns the time to the next delivery of each
+/// execution.
 async fn kill_once(testbed: &mut BenchTestbed, sink: &Sink) -> Result<Vec<Micros>, anyhow::Error> {
     let begun = sink.count();
     let jobs = testbed

@@ -1,11 +1,10 @@
 //! Firing under a flood: lateness at a steady rate, calm and then while ten clients loop the
-//! dearest requests that the API lets through; heartbeats that were late, and the node's memory at
-//! its peak.
+//! dearest requests that the API accepts; late heartbeats, and the node's memory at its peak.
 //!
-//! Between calm and flood the cores are kept busy by threads that do nothing: what that costs is
-//! the machine's, not the node's. The flood is first all families of requests at once, then each by
-//! itself. Lateness is read from the log as in `lateness`; a fire time of the window that has no
-//! start by the end of the wait is counted as missing, not left out.
+//! Between calm and flood the cores are kept busy by threads without work: their effect is the
+//! machine's, not the node's. The flood is first all families of requests at once, then each family
+//! alone. Lateness is read from the log as in `lateness`; a fire time of the window without a start
+//! by the end of the wait is counted as missing, not left out.
 
 use super::lateness::{GROUPS, Window};
 use super::line::{Figures, Line};
@@ -19,18 +18,18 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// Jobs with a large payload, as one request would like to have them all.
+/// Jobs with a large payload, for requests that ask for all of them.
 const LARGE_JOBS: u32 = 60;
-/// Bytes of one such payload.
+/// Size of one payload, bytes.
 const LARGE_BYTES: usize = 200_000;
 /// Between two looks at heartbeat and memory.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// A heartbeat is sent each second; what comes half a second later than that is late.
+/// A heartbeat is sent each second; half a second later counts as late.
 const HEARTBEAT_LATE: TimeDelta = TimeDelta::milliseconds(1_500);
-/// How long the node may take to catch up after a window, before the next one begins.
+/// Time for the node to catch up after a window, before the next one begins.
 const CATCH_UP_MAX: Duration = Duration::from_mins(1);
 
-/// What is looked at while a window lasts.
+/// Samples of one window.
 #[derive(Debug, Default)]
 struct Watched {
     late_heartbeats: u32,
@@ -53,7 +52,7 @@ pub(super) async fn flood(options: &Options) -> Result<Line, anyhow::Error> {
         testbed.copy(model, group, rate, grid).await?;
     }
     testbed.start(1, &[]).await?;
-    // The newest, so that a list of jobs holds them.
+    // The newest jobs, so that a list of jobs holds them.
     for number in 0..options.pick(LARGE_JOBS, 2) {
         testbed.create(large(number)).await?;
     }
@@ -68,11 +67,12 @@ pub(super) async fn flood(options: &Options) -> Result<Line, anyhow::Error> {
 }
 
 fn large(number: u32) -> Value {
-    json!({"name": format!("large {number}"), "scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099",
+    json!({"name": format!("large {number}"), "scheduleType": "CRON",
+        "cronExpression": "0 0 0 1 1 ? 2099",
         "payload": {"text": "x".repeat(LARGE_BYTES)}, "target": {"noop": {"sleepMillis": 0}}})
 }
 
-/// One life of a node: calm, all families at once, then each by itself.
+/// One life of a node: calm, all families at once, then each family alone.
 async fn flooded(
     testbed: &mut BenchTestbed,
     group: &str,
@@ -93,7 +93,7 @@ async fn flooded(
     measure(testbed, &format!("{group}, busy cores"), figures).await?;
     drop(busy);
     let alone = Family::ALL.iter().map(std::slice::from_ref);
-    // Families by themselves on one grid alone: they take minutes.
+    // Families alone on one grid only: they take minutes.
     let floods = std::iter::once(&Family::ALL[..]).chain(alone.filter(|_| group == GROUPS[1].0));
     for families in floods {
         let what = match families {
@@ -128,7 +128,7 @@ fn number(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// A window, and what was late by its end.
+/// A window, and the late starts by its end.
 async fn measure(
     testbed: &BenchTestbed,
     what: &str,
@@ -137,7 +137,7 @@ async fn measure(
     let from = testbed.database_now().await?;
     let watched = watch(testbed, testbed.options.window).await?;
     let until = testbed.database_now().await?;
-    // What was late in the window is to be seen as well.
+    // Executions that were late in the window must be visible, too.
     tokio::time::sleep(testbed.options.window.min(Duration::from_secs(2))).await;
     Window::read(&testbed.sql, from, until)
         .await?
@@ -156,20 +156,19 @@ async fn measure(
     Ok(())
 }
 
-/// Fire times that are due in the window and have not started: each job that is behind lacks one a
-/// second.
+/// Fire times that are due in the window and have not started: each late job lacks one a second.
 async fn missing(
     sql: &Client,
     from: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<f64, anyhow::Error> {
-    let statement =
-        "select coalesce(sum(ceil(extract(epoch from $2::timestamptz - greatest(due_at, $1::timestamptz)))), 0)::float8
+    let statement = "select coalesce(sum(ceil(extract(epoch from $2::timestamptz - 
+            greatest(due_at, $1::timestamptz)))), 0)::float8
         from job_trigger where kind = 'SCHEDULE' and due_at < $2";
     Ok(sql.query_one(statement, &[&from, &until]).await?.get(0))
 }
 
-/// Looks at heartbeat and memory of the one node.
+/// Reads heartbeat and memory of the one node.
 async fn watch(testbed: &BenchTestbed, lasting: Duration) -> Result<Watched, anyhow::Error> {
     let pid = *testbed.pids().first().context("no node lives")?;
     let statement = testbed
@@ -198,7 +197,7 @@ async fn watch(testbed: &BenchTestbed, lasting: Duration) -> Result<Watched, any
     Ok(watched)
 }
 
-/// Waits until nothing is behind: a window must not begin with what the last one left.
+/// Waits until nothing is late: a window must not begin with the rest of the window before.
 async fn catch_up(testbed: &mut BenchTestbed) -> Result<(), anyhow::Error> {
     let behind =
         "select count(*) from job_trigger where due_at < clock_timestamp() - interval '500 ms'";

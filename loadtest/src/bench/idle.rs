@@ -1,8 +1,8 @@
-//! What a node costs that has nothing to do, beside many jobs that are not due: statements,
-//! transactions, CPU and memory.
+//! The cost of an idle node with many jobs that are not due: statements, transactions, CPU and
+//! memory.
 //!
-//! Statements are counted by the server, those of the harness left out; CPU and memory by the
-//! kernel. The node settles down first: what a start costs is no part of it.
+//! Statements are counted by the server, without those of the harness; CPU and memory by the
+//! kernel. The node settles down first: the cost of a start is not part of the figure.
 
 use super::line::{Figures, Line};
 use super::testbed::BenchTestbed;
@@ -12,7 +12,7 @@ use anyhow::Context;
 use serde_json::json;
 use std::time::Instant;
 
-/// Statements that are told by name.
+/// Statements that are printed by name.
 const PRINTED_MAX: usize = 8;
 
 /// A node with nothing due.

@@ -1,8 +1,8 @@
-//! How long a person waits: from `runJobNow` sent to its handler started, and from a process
-//! started to `/readyz`.
+//! The wait of a user: from `runJobNow` sent to its handler started, and from a process started to
+//! `/readyz`.
 //!
 //! The call is timed by the harness's clock, the start by the database's: the same clock, for both
-//! run here. Calls come one at a time to a node that has nothing else to do.
+//! run here. Calls come one at a time to a node without other work.
 
 use super::lateness::millis;
 use super::line::{Figures, Line};
@@ -19,9 +19,9 @@ use uuid::Uuid;
 
 /// Between two looks whether a node is ready.
 const LOOK: Duration = Duration::from_millis(1);
-/// How long one may take to be.
+/// Longest start of a node.
 const READY_MAX: Duration = Duration::from_secs(30);
-/// Between two calls.
+/// Pause between two calls.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// From the mutation to the start.
@@ -52,7 +52,8 @@ pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
             .values()
             .map(|(sent, answered)| answered - sent)
             .collect();
-        let statement = "select job_id, (extract(epoch from started_at) * 1000000)::bigint from job_execution_log
+        let statement = "select job_id, (extract(epoch from started_at) * 1000000)::bigint
+            from job_execution_log
             where status = 'SUCCESS'";
         let started = testbed.sql.query(statement, &[]).await?;
         let took = |row: &tokio_postgres::Row| {
@@ -79,7 +80,7 @@ pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.close(figures).await
 }
 
-/// Runs each job once; when that was sent and answered.
+/// Runs each job once; returns the instants of the request and of the answer.
 async fn call_each(
     testbed: &BenchTestbed,
     jobs: &[Uuid],
@@ -96,7 +97,7 @@ async fn call_each(
         called.insert(*job, (sent, now()));
         tokio::time::sleep(PAUSE).await;
     }
-    // The last one is settled, too, before anybody looks.
+    // The last execution is settled, too, before the figures are read.
     tokio::time::sleep(Duration::from_millis(500)).await;
     Ok(called)
 }

@@ -1,9 +1,9 @@
 //! Lateness at a steady rate: start minus due time of every fire time of a window, on whole seconds
 //! and spread over them.
 //!
-//! Both instants are the log's: the database's clock, as the node that started has carried it on
-//! since its lease. A start before its due time is counted by itself; a fire time of the window
-//! without a row is said.
+//! Both instants are from the log: the database's clock, as the node has continued it since its
+//! lease. A start before its due time is counted separately; a fire time of the window without a
+//! row is reported.
 
 use super::line::{Figures, Line};
 use super::testbed::BenchTestbed;
@@ -14,14 +14,14 @@ use chrono::{DateTime, Utc};
 use std::time::Duration;
 use tokio_postgres::Client;
 
-/// The groups of jobs, one at a time.
+/// The groups of jobs, measured one at a time.
 pub(super) const GROUPS: [(&str, Grid); 2] = [("aligned", Grid::Aligned), ("spread", Grid::Spread)];
 
-/// Fire times of one window.
+/// The fire times of one window.
 pub(super) struct Window {
     /// How late, in microseconds.
     pub(super) spread: Option<Spread>,
-    /// Starts before their due time.
+    /// Number of starts before their due time.
     pub(super) early: u32,
 }
 
@@ -34,7 +34,8 @@ impl Window {
     ) -> Result<Self, anyhow::Error> {
         let statement = "select round(extract(epoch from started_at - due_time) * 1000000)::bigint
             from job_execution_log
-            where kind = 'SCHEDULE' and due_time >= $1 and due_time < $2 and started_at is not null";
+            where kind = 'SCHEDULE' and due_time >= $1 and due_time < $2
+            and started_at is not null";
         let rows = sql.query(statement, &[&from, &until]).await?;
         let late: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
         let early = late.iter().filter(|micros| **micros < 0).count();
@@ -44,7 +45,7 @@ impl Window {
         })
     }
 
-    /// Its figures.
+    /// Adds the figures of the window.
     pub(super) fn push(&self, figures: &mut Figures, what: &str) {
         if let Some(spread) = self.spread {
             for (name, micros) in [
@@ -59,7 +60,7 @@ impl Window {
     }
 }
 
-/// Of microseconds.
+/// Milliseconds of a number of microseconds.
 pub(super) fn millis(micros: i64) -> f64 {
     crate::report::statistics::micros(micros) / 1e3
 }
@@ -93,7 +94,7 @@ pub(super) async fn lateness(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.close(figures).await
 }
 
-/// A run: nodes that have just begun, jobs that become due by and by.
+/// A run: new nodes, and jobs that become due one after the other.
 async fn steady(
     testbed: &mut BenchTestbed,
     group: &str,
@@ -110,7 +111,7 @@ async fn steady(
     let from = testbed.database_now().await?;
     tokio::time::sleep(testbed.options.window).await;
     let until = testbed.database_now().await?;
-    // What was late in the window is to be seen as well.
+    // Executions that were late in the window must be visible, too.
     tokio::time::sleep(testbed.options.window.min(Duration::from_secs(2))).await;
     testbed.stop().await?;
     Ok((

@@ -1,4 +1,4 @@
-//! What a benchmark says: one JSON line for programs, a short text for the terminal.
+//! The output of a benchmark: one JSON line for programs, a short text for the terminal.
 
 use super::machine::Machine;
 use crate::report::statistics::median;
@@ -9,26 +9,25 @@ use std::fmt::Write;
 /// A measured quantity, once for each run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
-    /// What was measured.
+    /// The quantity in words.
     pub name: String,
-    /// In which unit.
+    /// The unit of the values.
     pub unit: String,
     /// Every run's value, in order.
     pub runs: Vec<f64>,
-    /// Half of the runs are not above it.
+    /// Median of the runs.
     pub median: f64,
-    /// The least.
+    /// Lowest value of the runs.
     pub min: f64,
-    /// The greatest.
+    /// Highest value of the runs.
     pub max: f64,
 }
 
 impl Figure {
     /// Of the runs' values; nothing of none.
     pub fn new(name: impl Into<String>, unit: &str, runs: &[f64]) -> Option<Self> {
-        let short = |value: f64| (value * 1e3).round() / 1e3;
-        let runs: Vec<f64> = runs.iter().copied().map(short).collect();
-        let median = short(median(&runs)?);
+        let runs: Vec<f64> = runs.iter().copied().map(rounded).collect();
+        let median = rounded(median(&runs)?);
         let min = runs.iter().copied().fold(f64::INFINITY, f64::min);
         let max = runs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Some(Self {
@@ -42,12 +41,17 @@ impl Figure {
     }
 }
 
-/// Figures that are collected run by run, in the order in which they first came.
+/// Three decimals.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// Figures that are collected run by run, in the order of their first values.
 #[derive(Debug, Default)]
 pub(super) struct Figures(Vec<(String, &'static str, Vec<f64>)>);
 
 impl Figures {
-    /// Another run's value.
+    /// Adds the value of another run.
     pub(super) fn push(&mut self, name: impl Into<String>, unit: &'static str, value: f64) {
         let name = name.into();
         match self.0.iter_mut().find(|(known, _, _)| *known == name) {
@@ -68,19 +72,19 @@ impl Figures {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub benchmark: String,
     /// The harness's commit; with `+` when the working tree differed.
     pub commit: String,
-    /// What was measured: path, version, size and age of `horolog`.
+    /// The program under test: path, version, size and age of `horolog`.
     pub program: Value,
-    /// On what.
+    /// The machine and its software.
     pub machine: Machine,
-    /// How.
+    /// The settings of the benchmark.
     pub settings: Map<String, Value>,
-    /// What was measured.
+    /// The figures of all runs.
     pub figures: Vec<Figure>,
-    /// What a reader has to know.
+    /// Remarks that the figures need.
     pub notes: Vec<String>,
 }
 
@@ -103,7 +107,7 @@ impl Line {
                 runs,
             } = figure;
             let runs = runs.len();
-            // A `String` takes whatever is written.
+            // A `String` accepts every write.
             let _ = write!(
                 text,
                 "\n  {name}: {median} {unit} (median of {runs}; {min} to {max})"

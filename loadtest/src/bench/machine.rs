@@ -1,5 +1,5 @@
-//! On what, and what: the parts of a line that let somebody else repeat it. What cannot be found
-//! out is left empty, never guessed.
+//! Machine and program: the parts of a line that allow others to repeat the benchmark. Unknown
+//! values are left empty, never guessed.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 use tokio_postgres::Client;
 
-/// The machine, as it was before the benchmark.
+/// The machine before the benchmark.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Machine {
@@ -15,27 +15,18 @@ pub struct Machine {
     pub cpu: String,
     /// For everything: database, nodes and harness.
     pub cores: usize,
-    /// In MB.
+    /// Size of memory in MB.
     pub memory: u64,
-    /// The kernel.
+    /// Version of the kernel.
     pub kernel: String,
-    /// Load of the last minute before the benchmark: others worked here when it is not near 0.
+    /// Load of the last minute before the benchmark: other programs worked here when the value is
+    /// not near 0.
     pub load_before: f64,
 }
 
 impl Machine {
-    /// This one, now.
+    /// The present machine, now.
     pub fn here() -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let field = |text: &str, name: &str| -> String {
-            let line = text
-                .lines()
-                .find(|line| line.starts_with(name))
-                .unwrap_or_default();
-            line.split_once(':')
-                .map(|(_, value)| value.trim().to_owned())
-                .unwrap_or_default()
-        };
         let memory = field(&read("/proc/meminfo"), "MemTotal");
         Self {
             cpu: field(&read("/proc/cpuinfo"), "model name"),
@@ -56,6 +47,21 @@ impl Machine {
     }
 }
 
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The value of a line `name: value`; empty without one.
+fn field(text: &str, name: &str) -> String {
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(name))
+        .unwrap_or_default();
+    line.split_once(':')
+        .map(|(_, value)| value.trim().to_owned())
+        .unwrap_or_default()
+}
+
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -66,25 +72,26 @@ impl fmt::Display for Machine {
     }
 }
 
-/// The commit of the harness's source, if it lies in a repository.
+/// The commit of the harness's source, if the source is in a repository.
 pub(super) async fn commit() -> String {
-    let git = async |arguments: &[&str]| {
-        let directory = env!("CARGO_MANIFEST_DIR");
-        let output = tokio::process::Command::new("git")
-            .arg("-C")
-            .arg(directory)
-            .args(arguments)
-            .output()
-            .await;
-        output
-            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-            .unwrap_or_default()
-    };
     let changed = !git(&["status", "--porcelain", "-uno"]).await.is_empty();
     git(&["rev-parse", "--short", "HEAD"]).await + if changed { "+" } else { "" }
 }
 
-/// The program under test. Its version alone does not tell two builds apart: size and age do.
+/// The output of a git command in the harness's source; empty on an error.
+async fn git(arguments: &[&str]) -> String {
+    let output = tokio::process::Command::new("git")
+        .arg("-C")
+        .arg(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .output()
+        .await;
+    output
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The program under test. The version alone does not tell two builds apart: size and age do.
 pub(super) async fn program(path: &Path) -> Result<Value, anyhow::Error> {
     let version = tokio::process::Command::new(path)
         .arg("--version")
@@ -96,12 +103,15 @@ pub(super) async fn program(path: &Path) -> Result<Value, anyhow::Error> {
     Ok(json!({"path": path, "version": version, "bytes": data.len(), "built": built}))
 }
 
-/// What PostgreSQL runs with: what durability and speed depend on, and whatever is not its default.
+/// Settings of PostgreSQL: those with an effect on durability and speed, and all that differ from
+/// their defaults.
 pub(super) async fn postgresql(sql: &Client) -> Result<Value, anyhow::Error> {
     let statement = "select name, current_setting(name) from pg_settings
-        where name in ('server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method',
-                       'shared_buffers', 'max_wal_size', 'checkpoint_timeout', 'data_checksums', 'jit')
-           or source in ('configuration file', 'command line') and name !~ '^(lc_|listen|port|unix|default_text|log_)'
+        where name in ('server_version', 'fsync', 'synchronous_commit', 'full_page_writes',
+                       'wal_sync_method', 'shared_buffers', 'max_wal_size',
+                       'checkpoint_timeout', 'data_checksums', 'jit')
+           or source in ('configuration file', 'command line')
+           and name !~ '^(lc_|listen|port|unix|default_text|log_)'
         order by name";
     let rows = sql.query(statement, &[]).await?;
     let settings: Map<String, Value> = rows

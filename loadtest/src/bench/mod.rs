@@ -1,11 +1,10 @@
-//! Benchmarks: each asks one question of real nodes and a real PostgreSQL with durable
-//! settings, and answers with one JSON line that says how it was asked.
+//! Benchmarks: each asks one question of real nodes and a real PostgreSQL with durable settings,
+//! and answers with one JSON line that has the conditions, too.
 //!
-//! They measure and check nothing: no number in here is a result or a target, and no test may
+//! Benchmarks measure and check nothing: no number in here is a result or a target, and no test may
 //! time anything. Every benchmark has a database server of its own, warms up, and runs several
-//! times; what it counts it reads from the database or its own clock, never from a node's
-//! metrics. A harness that needs a core for itself would measure itself: loads are made by SQL
-//! where they can be.
+//! times; counts come from the database or the harness's own clock, never from a node's metrics. A
+//! harness that needs a core for itself would measure itself: loads are made by SQL where possible.
 
 mod api;
 mod backlog;
@@ -28,10 +27,10 @@ pub use line::{Figure, Line};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A benchmark.
+/// The name of a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Name {
-    /// Fires a second of one node with more due than can run, beside the bare SQL in turn.
+    /// Fires a second of one node with more due than can run, alternating with the bare SQL.
     Throughput,
     /// Start minus due time at a steady rate, whole-second aligned and spread.
     Lateness,
@@ -39,13 +38,13 @@ pub enum Name {
     RunNow,
     /// From `kill -9` to the first redelivery.
     Failover,
-    /// The rate of `throughput` beside ever more idle triggers.
+    /// The rate of `throughput` with more and more idle triggers.
     Growth,
     /// The rate of `throughput` of 1, 2, 4 and 8 nodes on the same cores.
     Nodes,
     /// Statements, CPU and memory of a node with nothing due.
     Idle,
-    /// A backlog due at once: its drain, and the lateness of what is due on time meanwhile.
+    /// A backlog due at once: its drain, and the lateness of punctual jobs during the drain.
     Backlog,
     /// Queries and mutations a second over HTTP.
     Api,
@@ -53,34 +52,34 @@ pub enum Name {
     Start,
     /// WAL bytes of a fire.
     Wal,
-    /// The rate of `throughput` while somebody else holds a snapshot open.
+    /// The rate of `throughput` while another session holds a snapshot open.
     Snapshot,
     /// Jobs a second by `createJobs`.
     Create,
     /// The bare SQL of lease and settlement, without a node.
     Limit,
-    /// Lateness at a steady rate while clients loop the dearest requests that the API lets through.
+    /// Lateness at a steady rate while clients loop the dearest requests that the API accepts.
     Flood,
 }
 
 /// How to run benchmarks.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `horolog`.
+    /// Path of the program `horolog`.
     pub program: PathBuf,
-    /// Where logs and data go; each benchmark has a directory of its own in it.
+    /// Directory of logs and data; each benchmark has a directory of its own in it.
     pub directory: PathBuf,
-    /// A second or two each, to see that they work: the figures say nothing.
+    /// A second or two each, as a test of the benchmarks: the figures mean nothing.
     pub small: bool,
     /// `growth` goes to 10⁷.
     pub large: bool,
     /// How often each figure is measured.
     pub runs: usize,
-    /// Before each measurement.
+    /// Warm-up before each measurement.
     pub warm_up: Duration,
-    /// A measurement.
+    /// Length of one measurement.
     pub window: Duration,
-    /// `snapshot` holds one so long before it measures.
+    /// How long `snapshot` holds a snapshot before it measures.
     pub hold: Duration,
     /// `--slots` of nodes under load.
     pub slots: usize,
@@ -88,20 +87,20 @@ pub struct Options {
     pub flags: Vec<String>,
     /// Settings of PostgreSQL other than its defaults, as `name=value`.
     pub postgres: Vec<String>,
-    /// SQL that saturated benchmarks run on the migrated database first: to try a lever.
+    /// SQL that saturated benchmarks run on the migrated database first: to try an optimisation.
     pub sql: Option<String>,
-    /// Print on stderr which statements a saturated server spends its time on.
+    /// Prints on stderr the statements that take most of a saturated server's time.
     pub statements: bool,
 }
 
 impl Options {
-    /// One of two amounts.
+    /// The full or the small amount.
     fn pick<T>(&self, full: T, small: T) -> T {
         if self.small { small } else { full }
     }
 }
 
-/// Runs a benchmark.
+/// Runs a benchmark to its line.
 pub async fn run(name: Name, options: &Options) -> Result<Line, anyhow::Error> {
     match name {
         Name::Throughput => saturated::throughput(options).await,

@@ -1,6 +1,6 @@
-//! What processes use, as Linux's `/proc` tells; elsewhere nothing is told.
+//! Resources of processes, by Linux's `/proc`; other systems have no figures.
 
-/// CPU seconds that a process has used so far.
+/// CPU seconds of a process so far.
 pub(super) fn cpu_seconds(pid: u32) -> Option<f64> {
     let stat = stat(pid)?;
     let ticks: u64 = stat.get(11)?.parse::<u64>().ok()? + stat.get(12)?.parse::<u64>().ok()?;
@@ -9,12 +9,12 @@ pub(super) fn cpu_seconds(pid: u32) -> Option<f64> {
     Some(ticks / a_second)
 }
 
-/// Its parent.
+/// The parent of a process.
 pub(super) fn parent(pid: u32) -> Option<u32> {
     stat(pid)?.get(1)?.parse().ok()
 }
 
-/// CPU seconds of the processes whose parent it is: of a PostgreSQL server, sessions and workers.
+/// CPU seconds of the children of a process: of a PostgreSQL server, sessions and workers.
 pub(super) fn cpu_seconds_of_children(parent_pid: u32) -> Option<f64> {
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -25,7 +25,7 @@ pub(super) fn cpu_seconds_of_children(parent_pid: u32) -> Option<f64> {
     )
 }
 
-/// MB that it has in memory now.
+/// Resident memory of a process, MB.
 pub(super) fn resident_mb(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status
@@ -35,7 +35,7 @@ pub(super) fn resident_mb(pid: u32) -> Option<f64> {
     Some(f64::from(kb) / 1024.0)
 }
 
-/// The fields behind the name, which may hold anything: the state is number 0.
+/// The fields behind the name, which may hold any character: the state is number 0.
 fn stat(pid: u32) -> Option<Vec<String>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(')')?;

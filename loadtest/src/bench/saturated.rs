@@ -1,11 +1,10 @@
-//! What nodes reach when more is due than can run: jobs that fire each second and do nothing, many
-//! fire times behind. `throughput` in turn with the bare SQL, so that their ratio means something
-//! on a machine whose speed drifts; `growth` beside ever more idle triggers; `nodes`; `wal`;
-//! `snapshot` beside one that is held open.
+//! Saturated nodes: jobs that fire each second and do nothing, many fire times behind. `throughput`
+//! alternates with the bare SQL, so that their ratio is meaningful on a machine whose speed drifts;
+//! `growth` adds more and more idle triggers; `nodes`; `wal`; `snapshot` with an open one.
 //!
 //! Settled executions are counted in the log, by the database's clock, after the nodes have left:
-//! nothing counts while it is measured. Each run begins with the same triggers and an empty log. A
-//! run in which nothing was due any more is no measurement, and says so.
+//! nothing is counted during the measurement. Each run begins with the same triggers and an empty
+//! log. A run without due triggers at its end is no measurement, and is reported as such.
 
 use super::bare::Bare;
 use super::line::{Figures, Line};
@@ -18,20 +17,20 @@ use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// The group of jobs that are due.
+/// The group of due jobs.
 const HOT: &str = "hot";
-/// The group of those that are not.
+/// The group of idle jobs.
 const IDLE: &str = "idle";
 
-/// Jobs that are due and how far behind they are; below a minute, for what is longer overdue takes
-/// turns.
+/// Number of due jobs, and their distance behind now; below a minute, for triggers that are longer
+/// overdue take turns.
 struct Load {
     model: Uuid,
     jobs: u32,
     behind: i32,
 }
 
-/// What a run showed.
+/// The result of a run.
 struct Measured {
     fires: f64,
     wal_bytes: f64,
@@ -42,7 +41,7 @@ struct Measured {
 }
 
 impl BenchTestbed {
-    /// The jobs that saturated runs fire.
+    /// Creates the jobs of saturated runs.
     async fn load(&mut self) -> Result<Load, anyhow::Error> {
         self.start(1, &[]).await?;
         let model = self.create_model().await?;
@@ -76,7 +75,7 @@ impl BenchTestbed {
         self.saturate_after(load, nodes, warm_up).await
     }
 
-    /// The same, measured so long after the nodes began.
+    /// The same, measured a while after the nodes began.
     async fn saturate_after(
         &mut self,
         load: &Load,
@@ -135,7 +134,7 @@ impl BenchTestbed {
         })
     }
 
-    /// Bytes of WAL and whole pages in it so far.
+    /// Bytes of WAL and whole pages in the WAL so far.
     async fn wal(&self) -> Result<(f64, f64), anyhow::Error> {
         let statement =
             "select (pg_current_wal_lsn() - '0/0')::float8, wal_fpi::float8 from pg_stat_wal";
@@ -144,7 +143,7 @@ impl BenchTestbed {
     }
 }
 
-/// Fires a second of one node, and of the bare SQL in turn.
+/// Fires a second of one node, alternating with the bare SQL.
 pub(super) async fn throughput(options: &Options) -> Result<Line, anyhow::Error> {
     let preload: &[&str] = if options.statements {
         &[statements::SETTING]
@@ -173,7 +172,7 @@ pub(super) async fn throughput(options: &Options) -> Result<Line, anyhow::Error>
     testbed.close(figures).await
 }
 
-/// The rate beside ever more idle triggers.
+/// The rate with more and more idle triggers.
 pub(super) async fn growth(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Growth, options).await?;
     let load = testbed.load().await?;
@@ -231,7 +230,7 @@ pub(super) async fn nodes(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.close(figures).await
 }
 
-/// WAL of a fire. A checkpoint comes right before each run: whole pages are part of it.
+/// WAL of a fire. A checkpoint comes right before each run: whole pages are part of the figure.
 pub(super) async fn wal(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Wal, options).await?;
     let load = testbed.load().await?;
@@ -245,8 +244,8 @@ pub(super) async fn wal(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.close(figures).await
 }
 
-/// The rate after somebody else has held a snapshot for long, and after as long without one: rows
-/// that are dead but may be seen by it cannot be removed.
+/// The rate after another session has held a snapshot for long, and after the same time without
+/// one: dead rows that the snapshot may see cannot be removed.
 pub(super) async fn snapshot(options: &Options) -> Result<Line, anyhow::Error> {
     let mut testbed = BenchTestbed::open(Name::Snapshot, options).await?;
     let load = testbed.load().await?;

@@ -1,5 +1,5 @@
-//! What a server spends its time on: by `pg_stat_statements`, which comes with PostgreSQL, and by
-//! samples of what its sessions do and wait for. `COMMIT`'s own time is in the samples alone.
+//! The time of a server: by `pg_stat_statements`, which comes with PostgreSQL, and by samples of
+//! the work and the waits of its sessions. The time of `COMMIT` is in the samples alone.
 
 use super::testbed::BenchTestbed;
 use std::collections::BTreeMap;
@@ -9,25 +9,25 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
-/// Between two samples.
+/// Pause between two samples.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// The setting that loads it.
+/// The setting that loads `pg_stat_statements`.
 pub(super) const SETTING: &str = "shared_preload_libraries=pg_stat_statements";
 
-/// Statements of one text.
+/// Executions of one statement text.
 pub(super) struct Statement {
-    /// Its first line or so.
+    /// First line of the statement.
     pub(super) text: String,
-    /// How often it ran.
+    /// How often the statement ran.
     pub(super) calls: i64,
-    /// Milliseconds in all.
+    /// Total time of the calls, milliseconds.
     pub(super) millis: f64,
-    /// Rows in all.
+    /// Total number of rows.
     pub(super) rows: i64,
 }
 
-/// Whether the server could load it.
+/// Whether the server could load the extension.
 pub(super) async fn available(sql: &Client) -> Result<bool, anyhow::Error> {
     let statement = "select from pg_available_extensions where name = 'pg_stat_statements'";
     Ok(sql.query_opt(statement, &[]).await?.is_some())
@@ -36,21 +36,21 @@ pub(super) async fn available(sql: &Client) -> Result<bool, anyhow::Error> {
 /// How many samples were taken, and how many sessions were seen at each thing.
 type Seen = (u32, BTreeMap<String, u32>);
 
-/// Samples of sessions that have something to do, until they are asked for.
+/// Samples of busy sessions, until the samples are requested.
 pub(super) struct Samples {
     over: Arc<AtomicBool>,
     taken: JoinHandle<Result<Seen, tokio_postgres::Error>>,
 }
 
 impl Samples {
-    /// Begins.
+    /// Begins to sample sessions.
     pub(super) fn begin(sql: Client) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let is_over = over.clone();
         let taken = tokio::spawn(async move {
             // The name of a statement is its first line's comment.
-            let look =
-                "select state || ', ' || coalesce(wait_event_type || ' ' || wait_event, 'on a CPU or ready for it')
+            let look = "select state || ', ' || coalesce(wait_event_type || ' ' || wait_event,
+                    'on a CPU or ready for it')
                     || ': ' || left(split_part(query, E'\n', 1), 40)
                 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
                  and application_name <> 'horolog-loadtest' and state <> 'idle'";
@@ -86,7 +86,7 @@ impl Samples {
 }
 
 impl BenchTestbed {
-    /// Begins to count.
+    /// Begins to count statements.
     pub(super) async fn count_statements(&self) -> Result<(), anyhow::Error> {
         self.sql
             .batch_execute("create extension if not exists pg_stat_statements")
@@ -97,7 +97,7 @@ impl BenchTestbed {
         Ok(())
     }
 
-    /// What has run since, without what the harness asked; the longest first.
+    /// Statements since then, without those of the harness; the longest first.
     pub(super) async fn statements(&self) -> Result<Vec<Statement>, anyhow::Error> {
         let statement = "select query, calls, total_exec_time, rows from pg_stat_statements
             where query not like '%pg_stat_%' and query not like 'select clock_timestamp()%'
@@ -117,7 +117,7 @@ impl BenchTestbed {
         Ok(rows.iter().map(read).collect())
     }
 
-    /// Prints them.
+    /// Prints statements and samples.
     pub(super) async fn print_statements(&self) -> Result<(), anyhow::Error> {
         let statements = self.statements().await?;
         let all: f64 = statements.iter().map(|statement| statement.millis).sum();
@@ -137,7 +137,8 @@ impl BenchTestbed {
                 millis / all * 100.0
             );
         }
-        let count = "select case when relname like 'job_execution_log%' then 'job_execution_log' else relname end,
+        let count = "select case when relname like 'job_execution_log%' then 'job_execution_log'
+            else relname end,
                 sum(n_tup_upd)::bigint, sum(n_tup_hot_upd)::bigint from pg_stat_user_tables
             where schemaname = 'public' group by 1 having sum(n_tup_upd) > 100 order by 2 desc";
         for row in self.sql.query(count, &[]).await? {

@@ -1,5 +1,5 @@
-//! The testbed of a benchmark: a server with durable settings, nodes straight on it (no proxy
-//! between them, which would cost a core), and a session to count by.
+//! The testbed of a benchmark: a server with durable settings, nodes connected directly (a proxy
+//! would take a core), and a session for counts.
 
 use super::line::{Figures, Line};
 use super::machine::{self, Machine};
@@ -18,23 +18,23 @@ use tokio_postgres::Client;
 /// How long a call of the API may take.
 const CALL_MAX: Duration = Duration::from_mins(2);
 
-/// All of it. Nodes and server end with it.
+/// Server, nodes and sessions. Nodes and server end with the testbed.
 pub(super) struct BenchTestbed {
     // Before the server: nodes first.
     nodes: Vec<Slot>,
-    /// The server.
+    /// The server of the benchmark.
     pub(super) postgres: Postgres,
-    /// A session.
+    /// A session for counts.
     pub(super) sql: Client,
-    /// For the API.
+    /// Client for the API.
     pub(super) http: Http,
-    /// What the caller wants.
+    /// Options of the command line.
     pub(super) options: Options,
     name: String,
     directory: PathBuf,
     machine: Machine,
     settings: Map<String, Value>,
-    /// What a reader has to know.
+    /// Remarks that the figures need.
     pub(super) notes: Vec<String>,
 }
 
@@ -71,7 +71,8 @@ impl BenchTestbed {
             && !statements::available(&postgres.sql().await?).await?
         {
             bail!(
-                "pg_stat_statements is not installed: it comes with PostgreSQL (RPM: postgresql-contrib)"
+                "pg_stat_statements is not installed: it comes \
+                 with PostgreSQL (RPM: postgresql-contrib)"
             );
         }
         if !settings.is_empty() {
@@ -92,7 +93,7 @@ impl BenchTestbed {
         })
     }
 
-    /// Starts nodes until so many live, all with these flags, and waits until they lease.
+    /// Starts nodes until the number is reached, all with these flags, and waits until they lease.
     pub(super) async fn start(
         &mut self,
         count: usize,
@@ -129,7 +130,7 @@ impl BenchTestbed {
         self.start(count, &flags).await
     }
 
-    /// Asks all nodes to leave, and forgets their places.
+    /// Asks all nodes to leave, and drops their slots.
     pub(super) async fn stop(&mut self) -> Result<(), anyhow::Error> {
         for mut node in self.nodes.drain(..) {
             node.stop().await?;
@@ -155,7 +156,7 @@ impl BenchTestbed {
             .context("no node lives")
     }
 
-    /// Asks the first node; the data of its answer. A refusal is an error.
+    /// Sends a request to the first node; returns the data of the answer. A refusal is an error.
     pub(super) async fn ask(&self, query: &str, variables: Value) -> Result<Value, anyhow::Error> {
         ask(&self.http, self.address()?, query, variables).await
     }
@@ -237,7 +238,7 @@ async fn configure(postgres: &Postgres, settings: &[&str]) -> Result<(), anyhow:
     Ok(())
 }
 
-/// Asks a node; the data of its answer. A refusal is an error.
+/// Sends a request to a node; returns the data of the answer. A refusal is an error.
 pub(super) async fn ask(
     http: &Http,
     node: SocketAddr,

@@ -1,5 +1,5 @@
-//! The jobs of benchmarks. The API makes one of a kind, SQL copies it: whole rows, so that a column
-//! that comes later is copied too, and a million of them take seconds.
+//! The jobs of benchmarks. The API makes one job of a kind, SQL copies it: whole rows, so that
+//! later columns are copied, too, and a million copies take seconds.
 //!
 //! Copies differ from their model in id, name, grid and due time alone.
 
@@ -10,19 +10,20 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// The fire time of jobs that run by hand.
+/// The fire time of jobs that run on request only.
 const NEVER: &str = "0 0 0 1 1 ? 2099";
 
-/// An id whose first 48 bits are now, as the program's own are.
+/// An id whose first 48 bits are now, as in the program's own ids.
 const ID: &str = "(lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-    || '8' || substr(md5(random()::text || n), 1, 3) || 'a' || substr(md5(random()::text), 1, 15))::uuid";
+    || '8' || substr(md5(random()::text || n), 1, 3) ||
+    'a' || substr(md5(random()::text), 1, 15))::uuid";
 
 /// When copies are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grid {
     /// All on whole seconds.
     Aligned,
-    /// Each at a millisecond of its own, as far as there are enough.
+    /// A millisecond of its own for each, as far as there are enough.
     Spread,
 }
 
@@ -46,7 +47,7 @@ impl BenchTestbed {
         .await
     }
 
-    /// Creates a job.
+    /// Creates a job, and returns its id.
     pub(super) async fn create(&self, input: Value) -> Result<Uuid, anyhow::Error> {
         let query = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
         let answer = self.ask(query, json!({"input": input})).await?;
@@ -56,8 +57,8 @@ impl BenchTestbed {
             .parse()?)
     }
 
-    /// Copies a model so often; the copies' names begin with `group`. Each gets its trigger, due on
-    /// any day of the year after next: a job without one would be mended by the nodes.
+    /// Copies a model; the copies' names begin with `group`. Each copy gets its trigger, due on any
+    /// day of the year after next: the nodes would repair a job without one.
     pub(super) async fn copy(
         &self,
         model: Uuid,
@@ -67,13 +68,16 @@ impl BenchTestbed {
     ) -> Result<(), anyhow::Error> {
         let step = if grid == Grid::Spread { 1_000 } else { 1 };
         let jobs = format!(
-            "insert into job_definition select r.* from job_definition j, generate_series(1, $2::bigint) n,
-                lateral jsonb_populate_record(j, jsonb_build_object('id', {ID}, 'name', $3::text || ' ' || n,
+            "insert into job_definition select r.* from job_definition j,
+                generate_series(1, $2::bigint) n,
+                lateral jsonb_populate_record(j, jsonb_build_object(
+                    'id', {ID}, 'name', $3::text || ' ' || n,
                     'anchor_at', case when j.anchor_at is not null then
-                        date_trunc('second', now()) - interval '1 day' + n % $4::bigint * interval '1 ms' end)) r
+                        date_trunc('second', now()) - interval '1 day'
+                            + n % $4::bigint * interval '1 ms' end)) r
             where j.id = $1"
         );
-        // Together, or nodes that live would make the triggers.
+        // In one transaction, or running nodes would make the triggers.
         self.sql.batch_execute("begin").await?;
         self.sql
             .execute(
@@ -91,8 +95,8 @@ impl BenchTestbed {
         Ok(())
     }
 
-    /// Lets the copies of a group be due `behind` seconds ago, each on its grid, as if nobody had
-    /// fired them since; negative for what is due soon.
+    /// Makes the copies of a group due `behind` seconds ago, each on its grid, as if no node had
+    /// fired them since; negative for jobs that are due soon.
     pub(super) async fn make_due(&self, group: &str, behind: i32) -> Result<(), anyhow::Error> {
         let due = "date_trunc('second', now()) - make_interval(secs => $2::int)
             + (j.anchor_at - date_trunc('second', j.anchor_at))";
@@ -108,13 +112,14 @@ impl BenchTestbed {
     async fn set_due(&self, group: &str, due: &str, seconds: i32) -> Result<(), anyhow::Error> {
         let statement = format!(
             "update job_trigger t set fire_time = {due}, due_at = {due}
-            from job_definition j where j.id = t.job_id and t.kind = 'SCHEDULE' and j.name like $1 || ' %'"
+            from job_definition j where j.id = t.job_id and t.kind = 'SCHEDULE'
+            and j.name like $1 || ' %'"
         );
         self.sql.execute(&statement, &[&group, &seconds]).await?;
         Ok(())
     }
 
-    /// Empties the log, so that each run begins alike. No node may run.
+    /// Empties the log, so that all runs begin alike. No node may run.
     pub(super) async fn clear_log(&self) -> Result<(), anyhow::Error> {
         self.sql.batch_execute("truncate job_execution_log").await?;
         Ok(())
@@ -132,7 +137,7 @@ impl BenchTestbed {
         Ok(())
     }
 
-    /// Triggers of run-nows that are due at one instant.
+    /// Triggers of runs on request that are due at one instant.
     pub(super) async fn add_manual(
         &self,
         job: Uuid,
@@ -150,7 +155,7 @@ impl BenchTestbed {
         Ok(())
     }
 
-    /// The database's clock.
+    /// The present by the database's clock.
     pub(super) async fn database_now(&self) -> Result<DateTime<Utc>, anyhow::Error> {
         Ok(self
             .sql
@@ -176,7 +181,7 @@ impl BenchTestbed {
     }
 }
 
-/// A rate.
+/// A rate per second.
 pub(super) fn per_second(count: u32, took: Duration) -> f64 {
     f64::from(count) / took.as_secs_f64().max(1e-6)
 }

@@ -1,7 +1,7 @@
 //! The attempts of one execution at the sink: each has a reason, a higher token, and runs alone.
 //!
-//! It must never trust the database for a reason: only a fault that hit the earlier attempt's own
-//! node, or an answer that is no success, is one.
+//! The database is never trusted for a reason: the only reasons are a fault of the earlier
+//! attempt's own node, and an answer that is no success.
 
 use super::{
     Redelivery,
@@ -77,8 +77,7 @@ impl<'a> Checker<'a> {
     ) {
         let (from, until) = (a.arrived.min(b.arrived), a.arrived.max(b.arrived));
         if a.attempt == b.attempt {
-            // A failover that lost its last writes repeats an attempt under its own number, and
-            // only it does.
+            // Only a failover that lost its last writes repeats an attempt under the same number.
             if !self.faults.rewound(from, until) {
                 let text = format!(
                     "attempt {} arrived twice, {} us apart",
@@ -90,8 +89,8 @@ impl<'a> Checker<'a> {
             return;
         }
         if b.arrived < a.arrived {
-            // A node that was frozen between its last look at the clock and the request sends it
-            // when it wakes.
+            // A node that was frozen between its last check of the clock and the request sends the
+            // request when it wakes.
             let woke = self
                 .faults
                 .hitting(a.node, from, until)
@@ -127,12 +126,12 @@ impl<'a> Checker<'a> {
             .ended
             .is_some_and(|ended| policies.timed_out(ended - a.arrived, NOTICE));
         // A recovery needs a fault whatever was answered; any other next attempt needs an answer
-        // that is no success. Where numbers are missing, the recovery is one of those that nobody
-        // saw: then a fault of any node is one.
+        // that is no success. Where numbers are missing, the recovery may belong to an attempt that
+        // the sink never saw: then a fault of any node is enough.
         let unseen =
             b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
-        // A success may be one that the node did not hear of: it was cut off from the target, or
-        // had just given up.
+        // The node may not have heard of a success: it was cut off from the target, or had just
+        // given up.
         let unheard = self
             .faults
             .unheard(a, b.arrived)
@@ -144,7 +143,7 @@ impl<'a> Checker<'a> {
         };
         let needs_fault = !answered || (b.kind == "RECOVERY" && !unseen);
         if let Some(cut) = unheard {
-            // It gives up when its time is over, or when the way is free again.
+            // The node gives up when the time limit is over, or when the way is free again.
             let gave_up = cut
                 .until
                 .max(a.arrived + policies.longest_timeout())
@@ -155,7 +154,8 @@ impl<'a> Checker<'a> {
         let Some(fault) = fault else {
             if needs_fault {
                 let text = format!(
-                    "attempt {} came {took} us after attempt {}, which had {:?}, and no fault hit its node",
+                    "attempt {} came {took} us after attempt {}, which had {:?}, \
+                     and no fault hit its node",
                     b.attempt, a.attempt, a.status
                 );
                 self.report("REDELIVERY-UNJUSTIFIED", subject, text);
@@ -183,7 +183,7 @@ impl<'a> Checker<'a> {
             self.report("REDELIVERY-AGAINST-POLICY", subject, text);
         }
         let (orphaned, fault) = self.orphaned(a, b.arrived, fault);
-        // An attempt that failed by itself on a node that was hit later is retried, or recovered.
+        // An attempt that failed by itself on a node with a later fault is retried, or recovered.
         let retried = a
             .ended
             .filter(|_| timed_out || b.kind == "RETRY" || !unanswered(a))
@@ -203,8 +203,8 @@ impl<'a> Checker<'a> {
         self.in_time("REDELIVERY-LATE", job, due, a, b);
     }
 
-    /// When an attempt was orphaned at the latest, and by what: the first fault of its node that it
-    /// surely did not outlive, else the latest that may have hit it.
+    /// The latest instant at which an attempt was orphaned, and the fault: the first fault of its
+    /// node that the attempt surely did not outlive, else the latest that may have hit the attempt.
     fn orphaned(&self, a: &Delivery, next: Micros, latest: &'a Fault) -> (Micros, &'a Fault) {
         let surely = self.rules.ttl + self.rules.recovery;
         let fatal = |fault: &&Fault| match fault.scope {
@@ -220,8 +220,8 @@ impl<'a> Checker<'a> {
             .hitting(a.node, a.arrived, end)
             .find(fatal)
             .unwrap_or(latest);
-        // A graceful stop hands over what still runs when its patience is over: at the end of the
-        // process.
+        // A graceful stop hands over unfinished attempts at the end of its patience: at the end of
+        // the process.
         let from = if fault.scope == Scope::Ends && !kills(fault) {
             fault.until
         } else {
@@ -230,9 +230,9 @@ impl<'a> Checker<'a> {
         (a.arrived.max(from), fault)
     }
 
-    /// Holds the next attempt to its deadline. Numbers in between were leased and lost or given
-    /// back: each of them, beside a fault alone, costs a recovery more. A retry waits out a pause
-    /// of its job.
+    /// Holds the next attempt to its deadline. Attempts with the numbers in between were leased and
+    /// lost or reclaimed: under a fault each of them costs one recovery more. A retry waits for the
+    /// end of a pause of its job.
     fn in_time(
         &mut self,
         rule: &str,
@@ -271,7 +271,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// How many attempts there were, and whether their numbers are all there.
+    /// The number of attempts, and whether their numbers are complete.
     fn numbers(
         &mut self,
         subject: Subject,
@@ -303,8 +303,8 @@ impl<'a> Checker<'a> {
                 format!("{} attempts, {most} were allowed", attempts.len()),
             );
         }
-        // The last number may have been leased a moment before the final read, or before it was
-        // cancelled.
+        // The last number may have been leased a moment before the final read, or before a
+        // cancellation.
         let ended = execution
             .row
             .filter(|row| matches!(row.status.as_str(), "SUCCESS" | "FAILED" | "LOST"));
@@ -320,10 +320,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Two attempts that must not run at once; true if they did, explained or not.
+    /// Two attempts that must not run at the same time; true if they did, explained or not.
     ///
-    /// Explained are: a frozen node, which cannot know (until it has woken and had the time to hear
-    /// of it); a killed one, which does nothing more, though the sink may notice late; and the
+    /// Explained are: a frozen node, which cannot know (until it has woken and had the time to
+    /// hear); a killed node, which does nothing more, though the sink may notice late; and the
     /// duplicate of an attempt that a failover lost. A node that is cut off can know, and must have
     /// stopped: never explained.
     pub(super) fn overlap(&mut self, rule: &str, subject: Subject, a: &Delivery, b: &Delivery) {

@@ -1,8 +1,7 @@
-//! Cancellations: nothing ends as cancelled without a cause, and what a call has cancelled does not
-//! run on.
+//! Cancellations: each cancelled execution has a cause, and a cancelled execution does not run on.
 //!
-//! It must never explain by a call what began after it, or what ended long after it without a
-//! fault.
+//! A call never explains an execution that began after the call, nor an end long after the call
+//! without a fault.
 
 use super::{
     job::{Checker, NOTICE},
@@ -16,8 +15,9 @@ use crate::{
 };
 
 impl<'a> Checker<'a> {
-    /// A deleted job cancels what would have run again; `CANCEL_OTHER` what runs when another comes
-    /// due; a call what its job has in flight, and what waits.
+    /// Causes: a deleted job cancels its next attempts; `CANCEL_OTHER` cancels the running
+    /// execution when another comes due; a call cancels the executions of its job in flight, and
+    /// those that wait.
     pub(super) fn allowed_cancellation(
         &self,
         job: &JobHistory<'a>,
@@ -31,8 +31,8 @@ impl<'a> Checker<'a> {
             || cancels(job).any(|call| self.cancelled_by(call, execution, finished))
     }
 
-    /// Whether a call may have ended an execution then: it was there by the time of the answer, and
-    /// a node that was asked to stop it has had the time.
+    /// Whether a call may have ended an execution at an instant: the execution was there by the
+    /// time of the answer, and its node has had the time to stop it.
     fn cancelled_by(&self, call: &Call, execution: &Execution<'a>, finished: Micros) -> bool {
         let since = execution.fire_time().unwrap_or(Micros::MAX) - self.rules.look_ahead;
         let taken_by = self.faults.deadline(call.completed);
@@ -41,7 +41,7 @@ impl<'a> Checker<'a> {
                 .contains(&finished)
     }
 
-    /// What was in flight when a call cancelled everything, and ran on.
+    /// Executions in flight at a call that cancelled everything, and that ran on.
     pub(super) fn cancels(&mut self, job: &JobHistory<'a>) {
         for call in cancels(job).filter(|call| call.outcome == CallOutcome::Done) {
             let stopped = call.completed + self.rules.lateness;
@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// The calls that cancel all that a job has in flight, and may have done so.
+/// Calls that cancel all executions of a job in flight, and may have done so.
 fn cancels<'a>(job: &JobHistory<'a>) -> impl Iterator<Item = &'a Call> {
     let may_have =
         |call: &&Call| call.operation == Operation::Cancel && call.outcome != CallOutcome::Refused;
@@ -91,7 +91,7 @@ fn was_replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micro
                 .fire_time()
                 .is_some_and(|at| (own..=finished).contains(&at))
         });
-    // The replacement may have been replaced itself, before it ran: then only a row is left of it.
+    // The replacement may have been replaced before it ran: then only a row is left of it.
     let by_row = job
         .skips
         .iter()

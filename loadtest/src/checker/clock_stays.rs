@@ -1,10 +1,10 @@
 //! A drill in which the database's clock jumps and stays: checked by fewer rules.
 //!
-//! The checker has one clock, and in such a drill fire times are named by another. What stays true
-//! by any clock is checked: nothing starts while the cluster is held, every schedule goes on within
-//! seconds after the hold, nothing runs twice, and nobody is declared dead. Which fire times a jump
-//! passes over is not checked, nor transitions: they are in the order of the database's clock, and
-//! it was set back.
+//! The checker has one clock; in such a drill the fire times come from another. Checked are the
+//! rules that are independent of the clock: nothing starts while the cluster is paused, every
+//! schedule continues within seconds after the pause, nothing runs twice, and no node is declared
+//! dead. Not checked are the fire times that a jump passes over, and transitions: they are in the
+//! order of the database's clock, which was set back.
 
 use super::{Analysis, Rules, job::Checker, subject::Subject};
 use crate::{
@@ -17,10 +17,11 @@ use uuid::Uuid;
 
 /// The clock went ahead.
 pub const AHEAD: &str = "clock-stays: ahead";
-/// It was set back: what a cron expression names from then on was taken already.
+/// The clock was set back: the fire times that a cron expression names from then on were taken
+/// already.
 pub const BACK: &str = "clock-stays: back";
 
-/// How long a jump may go unseen: a heartbeat, and what had been handed to a handler by then.
+/// How long a jump may go unseen: a heartbeat, and the attempts that handlers had by then.
 const UNSEEN: Micros = 2 * SECOND;
 
 /// Checks a history against the rules.
@@ -52,7 +53,7 @@ pub fn check_clock_stays(history: &History, rules: &Rules) -> Analysis {
 }
 
 impl Checker<'_> {
-    /// Nothing is doubled: nobody died, so no attempt is lost, and none follows a success.
+    /// Nothing is doubled: no node died, so no attempt is lost, and none follows a success.
     fn no_duplicates(&mut self) {
         let mut executions: BTreeMap<Uuid, Vec<&Delivery>> = BTreeMap::new();
         let mut fire_times: HashMap<(Uuid, Micros), Uuid> = HashMap::new();
@@ -106,7 +107,7 @@ impl Checker<'_> {
                 }
             }
         }
-        // What is with the sink runs on.
+        // An attempt at the sink continues.
         let at_sink = |row: &&Row| {
             let mut attempts = executions.get(&row.execution).into_iter().flatten();
             attempts.any(|attempt| attempt.attempt == row.attempt && attempt.ended.is_none())
@@ -138,11 +139,11 @@ impl Checker<'_> {
         }
     }
 
-    /// A job starts nothing while the cluster is held, and starts in its rhythm otherwise.
+    /// A job starts nothing while the cluster is paused, and starts in its rhythm otherwise.
     fn keeps_firing(&mut self, job: Uuid, spec: &JobSpec, arrivals: &[Micros]) {
         let subject = Subject::job(job);
-        // A stall of the disk is recorded as a fault too. It may lie in a hold, whose rest is not
-        // the stall's.
+        // A stall of the disk is recorded as a fault, too. The stall may lie in a pause, and the
+        // pause lasts longer.
         let is_jump = |fault: &&Fault| [AHEAD, BACK].contains(&fault.kind.as_str());
         let faults: Vec<&Fault> = self.history.faults.iter().filter(is_jump).collect();
         for fault in &faults {
@@ -197,7 +198,7 @@ impl Checker<'_> {
         }
     }
 
-    /// How long a job may rest between two starts: two periods or what a run takes, and the
+    /// How long a job may rest between two starts: two periods or the length of a run, and the
     /// recovery.
     fn longest_gap(&self, spec: &JobSpec) -> Option<Micros> {
         let period = match &spec.schedule {

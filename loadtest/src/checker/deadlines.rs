@@ -1,9 +1,9 @@
-//! Faults: which of them may have disturbed what, and until when.
+//! Deadlines: what a fault may have disturbed, and until when.
 //!
-//! Every allowance of the checker comes from here and has an end: a fault moves a
-//! start to a definite instant, and explains an attempt only if it hit the
-//! node of that attempt while the attempt could not be settled. It must never look at
-//! what the cluster said of itself, and a harmless fault explains nothing.
+//! Every allowance of the checker comes from here and has an end: a fault moves a start to a
+//! definite instant, and explains an attempt only if the fault hit the node of that attempt before
+//! the attempt could be settled. Statements of the cluster about its own state are never used, and
+//! a harmless fault explains nothing.
 
 use super::{Rules, spans::Spans};
 use crate::history::{Delivery, Fault, History, Micros, Scope};
@@ -13,11 +13,11 @@ use uuid::Uuid;
 /// The faults of a drill.
 pub(super) struct Faults<'a> {
     rules: Rules,
-    /// From the beginning to the end of what they may hold up.
+    /// Faults, from the beginning to the end of the delay that they may cause.
     delays: Spans<&'a Fault>,
-    /// From the beginning to the end of their last consequence.
+    /// Faults, from the beginning to the end of their last consequence.
     effects: Spans<&'a Fault>,
-    /// The names of the nodes, by all the ids that they had.
+    /// The names of the nodes, by every id that they had.
     names: HashMap<Uuid, &'a str>,
 }
 
@@ -51,10 +51,10 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// The latest allowed first start of what is due then.
+    /// The latest allowed first start of a fire time that is due at an instant.
     ///
-    /// One fault may push it into the next. A fault that begins only after the deadline changes
-    /// nothing: what was due should have started by then.
+    /// One fault may push the start into the next fault. A fault that begins only after the
+    /// deadline changes nothing: the start was required before.
     pub(super) fn deadline(&self, due: Micros) -> Micros {
         let mut deadline = due + self.rules.lateness;
         loop {
@@ -70,7 +70,7 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// Until when a fault may hold up what is due then.
+    /// The end of the delay that a fault may cause for a fire time that is due at an instant.
     fn moved_deadline(&self, fault: &Fault, due: Micros) -> Micros {
         let Rules {
             ttl,
@@ -81,10 +81,10 @@ impl<'a> Faults<'a> {
         match fault.scope {
             Scope::Harmless => due,
             Scope::Stalls => due.max(fault.until) + lateness,
-            // The session of a dead process is gone at once, and so is the share of one that
-            // leaves.
+            // The session of a dead process ends at once; the share of a node that leaves is free
+            // at once.
             Scope::Ends => due.max(fault.from) + recovery + lateness,
-            // Declared dead one TTL after its last heartbeat; what it had leased is found then.
+            // Declared dead one TTL after the last heartbeat; its leased executions are found then.
             Scope::Freezes | Scope::CutsOff => {
                 due.max(fault.until.min(fault.from + ttl)) + ttl + recovery
             }
@@ -92,8 +92,9 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// The latest allowed next start of what was orphaned then. Beside a fault of the whole cluster
-    /// it takes a TTL more: nobody is declared dead before whoever watches has watched for so long.
+    /// The latest allowed next start of an execution that was orphaned at an instant. A fault of
+    /// the whole cluster adds a TTL: an observer declares no node dead before it has watched for a
+    /// TTL.
     pub(super) fn redelivery(&self, orphaned: Micros) -> Micros {
         let deadline = self.deadline(orphaned);
         let watched = self
@@ -107,21 +108,21 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// The latest fault that may have made the cluster lose that attempt before it was settled, if
-    /// any did.
+    /// The latest fault that may have made the cluster lose an attempt before it was settled.
     ///
-    /// It hit the attempt's own node, or the cluster, between the arrival and the time by which the
-    /// end must have been written (`next` stands for the end of an attempt that never ended).
+    /// The fault hit the attempt's own node, or the cluster, between the arrival and the time by
+    /// which the end must have been written (`next` stands for the end of an attempt that never
+    /// ended).
     pub(super) fn orphaning(&self, attempt: &Delivery, next: Micros) -> Option<&'a Fault> {
         let settled = self.deadline(attempt.ended.unwrap_or(next).min(next));
         self.hitting(attempt.node, attempt.arrived, settled)
-            // What came after the next attempt cannot have caused it.
+            // A fault after the next attempt cannot be its cause.
             .filter(|fault| fault.scope != Scope::CutsTarget && fault.from <= next)
             .max_by_key(|fault| fault.from)
     }
 
-    /// The fault that may have kept the answer of that attempt from its node, or its end from the
-    /// sink: the node was cut off from its target while the attempt was there.
+    /// The fault that may have kept an answer from the node, or the end of the attempt from the
+    /// sink: the node was cut off from its target during the attempt.
     pub(super) fn unheard(&self, attempt: &Delivery, next: Micros) -> Option<&'a Fault> {
         let until = attempt.ended.unwrap_or(next).min(next);
         let mut cut = self
@@ -147,14 +148,14 @@ impl<'a> Faults<'a> {
             })
     }
 
-    /// Any faults whose consequences meet the window.
+    /// All faults whose consequences meet the window.
     pub(super) fn any(&self, from: Micros, until: Micros) -> impl Iterator<Item = &'a Fault> {
         self.effects
             .overlapping(from, until)
             .map(|(_, _, fault)| *fault)
     }
 
-    /// Whether everybody waited for the machine at some instant of the window.
+    /// Whether every process waited for the machine at some instant of the window.
     pub(super) fn stalled(&self, from: Micros, until: Micros) -> bool {
         self.delays
             .overlapping(from, until)
@@ -166,7 +167,7 @@ impl<'a> Faults<'a> {
         self.any(from, until).any(rewinds)
     }
 
-    /// Whether a fault of the whole cluster ends that node's process.
+    /// Whether a fault of the whole cluster ends the process of a node.
     pub(super) fn ends(&self, fault: &Fault, node: Uuid) -> bool {
         self.name(node)
             .is_some_and(|name| fault.nodes.iter().any(|hit| hit == name))
@@ -177,25 +178,26 @@ impl<'a> Faults<'a> {
     }
 }
 
-/// Whether nobody got at the log: whoever had read something else by then waited in the middle of a
-/// transaction.
+/// Whether no process reached the log: a transaction that had read other tables by then waited in
+/// the middle.
 pub(super) fn locks_log(fault: &Fault) -> bool {
     fault.kind == "table-lock"
 }
 
-/// Whether the database may have lost what it had acknowledged.
+/// Whether the database may have lost acknowledged writes.
 pub(super) fn rewinds(fault: &Fault) -> bool {
     fault.kind == "failover-async"
 }
 
-/// Whether the processes die at its beginning; others that end may finish first what they run.
+/// Whether the processes die at the beginning of the fault; other ends may let attempts finish
+/// first.
 pub(super) fn kills(fault: &Fault) -> bool {
     fault.kind.starts_with("kill")
 }
 
-/// When it no longer holds up what is due: a node that stands still or is cut off is dead after one
-/// TTL, others have its share another TTL and the recovery later, and its return takes nothing from
-/// them.
+/// The instant from which a fault delays nothing any more: a frozen or cut-off node is dead after
+/// one TTL, others have its share another TTL and the recovery later, and its return takes nothing
+/// from them.
 fn delay_end(fault: &Fault, rules: &Rules) -> Micros {
     match fault.scope {
         Scope::Harmless => fault.from,
@@ -212,7 +214,8 @@ fn delay_end(fault: &Fault, rules: &Rules) -> Micros {
 fn effect_end(fault: &Fault, rules: &Rules) -> Micros {
     match fault.scope {
         Scope::Harmless | Scope::Stalls => fault.from,
-        // A kill ends with the process; a graceful stop hands over what still runs when it is done.
+        // A kill ends with the process; a graceful stop hands over unfinished attempts when it is
+        // done.
         Scope::Ends if kills(fault) => fault.from + rules.recovery,
         Scope::Ends | Scope::CutsTarget | Scope::Cluster => fault.until + rules.recovery,
         Scope::Freezes | Scope::CutsOff => fault.until + rules.ttl + rules.recovery,

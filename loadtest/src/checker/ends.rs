@@ -1,4 +1,4 @@
-//! Ends without a success: each is one that the policies of its execution name.
+//! Ends without success: each must follow from the policies of its execution.
 
 use super::{
     deadlines::rewinds,
@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl<'a> Checker<'a> {
-    /// Whether the end of an execution without success is one that its policies name; else what is
-    /// wrong.
+    /// Whether the end of an execution without success follows from its policies; else the
+    /// violation.
     pub(super) fn allowed_end(
         &self,
         job: &JobHistory<'a>,
@@ -35,14 +35,14 @@ impl<'a> Checker<'a> {
             }
             "CANCELLED" => Err(Finding::new(
                 "CANCELLED-WITHOUT-CAUSE",
-                "nothing replaced it, and nobody cancelled it or deleted its job",
+                "no later fire replaced it, and no call cancelled it or deleted its job",
             )),
             status => Err(Finding::new("UNRECOVERED", format!("{status} is no end"))),
         }
     }
 
-    /// A failure needs as many failed attempts as the policies grant, or as many crashes as they
-    /// recover from.
+    /// A failure needs the number of failed attempts that the policies grant, or more crashes than
+    /// they recover from.
     fn allowed_failure(
         &self,
         execution: &Execution<'a>,
@@ -55,8 +55,8 @@ impl<'a> Checker<'a> {
             .filter(|delivery| !succeeded(delivery))
             .count();
         let allowed = match row.reason.as_deref() {
-            // An attempt that the sink did not see fail was cut off from its target, or its node
-            // was frozen until the attempt timed out.
+            // The sink did not see the attempt fail: the node was cut off from its target, or
+            // frozen until the attempt timed out.
             Some("ERROR" | "TIMEOUT") => {
                 failed >= policies.fewest_attempts() || self.may_fail_unseen(row)
             }
@@ -79,7 +79,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A loss needs the policy `MARK_LOST`, an attempt that may have started, and a fault that
-    /// orphaned it.
+    /// orphaned the attempt.
     fn allowed_loss(
         &self,
         execution: &Execution<'a>,
@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
         }
         if self.never_started(execution, row) {
             let text = format!(
-                "attempt {} was never begun, and its node lived on",
+                "attempt {} never started, and its node lived on",
                 row.attempt
             );
             return Err(Finding::new("LOST-UNBEGUN", text));
@@ -114,7 +114,7 @@ impl<'a> Checker<'a> {
                 self.faults.any(last.arrived, finished).next().is_some()
             }
             Some(last) => self.faults.orphaning(last, finished).is_some(),
-            // An execution that was buffered first can be lost without a delivery as well.
+            // An execution that was buffered first can be lost without a delivery, too.
             None => {
                 let leased = self.leased(row);
                 let started = row.started_at.max(Some(row.fire_time)).unwrap_or(leased);
@@ -126,14 +126,14 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether a fault near the execution lets an attempt fail that the sink never saw fail.
+    /// Whether a fault near the execution lets an attempt fail without a failure at the sink.
     fn may_fail_unseen(&self, row: &Row) -> bool {
         let mut faults = self.faults.any(self.leased(row), self.finished(row));
         faults.any(|fault| matches!(fault.scope, Scope::CutsTarget | Scope::Freezes))
     }
 
-    /// Whether the attempt that was lost never reached its target although its node lived on and
-    /// could have reclaimed it: the database was away at most.
+    /// Whether a lost attempt never reached its target although its node lived on and could have
+    /// reclaimed it: only the database was away.
     fn never_started(&self, execution: &Execution<'a>, row: &Row) -> bool {
         let Some(node) = row.node else { return false };
         let started = execution
@@ -143,7 +143,7 @@ impl<'a> Checker<'a> {
         let from = row
             .started_at
             .map_or(self.leased(row), |started| started - self.rules.look_ahead);
-        // A fault of the whole cluster takes an attempt only if it ends the process or loses
+        // A fault of the whole cluster takes an attempt only if the fault ends the process or loses
         // writes.
         let takes_attempts = |fault: &Fault| {
             fault.scope != Scope::Cluster || rewinds(fault) || self.faults.ends(fault, node)

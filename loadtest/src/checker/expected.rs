@@ -1,9 +1,9 @@
-//! Which fire times a job had to take, and which it might.
+//! Expected fire times of a job: required or possible.
 //!
-//! A fire time MUST be accounted for if the job surely fired by its grid at that very instant: what
-//! happens to the job afterwards changes how, not whether. It MAY be if that is possible at some
-//! instant at which it can have been leased. All others must not exist. It must never look at what
-//! was delivered, but for the phase of a fixed rate that the API never named.
+//! A fire time MUST be accounted for if the job surely fired by its grid at that very instant:
+//! later commands change how, not whether. A fire time MAY be taken if that is possible at some
+//! instant at which it can have been leased. All others must not exist. Deliveries are never used,
+//! except for the phase of a fixed rate that the API never named.
 
 use super::{
     Rules,
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 /// A fire time that may or must be taken.
 #[derive(Debug)]
 pub(super) struct Expected<'a> {
-    /// Whether nothing explains its absence but a policy.
+    /// Whether only a policy explains the absence.
     pub(super) must: bool,
     /// The latest allowed first start.
     pub(super) deadline: Micros,
@@ -32,7 +32,7 @@ pub(super) struct Expected<'a> {
     pub(super) policies: PolicySet<'a>,
 }
 
-/// The fire times of a job whose last allowed start has passed before `end`, by time.
+/// The fire times of a job whose last allowed start is before `end`, by time.
 pub(super) fn expected<'a>(
     job: &JobHistory<'a>,
     faults: &Faults<'_>,
@@ -45,7 +45,7 @@ pub(super) fn expected<'a>(
         let Some((from, until)) = states.reach(grid, end) else {
             continue;
         };
-        // What was leased ahead of a pause still runs: hence beyond the grid's own end.
+        // Executions that were leased ahead of a pause still run: hence beyond the grid's own end.
         for at in times(job, grid, from, until + rules.look_ahead)? {
             if !states.possibly_names(grid, at - rules.look_ahead, at) {
                 continue;
@@ -60,7 +60,7 @@ pub(super) fn expected<'a>(
                 normal: deadline == due + rules.lateness,
                 policies: PolicySet::new(states, &versions),
             };
-            // Two grids may name it while an edit is under way; what either requires is required.
+            // During an edit two grids may name the fire time; a requirement of either holds.
             if all.get(&at).is_none_or(|known| !known.must) {
                 all.insert(at, this);
             }
@@ -69,7 +69,7 @@ pub(super) fn expected<'a>(
     Ok(all)
 }
 
-/// The latest due time that a version which may own the fire time gives it.
+/// The latest due time by the versions that may own the fire time.
 pub(super) fn latest_due(states: &JobStates<'_>, at: Micros, rules: &Rules) -> Micros {
     at + PolicySet::new(states, &states.versions(at - rules.look_ahead, at)).longest_jitter()
 }
@@ -91,9 +91,9 @@ fn times(
     })
 }
 
-/// The phase of a fixed rate: the first fire time that the API named, else that a resume or an edit
-/// of anything else named (they keep the phase), else the first that a delivery shows within the
-/// period after the call; all later ones are held to it.
+/// The phase of a fixed rate: the first fire time that the API named, else the one that a resume or
+/// an edit of another field named (they keep the phase), else the first that a delivery shows
+/// within the period after the call; all later fire times are held to the phase.
 pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<Micros> {
     let call = job.states.calls[grid];
     let latest = call.completed + Micros::from(seconds) * SECOND;
@@ -122,7 +122,7 @@ pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<
     seen.find(|at| (call.invoked..=latest).contains(at))
 }
 
-/// Whether an operation leaves the schedule of its job, and so the phase, as it is.
+/// Whether an operation leaves the schedule of its job, and so the phase, unchanged.
 fn keeps(operation: &Operation, schedule: &Schedule) -> bool {
     match operation {
         Operation::Create(spec) | Operation::Update(spec) => spec.schedule == *schedule,

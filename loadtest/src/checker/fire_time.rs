@@ -1,6 +1,6 @@
-//! One fire time after the other: was it taken once, in time, and left out only by a policy?
+//! One fire time after the other: taken once, in time, and skipped only by a policy.
 //!
-//! It must never ask the database whether something ran, only what it says of what did not.
+//! The database is never asked whether a fire time ran, only why one did not.
 
 use super::{
     expected::{Expected, latest_due},
@@ -16,7 +16,7 @@ use crate::{
     job::Misfire,
 };
 
-/// A fire time of a job, and what is known of it.
+/// A fire time of a job, with all evidence for it.
 pub(super) struct FireTime<'c, 'a> {
     pub(super) job: &'c JobHistory<'a>,
     pub(super) at: Micros,
@@ -25,8 +25,8 @@ pub(super) struct FireTime<'c, 'a> {
 }
 
 impl<'a> FireTime<'_, 'a> {
-    /// Whether it may wait for a run, and runs of its job followed each other until the final read
-    /// or a deletion.
+    /// Whether the fire time may wait for a run while runs of its job followed each other until the
+    /// final read or a deletion.
     fn waits(&self, checker: &Checker<'a>) -> bool {
         self.expected.policies.may_overlap(&WAITING)
             && self.overlaps.occupied(checker, self.job, self.at)
@@ -34,7 +34,7 @@ impl<'a> FireTime<'_, 'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// One fire time; what the matching has to find of it.
+    /// Checks one fire time; returns the demand on the matching.
     pub(super) fn fire_time(
         &mut self,
         due: &FireTime<'_, 'a>,
@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
         interval
     }
 
-    /// Why nothing was delivered of a fire time; else what is wrong.
+    /// Why nothing was delivered for a fire time; else the violation.
     fn absence(
         &self,
         due: &FireTime<'_, 'a>,
@@ -99,7 +99,7 @@ impl<'a> Checker<'a> {
         skips: &[&'a Row],
     ) -> Result<Absence, Finding> {
         if let Some(execution) = executions.first() {
-            // How it ended is checked by `settlement`.
+            // The end is checked by `settlement`.
             let cancelled = execution.status() == Some("CANCELLED");
             return Ok(if cancelled {
                 Absence::Skipped
@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
         if !due.expected.must {
             return Ok(Absence::Open);
         }
-        // A deletion writes a row for everything that waits.
+        // A deletion writes a row for every waiting fire time.
         if !due.waits(self) || due.job.states.surely_deleted(self.history.ended) {
             return Err(Finding::new("LOST", lost_text(due)));
         }
@@ -129,7 +129,7 @@ impl<'a> Checker<'a> {
         Ok(Absence::Open)
     }
 
-    /// The first start of an execution; the latest that is allowed.
+    /// The first start of an execution; the latest allowed start.
     fn first_start(&mut self, due: &FireTime<'_, 'a>, execution: &Execution<'a>) -> Micros {
         let FireTime {
             job,
@@ -171,7 +171,7 @@ impl<'a> Checker<'a> {
         if first.kind == "SCHEDULE" && first.attempt == 1 {
             self.due_time(job, execution, first, at);
         }
-        // What waited for the end of a run was late by its policy, not by the cluster.
+        // A fire time that waited for the end of a run was late by its policy, not by the cluster.
         if first.kind != "BUFFERED" {
             let due = if first.attempt == 1 {
                 first
@@ -189,7 +189,7 @@ impl<'a> Checker<'a> {
         deadline
     }
 
-    /// A jitter lies within what a version that may own the fire time gives.
+    /// A jitter lies within the bounds of a version that may own the fire time.
     fn due_time(
         &mut self,
         job: &JobHistory<'a>,
@@ -209,7 +209,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A fire time or a retry that started when its job had surely been paused or deleted for
-    /// longer than nodes look ahead. Beside a fault it may have been leased before and sent late.
+    /// longer than the look-ahead. During a fault the lease may be older and the request late.
     fn fired_after_pause(&mut self, job: &JobHistory<'a>, execution: &Execution<'a>) {
         let (Some(first), Some(at)) = (execution.first(), execution.fire_time()) else {
             return;
@@ -245,7 +245,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether a policy allowed that the fire time was left out.
+    /// Whether a policy allows the absence of the fire time.
     fn skip_allowed(&self, due: &FireTime<'_, 'a>, row: &Row) -> Result<(), Finding> {
         let FireTime {
             job,
@@ -255,7 +255,7 @@ impl<'a> Checker<'a> {
         } = *due;
         let policies = &expected.policies;
         // The instant at which the cluster noticed a misfire is unknown. But only a fault can have
-        // made it late, and it cannot be later than the latest allowed start.
+        // made that instant late, and it cannot be later than the latest allowed start.
         let missed = !expected.normal && self.oldest_missed(job, at, expected, row);
         let allowed = match row.reason.as_deref() {
             // A pause or a deletion that comes before the lease writes the row.
@@ -287,13 +287,13 @@ impl<'a> Checker<'a> {
 /// Why nothing was delivered of a fire time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absence {
-    /// A policy or a command left it out.
+    /// Skipped by a policy or a command.
     Skipped,
-    /// It did not have to be taken yet.
+    /// Not required yet at the final read.
     Open,
 }
 
-/// What is wrong when a fire time left nothing.
+/// The violation of a fire time without any trace.
 fn lost_text(due: &FireTime<'_, '_>) -> String {
     let deadline = due.expected.deadline;
     // The usual cause is a command that came between the instant and the lease.
@@ -322,8 +322,8 @@ fn lost_text(due: &FireTime<'_, '_>) -> String {
     )
 }
 
-/// Whether the execution that it was coalesced into is there: a later one that ran, or that another
-/// policy left out.
+/// Whether the target of a coalesced row exists: a later execution that ran, or that another policy
+/// skipped.
 fn coalesced(due: &FireTime<'_, '_>, row: &Row) -> Result<(), Finding> {
     let into = row.coalesced_into;
     // Later than this fire time and than the whole range of the row.

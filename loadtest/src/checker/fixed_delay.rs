@@ -1,6 +1,6 @@
 //! Fixed delays: each start is checked against the end of the run before it, not against a grid.
 //!
-//! It must never take a fire time from a label alone: a label is checked.
+//! A label alone never proves a fire time: labels are checked.
 
 use super::{
     expected::anchor,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl<'a> Checker<'a> {
-    /// Whether that fire time may be one of a fixed delay: its job may have had that schedule then.
+    /// Whether a fire time may belong to a fixed delay: its job may have had that schedule then.
     pub(super) fn is_fixed_delay_time(&self, job: &JobHistory<'a>, at: Micros) -> bool {
         let mut delays = job
             .states
@@ -63,7 +63,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// A run by itself: it starts when its label says.
+    /// A single run: the start must follow its label.
     fn fixed_delay_run(&mut self, job: &JobHistory<'a>, run: &Execution<'a>) {
         let (Some(first), Some(at)) = (run.first(), run.fire_time()) else {
             return;
@@ -90,7 +90,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// A run and the next one.
+    /// The gap between a run and the next one.
     fn fixed_delay_gap(
         &mut self,
         job: &JobHistory<'a>,
@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
         let subject = Subject::execution(job, after);
         let (earliest, latest) = self.settled(before);
         let started = start(after);
-        // What a frozen node still does is no end: `settled` looks at the attempt with the highest
+        // Later work of a frozen node is no end: `settled` looks at the attempt with the highest
         // token.
         if started < earliest {
             let text = format!(
@@ -120,7 +120,7 @@ impl<'a> Checker<'a> {
             );
             self.report("DELAY-EARLY", subject, text);
         }
-        // A fire time that is skipped because of a run-now restarts the delay.
+        // A fire time that is skipped because of a run on request restarts the delay.
         let within = |at: &Micros| (earliest..=started).contains(at);
         let skipped = job
             .skips
@@ -152,7 +152,7 @@ impl<'a> Checker<'a> {
     ) -> Option<Micros> {
         let since = job.states.settled_since(earliest, until)?;
         let restarted = if since > earliest { since + delay } else { 0 };
-        // The end is written within the lateness of calm times after it was seen.
+        // The end is written within the lateness of calm times after its arrival.
         let due = latest.max(earliest + self.rules.lateness) + delay;
         Some(
             self.faults
@@ -160,7 +160,7 @@ impl<'a> Checker<'a> {
         )
     }
 
-    /// The first run and the last one of a schedule.
+    /// The first and the last run of a schedule.
     fn fixed_delay_ends(
         &mut self,
         job: &JobHistory<'a>,
@@ -270,7 +270,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether the schedule is a fixed rate whose phase is unknown.
+/// Whether the schedule is a fixed rate with an unknown phase.
 fn has_no_anchor(job: &JobHistory<'_>, grid: usize) -> bool {
     match job.states.spec(grid).schedule {
         Schedule::FixedRate { seconds } => anchor(job, grid, seconds).is_none(),

@@ -1,4 +1,4 @@
-//! One job: its fire times, its executions and its rows, each checked by its own rules.
+//! The rules of one job: for its fire times, its executions and its rows.
 
 use super::{
     Analysis, Counts, Rules, Violation,
@@ -18,10 +18,10 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// How long after a client has gone the sink may notice it: two processes on one machine.
+/// How long the sink may need to notice that a client has gone: two processes on one machine.
 pub(super) const NOTICE: Micros = 250_000;
 
-/// The policies under which a fire time waits for the end of what runs.
+/// The policies under which a fire time waits for the end of the running execution.
 pub(super) const WAITING: [Overlap; 3] =
     [Overlap::BufferOne, Overlap::BufferAll, Overlap::CancelOther];
 
@@ -63,7 +63,7 @@ impl<'a> Checker<'a> {
         &mut self.analysis.counts
     }
 
-    /// Everything of one job that an answered creation named.
+    /// Checks a job that an answered creation named.
     pub(super) fn job(&mut self, job: &mut JobHistory<'a>) {
         let expected = match expected(job, &self.faults, &self.rules, self.history.ended) {
             Ok(expected) => expected,
@@ -132,8 +132,8 @@ impl<'a> Checker<'a> {
         self.matching(job, intervals, &fixed_delay_runs);
     }
 
-    /// The policies that hold for an execution: those of its lease. One that waited for the end of
-    /// a run is leased when it starts.
+    /// The policies of an execution: those at its lease. An execution that waited for the end of a
+    /// run is leased when it starts.
     pub(super) fn policies(
         &self,
         job: &JobHistory<'a>,
@@ -155,8 +155,8 @@ impl<'a> Checker<'a> {
         PolicySet::new(&job.states, &versions)
     }
 
-    /// The latest allowed start of what may start from then on and waits out a pause of its job: a
-    /// retry, or what is buffered. `Micros::MAX` when the pause may have no end.
+    /// The latest allowed start of a retry or a buffered fire that may start from an instant on and
+    /// waits for the end of a pause. `Micros::MAX` when the pause may have no end.
     pub(super) fn deadline_after_pauses(&self, job: &JobHistory<'a>, since: Micros) -> Micros {
         let mut since = since;
         loop {

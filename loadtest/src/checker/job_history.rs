@@ -1,42 +1,41 @@
-//! The history, sorted by job and execution. The only decision made here is which executions are
-//! manual or reruns.
+//! The history, sorted by job and execution. The only decision is which executions are manual or
+//! reruns.
 
 use super::{Rules, job_states::JobStates};
 use crate::history::{Call, CallOutcome, Delivery, History, Micros, Operation, Row, Transition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
-/// All that was seen of an execution.
+/// The evidence of one execution.
 #[derive(Debug)]
 pub(super) struct Execution<'a> {
     pub(super) id: Uuid,
-    /// Asked for by hand. Its row says so, or any of its deliveries: `Horolog-Kind` is the kind of
-    /// the trigger that made the attempt, so the second one says `RETRY` or `RECOVERY`. To call
-    /// itself manual helps no ghost: manual executions are matched with the calls that asked for
-    /// them.
+    /// Requested by a command, by its row or by any delivery: `Horolog-Kind` is the kind of the
+    /// trigger that made the attempt, so the second one has `RETRY` or `RECOVERY`. The label
+    /// excuses no execution: manual executions are matched with the calls that requested them.
     pub(super) manual: bool,
-    /// When somebody asked for it, if it runs a fire time again: to be matched with the call it
-    /// stands at the instant of the call, as a run-now does by its own fire time.
+    /// For a rerun, the instant of its request: reruns are matched with calls by the instant of the
+    /// call, as runs on request are by their own fire time.
     pub(super) asked: Option<Micros>,
-    /// By arrival.
+    /// Deliveries in the order of arrival.
     pub(super) deliveries: Vec<&'a Delivery>,
     pub(super) row: Option<&'a Row>,
 }
 
 impl<'a> Execution<'a> {
-    /// The fire time that it claims; of a rerun the instant at which it was asked for.
+    /// The fire time of the labels; of a rerun the instant of its request.
     pub(super) fn fire_time(&self) -> Option<Micros> {
         self.asked
             .or(self.first().map(|first| first.fire_time))
             .or(self.row.map(|row| row.fire_time))
     }
 
-    /// The fire time that it claims; 0 of none.
+    /// The fire time of the labels; 0 without labels.
     fn claimed(&self) -> Micros {
         self.fire_time().unwrap_or(0)
     }
 
-    /// What its row and its first delivery call it.
+    /// The kind in the row and in the first delivery.
     fn kinds(&self) -> impl Iterator<Item = &'a str> {
         let row = self.row.map(|row| row.kind.as_str());
         row.into_iter()
@@ -47,7 +46,7 @@ impl<'a> Execution<'a> {
         self.deliveries.first().copied()
     }
 
-    /// The delivery of the highest attempt: by the fence, the one whose end counts.
+    /// The delivery of the highest attempt: by the fencing token, the attempt whose end counts.
     pub(super) fn last(&self) -> Option<&'a Delivery> {
         self.deliveries
             .iter()
@@ -79,30 +78,29 @@ pub(super) fn unanswered(delivery: &Delivery) -> bool {
     matches!(delivery.status, None | Some(499))
 }
 
-/// All that was seen of a job.
+/// The evidence of one job.
 #[derive(Debug)]
 pub(super) struct JobHistory<'a> {
     pub(super) id: Uuid,
     pub(super) states: JobStates<'a>,
-    /// Executions that have a delivery or a row of their own, by fire time; rows that skip are
-    /// apart.
+    /// Executions with a delivery or a row of their own, by fire time; skipped ranges are apart.
     pub(super) executions: Vec<Execution<'a>>,
-    /// Rows that say which fire times of the schedule did not run.
+    /// Rows of fire times that did not run.
     pub(super) skips: Vec<&'a Row>,
     /// The same of run-now.
     pub(super) manual_skips: Vec<&'a Row>,
-    /// When those reruns were asked for that rows say did not run.
+    /// Instants of the requests of reruns that did not run, by their rows.
     pub(super) skipped_reruns: Vec<Micros>,
 }
 
 impl JobHistory<'_> {
-    /// Sorts out what is manual and does not say so: what waited is called `BUFFERED`, whatever it
-    /// was. It is a run-now if its fire time is none of the schedule, and lies in a call that asked
-    /// for one.
+    /// Finds manual executions without the label: every fire that waited is called `BUFFERED`. A
+    /// buffered fire is a run on request if its fire time is not of the schedule, and lies within a
+    /// call of `runJobNow`.
     pub(super) fn classify_manual(&mut self, on_grid: impl Fn(Micros) -> bool, rules: &Rules) {
         let calls = &self.states.calls;
-        // A call in the very millisecond of a fire time: of two executions with it, one that waited
-        // is the call's.
+        // A call in the very millisecond of a fire time: of two executions, the buffered one
+        // belongs to the call.
         let scheduled = self.executions.iter().filter(|execution| !execution.manual);
         let mut taken: HashSet<Micros> = scheduled
             .filter(|execution| {
@@ -138,7 +136,7 @@ impl JobHistory<'_> {
         });
     }
 
-    /// The earliest instant that anything says of it.
+    /// The earliest instant in the evidence.
     pub(super) fn first_seen(&self) -> Option<Micros> {
         let deliveries = self
             .executions
@@ -151,7 +149,7 @@ impl JobHistory<'_> {
             .min()
     }
 
-    /// Whether an answered creation named it.
+    /// Whether an answered creation named the job.
     pub(super) fn has_known_creation(&self) -> bool {
         self.states.calls.iter().any(|call| {
             matches!(call.operation, Operation::Create(_)) && call.outcome == CallOutcome::Done
@@ -225,7 +223,7 @@ fn execution<'a>(
 ) -> Execution<'a> {
     let named = asked_for(calls, id, row);
     let first = deliveries.first().filter(|first| first.kind == "RERUN");
-    // Nobody knows what the first attempt was due at when it is another that arrived.
+    // The due time of the first attempt is unknown when only a later attempt arrived.
     let due = first
         .filter(|first| first.attempt == 1)
         .map(|first| first.due_time);
@@ -252,8 +250,8 @@ fn execution<'a>(
     }
 }
 
-/// Whether what waited, which is called `BUFFERED`, may be a run-now: its fire time lies in a call
-/// that asked for one.
+/// Whether a buffered fire may be a run on request: its fire time lies within a call of
+/// `runJobNow`.
 fn may_be_run_now(kind: &str, at: Micros, calls: &[&Call], rules: &Rules) -> bool {
     kind == "BUFFERED"
         && calls
@@ -268,8 +266,8 @@ fn is_rerun(row: &Row) -> bool {
     row.repeats.is_some() || row.kind == "RERUN"
 }
 
-/// When a rerun was asked for: by the call whose answer names it, else by one without an answer
-/// about what it repeats.
+/// The instant of the request of a rerun: of the call whose answer names the rerun, else of a call
+/// without an answer for the same execution.
 fn asked_for(calls: &[&Call], id: Uuid, row: Option<&Row>) -> Option<Micros> {
     let repeats = row.and_then(|row| row.repeats);
     let named = calls.iter().find(|call| call.made == Some(id));
@@ -280,7 +278,7 @@ fn asked_for(calls: &[&Call], id: Uuid, row: Option<&Row>) -> Option<Micros> {
     named.or(unanswered).map(|call| call.invoked)
 }
 
-/// The transitions of each execution, as they happened.
+/// The transitions of each execution, in their order.
 pub(super) fn transitions_by_execution(history: &History) -> BTreeMap<Uuid, Vec<&Transition>> {
     let mut transitions_by_execution: BTreeMap<Uuid, Vec<&Transition>> = BTreeMap::new();
     for transition in &history.transitions {

@@ -1,9 +1,8 @@
-//! The model of a job: which states it may have been in at an instant, given what was
-//! asked of the API and what is known of the answers.
+//! The model of a job: its possible states at an instant, by the calls of the API and their
+//! outcomes.
 //!
-//! A call takes effect somewhere between its sending and its answer; one without an
-//! answer may have taken effect or not. It must never guess: where two states are
-//! possible, both are.
+//! A call takes effect at an instant between its sending and its answer; a call without an answer
+//! may have taken effect or not. Nothing is guessed: where two states are possible, both are.
 
 use super::policy_set::PolicySet;
 use crate::{
@@ -11,8 +10,8 @@ use crate::{
     job::JobSpec,
 };
 
-/// A state of a job. A version is the index of the call that made it, a grid that of the call that
-/// gave the schedule.
+/// A state of a job. A version is the index of the call that made it; a grid is the index of the
+/// call that gave the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     Absent,
@@ -70,8 +69,8 @@ impl<'a> JobStates<'a> {
         job_states
     }
 
-    /// All states that are possible then: every call before it in order, certain once it was
-    /// answered.
+    /// All states that are possible at an instant: after every earlier call in order, certain once
+    /// a call was answered.
     fn fold(&self, at: Micros) -> Vec<State> {
         let mut states = vec![State::Absent];
         for (index, call) in self
@@ -95,7 +94,7 @@ impl<'a> JobStates<'a> {
         states
     }
 
-    /// The state after a call that was done, if it can be done in that state.
+    /// The state after a call that was done, if the call is possible in the state.
     fn apply(&self, index: usize, state: State) -> Option<State> {
         use State::{Absent, Active, Deleted, Paused};
         match (&self.calls[index].operation, state) {
@@ -114,7 +113,7 @@ impl<'a> JobStates<'a> {
             (Operation::Pause, Active { version, grid }) => Some(Paused { version, grid }),
             (Operation::Resume, Paused { version, grid }) => Some(Active { version, grid }),
             (Operation::Delete, Active { .. } | Paused { .. } | Deleted) => Some(Deleted),
-            // One call is about many jobs, of which some may be gone.
+            // One call is about many jobs, and some may be gone.
             (Operation::Cancel, Active { .. } | Paused { .. } | Deleted)
             | (Operation::Pause | Operation::RunNow | Operation::Rerun(_), Paused { .. })
             | (Operation::Resume | Operation::RunNow | Operation::Rerun(_), Active { .. }) => {
@@ -124,7 +123,7 @@ impl<'a> JobStates<'a> {
         }
     }
 
-    /// The same schedule keeps its grid, whatever else was edited.
+    /// The same schedule keeps its grid through an edit of other fields.
     fn grid_after(&self, index: usize, spec: &JobSpec, grid: usize) -> usize {
         if self.spec(grid).schedule == spec.schedule {
             grid
@@ -133,7 +132,7 @@ impl<'a> JobStates<'a> {
         }
     }
 
-    /// What a version asks for.
+    /// The definition of a version.
     pub(super) fn spec(&self, version: usize) -> &'a JobSpec {
         match &self.calls[version].operation {
             Operation::Create(spec) | Operation::Update(spec) => spec,
@@ -159,14 +158,14 @@ impl<'a> JobStates<'a> {
             .all(|state| matches!(state, State::Active { grid: active, .. } if active == grid))
     }
 
-    /// Whether that instant is surely a fire time of the grid: its job fires by it, and ends no
-    /// earlier.
+    /// Whether the instant is surely a fire time of the grid: its job fires by the grid, and ends
+    /// no earlier.
     pub(super) fn surely_names(&self, grid: usize, at: Micros) -> bool {
         self.over(at, at).all(|state| self.names(state, grid, at))
     }
 
-    /// Whether it may be one, seen from some instant since `from`: what is leased ahead of a
-    /// command still runs.
+    /// Whether the instant may be a fire time, at some instant since `from`: an execution that is
+    /// leased ahead of a command still runs.
     pub(super) fn possibly_names(&self, grid: usize, from: Micros, at: Micros) -> bool {
         self.over(from, at).any(|state| self.names(state, grid, at))
     }
@@ -194,12 +193,12 @@ impl<'a> JobStates<'a> {
             .any(|state| matches!(state, State::Active { .. }))
     }
 
-    /// Whether it may have been deleted by then.
+    /// Whether the job may have been deleted at an instant.
     pub(super) fn possibly_deleted(&self, at: Micros) -> bool {
         self.over(at, at).any(|state| state == State::Deleted)
     }
 
-    /// Whether it was surely deleted by then.
+    /// Whether the job was surely deleted at an instant.
     pub(super) fn surely_deleted(&self, at: Micros) -> bool {
         self.over(at, at).all(|state| state == State::Deleted)
     }
@@ -210,7 +209,8 @@ impl<'a> JobStates<'a> {
             .any(|state| matches!(state, State::Paused { .. }))
     }
 
-    /// The end of the last pause that may meet the window; `Micros::MAX` when it may last for ever.
+    /// The end of the last pause that may meet the window; `Micros::MAX` when the pause may have no
+    /// end.
     pub(super) fn pause_end(&self, from: Micros, until: Micros) -> Option<Micros> {
         let first = self
             .segments
@@ -226,7 +226,7 @@ impl<'a> JobStates<'a> {
         Some(end.map_or(Micros::MAX, |(at, _)| *at))
     }
 
-    /// The versions whose policies may hold for what is leased within the window.
+    /// The versions whose policies may hold for executions that are leased within the window.
     pub(super) fn versions(&self, from: Micros, until: Micros) -> Vec<usize> {
         let mut versions: Vec<usize> = self
             .over(from, until)
@@ -240,7 +240,7 @@ impl<'a> JobStates<'a> {
         versions
     }
 
-    /// The policies of its whole life.
+    /// The policies of all versions.
     pub(super) fn policies(&self) -> PolicySet<'a> {
         PolicySet::new(self, &self.versions(Micros::MIN, Micros::MAX))
     }
@@ -260,7 +260,7 @@ impl<'a> JobStates<'a> {
     }
 
     /// The first instant from which on the job is surely active by one grid until `until`; `from`
-    /// if it is all the time.
+    /// if it is active all the time.
     pub(super) fn settled_since(&self, from: Micros, until: Micros) -> Option<Micros> {
         let mut since = None;
         let first = self

@@ -1,8 +1,7 @@
-//! Run-now and reruns: each call that was done is one execution, each without an answer at most
-//! one. And an execution has one rerun at a time.
+//! Runs on request and reruns: each successful call is one execution, each call without an answer
+//! at most one. An execution has one rerun at a time.
 //!
-//! It must never match by label alone: an execution that calls itself manual has to be one that
-//! somebody asked for, then.
+//! A label alone never matches: a manual execution needs a call at its instant.
 
 use super::{
     job::{Checker, NOTICE, WAITING},
@@ -14,7 +13,7 @@ use super::{
 use crate::history::{Call, CallOutcome, Micros, Operation};
 
 impl<'a> Checker<'a> {
-    /// The manual executions of a job against the calls; what the matching has to find of them.
+    /// The manual executions of a job against the calls; returns the demand on the matching.
     pub(super) fn manual(
         &mut self,
         job: &JobHistory<'a>,
@@ -24,7 +23,7 @@ impl<'a> Checker<'a> {
         let (reruns, runs): (Vec<_>, Vec<_>) =
             manual.partition(|execution| execution.asked.is_some());
         self.counts().manual += runs.len() + reruns.len();
-        // By what they claim: the fire time of a run-now is the instant of the call.
+        // By the labels: the fire time of a run on request is the instant of the call.
         let mut points = fire_times(&runs);
         points.extend(job.manual_skips.iter().map(|row| row.fire_time));
         let calls = job.states.calls.iter().copied();
@@ -37,12 +36,12 @@ impl<'a> Checker<'a> {
         points.extend(&job.skipped_reruns);
         let calls: Vec<&Call> = calls
             .filter(|call| matches!(call.operation, Operation::Rerun(_)))
-            // One that found a rerun under way has made none.
+            // A call that found a rerun in flight has made none.
             .filter(|call| call.made.is_some() || call.outcome != CallOutcome::Done)
             .collect();
         self.match_calls(job, overlaps, &calls, points);
         self.one_at_a_time(job, &calls, &reruns);
-        // What the sink saw of them has its own intervals: from the call to the latest first start.
+        // Their deliveries have intervals of their own: from the call to the latest first start.
         let mut seen = Vec::new();
         for run in runs.into_iter().chain(reruns) {
             let until = self.manual_start(job, run, overlaps);
@@ -57,7 +56,7 @@ impl<'a> Checker<'a> {
         seen
     }
 
-    /// The instants at which executions say that they were asked for, against the calls.
+    /// The instants of the requests, by the executions, against the calls.
     fn match_calls(
         &mut self,
         job: &JobHistory<'a>,
@@ -73,7 +72,7 @@ impl<'a> Checker<'a> {
             until: self.taken_by(call),
             required: call.outcome == CallOutcome::Done
                 && self.taken_by(call) < self.history.ended
-                // A deletion records what waits.
+                // A deletion records the executions that wait.
                 && (!(waits && overlaps.occupied(self, job, call.invoked)) || deleted),
         };
         let intervals: Vec<Interval> = calls.iter().map(asked).collect();
@@ -105,7 +104,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// A rerun was made while the one before it, of the same execution, surely ran.
+    /// A rerun was made while the earlier rerun of the same execution surely ran.
     fn one_at_a_time(&mut self, job: &JobHistory<'a>, calls: &[&Call], reruns: &[&Execution<'a>]) {
         for (index, call) in calls.iter().enumerate() {
             for before in calls[..index]
@@ -152,7 +151,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The first start of a run-now, in time; its latest.
+    /// The first start of a run on request is in time; its latest start.
     fn manual_start(
         &mut self,
         job: &JobHistory<'a>,
@@ -192,7 +191,7 @@ fn fire_times(executions: &[&Execution<'_>]) -> Vec<Micros> {
 }
 
 impl Call {
-    /// Whether it may have made a job that nobody can name.
+    /// Whether the call may have made a job without a known id.
     pub(super) fn may_have_created(&self) -> bool {
         matches!(self.operation, Operation::Create(_)) && self.outcome == CallOutcome::Unknown
     }

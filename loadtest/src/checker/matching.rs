@@ -1,8 +1,8 @@
-//! A second check that reads no label: labels may be wrong, arrivals cannot.
+//! A second check without labels: labels may be wrong, arrivals cannot.
 //!
 //! Fire times are intervals from their instant to their latest allowed start, first arrivals are
-//! points. The open interval with the earliest deadline gets the point, which gives a maximum
-//! matching. It must never read a header.
+//! points. The open interval with the earliest deadline gets the point: a maximum matching. No
+//! header is ever read.
 
 use super::{
     job::Checker,
@@ -20,14 +20,14 @@ use std::{
 pub(super) struct Interval {
     pub(super) from: Micros,
     pub(super) until: Micros,
-    /// Whether nothing explains that it did not.
+    /// Whether nothing explains the absence of an arrival.
     pub(super) required: bool,
 }
 
 impl<'a> Checker<'a> {
-    /// Whether the arrivals of a job can be what was expected of it. Both hold together: if those
-    /// that must start can all be matched, and all points can, then one matching does both
-    /// (Mendelsohn and Dulmage).
+    /// Whether the arrivals of a job agree with its expected fire times. Both conditions hold
+    /// together: if all required intervals can be matched, and all points can, then one matching
+    /// does both (Mendelsohn and Dulmage).
     pub(super) fn matching(
         &mut self,
         job: &JobHistory<'a>,

@@ -45,12 +45,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// How much later than its decision a start may come, because its node stood still in between,
-    /// or its lease had read the clock and then waited for the log or the disk.
+    /// The longest time from a decision to the start: its node may stand still in between, or its
+    /// lease may have read the clock and then waited for the log or the disk.
     fn decision_delay(&self, first: &Delivery, at: Micros) -> Micros {
         let mut faults = self.faults.hitting(first.node, at, first.arrived);
         if faults.any(|fault| fault.scope == Scope::Freezes) {
-            // The node stops trusting itself after one TTL.
+            // The node stops trusting its membership after one TTL.
             return self.rules.ttl;
         }
         // The node gives a call up after half a TTL.
@@ -98,12 +98,13 @@ impl<'a> Checker<'a> {
     fn missed_both(&self, run: &OnceRun<'_, 'a>, next: &OnceRun<'_, 'a>) -> bool {
         let found =
             run.first.arrived - self.rules.lateness - self.decision_delay(run.first, run.fire_time);
-        // What is due when the first is found too late is missed as well, however young it is.
+        // Fire times that are due when the first is found too late are missed as well, however
+        // young.
         found > run.fire_time + run.grace && found > next.fire_time
     }
 
-    /// Whether it was missed, by the oldest that its row stands for: when that one is found later
-    /// than the grace, the policy speaks about everything that is due by then.
+    /// Whether the fire time was missed, by the oldest fire time of its row: when the oldest is
+    /// found later than the grace, the policy decides about every fire time that is due by then.
     pub(super) fn oldest_missed(
         &self,
         job: &JobHistory<'a>,

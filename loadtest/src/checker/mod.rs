@@ -1,16 +1,17 @@
-//! The checker: compares what was seen with what was asked for. Pure.
+//! The checker: compares the recorded events with the requests. Pure.
 //!
-//! It trusts the sink, the calls and the faults, which the harness recorded. It must never
-//! trust the cluster: the database is read to find contradictions, and for the reason, one of those
-//! allowed, of what did not run. Every allowance is bounded, in time and to a fault (`deadlines`).
+//! Trusted are the sink, the calls and the faults, which the harness recorded. The cluster is never
+//! trusted: the database is read to find contradictions, and for the reason of a fire time that did
+//! not run, which must be an allowed one. Every allowance is bounded, in time and to a fault
+//! (`deadlines`).
 //!
-//! Inside out: `spans` finds what overlaps a window · `deadlines` what faults explain ·
-//! `job_states` the states that a job may be in · `policy_set` the policies that may hold ·
-//! `job_history` the history by job and execution · `subject` what a violation is about ·
-//! `expected` which fire times there were · `job` applies the rules to one job: `fire_time`
-//! `misfires` `attempts` `ends` `rows` `overlaps` `fixed_delay` `manual` `cancels` · `matching` the
-//! same without any label · `clock_stays` drills whose clock stays wrong. Each rule is explained in
-//! `docs/internals/drills.md`.
+//! Inside out: `spans` finds overlaps with a window · `deadlines` has the effects of faults ·
+//! `job_states` the possible states of a job · `policy_set` the policies that may hold ·
+//! `job_history` the history by job and execution · `subject` the subject of a violation ·
+//! `expected` the expected fire times · `job` applies the rules to one job: `fire_time` `misfires`
+//! `attempts` `ends` `rows` `overlaps` `fixed_delay` `manual` `cancels` · `matching` the same
+//! without labels · `clock_stays` drills whose clock stays wrong. `docs/internals/drills.md`
+//! explains each rule.
 
 mod attempts;
 mod cancels;
@@ -41,10 +42,10 @@ use job::Checker;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What the checker has to know of the cluster and the harness.
+/// Parameters of the cluster and the harness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
-    /// `--node-ttl`.
+    /// `--node-ttl`, the time to live of a node.
     pub ttl: Micros,
     /// How long after a fault everything may take to be as before.
     pub recovery: Micros,
@@ -52,22 +53,22 @@ pub struct Rules {
     pub lateness: Micros,
     /// How early a delivery may seem (the clocks are one; 0 but for rounding to milliseconds).
     pub earliness: Micros,
-    /// What nodes lease ahead: a command that comes within it may come too late.
+    /// Look-ahead of the nodes: a command that comes within it may come too late.
     pub look_ahead: Micros,
 }
 
 /// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// What broke the promise; empty when it was kept.
+    /// Violations; empty when every promise was kept.
     pub violations: Vec<Violation>,
-    /// What was checked.
+    /// Numbers of checked items.
     pub counts: Counts,
     /// First starts, microseconds after the due time, of fire times checked under normal rules.
     pub lateness_calm: Vec<Micros>,
-    /// The same of disturbed ones.
+    /// Lateness of starts during the effects of faults.
     pub lateness_disturbed: Vec<Micros>,
-    /// From a fault to the next attempt of each execution that it orphaned.
+    /// For each execution that a fault orphaned, the time from the fault to the next attempt.
     pub redeliveries: Vec<Redelivery>,
 }
 
@@ -82,39 +83,39 @@ impl Analysis {
     }
 }
 
-/// A broken promise.
+/// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// E.g. `LOST`, `DOUBLE-EXECUTION`; the names of `docs/internals/drills.md`.
     pub rule: String,
-    /// What exactly, with the numbers.
+    /// The violation in words, with the numbers.
     pub text: String,
-    /// The job.
+    /// The job of the violation.
     pub job: Option<Uuid>,
-    /// The fire time.
+    /// The fire time of the violation.
     pub fire_time: Option<Micros>,
-    /// The execution, if it has one.
+    /// The execution of the violation, if known.
     pub execution: Option<Uuid>,
 }
 
-/// What was checked.
+/// Numbers of checked items.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Jobs.
+    /// Jobs with an answered creation.
     pub jobs: usize,
     /// Fire times that had to be taken.
     pub must: usize,
-    /// Fire times that might be taken: a command was under way.
+    /// Fire times that were optional: a command was in progress.
     pub may: usize,
-    /// Of these, how many were checked under normal rules: no fault explained anything.
+    /// Of these, the number that was checked under normal rules: no fault explained anything.
     pub normal: usize,
-    /// Deliveries.
+    /// Deliveries to the sink.
     pub deliveries: usize,
-    /// Faults.
+    /// Faults that were injected.
     pub faults: usize,
-    /// Manual runs.
+    /// Number of manual runs.
     pub manual: usize,
-    /// Fire times that a policy left out, as allowed.
+    /// Fire times that a policy skipped, as allowed.
     pub skipped: usize,
     /// Deliveries beyond the first success of an execution, each explained by a
     /// named fault and the policy `RERUN`.
@@ -125,12 +126,12 @@ pub struct Counts {
     pub fenced: usize,
 }
 
-/// An attempt that a fault orphaned, and the next one.
+/// An attempt that a fault orphaned, and the next attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redelivery {
-    /// The fault's kind.
+    /// The kind of the fault.
     pub fault: String,
-    /// The execution.
+    /// The execution that was orphaned.
     pub execution: Uuid,
     /// From the fault (or the orphan's arrival, if later) to the next arrival.
     pub took: Micros,

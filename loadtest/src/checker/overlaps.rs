@@ -1,6 +1,6 @@
-//! Executions of one job at the same time: what may delay a start, and what must not overlap.
+//! Executions of one job at the same time: delays of a start, and forbidden overlaps.
 //!
-//! It must never take an end from the database where the sink saw one.
+//! An end is never taken from the database where the sink saw one.
 
 use super::{
     expected::Expected,
@@ -15,8 +15,8 @@ use crate::{
 };
 use uuid::Uuid;
 
-/// When the executions of a job were in flight, from their fire times to the latest instant at
-/// which their ends can have been written.
+/// The times in which executions of a job were in flight, from their fire times to the latest
+/// instant at which their ends can have been written.
 pub(super) struct OverlapIndex {
     spans: Spans<Run>,
 }
@@ -24,7 +24,7 @@ pub(super) struct OverlapIndex {
 struct Run {
     id: Uuid,
     fire_time: Micros,
-    /// Its first arrival; none if nobody saw it.
+    /// The first arrival; none without a delivery.
     start: Option<Micros>,
     manual: bool,
 }
@@ -40,7 +40,7 @@ impl Run {
         })
     }
 
-    /// Whether it started while its job may have been paused, because a person asked for it.
+    /// Whether the execution started while its job may have been paused, by a command.
     fn started_in_a_pause(&self, job: &JobHistory<'_>) -> bool {
         self.manual
             && self
@@ -64,9 +64,9 @@ impl OverlapIndex {
         }
     }
 
-    /// For a fire time that waited: the end of what it waited for, if anything of its job was in
-    /// flight when it came due, at the latest by `deadline`. Each of those before it in the queue
-    /// is held to its own deadline, so the whole chain is bounded.
+    /// For a fire time that waited: the end of the execution that it waited for, if any execution
+    /// of its job was in flight when it came due, at the latest by `deadline`. Each earlier fire
+    /// time in the queue is held to its own deadline, so the whole chain is bounded.
     pub(super) fn waited(
         &self,
         execution: &Execution<'_>,
@@ -77,7 +77,7 @@ impl OverlapIndex {
         let mut had_to_wait = false;
         let mut end = None;
         for (from, until, run) in self.spans.overlapping(at, start) {
-            // Only a run that started before it can have been ahead of it in the queue.
+            // Only a run that started earlier can have been ahead in the queue.
             if run.id != execution.id && run.start.is_some_and(|other| other < start) {
                 had_to_wait |= from <= deadline;
                 end = end.max(Some(until));
@@ -87,7 +87,8 @@ impl OverlapIndex {
     }
 
     /// Whether executions of the job followed each other from that instant to the final read, so
-    /// that what waits waits still; or to the deletion of the job, which takes what waits with it.
+    /// that a buffered fire still waits; or to the deletion of the job, which removes buffered
+    /// fires.
     pub(super) fn occupied<'a>(
         &self,
         checker: &Checker<'a>,
@@ -112,9 +113,9 @@ impl OverlapIndex {
         until >= end || busy_until > at && job.states.possibly_deleted(until)
     }
 
-    /// When a later fire time of the job started, if one did although that one, which no fault
-    /// explains, had come due before it: a queue gives up its oldest first. What waits waits out a
-    /// pause, and what a person started does not.
+    /// The start of a later fire time of the job, if it started although this one, which no fault
+    /// explains, had come due before: a queue releases its oldest first. A buffered fire waits for
+    /// the end of a pause; a run on request does not.
     pub(super) fn overtaken_at(
         &self,
         checker: &Checker<'_>,
@@ -134,7 +135,7 @@ impl OverlapIndex {
             .find(|start| checker.faults.deadline(*start) == start + checker.rules.lateness)
     }
 
-    /// Whether the overlap policy may have left that fire time out.
+    /// Whether the overlap policy may have skipped the fire time.
     pub(super) fn may_skip(
         &self,
         checker: &Checker<'_>,
@@ -156,12 +157,12 @@ impl OverlapIndex {
             if run.fire_time == at || run.fire_time > latest {
                 continue;
             }
-            // Beside a fault nobody may have seen the run that was in flight.
+            // During a fault the run in flight may have left no trace.
             running += usize::from(
                 run.start
                     .map_or(!this.normal, |start| start <= this.deadline),
             );
-            // What has waited comes first, also after the end of what it waited for.
+            // A buffered fire comes first, also after the end of the execution before it.
             waiting += usize::from(run.start.is_none_or(|start| start > at));
             free = free.max(until);
         }
@@ -169,13 +170,15 @@ impl OverlapIndex {
         if policies.may_overlap(&[Overlap::Skip]) && running > 0 {
             return true;
         }
-        // The one place of the buffer is taken, or what runs keeps the next one waiting to the end.
+        // The one place of the buffer is taken, or the running execution keeps the next one waiting
+        // to the end.
         if policies.may_overlap(&[Overlap::BufferOne])
             && (waiting > 0 || (running > 0 && self.occupied(checker, job, at)))
         {
             return true;
         }
-        // CANCEL_OTHER skips what waits when a later one comes due, or comes due in the same poll.
+        // CANCEL_OTHER skips the buffered fire when a later one comes due, or comes due in the same
+        // poll.
         let mut met = self.spans.overlapping(at, free + checker.rules.lateness);
         policies.may_overlap(&[Overlap::CancelOther]) && met.any(|(_, _, run)| run.fire_time > at)
     }
@@ -183,12 +186,12 @@ impl OverlapIndex {
 
 impl<'a> Checker<'a> {
     /// The earliest and the latest instant at which the end of an execution can have been written.
-    /// The attempt with the highest token counts: what a frozen node still does is nobody's end.
+    /// The attempt with the highest token counts: later work of a frozen node does not.
     pub(super) fn settled(&self, execution: &Execution<'_>) -> (Micros, Micros) {
         let end = self.history.ended;
         let finished = execution.row.and_then(|row| row.finished_at);
         let Some(last) = execution.last() else {
-            // Nobody saw it; only its row says since when it may have run, and it can have waited
+            // Without a delivery, only the row has the start, and the execution can have waited
             // before.
             let from = execution
                 .row
@@ -201,10 +204,10 @@ impl<'a> Checker<'a> {
             );
         };
         let seen = last.ended.unwrap_or(last.arrived);
-        // Between two attempts it is in flight. An end is written soon after it; when exactly the
-        // row may say, within bounds.
+        // Between two attempts the execution is in flight. An end is written soon after the
+        // attempt; the row may have the exact instant, within bounds.
         let open = execution.row.is_some_and(|row| row.status == "RETRYING");
-        // Later attempts that nobody saw are in flight too, but only beside a fault.
+        // Later attempts without a delivery are in flight, too, but only during a fault.
         let unseen = execution
             .row
             .map_or(0, |row| (row.attempt - last.attempt).clamp(0, 10));
@@ -225,8 +228,8 @@ impl<'a> Checker<'a> {
                     .map(|fault| fault.from)
                     .collect();
                 let from = hits.iter().copied().max().unwrap_or(seen).max(seen);
-                // What was lost ends with the take-over, though the sink still holds what a frozen
-                // node had sent.
+                // A lost execution ends with the takeover, though the sink still holds the request
+                // of a frozen node.
                 let seen = hits
                     .iter()
                     .copied()
@@ -243,7 +246,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Executions of a job with an overlap policy, run-now ones too, must not be in flight
+    /// Executions of a job with an overlap policy, also those on request, must not be in flight
     /// together.
     pub(super) fn exclusive_runs(&mut self, job: &JobHistory<'a>) {
         let mut runs: Vec<&Execution<'a>> = job

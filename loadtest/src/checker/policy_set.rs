@@ -1,7 +1,7 @@
 //! The policies that hold for one execution.
 //!
-//! Where an edit was under way, several versions may hold; then what any of them allows is allowed,
-//! and what all of them require is required. It must never soften anything beyond that.
+//! During an edit several versions may hold; a permission of any version holds, and a requirement
+//! of all versions holds. Nothing beyond that is softened.
 
 use super::job_states::JobStates;
 use crate::{
@@ -103,7 +103,8 @@ impl<'a> PolicySet<'a> {
             .unwrap_or(0)
     }
 
-    /// Whether an attempt that its client left after so long may have been timed out by its job.
+    /// Whether the time limit of the job may explain an attempt that its client left after a
+    /// duration.
     pub(super) fn timed_out(&self, took: Micros, tolerance: Micros) -> bool {
         self.specs
             .iter()
@@ -123,7 +124,7 @@ impl<'a> PolicySet<'a> {
         seconds.map_or(0, |seconds| Micros::from(seconds) * SECOND)
     }
 
-    /// The latest that a start may be due after its fire time.
+    /// The latest due time of a start, after its fire time.
     pub(super) fn longest_jitter(&self) -> Micros {
         self.specs
             .iter()

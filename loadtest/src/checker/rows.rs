@@ -1,7 +1,7 @@
-//! The log of the database against the sink: what it says has happened must have, and what has
-//! happened must stand in it.
+//! The log of the database against the sink: each statement of a row must be true, and each event
+//! at the sink must have a row.
 //!
-//! The rows are checked, never trusted: nothing here explains a deviation that the sink saw.
+//! The rows are checked, never trusted: they explain no deviation at the sink.
 
 use super::{
     expected::Expected,
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 impl<'a> Checker<'a> {
-    /// How an execution ended, and whether its row says so.
+    /// The end of an execution, and whether its row agrees.
     pub(super) fn settlement(
         &mut self,
         job: &JobHistory<'a>,
@@ -27,7 +27,7 @@ impl<'a> Checker<'a> {
             let (Some(first), Some(last)) = (execution.first(), execution.deliveries.last()) else {
                 return;
             };
-            // A run-now has a random id: when a failover loses it, it does not come again.
+            // A run on request has a random id: when a failover loses it, it does not come again.
             if !(execution.manual && self.faults.rewound(first.arrived, last.arrived)) {
                 self.report(
                     "NO-DB-ROW",
@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
             return self.fenced(subject, execution, row);
         }
         let end = self.allowed_end(job, execution, policies);
-        // A node that was told to cancel may have done so just before the success arrived.
+        // A node with a cancel request may have cancelled just before the success arrived.
         let cancelled_at =
             (row.status == "CANCELLED" && end.is_ok()).then(|| row.finished_at.unwrap_or(0));
         let forgotten = effects.iter().find(|delivery| {
@@ -93,7 +93,8 @@ impl<'a> Checker<'a> {
             || policies.timed_out(ended - delivery.arrived, NOTICE)
     }
 
-    /// A row that was written by another attempt than the last, or before its attempt had ended.
+    /// A row that another attempt than the last wrote, or that was written before the end of its
+    /// attempt.
     fn fenced(&mut self, subject: Subject, execution: &Execution<'a>, row: &Row) {
         let finished = row.finished_at.unwrap_or(Micros::MIN);
         let highest = execution.last().map_or(0, |last| last.attempt);
@@ -130,8 +131,8 @@ impl<'a> Checker<'a> {
                 self.report("STALE-COMPLETION", subject, text);
             }
         } else if row.status == "FAILED" && row.reason.as_deref() != Some("CRASH_LOOP") {
-            // A failure is written when its attempt is over; who is cut off from the target hangs
-            // up unheard.
+            // A failure is written at the end of its attempt; the hang-up of a node that is cut off
+            // from the target stays unheard.
             let open = winners
                 .find(|delivery| delivery.ended.is_none_or(|ended| ended > finished + NOTICE));
             if let Some(open) = open {
@@ -151,7 +152,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// A row that still stands open at the final read.
+    /// A row that is still open at the final read.
     fn unfinished(
         &mut self,
         job: &JobHistory<'a>,
@@ -174,7 +175,7 @@ impl<'a> Checker<'a> {
             .map_or(row.fire_time, |last| last.ended.unwrap_or(last.arrived))
             .max(row.fire_time);
         let orphaned = orphaning.map_or(moved, |fault| moved.max(fault.from));
-        // One retry more may be waiting, and one lost attempt more that nobody saw.
+        // One retry more may be waiting, and one lost attempt more may have left no delivery.
         let retry = self.faults.redelivery(orphaned + crate::job::SECOND);
         if row.status == "RETRYING" && job.states.pause_end(orphaned, retry) == Some(Micros::MAX) {
             return; // a retry of a paused job waits for the resume
@@ -189,7 +190,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Rows that stand for a range: as many fire times as the schedule names in it.
+    /// Rows that stand for a range: they count the fire times that the schedule names in the range.
     pub(super) fn ranges(
         &mut self,
         job: &JobHistory<'a>,
@@ -251,7 +252,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Two rows for one fire time of a job, one of them perhaps a range.
+    /// Two rows for one fire time of a job, one of them possibly a range.
     pub(super) fn duplicate_rows(&mut self, job: &JobHistory<'a>) {
         let taken = job
             .executions
@@ -312,8 +313,7 @@ impl<'a> Checker<'a> {
 
     fn transition(&mut self, subject: Subject, before: &Transition, after: &Transition) {
         let ended = !matches!(before.status.as_str(), "RUNNING" | "RETRYING");
-        // An end that is written again was written by somebody who had no right to it: the first or
-        // the second.
+        // An end that is written twice: the first or the second writer had no right to write.
         let same = !ended && (&before.status, before.attempt) == (&after.status, after.attempt);
         if same || self.faults.rewound(before.at, after.at) {
             return; // a failover takes back what it lost
@@ -327,7 +327,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// What the audits found, unless a fault was about; at the final read nothing explains it.
+    /// The findings of the audits, unless explained by a fault; at the final read nothing explains
+    /// them.
     pub(super) fn stuck(&mut self) {
         for finding in &self.history.stuck {
             let since = self.rules.ttl + self.rules.recovery;
@@ -352,7 +353,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Nodes that were declared dead although nothing had hit them.
+    /// Nodes that were declared dead although no fault had hit them.
     pub(super) fn deaths(&mut self) {
         for node in self
             .history
@@ -382,7 +383,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Jobs that no answered creation names: as many as creations without an answer, and not before
+    /// Jobs without an answered creation: as many as creations without an answer, and not before
     /// those.
     pub(super) fn unknown_jobs(&mut self, jobs: &[JobHistory<'a>]) {
         let mut open: Vec<Micros> = self
@@ -408,7 +409,7 @@ impl<'a> Checker<'a> {
                 taken.insert(index);
             } else {
                 let subject = Subject::job(job.id);
-                self.report("GHOST", subject, "a job that nobody can have created");
+                self.report("GHOST", subject, "a job without a possible creation");
             }
             for execution in &job.executions {
                 self.attempts(job, execution, &PolicySet::default());

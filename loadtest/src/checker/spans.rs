@@ -1,5 +1,4 @@
-//! Spans of time, indexed by their beginnings, to find those that overlap a window. It
-//! decides nothing: it finds, in the order of the beginnings.
+//! Spans of time, indexed by their beginnings, to find the spans that overlap a window.
 
 use crate::history::Micros;
 
@@ -7,7 +6,7 @@ use crate::history::Micros;
 #[derive(Debug)]
 pub(super) struct Spans<T> {
     items: Vec<(Micros, Micros, T)>,
-    /// The latest end of all up to here: it only grows, so it can be searched.
+    /// The latest end of all spans up to here: it only grows, so it can be searched.
     latest: Vec<Micros>,
 }
 
@@ -24,7 +23,7 @@ impl<T> Spans<T> {
         Self { items, latest }
     }
 
-    /// Those that begin at `until` or before and end at `from` or later, by beginning.
+    /// Spans that begin at `until` or before and end at `from` or later, by beginning.
     pub(super) fn overlapping(
         &self,
         from: Micros,

@@ -1,10 +1,10 @@
-//! What a violation is about, and what is wrong with it.
+//! Subjects of violations, and broken rules.
 
 use super::job_history::{Execution, JobHistory};
 use crate::history::{Micros, Row};
 use uuid::Uuid;
 
-/// What a violation is about.
+/// The subject of a violation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject {
     pub(super) job: Uuid,
@@ -13,7 +13,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// The cluster, or a node of it.
+    /// The cluster, or one of its nodes.
     pub(super) const CLUSTER: Self = Self {
         job: Uuid::nil(),
         fire_time: None,
@@ -51,7 +51,7 @@ impl Subject {
     }
 }
 
-/// A rule that does not hold, and the text that says why. Its subject is known to the caller.
+/// A broken rule, and the text with the reason. Its subject is known to the caller.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) rule: &'static str,

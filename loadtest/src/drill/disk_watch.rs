@@ -1,8 +1,8 @@
-//! The machine's disk: when a write takes so long that every commit waits, no node can help it.
+//! The machine's disk: during a very slow write every commit waits, and no node can help.
 //!
-//! A block is written and synchronised over and over beside the database's files. What is seen here
-//! is seen from outside: it says nothing of what the cluster does, and the time of such a write is
-//! the disk's, not a processor's.
+//! A block is written and synchronised again and again next to the database's files. The watch is
+//! outside the cluster: its times do not depend on the cluster's work, and the time of such a write
+//! is the disk's, not a processor's.
 
 use crate::history::Micros;
 use crate::testbed::now;
@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Between two writes.
+/// Pause between two writes.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A write that takes longer is a stall.
+/// A longer write is a stall.
 const STALL_MIN: Micros = 200_000;
-/// What is written: as much as PostgreSQL writes at least.
+/// The written block: the smallest write of PostgreSQL.
 const BLOCK: [u8; 8_192] = [0; 8_192];
 
 /// Watches a disk until it is dropped.
@@ -45,7 +45,7 @@ impl DiskWatch {
             .spawn(move || {
                 while !over.load(Ordering::Relaxed) {
                     let from = now();
-                    // A disk that takes nothing at all is seen by everybody.
+                    // A disk that takes nothing at all is an error everywhere.
                     let written = file.write_all_at(&BLOCK, 0).and_then(|()| file.sync_data());
                     let until = now();
                     if written.is_ok() && until - from >= STALL_MIN {

@@ -1,20 +1,19 @@
-//! The faults: what each does, to whom, and what the history says of it.
+//! The faults: their actions, their targets, and their records in the history.
 //!
-//! Each is written down from before it begins until after it is undone. It holds what it
-//! is done to, and leaves nothing behind but what is meant to be mended by the
-//! cluster itself.
+//! Each is recorded from before its beginning until after its end. A fault holds its target, and
+//! leaves nothing behind except work for the cluster's own repairs.
 
 mod database;
 mod network;
 mod nodes;
 mod requests;
 
-use super::file::{FaultSpec, Kind};
+use super::fault_spec::{FaultSpec, Kind};
 use super::testbed::DrillTestbed;
 use crate::history::Micros;
 use std::time::Duration;
 
-/// Does it, and undoes it.
+/// Injects a fault, and undoes it.
 pub async fn inject(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), anyhow::Error> {
     let lasting = Duration::from_secs_f64(fault.seconds);
     match fault.kind {
@@ -54,7 +53,7 @@ pub async fn inject(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), any
     }
 }
 
-/// Whether a freeze of so long is one that somebody may be declared dead for.
+/// Whether a freeze of this length may be a reason to declare a node dead.
 fn reaches_ttl(testbed: &DrillTestbed, lasting: Duration) -> bool {
     Micros::try_from(lasting.as_micros()).unwrap_or(Micros::MAX) > testbed.drill.rules().ttl * 3 / 4
 }

@@ -1,5 +1,6 @@
-//! The drill file.
+//! The drill file: a drill in TOML, its defaults and its bounds.
 
+use super::fault_spec::{FaultSpec, Kind, Random};
 use crate::checker::{Analysis, Rules, check, check_clock_stays};
 use crate::history::{History, Micros};
 use crate::job::{JobSpec, SECOND};
@@ -8,13 +9,13 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use std::path::Path;
 
-/// A drill, as its file says it.
+/// A drill, with the keys of its file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Drill {
-    /// What it is about, in a sentence.
+    /// Purpose of the drill, in a sentence.
     pub about: String,
-    /// How many nodes it keeps running.
+    /// Number of running nodes.
     #[serde(default = "three")]
     pub nodes: usize,
     /// How long the disturbed part takes at least.
@@ -22,15 +23,15 @@ pub struct Drill {
     /// How long everything is left alone before the final read, at least.
     #[serde(default = "fifteen")]
     pub quiesce_seconds: u64,
-    /// Every choice comes from it; a new one for each run unless said.
+    /// Seed of every choice. Default: a new one for each run.
     pub seed: Option<u64>,
-    /// `--node-ttl`, seconds.
+    /// `--node-ttl` of the nodes, seconds.
     #[serde(default = "four")]
     pub ttl_seconds: u64,
     /// More flags of `horolog serve`.
     #[serde(default)]
     pub flags: Vec<String>,
-    /// The database.
+    /// The kind of database servers.
     #[serde(default)]
     pub database: Database,
     /// Whether the nodes live in network namespaces (root).
@@ -42,37 +43,36 @@ pub struct Drill {
     /// Whether the database has a wall clock of its own (libfaketime).
     #[serde(default)]
     pub database_clock: bool,
-    /// What time it is for everybody, this program and the database too, when it begins
-    /// (libfaketime).
+    /// The time at the beginning, for nodes, database and this program (libfaketime).
     pub wall_clock: Option<DateTime<Utc>>,
-    /// A safeguard that the drill can switch off, and what the checker must then say.
+    /// A safeguard that the drill can switch off, and the expected findings without it.
     pub bug: Option<Bug>,
-    /// What the checker holds the cluster to.
+    /// Parameters of the checker.
     #[serde(default)]
     pub rules: RulesInFile,
-    /// Jobs.
+    /// Groups of equal jobs.
     #[serde(default)]
     pub jobs: Vec<JobGroup>,
-    /// So many jobs of all schedules and policies.
+    /// Number of mixed jobs, with all schedules and policies.
     #[serde(default)]
     pub mix: usize,
-    /// Milliseconds between two commands of an operator who does anything to any job.
+    /// Milliseconds between two random commands of an operator.
     pub operator_millis: Option<u64>,
     /// Faults, each at its time.
     #[serde(default)]
     pub faults: Vec<FaultSpec>,
     /// Faults at random, from the seed.
     pub random: Option<Random>,
-    /// Figures to reach.
+    /// Figures to reach, with their bounds.
     #[serde(default)]
     pub expect: Expect,
 }
 
-/// Which PostgreSQL.
+/// The servers of a drill.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Database {
-    /// One server.
+    /// One server, no standby.
     #[default]
     Single,
     /// One server on a disk of 160 MB (root).
@@ -83,17 +83,17 @@ pub enum Database {
     AsynchronousStandby,
 }
 
-/// A safeguard, and what notices its absence.
+/// A safeguard, and the rules that notice its absence.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bug {
-    /// Its name for `HOROLOG_DRILL_BUG`.
+    /// Value of `HOROLOG_DRILL_BUG`.
     pub safeguard: String,
-    /// Rules of the checker, at least one of which must be broken without it.
+    /// Rules of the checker; at least one must be broken without the safeguard.
     pub finds: Vec<String>,
 }
 
-/// What the checker holds the cluster to.
+/// Parameters of the checker.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct RulesInFile {
@@ -112,179 +112,32 @@ impl Default for RulesInFile {
     }
 }
 
-/// Jobs that are alike.
+/// A group of equal jobs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobGroup {
-    /// How many.
+    /// Number of jobs in the group.
     #[serde(default = "one")]
     pub count: usize,
-    /// What they are.
+    /// The definition of each job.
     pub job: JobSpec,
-}
-
-/// A fault, or some of them.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct FaultSpec {
-    /// Which.
-    pub kind: Kind,
-    /// When the first begins, seconds.
-    pub at: f64,
-    /// How many.
-    #[serde(default = "one")]
-    pub times: usize,
-    /// Seconds from one's beginning to the next.
-    #[serde(default = "ten")]
-    pub every: f64,
-    /// How long each lasts.
-    #[serde(default = "two")]
-    pub seconds: f64,
-    /// Which node, if it hits one.
-    #[serde(default)]
-    pub node: NodeChoice,
-    /// Which actor, for `half-dead`.
-    #[serde(default)]
-    pub actor: Actor,
-    /// How wrong a clock is, seconds, or how slow a wire is, milliseconds, or how many triggers.
-    #[serde(default)]
-    pub amount: i64,
-}
-
-/// Which node a fault hits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NodeChoice {
-    /// The one whose deliveries wait for most answers.
-    #[default]
-    Busiest,
-    /// Any.
-    Random,
-}
-
-/// A critical actor.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "design.md names them")]
-pub enum Actor {
-    #[default]
-    ExecutorPool,
-    TriggerAcquirer,
-    Reconciler,
-    ClusterMembership,
-}
-
-/// What can be done to a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// `kill -9` of a node; a new life begins `seconds` later.
-    Kill,
-    /// `SIGSTOP` for so long.
-    Freeze,
-    /// `SIGTERM`; a new life begins `seconds` after the end.
-    Stop,
-    /// `kill -9` of all nodes at once; they are back after so long.
-    RestartAll,
-    /// All nodes and the database stand still for so long (SIGSTOP), and go on together.
-    Standstill,
-    /// Each node in turn is stopped and started.
-    RollingRestart,
-    /// Nodes come and go, one every two seconds.
-    Churn,
-    /// One actor of a node panics.
-    HalfDead,
-    /// A node's wall clock is wrong by `amount` seconds for so long.
-    Skew,
-    /// `pg_ctl restart -m fast`.
-    PostgresRestart,
-    /// `pg_ctl stop -m immediate`, and back after so long.
-    PostgresCrash,
-    /// The primary is killed and the standby promoted. An asynchronous one has heard nothing
-    /// for so long before.
-    Failover,
-    /// The old primary comes back for so long, and is then made the standby.
-    OldPrimary,
-    /// Nobody gets at the log for so long.
-    TableLock,
-    /// Every connection that the server has left is taken for so long.
-    Connections,
-    /// A session holds the next due triggers for so long.
-    IdleHog,
-    /// A snapshot is held open for so long.
-    Snapshot,
-    /// The disk is full for so long, then the server is started again if it died.
-    DiskFull,
-    /// The sessions that listen are ended.
-    ListenersLost,
-    /// A node's membership session is ended.
-    MembershipCut,
-    /// A node and the database do not hear each other for so long.
-    Partition,
-    /// The database does not hear a node.
-    PartitionOut,
-    /// A node does not hear the database.
-    PartitionBack,
-    /// A node's wire to the database takes `amount` milliseconds each way.
-    SlowWire,
-    /// A node's sessions are reset, and new ones refused, for so long.
-    Reset,
-    /// Nobody reaches the target for so long.
-    TargetAway,
-    /// A node's network cable is pulled, from the target too (namespaces).
-    Unplug,
-    /// A node loses a third of the packets from the database (namespaces, nft).
-    Lossy,
-    /// `amount` triggers are due at once, of a job that does nothing.
-    Backlog,
-    /// The database's clock is wrong by `amount` seconds for so long (libfaketime).
-    ClockJump,
-    /// The database's clock is off by `amount` seconds from then on (libfaketime); `seconds` later
-    /// somebody releases the cluster, or nobody when that is 0. Such a drill is checked by fewer
-    /// rules (`checker::check_clock_stays`).
-    ClockStays,
-    /// Ten clients loop the dearest requests that the nodes let through, for so long.
-    Flood,
-    /// Jobs with odd payloads, rows that nobody can read, requests nested deep.
-    PoisonedValues,
-}
-
-/// Faults at random.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Random {
-    /// How many.
-    pub faults: usize,
-    /// Of which kinds.
-    pub kinds: Vec<Kind>,
-    /// Seconds between two, at most; half of it at least.
-    pub gap: f64,
-    /// After so many of them ...
-    #[serde(default = "usize_max")]
-    pub burst: usize,
-    /// ... nothing is done for so many seconds, so that something is checked under normal rules.
-    #[serde(default)]
-    pub calm: f64,
-    /// How long each lasts, seconds, at most; a tenth of it at least.
-    #[serde(default = "six")]
-    pub seconds: f64,
 }
 
 /// Figures to reach, milliseconds.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Expect {
-    /// From a fault to the next attempt of what it orphaned: median.
+    /// From a fault to the next attempt of an orphaned execution: median.
     pub redelivery_median: Option<i64>,
-    /// The longest.
+    /// The same, but the maximum.
     pub redelivery_max: Option<i64>,
     /// From the end of a fault of the whole cluster to the next delivery, the longest.
     pub fires_again_max: Option<i64>,
     /// Lateness in the whole drill, faults or not: the longest.
     pub lateness_max: Option<i64>,
-    /// How many times that of the calm time lateness may be during a flood (p99; `figures`).
+    /// Highest ratio of lateness during a flood to lateness in calm times (p99; `figures`).
     pub flood_factor: Option<f64>,
-    /// How many nodes may be declared dead that were not killed.
+    /// Highest number of nodes that are declared dead without a kill.
     pub false_deaths: Option<usize>,
     /// How many executions may have a second attempt.
     pub second_attempts: Option<usize>,
@@ -297,7 +150,7 @@ pub struct Expect {
 }
 
 impl Drill {
-    /// Reads a file.
+    /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, anyhow::Error> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
@@ -383,7 +236,7 @@ impl Drill {
         bail!("{kind:?} needs {needs}")
     }
 
-    /// Checks what was seen.
+    /// Checks a history by the rules of the drill.
     pub fn check(&self, history: &History) -> Analysis {
         let stays = self
             .faults
@@ -396,7 +249,7 @@ impl Drill {
         }
     }
 
-    /// What the checker holds the cluster to.
+    /// The parameters for the checker.
     pub fn rules(&self) -> Rules {
         Rules {
             ttl: i64::try_from(self.ttl_seconds).unwrap_or(i64::MAX) * SECOND,
@@ -409,10 +262,10 @@ impl Drill {
     }
 }
 
-/// A millisecond.
+/// A millisecond in microseconds.
 const MILLISECOND: Micros = 1_000;
 
-fn one() -> usize {
+pub(super) fn one() -> usize {
     1
 }
 
@@ -426,22 +279,6 @@ fn four() -> u64 {
 
 fn fifteen() -> u64 {
     15
-}
-
-fn two() -> f64 {
-    2.0
-}
-
-fn six() -> f64 {
-    6.0
-}
-
-fn ten() -> f64 {
-    10.0
-}
-
-fn usize_max() -> usize {
-    usize::MAX
 }
 
 #[cfg(test)]
@@ -473,7 +310,8 @@ mod tests {
                 "database-clock",
             ),
             (
-                "database-clock = true\n[[faults]]\nkind = \"clock-stays\"\nat = 1\n[[faults]]\nkind = \"kill\"\nat = 1",
+                "database-clock = true\n[[faults]]\nkind = \"clock-stays\"\nat = 1\n\
+                 [[faults]]\nkind = \"kill\"\nat = 1",
                 "a checker of its own",
             ),
             ("[[faults]]\nkind = \"unplug\"\nat = 1", "namespaces"),

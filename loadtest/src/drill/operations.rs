@@ -1,6 +1,6 @@
-//! An operator who does anything to any job: pauses, resumes, edits, deletes, runs, runs again,
-//! cancels many and creates, while everything else happens. Another one aims: just after a fire
-//! time, at jobs whose fire times wait before they are taken.
+//! An operator with random commands on random jobs: pauses, resumes, edits, deletions, runs,
+//! reruns, bulk cancellations and creations, during everything else. A second operator aims: just
+//! after a fire time, at jobs whose fire times wait before they are taken.
 
 use super::testbed::DrillTestbed;
 use super::workload;
@@ -14,14 +14,14 @@ use uuid::Uuid;
 
 /// How long after a fire time the aimed operator still comes.
 const GAP: Micros = 2 * SECOND;
-/// `endAt` and `maxRuns` that change nothing, but the row: some ten years, more runs than a drill
-/// has.
+/// `endAt` and `maxRuns` without an effect except on the row: some ten years, more runs than a
+/// drill has.
 const FAR: Micros = 300_000_000 * SECOND;
 const MANY_RUNS: u32 = 100_000;
 /// Jobs whose executions one call cancels.
 const CANCELLED_JOBS: usize = 5;
 
-/// Goes on until `end`.
+/// Sends random commands until `end`.
 pub async fn operate(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     let spare = workload::mix(40);
     let mut created = 0;
@@ -74,7 +74,7 @@ pub async fn operate(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     }
 }
 
-/// Goes on until `end`: waits for a fire time of a job with a jitter or a buffer, and up to two
+/// Continues until `end`: waits for a fire time of a job with a jitter or a buffer, and up to two
 /// seconds more.
 pub async fn aim(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     while Instant::now() < end {
@@ -99,7 +99,7 @@ pub async fn aim(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     }
 }
 
-/// Does something in the gap between a fire time and its start.
+/// A command in the gap between a fire time and its start.
 async fn strike(testbed: &DrillTestbed, id: Uuid, spec: &JobSpec) {
     let Some(address) = testbed.any_address() else {
         return;
@@ -131,7 +131,7 @@ async fn strike(testbed: &DrillTestbed, id: Uuid, spec: &JobSpec) {
     }
 }
 
-/// A few of the jobs: all of them at once would leave little that runs undisturbed.
+/// A few of the jobs: after a command on all jobs, little would run undisturbed.
 fn some(jobs: &[Uuid]) -> Vec<Uuid> {
     fastrand::choose_multiple(jobs.iter().copied(), CANCELLED_JOBS)
 }
@@ -145,7 +145,7 @@ fn waits(spec: &JobSpec) -> bool {
     grid && (buffers || spec.jitter_seconds > 0)
 }
 
-/// The next instant that its schedule names, as the operator can know it.
+/// The next instant of the schedule, as the operator can know it.
 fn next_fire_time(spec: &JobSpec, named: Option<Micros>) -> Option<Micros> {
     let (from, until) = (now(), now() + 10 * SECOND);
     match &spec.schedule {
@@ -160,7 +160,7 @@ fn next_fire_time(spec: &JobSpec, named: Option<Micros>) -> Option<Micros> {
     }
 }
 
-/// Lets every job that may be paused fire again, so that the end sees them all.
+/// Resumes every paused job, so that all fire until the end.
 pub async fn resume_all(testbed: &DrillTestbed) {
     for id in testbed.operator.jobs() {
         if let Some(address) = testbed.any_address() {
@@ -172,7 +172,7 @@ pub async fn resume_all(testbed: &DrillTestbed) {
     }
 }
 
-/// Pauses every job: what is in flight ends, and nothing new comes.
+/// Pauses every job: executions in flight end, and none begins.
 pub async fn pause_all(testbed: &DrillTestbed) {
     for id in testbed.operator.jobs() {
         if let Some(address) = testbed.any_address() {
@@ -195,7 +195,7 @@ fn edit(job: &mut JobSpec) {
     }
 }
 
-/// Another limit or jitter: none of them may touch what is past its instant. An `endAt` close by
+/// Another limit or jitter: none of them may change fire times that are past. An `endAt` close by
 /// closes the grid until a later edit opens it again.
 fn edit_limits(job: &mut JobSpec) {
     match fastrand::u32(..4) {

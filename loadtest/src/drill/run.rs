@@ -1,9 +1,10 @@
-//! Runs a drill: sets up the testbed, lets the jobs fire, does what the file says, waits, reads
+//! Runs a drill: sets up the testbed, lets the jobs fire, injects the faults, waits, reads
 //! everything once, and checks.
 
+use super::fault_spec::{Actor, FaultSpec, Kind, NodeChoice, Random};
 use super::faults::inject;
 use super::figures::figures;
-use super::file::{Drill, FaultSpec, Kind, NodeChoice, Random};
+use super::file::Drill;
 use super::operations;
 use super::testbed::DrillTestbed;
 use super::workload;
@@ -20,9 +21,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Between two audits of states that nothing moves on.
+/// Pause between two audits of stuck states.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(4);
-/// How long what is in flight may take to end once every job is paused.
+/// Time limit for executions in flight to end once every job is paused.
 const END_MAX: Duration = Duration::from_secs(45);
 /// How long the jobs fire before anything is done to the cluster.
 const BEFORE: Duration = Duration::from_secs(3);
@@ -30,29 +31,29 @@ const BEFORE: Duration = Duration::from_secs(3);
 /// How to run a drill.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `horolog`.
+    /// Path of the program `horolog`.
     pub program: PathBuf,
     /// Stands above the file's.
     pub seed: Option<u64>,
     /// Where history, logs and reports go; must not exist.
     pub directory: PathBuf,
-    /// Whether to switch off the safeguard that the drill names.
+    /// Whether to switch off the safeguard of the drill.
     pub bug: bool,
 }
 
-/// What a drill has shown.
+/// The result of a drill.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// About the run.
+    /// Description of the run.
     pub run: Run,
-    /// What was seen.
+    /// The history of the run.
     pub history: History,
-    /// What the checker says.
+    /// The result of the checker.
     pub analysis: Analysis,
 }
 
-/// Runs a drill to its end; reports lie in its directory then. On one thread, so that
-/// every choice comes from the seed.
+/// Runs a drill to its end; reports are in its directory then. On one thread, so that every choice
+/// comes from the seed.
 pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, anyhow::Error> {
     let seed = options
         .seed
@@ -111,12 +112,12 @@ fn conclude(testbed: &DrillTestbed, mut run: Run, history: History) -> Ended {
     };
     analysis
         .violations
-        .extend(testbed.all_broken().into_iter().map(poisoned));
+        .extend(testbed.records.all_broken().into_iter().map(poisoned));
     run.figures = figures(
         &testbed.drill.expect,
         &history,
         &analysis,
-        testbed.measurements(),
+        testbed.records.measurements(),
     );
     Ended {
         run,
@@ -146,7 +147,7 @@ impl Ended {
         Ok(())
     }
 
-    /// Whether every figure that was to be reached was.
+    /// Whether every expected figure was reached.
     pub fn reached(&self) -> bool {
         self.run
             .figures
@@ -155,8 +156,8 @@ impl Ended {
     }
 }
 
-/// Runs the phases of a drill, from the first node to the final read; returns what could not be
-/// done.
+/// Runs the phases of a drill, from the first node to the final read; returns the faults that could
+/// not be injected.
 async fn run_phases(
     testbed: &Rc<DrillTestbed>,
     seed: u64,
@@ -165,8 +166,7 @@ async fn run_phases(
     let progress = progress(&testbed.drill);
     progress.set_message("starting the nodes");
     testbed.open().await?;
-    // Nodes declare nobody dead before they have been there for a TTL: a cluster that has just
-    // begun is a special case.
+    // Nodes declare no other node dead within their first TTL: a new cluster is a special case.
     tokio::time::sleep(
         Duration::from_micros(testbed.drill.rules().ttl.unsigned_abs()) + Duration::from_secs(1),
     )
@@ -268,8 +268,8 @@ async fn try_inject(
     }
 }
 
-/// One after the other, now and then two at once; calm after each burst. Which they are comes from
-/// the seed alone, whatever else draws lots meanwhile.
+/// One fault after the other, now and then two at once; calm after each burst. The choice depends
+/// on the seed alone, not on other draws during the drill.
 async fn random_faults(
     testbed: &DrillTestbed,
     random: &Random,
@@ -301,7 +301,7 @@ async fn random_faults(
     }
 }
 
-/// The next kind of a shuffled deck: a drill with as many faults as kinds inflicts each of them.
+/// The next kind of a shuffled deck: a drill with as many faults as kinds injects each of them.
 fn next_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng) -> FaultSpec {
     if deck.is_empty() {
         deck.clone_from(&random.kinds);
@@ -320,17 +320,17 @@ fn next_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng
         },
         actor: choices
             .choice([
-                super::file::Actor::ExecutorPool,
-                super::file::Actor::TriggerAcquirer,
-                super::file::Actor::Reconciler,
-                super::file::Actor::ClusterMembership,
+                Actor::ExecutorPool,
+                Actor::TriggerAcquirer,
+                Actor::Reconciler,
+                Actor::ClusterMembership,
             ])
             .unwrap_or_default(),
         amount: choices.i64(20..100),
     }
 }
 
-/// Kills the node that a target asks for, and starts another in its place.
+/// Kills the node whose death a target requests, and starts another in its slot.
 async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::UnboundedReceiver<Uuid>) {
     while let Some(id) = wanted_dead.recv().await {
         let Some(name) = testbed.name_of(id).await else {
@@ -343,17 +343,19 @@ async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::Unboun
             }
             let from = now();
             if let Ok(dead) = slot.kill().await {
-                testbed.record_fault("kill", Scope::Ends, &[&name], from, dead);
+                testbed
+                    .records
+                    .fault("kill", Scope::Ends, &[&name], from, dead);
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                // A drill goes on with the nodes it has; `restart_stopped_nodes` says what is wrong
-                // with this one.
+                // A drill continues with the nodes that are left; `restart_stopped_nodes` reports
+                // the error of this one.
                 let _ = slot.start();
             }
         }
     }
 }
 
-/// Looks for stuck states until it is over; the last look is the final read's.
+/// Audits stuck states until the end; the last audit belongs to the final read.
 async fn audit(testbed: Rc<DrillTestbed>, is_over: watch::Receiver<bool>) {
     let mut auditor = testbed.auditor.lock().await;
     while !*is_over.borrow() {
@@ -361,7 +363,7 @@ async fn audit(testbed: Rc<DrillTestbed>, is_over: watch::Receiver<bool>) {
         let Ok(servers) = testbed.servers.try_read() else {
             continue;
         };
-        // The database may be away, or its tables locked: the next look will do.
+        // The database may be away, or its tables locked: the next audit will do.
         let look = async {
             auditor
                 .look(&servers.primary.sql().await.ok()?, false)
@@ -378,8 +380,9 @@ async fn nothing_in_flight(testbed: &DrillTestbed) {
         let servers = testbed.servers.read().await;
         if let Ok(sql) = servers.primary.sql().await {
             // A retry of a paused job waits for its resume; a recovery does not.
-            let count = "select count(*) from job_execution_log l where status = 'RUNNING' or status = 'RETRYING' and (
-                not exists (select from job_definition j where j.id = l.job_id and j.status = 'PAUSED')
+            let count = "select count(*) from job_execution_log l where status = 'RUNNING'
+                or status = 'RETRYING' and (not exists (
+                    select from job_definition j where j.id = l.job_id and j.status = 'PAUSED')
                 or exists (select from job_trigger t where t.id = l.id and t.kind = 'RECOVERY'))";
             if sql
                 .query_one(count, &[])
@@ -406,7 +409,7 @@ async fn count(testbed: Rc<DrillTestbed>, progress: ProgressBar, is_over: watch:
         progress.set_message(format!(
             "{} deliveries, {} faults",
             testbed.sink.count(),
-            testbed.fault_count()
+            testbed.records.faults().len()
         ));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -431,7 +434,7 @@ fn settings(drill: &Drill, bug: Option<&str>) -> Vec<(String, String)> {
     settings
 }
 
-/// What a program says on its first line, if it can be asked.
+/// The first line of a program's answer to `--version`, if there is one.
 async fn first_line_of(program: &str, arguments: &[&str]) -> String {
     let output = tokio::process::Command::new(program)
         .args(arguments)

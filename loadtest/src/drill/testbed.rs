@@ -1,23 +1,23 @@
-//! The testbed of a drill: servers, nodes, sink and operator, and the log of what is
-//! done to them.
+//! The testbed of a drill: servers, nodes, sink and operator, and the records.
 
 use super::disk_watch::DiskWatch;
-use super::file::{Database, Drill, NodeChoice};
-use crate::history::{Fault, History, Micros, Scope};
+use super::fault_spec::NodeChoice;
+use super::file::{Database, Drill};
+use super::records::Records;
+use super::small_disk::SmallDisk;
+use crate::history::{History, Micros, Scope};
 use crate::job::SECOND;
-use crate::testbed::clock;
 use crate::testbed::database::{self, Auditor};
 use crate::testbed::http::Http;
-use crate::testbed::journal::Journal;
 use crate::testbed::network::{self, Bridge};
 use crate::testbed::node::{NodeSettings, Slot};
-use crate::testbed::now;
 use crate::testbed::operator::Operator;
 use crate::testbed::postgres::Postgres;
 use crate::testbed::proxy::Proxy;
 use crate::testbed::sink::Sink;
+use crate::testbed::{clock, now};
 use anyhow::{Context, ensure};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,50 +28,44 @@ use uuid::Uuid;
 /// How long a fault waits for a node that no other fault has.
 const NODE_WAIT: Duration = Duration::from_secs(15);
 
-/// Repairs come more often than by default, so that an end within minutes shows whether they work.
+/// Repairs come more often than by default, so that an end within minutes shows their effect.
 const REPAIR_INTERVAL: &str = "--repair-interval";
 
 /// The servers of a drill: the first takes writes.
 pub struct Servers {
-    /// Who takes writes.
+    /// The server that takes writes.
     pub primary: Postgres,
-    /// Who stands by, or who was the primary.
+    /// The standby, or the former primary.
     pub other: Option<Postgres>,
 }
 
 /// A place for a node that can be held by one fault at a time.
 pub type SharedSlot = Arc<tokio::sync::Mutex<Slot>>;
 
-/// All of it.
+/// Servers, nodes, target and records of a drill.
 pub struct DrillTestbed {
-    /// What the drill wants.
+    /// The parameters of the drill.
     pub drill: Drill,
     /// Where history and logs go.
     pub directory: PathBuf,
-    /// The servers; whoever does something to them holds them.
+    /// The servers; locked by a fault of the servers.
     pub servers: tokio::sync::RwLock<Servers>,
     /// The places of nodes.
     pub slots: Mutex<Vec<SharedSlot>>,
     /// The target of all jobs.
     pub sink: Sink,
-    /// The wire to it, if it can be cut.
+    /// The wire to the sink, if the wire can be cut.
     pub sink_wire: Option<Proxy>,
-    /// Who uses the API.
+    /// The user of the API.
     pub operator: Operator,
     /// For looks at nodes.
     pub http: Http,
     /// Names of lives by node id, as far as known.
-    names: Mutex<Vec<(Uuid, String)>>,
-    faults: Mutex<Vec<Fault>>,
-    fault_journal: Journal,
-    /// Looks for stuck states; held by who looks.
+    names: Mutex<HashMap<Uuid, String>>,
+    /// Faults and measurements of the drill.
+    pub records: Records,
+    /// Finds stuck states; locked during an audit.
     pub auditor: tokio::sync::Mutex<Auditor>,
-    /// What was measured on the way: name and value.
-    measured: Mutex<Vec<(String, String)>>,
-    /// What was broken that no rule of the checker sees.
-    broken: Mutex<Vec<String>>,
-    /// How wrong the database's clock was, and from when until when.
-    wrong_clocks: Mutex<Vec<WrongClock>>,
     settings: NodeSettings,
     began: Micros,
     disk_watch: DiskWatch,
@@ -81,7 +75,8 @@ pub struct DrillTestbed {
 }
 
 impl DrillTestbed {
-    /// Sets everything up but starts no node. `killer` hears of nodes that a target wants dead.
+    /// Sets everything up but starts no node. `killer` gets the ids of nodes whose death a target
+    /// requests.
     pub async fn set_up(
         drill: Drill,
         program: &Path,
@@ -146,12 +141,8 @@ impl DrillTestbed {
             operator,
             http,
             names: Mutex::default(),
-            faults: Mutex::default(),
-            fault_journal: Journal::create(&directory.join("faults.jsonl"))?,
+            records: Records::create(&directory.join("faults.jsonl"))?,
             auditor: tokio::sync::Mutex::default(),
-            measured: Mutex::default(),
-            broken: Mutex::default(),
-            wrong_clocks: Mutex::default(),
             settings,
             began: now(),
             disk_watch: DiskWatch::begin(directory)?,
@@ -168,7 +159,7 @@ impl DrillTestbed {
         Ok(testbed)
     }
 
-    /// What a machine must have for this drill, if it lacks something.
+    /// The first requirement of the drill that this machine lacks.
     pub async fn missing(drill: &Drill) -> Option<&'static str> {
         if drill.namespaces
             && let Some(missing) = network::missing().await
@@ -232,7 +223,7 @@ impl DrillTestbed {
             .clone()
     }
 
-    /// Lets everybody live, and waits until all lease; then the database records transitions.
+    /// Starts all nodes, and waits until all lease; then the database records transitions.
     pub async fn open(&self) -> Result<(), anyhow::Error> {
         self.restart_stopped_nodes().await?;
         let servers = self.servers.read().await;
@@ -240,8 +231,8 @@ impl DrillTestbed {
         Ok(())
     }
 
-    /// Starts a life in each place that has none, and waits until it leases. Whoever lives
-    /// is left alone: a cluster has to recover without help.
+    /// Starts a life in each empty slot, and waits until it leases. Living nodes stay untouched: a
+    /// cluster has to recover without help.
     pub async fn restart_stopped_nodes(&self) -> Result<(), anyhow::Error> {
         let mut started = Vec::new();
         for slot in self.slots() {
@@ -260,7 +251,7 @@ impl DrillTestbed {
         Ok(())
     }
 
-    /// A node that lives and that no other fault has.
+    /// A living node that no other fault has.
     pub async fn pick_node(&self, who: NodeChoice) -> Result<OwnedMutexGuard<Slot>, anyhow::Error> {
         let begun = std::time::Instant::now();
         loop {
@@ -306,25 +297,21 @@ impl DrillTestbed {
         most.0
     }
 
-    /// The life that a node id belongs to.
+    /// The life of a node id.
     pub async fn name_of(&self, id: Uuid) -> Option<String> {
-        let known = |names: &[(Uuid, String)]| {
-            names
-                .iter()
-                .find(|(known, _)| *known == id)
-                .map(|(_, name)| name.clone())
-        };
-        if let Some(name) = known(&self.names.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Some(name);
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = names.get(&id) {
+            return Some(name.clone());
         }
+        drop(names);
         let sql = self.servers.try_read().ok()?.primary.sql().await.ok()?;
         let nodes = database::nodes(&sql).await.ok()?;
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         *names = nodes.into_iter().map(|node| (node.id, node.name)).collect();
-        known(&names)
+        names.get(&id).cloned()
     }
 
-    /// Where the API of some node that lives can be reached.
+    /// Address of the API of some living node.
     pub fn any_address(&self) -> Option<SocketAddr> {
         let mut addresses: Vec<SocketAddr> = self
             .slots()
@@ -340,31 +327,7 @@ impl DrillTestbed {
         addresses.pop()
     }
 
-    /// Records a fault that was injected.
-    pub fn record_fault(
-        &self,
-        kind: &str,
-        scope: Scope,
-        nodes: &[&str],
-        from: Micros,
-        until: Micros,
-    ) {
-        let nodes = nodes.iter().map(|name| (*name).to_owned()).collect();
-        let fault = Fault {
-            kind: kind.to_owned(),
-            scope,
-            nodes,
-            from,
-            until,
-        };
-        self.fault_journal.append(&fault);
-        self.faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(fault);
-    }
-
-    /// Runs a command of the program that needs the database alone; what it says.
+    /// Runs a command of the program that needs the database alone; returns its output.
     pub async fn horolog(
         &self,
         database: &Postgres,
@@ -389,55 +352,7 @@ impl DrillTestbed {
             .replace('\n', "; "))
     }
 
-    /// Records a figure that was measured on the way.
-    pub fn record_measurement(&self, name: String, value: String) {
-        self.measured
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((name, value));
-    }
-
-    /// What was measured on the way.
-    pub fn measurements(&self) -> Vec<(String, String)> {
-        self.measured
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Something is broken that no rule of the checker sees.
-    pub fn record_broken(&self, what: String) {
-        self.broken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(what);
-    }
-
-    /// What was broken that no rule of the checker sees.
-    pub fn all_broken(&self) -> Vec<String> {
-        self.broken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// The database's clock was wrong.
-    pub fn record_wrong_clock(&self, wrong: WrongClock) {
-        self.wrong_clocks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(wrong);
-    }
-
-    /// How many faults there were.
-    pub fn fault_count(&self) -> usize {
-        self.faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
-    }
-
-    /// The final read.
+    /// The final read: the complete history.
     pub async fn history(&self) -> Result<History, anyhow::Error> {
         let servers = self.servers.read().await;
         let sql = servers.primary.sql().await.context("the final read")?;
@@ -448,28 +363,23 @@ impl DrillTestbed {
             database::rows(&sql).await?,
             database::transitions(&sql).await?,
         );
-        let wrong = self
-            .wrong_clocks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         for row in &mut rows {
-            row.started_at = row.started_at.map(|at| corrected(&wrong, at));
-            row.finished_at = row.finished_at.map(|at| corrected(&wrong, at));
+            row.started_at = row.started_at.map(|at| self.records.corrected(at));
+            row.finished_at = row.finished_at.map(|at| self.records.corrected(at));
         }
         for transition in &mut transitions {
-            transition.at = corrected(&wrong, transition.at);
+            transition.at = self.records.corrected(transition.at);
         }
         let mut deliveries = self.sink.deliveries();
         deliveries.sort_by_key(|delivery| delivery.arrived);
-        // Jobs that the harness made beside the operator (a backlog) are not checked.
+        // Jobs of the harness itself (a backlog) are not checked.
         jobs.extend(deliveries.iter().map(|delivery| delivery.job));
         rows.retain(|row| jobs.contains(&row.job));
         for (from, until) in self.disk_watch.stalls() {
             // Nodes give up a call after half a TTL: beyond it the database is away.
             let is_long = until - from
                 >= i64::try_from(self.drill.ttl_seconds).unwrap_or(i64::MAX) * SECOND / 2;
-            self.record_fault(
+            self.records.fault(
                 "slow-disk",
                 if is_long {
                     Scope::Cluster
@@ -481,69 +391,16 @@ impl DrillTestbed {
                 until,
             );
         }
-        let mut faults = self
-            .faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        faults.sort_by_key(|fault| fault.from);
         Ok(History {
             began: self.began,
             ended: now(),
             deliveries,
             calls: self.operator.calls(),
-            faults,
+            faults: self.records.faults(),
             rows,
             transitions,
             nodes: database::nodes(&sql).await?,
             stuck: std::mem::take(&mut auditor.stuck),
         })
-    }
-}
-
-/// A time in which the database's clock was wrong.
-#[derive(Debug, Clone, Copy)]
-pub struct WrongClock {
-    /// By how much it was ahead.
-    pub ahead: Micros,
-    /// From then …
-    pub from: Micros,
-    /// … until then, by the tester's clock.
-    pub until: Micros,
-}
-
-/// An instant that the database wrote down, by the tester's clock.
-fn corrected(wrong: &[WrongClock], at: Micros) -> Micros {
-    let then = wrong
-        .iter()
-        .find(|wrong| (wrong.from..=wrong.until).contains(&(at - wrong.ahead)));
-    then.map_or(at, |wrong| at - wrong.ahead)
-}
-
-/// A small disk; unmounted when dropped.
-struct SmallDisk {
-    directory: PathBuf,
-}
-
-impl SmallDisk {
-    fn mount(directory: &Path) -> Result<Self, anyhow::Error> {
-        let directory = directory.join("disk");
-        std::fs::create_dir(&directory)?;
-        let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=160m,mode=0777", "horolog-drill"])
-            .arg(&directory)
-            .status()?;
-        ensure!(mounted.success(), "cannot mount a small disk");
-        Ok(Self { directory })
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the server that was just told to stop may still hold a file.
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(&self.directory)
-            .status();
     }
 }

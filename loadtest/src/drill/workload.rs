@@ -1,13 +1,12 @@
-//! A mix of jobs: every schedule and policy, every kind of target, so that the
-//! first few of them have something of everything.
+//! A mix of jobs: every schedule and policy, every kind of target, in an order whose first jobs
+//! cover the most.
 
 use crate::job::{JobSpec, Misfire, Overlap, Recovery, Schedule, Target};
 
-/// Grace of the jobs whose misfires a drill wants to see: shorter than the
-/// outages that it makes.
+/// Grace of the jobs whose misfires belong to the drill: shorter than its outages.
 const SHORT_GRACE: u32 = 3;
 
-/// `count` jobs.
+/// A mix of `count` jobs.
 pub fn mix(count: usize) -> Vec<JobSpec> {
     let templates = templates();
     let number = |index: usize| {
@@ -18,12 +17,18 @@ pub fn mix(count: usize) -> Vec<JobSpec> {
     (0..count).map(number).collect()
 }
 
-fn templates() -> Vec<JobSpec> {
-    let rate = |seconds| Schedule::FixedRate { seconds };
-    let cron = |expression: &str, zone: &str| Schedule::Cron {
+fn rate(seconds: u32) -> Schedule {
+    Schedule::FixedRate { seconds }
+}
+
+fn cron(expression: &str, zone: &str) -> Schedule {
+    Schedule::Cron {
         expression: expression.to_owned(),
         zone: zone.to_owned(),
-    };
+    }
+}
+
+fn templates() -> Vec<JobSpec> {
     let mut jobs = vec![
         job("plain", rate(1), Target::default()),
         job(
@@ -153,7 +158,7 @@ fn templates() -> Vec<JobSpec> {
         ("buffers all", Overlap::BufferAll),
         ("cancels", Overlap::CancelOther),
     ] {
-        // Longer than the period once in a while: only after a fault does it pile up.
+        // Longer than the period once in a while: runs pile up only after a fault.
         let target = Target {
             delay: 1_700,
             ..Target::default()
@@ -163,7 +168,7 @@ fn templates() -> Vec<JobSpec> {
             ..job(name, rate(2), target)
         });
     }
-    // What waits when an operator comes: for its jitter, and behind a run.
+    // Fire times that wait when an operator acts: for their jitter, and behind a run.
     jobs.push(JobSpec {
         jitter_seconds: 3,
         ..job("jitters", rate(4), Target::default())

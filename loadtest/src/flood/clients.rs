@@ -22,28 +22,28 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// After a node could not be reached.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Half bodies of one client at once.
+/// Concurrent half bodies of one client.
 const HALF_BODIES: usize = 50;
-/// Sockets of one client at once.
+/// Concurrent sockets of one client.
 const SOCKETS: usize = 10;
-/// Subscriptions of one socket: as many as nodes take.
+/// Subscriptions of one socket: the maximum of a node.
 const SUBSCRIPTIONS: usize = 20;
 /// How long a socket is kept.
 const SOCKET_KEPT: Duration = Duration::from_secs(2);
-/// How much of an answer tells what it is.
+/// Bytes of an answer that decide about the outcome.
 const HEAD_BYTES: usize = 4_096;
 
-/// What became of one request.
+/// The outcome of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Answered,
-    /// For what it is: a cheaper one may pass.
+    /// Refused for its content or cost: a cheaper one may pass.
     Refused,
     /// Busy, too slow, or gone.
     Unanswered,
 }
 
-/// One client: loops until it is over.
+/// One client: loops until the end of the flood.
 pub(super) async fn flood(
     node: SocketAddr,
     mut ladder: Ladder,
@@ -148,11 +148,12 @@ fn classify(status: StatusCode, head: &str) -> Outcome {
     }
 }
 
-/// Requests whose bodies never end; each is kept until the node gives it up. Held to the node's
-/// limit counts as answered.
+/// Requests whose bodies never end; each is kept until the node gives up. A request that was held
+/// to the node's limit counts as answered.
 async fn half_bodies(node: SocketAddr) -> Outcome {
     let half = format!(
-        "POST /graphql HTTP/1.1\r\nHost: {node}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+        "POST /graphql HTTP/1.1\r\nHost: {node}\r\nContent-Type: application/json\r\n\
+         Content-Length: 100\r\n\r\n{{"
     );
     let mut open = Vec::new();
     for _ in 0..HALF_BODIES {
@@ -174,7 +175,7 @@ async fn half_bodies(node: SocketAddr) -> Outcome {
     Outcome::Answered
 }
 
-/// Sockets with as many subscriptions as they may have, every second one unread.
+/// Sockets with the maximum of subscriptions, every second one unread.
 async fn sockets(node: SocketAddr) -> Outcome {
     let opened =
         futures_util::future::join_all((0..SOCKETS).map(|number| socket(node, number % 2 == 0)))
@@ -209,7 +210,7 @@ async fn socket(node: SocketAddr, read: bool) -> Result<(), anyhow::Error> {
     }
     let kept = async {
         while read && socket.next().await.is_some_and(|message| message.is_ok()) {}
-        // One that is not read, or that the node has closed, stays until its time is over.
+        // An unread socket, or one that the node has closed, stays until its time is over.
         std::future::pending::<()>().await;
     };
     let _ = tokio::time::timeout(SOCKET_KEPT, kept).await;

@@ -1,8 +1,8 @@
-//! A flood: clients that loop the dearest requests that a node's API lets through.
+//! A flood: clients that loop the dearest requests that a node's API accepts.
 //!
-//! The clients run on a thread and a runtime of their own, so that what reads large answers does
-//! not hold up what measures. A request that is refused for its cost is not one that the API lets
-//! through: its client goes on to the next cheaper one of the same family.
+//! The clients run on a thread and a runtime of their own, so that large answers do not delay the
+//! measurement. A request that is refused for its cost is not accepted: its client continues with
+//! the next cheaper one of the same family.
 
 mod clients;
 mod requests;
@@ -22,36 +22,36 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// Clients at once.
+/// Number of concurrent clients.
 pub const CLIENTS: usize = 10;
 
-/// That of the threads of a node's API.
+/// The niceness of the threads of a node's API.
 const NICENESS: i32 = 10;
 
-/// A flood under way. It ends when dropped.
+/// A running flood. Dropping it ends the flood.
 pub struct Flood {
     over: watch::Sender<bool>,
     thread: JoinHandle<Vec<Tally>>,
 }
 
-/// What one family of requests came to.
+/// The outcomes of one family of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// The family.
+    /// The family of the requests.
     pub family: Family,
     /// The request that was looped at the end.
     pub request: String,
     /// Requests that were answered with data; half bodies and sockets that the node held.
     pub answered: u64,
-    /// Requests that were refused for what they are.
+    /// Requests that were refused for their content or cost.
     pub refused: u64,
     /// Requests that were turned away because the node was busy, or that had no answer.
     pub unanswered: u64,
 }
 
 impl Flood {
-    /// Begins with a client for each of `families`, over and over until there are [`CLIENTS`], each
-    /// at one of `nodes`. What the requests ask about is `job`.
+    /// Begins with a client for each of `families`, repeated until there are [`CLIENTS`], each at
+    /// one of `nodes`. The requests ask about `job`.
     pub fn begin(
         nodes: &[SocketAddr],
         families: &[Family],
@@ -77,7 +77,7 @@ impl Flood {
         Ok(Self { over, thread })
     }
 
-    /// Ends it; what each family came to.
+    /// Ends the flood; returns the tally of each family.
     pub async fn end(self) -> Result<Vec<Tally>, anyhow::Error> {
         self.over.send_replace(true);
         let tallies = tokio::task::spawn_blocking(move || self.thread.join()).await?;
@@ -85,20 +85,22 @@ impl Flood {
     }
 }
 
-/// Clients are other machines. Here they share the node's cores, so their thread has the priority
-/// of the node's API: with that of firing they would measure what they take themselves.
+/// Clients are other machines in production. Here they share the node's cores, so their thread has
+/// the priority of the node's API: at the priority of firing, the clients would measure their own
+/// CPU time.
 fn yield_to_others() {
     // A lower priority is always allowed.
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
-/// Threads that only take time, one for each core, with the priority of a flood. Lateness beside
-/// them is what busy cores cost on this machine, whoever keeps them busy. They end when dropped.
+/// Threads that only take CPU time, one for each core, with the priority of a flood. Lateness next
+/// to them is the effect of busy cores on this machine, for any cause. Dropping the value ends
+/// them.
 #[derive(Debug)]
 pub struct BusyCores(Arc<AtomicBool>);
 
 impl BusyCores {
-    /// Begins.
+    /// Begins to burn CPU time.
     pub fn begin() -> Self {
         let over = Arc::new(AtomicBool::new(false));
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -168,13 +170,13 @@ impl std::fmt::Display for Tally {
         } = self;
         write!(
             f,
-            "{family:?}: {answered} answered, {refused} refused, {unanswered} without an answer; last: {request}"
+            "{family:?}: {answered} answered, {refused} refused, \
+             {unanswered} without an answer; last: {request}"
         )
     }
 }
 
-/// Creates the job that the requests of a flood ask about: it has a fire time for each second, and
-/// is paused.
+/// Creates the job for the requests of a flood: it has a fire time for each second, and is paused.
 pub async fn subject(http: &Http, node: SocketAddr) -> Result<Uuid, anyhow::Error> {
     let input = json!({"name": "flooded", "scheduleType": "CRON", "cronExpression": "* * * * * *",
         "target": {"noop": {"sleepMillis": 0}}});

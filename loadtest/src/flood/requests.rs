@@ -1,7 +1,7 @@
-//! The requests of a flood: families of what is dear, each a ladder from the dearest request to a
+//! The requests of a flood: families of dear requests, each a ladder from the dearest request to a
 //! cheap one.
 //!
-//! The dearest rungs are what brought nodes down before the API had limits. What a later version
+//! The dearest rungs brought nodes down before the API had limits. A request that a later version
 //! refuses costs its client one request, and the next rung is tried.
 
 use serde_json::json;
@@ -10,11 +10,11 @@ use uuid::Uuid;
 /// A family of requests that are dear for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
-    /// Lists in lists.
+    /// Lists nested in lists.
     Lists,
     /// Aliases of one job, each with a thousand fire times.
     Aliases,
-    /// Previews of backfills.
+    /// Previews of long backfills.
     Previews,
     /// The fire times of all jobs in a week.
     Upcoming,
@@ -31,7 +31,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// All of them.
+    /// All families of requests.
     pub const ALL: [Self; 9] = [
         Self::Lists,
         Self::Aliases,
@@ -45,19 +45,19 @@ impl Family {
     ];
 }
 
-/// One request.
+/// One request of a ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rung {
-    /// In short.
+    /// Short name of the request.
     pub(super) name: String,
-    /// The body that is posted.
+    /// The body of the POST.
     pub(super) body: String,
 }
 
 /// A family's requests, the dearest first. Sockets and half bodies have none.
 #[derive(Debug)]
 pub(super) struct Ladder {
-    /// Whose.
+    /// The family of the ladder.
     pub(super) family: Family,
     rungs: Vec<Rung>,
     at: usize,
@@ -71,7 +71,10 @@ impl Ladder {
             Family::Aliases => repeated(&[490, 240, 100, 50, 20, 10, 5, 1], &aliased(job)),
             Family::Previews => {
                 let day = r#"from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z""#;
-                repeated(&[19, 10, 5, 2, 1], &format!("previewBackfill(id: \"{job}\", {day}) {{ count fireTimes }}"))
+                repeated(
+                    &[19, 10, 5, 2, 1],
+                    &format!("previewBackfill(id: \"{job}\", {day}) {{ count fireTimes }}"),
+                )
             }
             Family::Upcoming => [
                 repeated(&[9, 4, 2, 1], "upcoming(hours: 168) { jobs buckets }"),
@@ -87,10 +90,18 @@ impl Ladder {
             Family::Scans => [
                 repeated(
                     &[45, 20, 9, 4, 1],
-                    "executionsPage(first: 200, filter: {reason: [\"CRASH_LOOP\"]}) { nodes { id output } totalCount }",
+                    "executionsPage(first: 200, filter: {reason: [\"CRASH_LOOP\"]}) { \
+                     nodes { id output } totalCount }",
                 ),
-                repeated(&[1], "executionsPage(first: 200, filter: {reason: [\"CRASH_LOOP\"]}) { nodes { id } }"),
-                repeated(&[1], "jobsPage(first: 50, filter: {search: \"no such name\"}) { nodes { id } }"),
+                repeated(
+                    &[1],
+                    "executionsPage(first: 200, filter: {reason: [\"CRASH_LOOP\"]}) { \
+                     nodes { id } }",
+                ),
+                repeated(
+                    &[1],
+                    "jobsPage(first: 50, filter: {search: \"no such name\"}) { nodes { id } }",
+                ),
             ]
             .concat(),
             Family::Deep => deep(),
@@ -134,9 +145,13 @@ fn lists() -> Vec<Rung> {
     ];
     let pages = pages.map(|(outer, inner)| {
         let query = format!(
-            "{{ jobsPage(first: {outer}) {{ nodes {{ id executions(first: {inner}) {{ nodes {{ id status }} }} }} }} }}"
+            "{{ jobsPage(first: {outer}) {{ nodes {{ id \
+             executions(first: {inner}) {{ nodes {{ id status }} }} }} }} }}"
         );
-        rung(format!("jobsPage(first: {outer}) × executions(first: {inner})"), &query)
+        rung(
+            format!("jobsPage(first: {outer}) × executions(first: {inner})"),
+            &query,
+        )
     });
     let last = rung(
         "jobsPage(first: 50)".to_owned(),
@@ -149,7 +164,7 @@ fn aliased(job: Uuid) -> String {
     format!("job(id: \"{job}\") {{ id name }}")
 }
 
-/// Levels of fragments, each of which spreads the next one ten times.
+/// Levels of fragments: each spreads the next one ten times.
 fn deep() -> Vec<Rung> {
     let spread = |levels: usize| {
         let fragment = |level: usize| {
@@ -169,7 +184,7 @@ fn deep() -> Vec<Rung> {
         .collect()
 }
 
-/// One field under so many aliases.
+/// One field under a number of aliases.
 fn repeated(amounts: &[usize], field: &str) -> Vec<Rung> {
     let request = |amount: &usize| {
         let aliases: Vec<String> = (0..*amount)

@@ -1,13 +1,13 @@
-//! How a delivery went, as the sink saw it.
+//! The outcome of a delivery, at the sink.
 
 use crate::history::Delivery;
 
-/// How a delivery went. What a reader sees of it is never its colour alone.
+/// The outcome of a delivery. Its drawing never depends on colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
-    /// 2xx.
+    /// Answered with a 2xx status.
     Done,
-    /// 5xx, or anything that the others are not.
+    /// Answered 5xx, or any other status.
     Failed,
     /// 4xx: a fenced target refused an old attempt.
     Refused,
@@ -18,7 +18,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// All, as the legend lists them.
+    /// All outcomes, in the order of the legend.
     pub const ALL: [Self; 5] = [
         Self::Done,
         Self::Failed,
@@ -27,7 +27,7 @@ impl Answer {
         Self::Hanging,
     ];
 
-    /// Of one delivery.
+    /// The outcome of one delivery.
     pub fn of(delivery: &Delivery) -> Self {
         match delivery.status {
             None => Self::Hanging,
@@ -38,7 +38,7 @@ impl Answer {
         }
     }
 
-    /// Its key in JSON, and its class in the style sheet.
+    /// Key in JSON, and class in the style sheet.
     pub fn key(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -49,7 +49,7 @@ impl Answer {
         }
     }
 
-    /// As text.
+    /// Text of the legend.
     pub fn label(self) -> &'static str {
         match self {
             Self::Done => "answered 2xx",

@@ -8,11 +8,11 @@ use maud::{Markup, html};
 
 const LEFT: f64 = 130.0;
 const WIDTH: f64 = 850.0;
-/// The axis begins here; what is less stands at its left end.
+/// The lower end of the axis; lower values stand there.
 const LEAST: Micros = 1_000;
 /// Ten steps of a decade, nearly the same factor apart.
 const STEPS: [Micros; 10] = [100, 125, 160, 200, 250, 320, 400, 500, 630, 800];
-/// So many dots of one kind are drawn, evenly chosen, the slowest always.
+/// Most dots of one kind: evenly chosen, always with the slowest.
 const DOTS_MAX: usize = 400;
 
 /// A logarithmic axis of durations.
@@ -32,7 +32,7 @@ impl Axis {
         LEFT + WIDTH * ratio.log10() / float(self.decades)
     }
 
-    /// Edges of the histogram's slots, the axis's two ends among them.
+    /// Edges of the histogram's slots, with both ends of the axis.
     fn edges(&self) -> Vec<Micros> {
         let within =
             (0..self.decades).flat_map(|decade| STEPS.map(|step| step * power(decade) / 100));
@@ -61,7 +61,7 @@ fn tick(value: Micros) -> String {
     }
 }
 
-/// So many decades above the least.
+/// A power of ten above the lower end.
 fn power(decades: usize) -> Micros {
     (0..decades).fold(LEAST, |power, _| power * 10)
 }
@@ -86,10 +86,12 @@ pub fn lateness(digest: &Digest) -> Markup {
     html! {
         figure {
             div.scroll tabindex="0" role="region" aria-label="Lateness of first starts" {
-                svg viewBox="0 0 1000 268" role="img" aria-labelledby="lateness-title lateness-desc" {
+                svg viewBox="0 0 1000 268" role="img"
+                    aria-labelledby="lateness-title lateness-desc" {
                     title id="lateness-title" { "Lateness of first starts" }
                     desc id="lateness-desc" {
-                        "Two histograms on a logarithmic axis, calm above disturbed; the table below has the quantiles."
+                        "Two histograms on a logarithmic axis, \
+                         calm above disturbed; the table below has the quantiles."
                     }
                     (axis.draw(4.0, 246.0))
                     @for (index, (name, spread, values)) in rows.iter().enumerate() {
@@ -98,8 +100,10 @@ pub fn lateness(digest: &Digest) -> Markup {
                 }
             }
             figcaption {
-                "First start after the due time. Slots are a tenth of a decade; bars grow with the logarithm of the \
-                 count, so that a single late start is seen. What is below " (tick(LEAST)) " stands left of the axis."
+                "First start after the due time. Slots are a tenth of a decade; bars grow \
+                 with the logarithm of the count, so that a single late start is seen. \
+                 What is below " (tick(LEAST))
+                 " stands left of the axis."
             }
         }
     }
@@ -123,7 +127,8 @@ fn bars(axis: &Axis, name: &str, spread: Option<Spread>, values: &[Micros], base
         @for (slot, count) in slots.iter().enumerate().filter(|(_, count)| **count > 0) {
             @let (from, until) = reach(slot);
             @let tall = height(*count);
-            rect class=(format!("slot {name}")) x=(format!("{from:.1}")) y=(format!("{:.1}", base - tall))
+            rect class=(format!("slot {name}")) x=(format!("{from:.1}"))
+                y=(format!("{:.1}", base - tall))
                 width=(format!("{:.1}", until - from)) height=(format!("{tall:.1}")) {
                 title { (grouped(*count)) }
             }
@@ -143,7 +148,9 @@ fn quantile(axis: &Axis, name: &str, value: Micros, base: f64) -> Markup {
     };
     html! {
         path.quantile d=(format!("M{x:.1} {base}v-100")) {}
-        text class=(class) x=(format!("{label:.1}")) y=(format!("{:.1}", base - 92.0)) { (name) " " (duration(value)) }
+        text class=(class) x=(format!("{label:.1}")) y=(format!("{:.1}", base - 92.0)) {
+            (name) " " (duration(value))
+        }
     }
 }
 
@@ -166,7 +173,10 @@ pub fn redeliveries(digest: &Digest) -> Markup {
                 svg viewBox=(format!("0 0 1000 {:.0}", bottom + 22.0)) role="img"
                     aria-labelledby="redelivery-title redelivery-desc" {
                     title id="redelivery-title" { "Redelivery times by kind of fault" }
-                    desc id="redelivery-desc" { (counted(count, "redelivery")) " on a logarithmic axis; the table below has the quantiles." }
+                    desc id="redelivery-desc" {
+                        (counted(count, "redelivery"))
+                        " on a logarithmic axis; the table below has the quantiles."
+                    }
                     (axis.draw(4.0, bottom))
                     @for (index, (kind, took)) in digest.redeliveries.iter().enumerate() {
                         (dots(&axis, kind, took, ROW * float(index) + ROW / 2.0 + 4.0))
@@ -174,8 +184,10 @@ pub fn redeliveries(digest: &Digest) -> Markup {
                 }
             }
             figcaption {
-                "A dot is an execution whose attempt a fault orphaned: from the fault, or the orphan's arrival if later, \
-                 to the arrival of the next attempt. The stroke is the median. At most " (DOTS_MAX) " dots of a kind are drawn."
+                "A dot is an execution whose attempt a fault orphaned: from the fault, \
+                 or the orphan's arrival if later, to the arrival of the next attempt. \
+                 The stroke is the median. At most " (DOTS_MAX)
+                 " dots of a kind are drawn."
             }
         }
     }
@@ -193,7 +205,8 @@ fn dots(axis: &Axis, kind: &str, took: &[Micros], y: f64) -> Markup {
         path.base d=(format!("M{LEFT} {y:.1}h{WIDTH}")) {}
         @for (index, value) in chosen.iter().enumerate() {
             @let aside = float(index * 7 % 11) * 2.4 - 12.0;
-            circle.dot cx=(format!("{:.1}", axis.x(*value))) cy=(format!("{:.1}", y + aside)) r="3" {}
+            circle.dot cx=(format!("{:.1}", axis.x(*value)))
+                cy=(format!("{:.1}", y + aside)) r="3" {}
         }
         @if let Some(x) = median {
             path.median d=(format!("M{x:.1} {:.1}v34", y - 17.0)) {}

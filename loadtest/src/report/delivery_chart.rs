@@ -1,4 +1,4 @@
-//! Deliveries by node over time, with the faults shaded over them.
+//! Deliveries by node over time, with the faults as shaded bands.
 
 use super::answer::Answer;
 use super::format::{Names, clock, clock_exact, counted, duration, grouped, hit, hits_all, scope};
@@ -9,22 +9,22 @@ use maud::{Markup, html};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// So many deliveries are drawn one by one; of more, counts.
+/// Most deliveries that are drawn one by one; more are drawn as counts.
 const BARS_MAX: usize = 4_000;
-/// So many faults are drawn; a page lists more of them.
+/// Most faults that are drawn; a page lists more of them.
 const FAULTS_MAX: usize = 3_000;
 const ROW: f64 = 8.0;
 /// Above and below the baseline of a lane of counts.
 const ABOVE: f64 = 30.0;
 const BELOW: f64 = 4.0;
-/// Above the bars of a lane, where the labels of its faults are.
+/// Space above the bars of a lane, for the labels of its faults.
 const HEAD: f64 = 13.0;
 /// The same of faults of the whole cluster, over all lanes: two rows of labels.
 const CLUSTER_HEAD: f64 = 24.0;
 const GAP: f64 = 5.0;
 const RIGHT: f64 = LEFT + 860.0;
 
-/// What one drawing shows.
+/// The content of one drawing.
 pub struct DeliveryChart<'a> {
     pub history: &'a History,
     pub window: Window,
@@ -75,7 +75,7 @@ pub fn some<'a>(
 }
 
 impl DeliveryChart<'_> {
-    /// As a figure with its legend.
+    /// Draws a figure with its legend.
     pub fn draw(&self) -> Markup {
         let faults: Vec<&Fault> = self
             .history
@@ -109,7 +109,8 @@ impl DeliveryChart<'_> {
                         desc id=(format!("{}-desc", self.id)) { (description) }
                         (self.axis(top, y))
                         @for lane in &drawn { (lane) }
-                        (self.shades(&all, top - CLUSTER_HEAD, y - top + CLUSTER_HEAD - GAP, CLUSTER_HEAD))
+                        (self.shades(&all, top - CLUSTER_HEAD, y - top + CLUSTER_HEAD - GAP,
+                            CLUSTER_HEAD))
                         (self.violations(y))
                     }
                 }
@@ -138,9 +139,10 @@ impl DeliveryChart<'_> {
         }
         let column = duration(self.window.span() / i64::try_from(WIDTH).unwrap_or(1));
         format!(
-            "{text}{cut} A column is {column} of time: above the line how many deliveries were answered 2xx, by the \
-             square root (the highest is {}); below it, from the top, a mark for any answered 5xx, refused, given up \
-             by the client, never answered.",
+            "{text}{cut} A column is {column} of time: above the line how many deliveries were \
+             answered 2xx, by the square root (the highest is {}); below it, \
+             from the top, a mark for any answered 5xx, refused, given up by the client, \
+             never answered.",
             grouped(peak)
         )
     }
@@ -160,7 +162,7 @@ impl DeliveryChart<'_> {
         peaks.max().unwrap_or_default()
     }
 
-    /// Deliveries of a lane by how they went and by column.
+    /// Deliveries of a lane by outcome and by column.
     fn columns(&self, lane: &Lane) -> Vec<Vec<usize>> {
         let mut columns = vec![vec![0; WIDTH]; Answer::ALL.len()];
         for delivery in &lane.deliveries {
@@ -202,21 +204,28 @@ impl DeliveryChart<'_> {
                 rect.lane x=(LEFT) y=(px(y)) width=(WIDTH) height=(px(height)) {}
                 text.name x=(LEFT - 8.0) y=(px(y + height / 2.0 + 4.0)) { (cut) title { (label) } }
                 (self.lives(lane, y, height))
-                @if self.dense { (self.strip(lane, y + head, peak)) } @else { (self.bars(lane, y + head, &rows)) }
+                @if self.dense { (self.strip(lane, y + head, peak)) } @else {
+                    (self.bars(lane, y + head, &rows))
+                }
                 (self.shades(&hits, y, height, head))
             }
         };
         (markup, height)
     }
 
-    /// When the lane's nodes were alive: a line under it, a tick at each end.
+    /// The lifetimes of the lane's nodes: a line under the lane, a tick at each end.
     fn lives(&self, lane: &Lane, y: f64, height: f64) -> Markup {
         html! {
-            @for life in lane.lives.iter().filter(|l| self.window.meets(l.started_at, l.ended_at.unwrap_or(i64::MAX))) {
+            @for life in lane.lives.iter().filter(|l| {
+                self.window.meets(l.started_at, l.ended_at.unwrap_or(i64::MAX))
+            }) {
                 @let from = self.window.x(life.started_at);
                 @let until = self.window.x(life.ended_at.unwrap_or(self.window.until));
-                rect.life x=(px(from)) y=(px(y)) width=(px((until - from).max(1.0))) height=(px(height)) {
-                    title { (life.name) " " (life.state) @if let Some(by) = &life.ended_by { ", ended by " (by) } }
+                rect.life x=(px(from)) y=(px(y)) width=(px((until - from).max(1.0)))
+                    height=(px(height)) {
+                    title { (life.name) " " (life.state) @if let Some(by) = &life.ended_by {
+                        ", ended by " (by)
+                    } }
                 }
                 @if life.ended_at.is_some_and(|at| at <= self.window.until) {
                     path.end d=(format!("M{until:.1} {y:.1}v{height:.1}")) {}
@@ -232,11 +241,13 @@ impl DeliveryChart<'_> {
                 @let answer = Answer::of(delivery);
                 @let from = self.window.x(delivery.arrived);
                 @let width = (self.window.x(lane.until(delivery, self.window)) - from).max(2.0);
-                rect class=(format!("bar {}", answer.key())) x=(px(from)) y=(px(y + ROW * float(*row) + 0.5))
+                rect class=(format!("bar {}", answer.key())) x=(px(from))
+                    y=(px(y + ROW * float(*row) + 0.5))
                     width=(px(width)) height=(px(ROW - 1.0)) {
                     title {
                         (clock_exact(delivery.arrived.saturating_sub(self.history.began)))
-                        " " (names.name(delivery.node)) ", attempt " (delivery.attempt) ", " (answer.label())
+                        " " (names.name(delivery.node)) ", attempt " (delivery.attempt) ", "
+                        (answer.label())
                     }
                 }
             }
@@ -274,11 +285,13 @@ impl DeliveryChart<'_> {
         }
         html! {
             path.base d=(format!("M{LEFT} {base:.1}h{WIDTH}")) {}
-            @for (answer, path) in &paths { path class=(format!("strip {}", answer.key())) d=(path) {} }
+            @for (answer, path) in &paths {
+                path class=(format!("strip {}", answer.key())) d=(path) {}
+            }
         }
     }
 
-    /// Bands with a pattern under a head with a label for each that has room for one.
+    /// Bands with a pattern, and labels in the head where there is room.
     fn shades(&self, faults: &[&Fault], y: f64, height: f64, head: f64) -> Markup {
         let rows = if head < CLUSTER_HEAD { 1 } else { 2 };
         let mut free = vec![LEFT; rows];
@@ -296,7 +309,8 @@ impl DeliveryChart<'_> {
             @for (fault, label) in faults.iter().zip(labels) {
                 @let from = self.window.x(fault.from);
                 @let width = (self.window.x(fault.until.max(fault.from)) - from).max(2.0);
-                rect class=(format!("fault {}", class(fault.scope))) x=(px(from)) y=(px(y + head)) width=(px(width))
+                rect class=(format!("fault {}", class(fault.scope))) x=(px(from)) y=(px(y + head))
+                    width=(px(width))
                     height=(px(height - head)) {
                     title {
                         (fault.kind) " of " (hit(fault)) " (" (scope(fault.scope)) "), "
@@ -305,7 +319,9 @@ impl DeliveryChart<'_> {
                 }
                 @if let Some(label) = label {
                     text.kind x=(px(from)) y=(px(label)) { (fault.kind) }
-                    @if label < y + head - 6.0 { path.leader d=(format!("M{from:.1} {:.1}V{:.1}", label + 2.0, y + head)) {} }
+                    @if label < y + head - 6.0 {
+                        path.leader d=(format!("M{from:.1} {:.1}V{:.1}", label + 2.0, y + head)) {}
+                    }
                 }
             }
         }
@@ -316,7 +332,9 @@ impl DeliveryChart<'_> {
             @for at in self.window.ticks(self.history.began) {
                 @let x = self.window.x(at);
                 path.grid d=(format!("M{x:.1} {top:.1}V{bottom:.1}")) {}
-                text.tick x=(px(x)) y=(px(bottom + 14.0)) { (clock(at.saturating_sub(self.history.began))) }
+                text.tick x=(px(x)) y=(px(bottom + 14.0)) {
+                    (clock(at.saturating_sub(self.history.began)))
+                }
             }
         }
     }

@@ -1,9 +1,9 @@
-//! What page, JSON and summary all say, computed once.
+//! The common content of page, JSON and summary, computed once.
 
 use super::Run;
 use super::answer::Answer;
 use super::format::{counted, grouped};
-use super::statistics::Spread;
+use super::statistics::{self, Spread};
 use crate::checker::Analysis;
 use crate::history::{History, Micros};
 use std::collections::BTreeMap;
@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 /// Least share of fire times checked under normal rules, in percent, for a result to mean much.
 const SHARE_NORMAL_MIN: usize = 30;
 
-/// What a run showed.
+/// The conclusion of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conclusion {
     /// No violation, and there was something to violate.
     Kept,
     /// At least one violation.
     Broken,
-    /// The drill did not come to its end, or nothing had to happen in it.
+    /// The drill did not come to its end, or no fire time was required.
     Inconclusive,
 }
 
@@ -34,7 +34,7 @@ impl Conclusion {
         }
     }
 
-    /// Its key in JSON, and its class in the style sheet.
+    /// Key in JSON, and class in the style sheet.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::Kept => "kept",
@@ -44,21 +44,21 @@ impl Conclusion {
     }
 }
 
-/// A run, what was seen, what it means, and the numbers of it.
+/// A run, its history, its analysis, and its numbers.
 pub struct Digest<'a> {
     pub run: &'a Run,
     pub history: &'a History,
     pub analysis: &'a Analysis,
     pub conclusion: Conclusion,
-    /// Violations by rule.
+    /// Number of violations by rule.
     pub rules: BTreeMap<&'a str, usize>,
     pub calm: Option<Spread>,
     pub disturbed: Option<Spread>,
     /// Redelivery times by kind of fault, in any order.
     pub redeliveries: BTreeMap<&'a str, Vec<Micros>>,
-    /// Faults by kind.
+    /// Number of faults by kind.
     pub faults: BTreeMap<&'a str, usize>,
-    /// Deliveries by how they went, as [`Answer::ALL`].
+    /// Deliveries by outcome, as [`Answer::ALL`].
     pub answers: [(Answer, usize); 5],
 }
 
@@ -94,12 +94,12 @@ impl<'a> Digest<'a> {
         }
     }
 
-    /// Fire times that were checked.
+    /// Number of checked fire times.
     pub fn fire_times(&self) -> usize {
         self.analysis.counts.must + self.analysis.counts.may
     }
 
-    /// Whether so much was disturbed that the rules were soft nearly everywhere.
+    /// Whether most fire times were checked under soft rules, because of disturbances.
     pub fn lenient(&self) -> bool {
         self.analysis.counts.normal * 100 < self.fire_times() * SHARE_NORMAL_MIN
     }
@@ -109,7 +109,16 @@ impl<'a> Digest<'a> {
         self.conclusion == Conclusion::Kept
     }
 
-    /// Effects beyond the first of an execution, and what explains them.
+    /// The bound of the rule of three for a number of faults; none where it may not be applied.
+    pub fn bound(&self, faults: usize) -> Option<f64> {
+        if self.bounded() {
+            statistics::bound(faults)
+        } else {
+            None
+        }
+    }
+
+    /// Effects beyond the first of an execution, with their explanations.
     pub fn surplus(&self) -> String {
         match self.analysis.counts.surplus_effects {
             0 => "0".to_owned(),

@@ -11,7 +11,7 @@ const SECOND: Micros = 1_000_000;
 const MINUTE: Micros = 60 * SECOND;
 const HOUR: Micros = 60 * MINUTE;
 
-/// A duration as people say it; the digits that it does not show are cut off.
+/// A duration in words; further digits are cut off.
 pub fn duration(micros: Micros) -> String {
     let positive = micros.saturating_abs();
     let sign = if micros < 0 { "−" } else { "" };
@@ -68,7 +68,7 @@ pub fn instant(at: Micros) -> String {
     )
 }
 
-/// A number with its thousands set apart.
+/// A number with separated thousands.
 pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -117,7 +117,7 @@ pub fn bound_of(trials: usize, broken: bool) -> String {
     }
 }
 
-/// Whom faults of a scope hit.
+/// The processes that faults of a scope hit.
 pub fn scope(scope: Scope) -> &'static str {
     match scope {
         Scope::Ends => "nodes end",
@@ -130,7 +130,7 @@ pub fn scope(scope: Scope) -> &'static str {
     }
 }
 
-/// Whom a fault hits, by name.
+/// The processes that a fault hits, by name.
 pub fn hit(fault: &Fault) -> String {
     if hits_all(fault) {
         "all".to_owned()
@@ -144,13 +144,13 @@ pub fn hits_all(fault: &Fault) -> bool {
     fault.scope == Scope::Cluster || fault.nodes.is_empty()
 }
 
-/// The end of an id, which is what tells executions apart: they begin with their time.
+/// The end of an id, where executions differ: all begin with their time.
 pub fn short(id: Uuid) -> String {
     let text = id.simple().to_string();
     format!("…{}", &text[text.len() - 8..])
 }
 
-/// Text for a terminal: what could steer it is shown as `�`.
+/// Text for a terminal: control characters are shown as `�`.
 pub fn harmless(text: &str) -> String {
     text.chars()
         .map(|letter| {
@@ -167,7 +167,7 @@ pub fn harmless(text: &str) -> String {
 pub struct Names<'a>(HashMap<Uuid, &'a str>);
 
 impl<'a> Names<'a> {
-    /// Of all lifetimes.
+    /// The names in a history.
     pub fn of(history: &'a History) -> Self {
         Self(
             history
@@ -178,7 +178,7 @@ impl<'a> Names<'a> {
         )
     }
 
-    /// A node that is none of the lifetimes is named by its id.
+    /// A node without a recorded lifetime is named by its id.
     pub fn name(&self, id: Uuid) -> String {
         self.0.get(&id).map_or_else(
             || format!("unknown node {}", short(id)),

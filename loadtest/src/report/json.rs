@@ -3,7 +3,7 @@
 use super::Run;
 use super::digest::Digest;
 use super::format::instant;
-use super::statistics::{bound, share};
+use super::statistics::share;
 use crate::checker::Analysis;
 use crate::history::History;
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ use serde_json::{Map, Value, json};
 /// | `lateness_us` | `calm` and `disturbed`: `n` `p50` `p99` `max`; null of none |
 /// | `redelivery_us` | object, kind of fault → the same |
 /// | `faults` | object, kind → `n` and `bound`, as below |
-/// | `bound` | most violations per fault with 95 % confidence, 3/n; null after a violation, when inconclusive or without faults |
+/// | `bound` | most violations per fault, 95 % confidence: 3/n; null if broken or without faults |
 pub fn json(run: &Run, history: &History, analysis: &Analysis) -> Value {
     let digest = Digest::of(run, history, analysis);
     let settings: Map<_, _> = run
@@ -53,11 +53,15 @@ pub fn json(run: &Run, history: &History, analysis: &Analysis) -> Value {
             )
         })
         .collect();
-    let bound_of = |n: usize| if digest.bounded() { bound(n) } else { None };
     let faults: Map<_, _> = digest
         .faults
         .iter()
-        .map(|(kind, n)| ((*kind).to_owned(), json!({ "n": n, "bound": bound_of(*n) })))
+        .map(|(kind, n)| {
+            (
+                (*kind).to_owned(),
+                json!({ "n": n, "bound": digest.bound(*n) }),
+            )
+        })
         .collect();
     json!({
         "format": 1,
@@ -82,6 +86,6 @@ pub fn json(run: &Run, history: &History, analysis: &Analysis) -> Value {
         "lateness_us": { "calm": digest.calm, "disturbed": digest.disturbed },
         "redelivery_us": redeliveries,
         "faults": faults,
-        "bound": bound_of(history.faults.len()),
+        "bound": digest.bound(history.faults.len()),
     })
 }

@@ -1,19 +1,20 @@
-//! Where things are on the chart of deliveries: which lane, which row of it, how far from the left.
+//! Positions in the chart of deliveries: lane, row in the lane, distance from the left.
 
 use super::statistics::{float, micros};
 use crate::history::{Delivery, Fault, History, Micros, NodeLife};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
-/// So many names have a lane each; of more, those share one that were not alive at once.
+/// Most names with a lane of their own; of more names, those that never lived at the same time
+/// share a lane.
 const NAMES_MAX: usize = 24;
 /// Rows of a lane; beyond them bars lie over each other.
 const ROWS_MAX: usize = 6;
-/// Where the lanes begin and how wide they are, in units of the drawing.
+/// Left edge and width of the lanes, in units of the drawing.
 pub const LEFT: f64 = 130.0;
 pub const WIDTH: usize = 860;
 
-/// The stretch of time that is drawn.
+/// The time range of a drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     pub from: Micros,
@@ -44,13 +45,13 @@ impl Window {
         from <= self.until && until.max(from) >= self.from
     }
 
-    /// The distance from the drawing's left edge; what lies outside is at the window's edge.
+    /// The distance from the drawing's left edge; instants outside are at the window's edge.
     pub fn x(self, at: Micros) -> f64 {
         let since = at.clamp(self.from, self.until).saturating_sub(self.from);
         LEFT + float(WIDTH) * micros(since) / micros(self.span())
     }
 
-    /// The column of one unit's width that an instant is in.
+    /// The column of an instant, one unit wide.
     pub fn column(self, at: Micros) -> usize {
         let since = i128::from(at.clamp(self.from, self.until).saturating_sub(self.from));
         let last = i128::try_from(WIDTH).unwrap_or_default() - 1;
@@ -94,7 +95,7 @@ impl Lane<'_> {
         }
     }
 
-    /// Until when a delivery's bar is drawn: one that hangs, until its node or the window ends.
+    /// The end of a delivery's bar: of a hanging delivery, the end of its node or of the window.
     pub fn until(&self, delivery: &Delivery, window: Window) -> Micros {
         let life = || {
             self.lives
@@ -116,8 +117,7 @@ impl Lane<'_> {
             .any(|name| self.names.contains(&name.as_str()))
     }
 
-    /// The row of each delivery, so that bars beside each other do not touch, and how many rows
-    /// there are.
+    /// The row of each delivery, so that neighbouring bars do not touch, and the number of rows.
     pub fn rows(&self, window: Window) -> (Vec<usize>, usize) {
         let least = window.span() / 400; // a bar is never narrower than it can be seen
         let mut ends: Vec<Micros> = Vec::new();

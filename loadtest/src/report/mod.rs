@@ -1,12 +1,12 @@
-//! The report of a drill: one HTML page that needs nothing beside itself, the same
-//! as JSON, and some lines for the terminal.
+//! The report of a drill: one self-contained HTML page, the same as JSON, and some lines for the
+//! terminal.
 //!
-//! It says what the checker found and shows what was seen around it; it decides nothing.
-//! All text from the history is text: [`maud`] escapes it, and the page's content
-//! security policy forbids scripts and requests. Inside out: `statistics` and
-//! `format` · `answer` how a delivery went · `digest` what page, JSON and summary all
-//! say · `lanes` where things are on that chart · `delivery_chart` and `charts` draw ·
-//! `surroundings` picks what belongs to a violation · `page` and `tables` arrange.
+//! The report shows the findings of the checker and the events around them, and decides nothing.
+//! All text from the history is text: [`maud`] escapes it, and the page's content security policy
+//! forbids scripts and requests. Inside out: `statistics` and `format` · `answer` the outcome of a
+//! delivery · `digest` the common content of page, JSON and summary · `lanes` positions on that
+//! chart · `delivery_chart` and `charts` draw · `surroundings` selects the events around a
+//! violation · `page` and `tables` arrange.
 
 mod answer;
 mod charts;
@@ -32,14 +32,14 @@ use crate::checker::Analysis;
 use crate::history::Micros;
 use serde::{Deserialize, Serialize};
 
-/// What a report says of a run besides its history and analysis.
+/// The description of a run, besides its history and analysis.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// The drill's name.
+    /// Name of the drill.
     pub name: String,
-    /// What it is about, in a sentence.
+    /// Purpose of the drill, in a sentence.
     pub about: String,
-    /// Every choice of the drill came from it.
+    /// Seed of every choice.
     pub seed: u64,
     /// The commit of the program under test.
     pub commit: String,
@@ -47,34 +47,34 @@ pub struct Run {
     pub program: String,
     /// When the drill began.
     pub started: Micros,
-    /// How many nodes it kept running.
+    /// Number of running nodes.
     pub nodes: usize,
     /// Settings of the nodes and the drill, e.g. `--node-ttl` and `4s`.
     pub settings: Vec<(String, String)>,
     /// Faults that could not be injected here, each with the reason.
     pub skipped: Vec<String>,
-    /// What was measured, against its target.
+    /// Measured figures, with their targets.
     pub figures: Vec<Figure>,
     /// Why the run is inconclusive: the drill did not come to its end.
     pub inconclusive: Option<String>,
 }
 
 impl Run {
-    /// What the run showed.
+    /// The conclusion of the run.
     pub fn conclusion(&self, analysis: &Analysis) -> Conclusion {
         Conclusion::of(self, analysis)
     }
 }
 
-/// A measured figure.
+/// A figure with its target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figure {
-    /// What was measured.
+    /// The quantity in words.
     pub name: String,
-    /// What it should be.
+    /// The target in words.
     pub target: String,
-    /// What it was.
+    /// The measured value in words.
     pub measured: String,
-    /// Whether that is the target; none when the run cannot say.
+    /// Whether the target was reached; none when the run cannot decide.
     pub met: Option<bool>,
 }

@@ -9,14 +9,14 @@ use crate::checker::{Analysis, Violation};
 use crate::history::{History, Scope};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// So many violations are shown with what was seen around them.
+/// Most violations that are shown with the events around them.
 const VIOLATIONS_MAX: usize = 50;
 
-/// Nothing may be loaded or run, whatever the history holds.
+/// No script and no request, whatever the history holds.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// The report as one HTML page that needs nothing beside itself.
+/// The report as one self-contained HTML page.
 pub fn html(run: &Run, history: &History, analysis: &Analysis) -> String {
     let digest = Digest::of(run, history, analysis);
     let marks = analysis
@@ -124,7 +124,7 @@ fn fact(name: &str, value: &str) -> Markup {
     html! { @if !value.is_empty() { div { dt { (name) } dd { (value) } } } }
 }
 
-/// What bars and bands mean; only the scopes that occur.
+/// The meaning of bars and bands; only the scopes that occur.
 fn legend(history: &History) -> Markup {
     const SCOPES: [Scope; 7] = [
         Scope::Ends,
@@ -142,7 +142,9 @@ fn legend(history: &History) -> Markup {
                 li { (swatch(&format!("bar {}", answer.key()))) (answer.label()) }
             }
             @for scope in SCOPES.into_iter().filter(occurs) {
-                li { (swatch(&format!("fault {}", delivery_chart::class(scope)))) "fault: " (format::scope(scope)) }
+                li { (swatch(&format!("fault {}", delivery_chart::class(scope)))) "fault: "
+                    (format::scope(scope))
+                }
             }
         }
     }
@@ -156,7 +158,7 @@ fn swatch(class: &str) -> Markup {
     }
 }
 
-/// Patterns of bars and bands, so that none is known by its colour alone.
+/// Patterns of bars and bands, so that none depends on colour alone.
 fn patterns() -> Markup {
     let strokes = [
         ("ends", "M-2 8L8 -2M4 14L14 4"),
@@ -171,7 +173,8 @@ fn patterns() -> Markup {
         svg.patterns aria-hidden="true" width="0" height="0" {
             defs {
                 @for (name, path) in strokes {
-                    pattern id=(format!("pattern-{name}")) width="12" height="12" patternUnits="userSpaceOnUse" {
+                    pattern id=(format!("pattern-{name}")) width="12" height="12"
+                        patternUnits="userSpaceOnUse" {
                         path class=(format!("stroke {name}")) d=(path) {}
                     }
                 }
@@ -200,7 +203,8 @@ fn violations(digest: &Digest) -> Markup {
                 @if all.len() > VIOLATIONS_MAX {
                     p.more {
                         "And " (counted(all.len() - VIOLATIONS_MAX, "violation"))
-                        " more; all are in the report's JSON, the whole history is in the run's directory."
+                        " more; all are in the report's JSON, \
+                         the whole history is in the run's directory."
                     }
                 }
             }
@@ -221,7 +225,9 @@ fn one(digest: &Digest, names: &Names, number: usize, violation: &Violation) -> 
                 @if let Some(at) = violation.fire_time {
                     (fact("Fire time", &format!("{}, {}", since(digest, at), format::instant(at))))
                 }
-                @if let Some(execution) = violation.execution { (fact("Execution", &execution.to_string())) }
+                @if let Some(execution) = violation.execution {
+                    (fact("Execution", &execution.to_string()))
+                }
             }
             @if let Some(spec) = seen.spec {
                 details {
@@ -231,9 +237,12 @@ fn one(digest: &Digest, names: &Names, number: usize, violation: &Violation) -> 
             }
             @if !seen.deliveries.is_empty() {
                 @let mark = instant(digest.history, violation);
-                (delivery_chart::some(digest.history, seen.window, &seen.deliveries, mark, format!("{id}-timeline")).draw())
+                (delivery_chart::some(digest.history, seen.window, &seen.deliveries, mark,
+                    format!("{id}-timeline")).draw())
                 @if seen.not_drawn > 0 {
-                    p.more { (counted(seen.not_drawn, "delivery")) " of the job, farther from it, are not drawn." }
+                    p.more { (counted(seen.not_drawn, "delivery"))
+                        " of the job, farther from it, are not drawn."
+                    }
                 }
             }
             (items(digest, &seen, number))
@@ -254,21 +263,32 @@ fn items(digest: &Digest, seen: &Surroundings, number: usize) -> Markup {
             tr.own[item.own] {
                 td.time { (since(digest, item.at)) }
                 td { (item.what) }
-                td { @if let Some(id) = item.execution { code { (format::short(id)) } @if item.own { " ●" } } }
+                td {
+                    @if let Some(id) = item.execution {
+                        code { (format::short(id)) }
+                        @if item.own { " ●" }
+                    }
+                }
                 td.detail { (item.text) }
             }
         }
     };
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(format!("Seen around violation {number}")) {
+        div.scroll tabindex="0" role="region"
+            aria-label=(format!("Seen around violation {number}")) {
             table {
                 caption { "Seen within 10 s; ● is the execution itself" }
                 thead {
-                    tr { th scope="col" { "Since start" } th scope="col" { "What" } th scope="col" { "Execution" } th scope="col" { "Detail" } }
+                    tr {
+                        th scope="col" { "Since start" } th scope="col" { "What" }
+                        th scope="col" { "Execution" } th scope="col" { "Detail" }
+                    }
                 }
                 tbody { @for item in &seen.items { (row(item)) } }
             }
         }
-        @if seen.left_out > 0 { p.more { "And " (grouped(seen.left_out)) " more, farther from it." } }
+        @if seen.left_out > 0 {
+            p.more { "And " (grouped(seen.left_out)) " more, farther from it." }
+        }
     }
 }

@@ -3,16 +3,16 @@
 use crate::history::Micros;
 use serde::Serialize;
 
-/// How values spread. Quantiles are by nearest rank, so each is a value that was seen.
+/// The spread of values. Quantiles are by nearest rank, so each is one of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Spread {
-    /// How many values.
+    /// Number of values.
     pub n: usize,
-    /// Half of them are not above it.
+    /// Median, by nearest rank.
     pub p50: Micros,
-    /// 99 of 100 are not above it.
+    /// 99th percentile, by nearest rank.
     pub p99: Micros,
-    /// The greatest.
+    /// The highest of the values.
     pub max: Micros,
 }
 
@@ -30,13 +30,13 @@ impl Spread {
     }
 }
 
-/// The least of the sorted values that so many thousandths of them do not exceed.
+/// The nearest rank of a quantile, in thousandths, of sorted values.
 pub fn quantile(sorted: &[Micros], thousandths: usize) -> Option<Micros> {
     let rank = (sorted.len() * thousandths).div_ceil(1000).max(1);
     sorted.get(rank - 1).copied()
 }
 
-/// The value that half of them are not above; none of none. Of two in the middle, the mean.
+/// The median; none without values. Of two in the middle, the mean.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -54,14 +54,14 @@ pub fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| float(part) / float(whole))
 }
 
-/// The rule of three: after `trials` without a failure, the probability of one is
-/// below this with 95 % confidence.
+/// The rule of three: after `trials` without a failure, the probability of one is below this with
+/// 95 % confidence.
 pub fn bound(trials: usize) -> Option<f64> {
     share(3, trials).map(|bound| bound.min(1.0))
 }
 
-/// How many values are in each slot of `edges` (ascending): slot 0 holds what is
-/// below the first edge, the last what is not below the last.
+/// Number of values in each slot of `edges` (ascending): slot 0 holds the values below the first
+/// edge, the last slot those from the last edge on.
 pub fn histogram(values: &[Micros], edges: &[Micros]) -> Vec<usize> {
     let mut slots = vec![0; edges.len() + 1];
     for value in values {
@@ -70,7 +70,7 @@ pub fn histogram(values: &[Micros], edges: &[Micros]) -> Vec<usize> {
     slots
 }
 
-/// For ratios and pixels: nothing is counted in it.
+/// For ratios and pixels, not for counts.
 #[expect(
     clippy::cast_precision_loss,
     reason = "ratios and pixels need no more than 52 bits"

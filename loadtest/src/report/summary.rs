@@ -103,37 +103,36 @@ fn counts(digest: &Digest, lines: &mut Vec<String>) {
     ));
 }
 
+fn spread_head(name: &str) -> String {
+    format!(
+        "  {name:<16} {:>11} {:>11} {:>11}  {:>9}",
+        "p50", "p99", "max", "n"
+    )
+}
+
+fn spread_row(name: &str, spread: Option<Spread>) -> String {
+    let Some(Spread { n, p50, p99, max }) = spread else {
+        return format!("    {name:<14} none");
+    };
+    let [p50, p99, max] = [p50, p99, max].map(duration);
+    format!(
+        "    {name:<14} {p50:>11} {p99:>11} {max:>11}  {:>9}",
+        grouped(n)
+    )
+}
+
 fn spreads(digest: &Digest, lines: &mut Vec<String>) {
-    let row = |name: &str, spread: Option<Spread>| {
-        spread.map_or_else(
-            || format!("    {name:<14} none"),
-            |Spread { n, p50, p99, max }| {
-                let [p50, p99, max] = [p50, p99, max].map(duration);
-                format!(
-                    "    {name:<14} {p50:>11} {p99:>11} {max:>11}  {:>9}",
-                    grouped(n)
-                )
-            },
-        )
-    };
-    let head = |name: &str| {
-        format!(
-            "  {name:<16} {:>11} {:>11} {:>11}  {:>9}",
-            "p50", "p99", "max", "n"
-        )
-    };
-    lines.push(head("lateness"));
-    lines.push(row("calm", digest.calm));
-    lines.push(row("disturbed", digest.disturbed));
+    lines.push(spread_head("lateness"));
+    lines.push(spread_row("calm", digest.calm));
+    lines.push(spread_row("disturbed", digest.disturbed));
     if !digest.redeliveries.is_empty() {
-        lines.push(head("redelivery"));
+        lines.push(spread_head("redelivery"));
     }
-    let of = |took: &Vec<Micros>| Spread::of(took);
     lines.extend(
         digest
             .redeliveries
             .iter()
-            .map(|(kind, took)| row(kind, of(took))),
+            .map(|(kind, took)| spread_row(kind, Spread::of(took))),
     );
 }
 
@@ -154,12 +153,16 @@ fn faults(digest: &Digest, lines: &mut Vec<String>) {
         Conclusion::Kept if n == 0 => "  bound            none: no fault was injected".to_owned(),
         Conclusion::Kept => {
             let bound = bound_of(n, false);
-            format!("  bound            {bound} violations per fault, with 95 % confidence (3/n, n = {})", grouped(n))
+            format!(
+                "  bound            {bound} violations per fault, \
+                with 95 % confidence (3/n, n = {})",
+                grouped(n)
+            )
         }
     });
 }
 
-/// A number and what it is made of, in as many lines as that takes.
+/// A number and its parts, in as many lines as needed.
 fn wrapped(head: &str, number: usize, parts: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = format!("{head}{}", grouped(number));

@@ -1,4 +1,4 @@
-//! What was seen around a violation.
+//! The events around a violation.
 
 use super::answer::Answer;
 use super::format::{Names, clock_exact, duration, hit, scope, short};
@@ -11,40 +11,40 @@ use uuid::Uuid;
 
 /// How far around the instants of the violation.
 const REACH: Micros = 10_000_000;
-/// So much of it is shown.
+/// Most events that are shown.
 const ITEMS_MAX: usize = 60;
-/// So many instants of one execution are looked around.
+/// Most instants of one execution whose surroundings are shown.
 const INSTANTS_MAX: usize = 40;
-/// So many deliveries are drawn.
+/// Most deliveries that are drawn.
 const DELIVERIES_MAX: usize = 100;
 
-/// One thing that was seen.
+/// One event of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     pub at: Micros,
     pub what: &'static str,
-    /// Of the execution that the violation names.
+    /// Whether the event belongs to the execution of the violation.
     pub own: bool,
     pub execution: Option<Uuid>,
     pub text: String,
 }
 
-/// What was seen around a violation.
+/// The events around a violation.
 pub struct Surroundings<'a> {
     /// The job as last asked for before.
     pub spec: Option<&'a JobSpec>,
-    /// By time.
+    /// Events in the order of time.
     pub items: Vec<Item>,
     /// How many more there were.
     pub left_out: usize,
-    /// Those of the job near by.
+    /// Deliveries of the job near the violation.
     pub deliveries: Vec<&'a Delivery>,
-    /// How many more of them are not drawn.
+    /// Number of further deliveries that are not drawn.
     pub not_drawn: usize,
     pub window: Window,
 }
 
-/// Picks it.
+/// Selects the events around a violation.
 pub fn surroundings<'a>(
     history: &'a History,
     names: &Names,
@@ -59,8 +59,10 @@ pub fn surroundings<'a>(
     items.extend(finder.stuck());
 
     let centre = finder.instants.first().copied().unwrap_or_default();
-    let distance = |item: &Item| item.at.saturating_sub(centre).saturating_abs();
-    items.sort_by_key(|item| (!item.own && item.what != "fault", distance(item)));
+    items.sort_by_key(|item| {
+        let distance = item.at.saturating_sub(centre).saturating_abs();
+        (!item.own && item.what != "fault", distance)
+    });
     let left_out = items.len().saturating_sub(ITEMS_MAX);
     items.truncate(ITEMS_MAX);
     items.sort_by_key(|item| item.at);
@@ -102,7 +104,7 @@ struct Finder<'a> {
     execution: Option<Uuid>,
     /// All executions of the job.
     executions: BTreeSet<Uuid>,
-    /// What is looked around, the fire time first.
+    /// The instants of interest, the fire time first.
     instants: Vec<Micros>,
 }
 
@@ -261,7 +263,7 @@ impl<'a> Finder<'a> {
             .filter(|call| call.job.is_some() && call.job == self.job)
     }
 
-    /// Those near by, and the last one before: it says what the job was then.
+    /// The calls near the instants, and the last one before: it shows the job's state.
     fn calls(&self) -> Vec<Item> {
         let from = self.window().from;
         let before = self
@@ -388,10 +390,9 @@ impl<'a> Finder<'a> {
     }
 
     fn stuck(&self) -> Vec<Item> {
-        let of_job = |id: Uuid| Some(id) == self.job || self.executions.contains(&id);
         let near = self.history.stuck.iter().filter(|stuck| {
-            self.owns(stuck.id)
-                || of_job(stuck.id) && (self.near(stuck.at) || self.instants.is_empty())
+            let is_of_job = Some(stuck.id) == self.job || self.executions.contains(&stuck.id);
+            self.owns(stuck.id) || is_of_job && (self.near(stuck.at) || self.instants.is_empty())
         });
         near.map(|stuck| self.item(stuck.at, "stuck", Some(stuck.id), stuck.rule.clone()))
             .collect()

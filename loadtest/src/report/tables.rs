@@ -1,4 +1,4 @@
-//! The page's tables.
+//! The tables of the page.
 
 use super::digest::Digest;
 use super::format::{bound_of, clock_exact, counted, duration, grouped, hit, scope, share_of};
@@ -6,7 +6,7 @@ use super::statistics::Spread;
 use crate::history::{Fault, Micros, NodeLife};
 use maud::{Markup, html};
 
-/// So many rows of faults and of nodes.
+/// Most rows of faults and of nodes.
 const ROWS_MAX: usize = 1_000;
 
 /// A table that scrolls in itself when it is too wide; the first cell of a row is its head.
@@ -27,11 +27,13 @@ fn table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> Markup {
                 }
             }
         }
-        @if rows.len() > ROWS_MAX { p.more { "And " (counted(rows.len() - ROWS_MAX, "row")) " more." } }
+        @if rows.len() > ROWS_MAX {
+            p.more { "And " (counted(rows.len() - ROWS_MAX, "row")) " more." }
+        }
     }
 }
 
-/// What was measured, against its targets.
+/// Figures with their targets.
 pub fn figures(digest: &Digest) -> Markup {
     if digest.run.figures.is_empty() {
         return html! {};
@@ -52,12 +54,13 @@ pub fn figures(digest: &Digest) -> Markup {
     html! {
         section {
             h2 { "Figures" }
-            (table("Figures and their targets", &["Figure", "Measured", "Target", "Met"], &rows.collect::<Vec<_>>()))
+            (table("Figures and their targets", &["Figure", "Measured", "Target", "Met"],
+                &rows.collect::<Vec<_>>()))
         }
     }
 }
 
-/// Violations by rule.
+/// Number of violations by rule.
 pub fn rules(digest: &Digest) -> Markup {
     let rows: Vec<_> = digest
         .rules
@@ -75,7 +78,7 @@ fn spread(name: &str, spread: Option<Spread>) -> Vec<String> {
     [vec![name.to_owned()], cells.to_vec()].concat()
 }
 
-/// Quantiles of lateness.
+/// Quantiles of lateness, calm and disturbed.
 pub fn lateness(digest: &Digest) -> Markup {
     let rows = [
         spread("calm", digest.calm),
@@ -102,7 +105,7 @@ pub fn redeliveries(digest: &Digest) -> Markup {
     )
 }
 
-/// What was checked.
+/// Numbers of checked items.
 pub fn counts(digest: &Digest) -> Markup {
     let counts = &digest.analysis.counts;
     let soft = if digest.lenient() {
@@ -157,11 +160,14 @@ pub fn counts(digest: &Digest) -> Markup {
     ]);
     let rows: Vec<_> = rows.into_iter().map(Vec::from).collect();
     html! {
-        section { h2 { "Counts" } (table("What was seen and checked", &["Count", "Number"], &rows)) }
+        section {
+            h2 { "Counts" }
+            (table("What was seen and checked", &["Count", "Number"], &rows))
+        }
     }
 }
 
-/// Faults by kind with their bounds, then each.
+/// Faults by kind with their bounds, then each fault.
 pub fn faults(digest: &Digest) -> Markup {
     let broken = !digest.bounded();
     let n = digest.history.faults.len();
@@ -196,16 +202,19 @@ pub fn faults(digest: &Digest) -> Markup {
             } @else {
                 (table("Faults by kind", &["Kind", "n", "Violations per fault"], &kinds))
                 p.more {
-                    "Without a violation in n faults, fewer than 3/n of such faults cause one, with 95 % confidence."
-                    @if broken { " It does not hold here: there are violations, or the run was inconclusive." }
+                    "Without a violation in n faults, fewer than 3/n of such faults cause one, \
+                     with 95 % confidence."
+                    @if broken { " It does not hold here: there are violations, \
+                        or the run was inconclusive." }
                 }
-                (table("Each fault", &["Kind", "Hits", "Nodes", "Since start", "Lasted"], &each.collect::<Vec<_>>()))
+                (table("Each fault", &["Kind", "Hits", "Nodes", "Since start", "Lasted"],
+                    &each.collect::<Vec<_>>()))
             }
         }
     }
 }
 
-/// Node lifetimes.
+/// The lifetimes of nodes.
 pub fn nodes(digest: &Digest) -> Markup {
     let since = |at: Micros| clock_exact(at.saturating_sub(digest.history.began));
     let each = digest.history.nodes.iter().map(|life: &NodeLife| {
@@ -224,7 +233,8 @@ pub fn nodes(digest: &Digest) -> Markup {
             @if digest.history.nodes.is_empty() {
                 p { "None joined." }
             } @else {
-                (table("Node lifetimes", &["Name", "Id", "State", "Started", "Ended", "By"], &each.collect::<Vec<_>>()))
+                (table("Node lifetimes", &["Name", "Id", "State", "Started", "Ended", "By"],
+                    &each.collect::<Vec<_>>()))
             }
         }
     }

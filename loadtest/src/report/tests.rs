@@ -64,7 +64,7 @@ fn node(number: u64, started: Micros, ended: Option<Micros>) -> NodeLife {
     }
 }
 
-/// A run of five minutes and four nodes, one of which dies and one of which is its successor.
+/// A run of five minutes and four nodes: one node dies, another one is its successor.
 fn synthetic(deliveries: u64, job: &str) -> History {
     let nodes = vec![
         node(1, -2, Some(91)),
@@ -262,7 +262,7 @@ fn is_balanced(page: &str) -> bool {
     open.is_empty()
 }
 
-/// Whether a browser would ask nobody for anything.
+/// Whether a browser would send no request.
 fn loads_nothing(page: &str) -> bool {
     let loads = [
         "<script", "<link", "<img", "<iframe", " src=", "href=", "@import", "url(http", "url(\"",

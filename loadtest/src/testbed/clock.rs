@@ -1,6 +1,7 @@
-//! Another time for a process and its children (libfaketime): of a node alone, or of everybody.
+//! A wrong clock for a process and its children (libfaketime): for one node, or for the whole
+//! drill.
 //!
-//! Monotonic clocks are never touched: what waits for so long waits for so long.
+//! Monotonic clocks are never touched: waits keep their length.
 
 use super::now;
 use chrono::{DateTime, Utc};
@@ -18,13 +19,12 @@ const PRELOAD: &str = "LD_PRELOAD";
 const SHIFT: &str = "FAKETIME";
 const REAL_MONOTONIC: &str = "FAKETIME_DONT_FAKE_MONOTONIC";
 
-/// The library, if it is installed.
+/// Path of the library, if it is installed.
 pub fn library() -> Option<&'static str> {
     LIBRARIES.into_iter().find(|path| Path::new(path).exists())
 }
 
-/// Lets the process read a clock that is wrong by as many seconds as the file says, which may
-/// change.
+/// Shifts the clock of a process by the seconds in a file, which may change.
 pub fn by_file(command: &mut Command, library: &str, file: &Path) {
     command
         .env(PRELOAD, library)
@@ -33,7 +33,7 @@ pub fn by_file(command: &mut Command, library: &str, file: &Path) {
     command.env(REAL_MONOTONIC, "1");
 }
 
-/// Lets it be that time when the process begins.
+/// Sets the clock of a process to an instant at its start.
 pub fn begin_at(command: &mut Command, library: &str, begin: DateTime<Utc>) {
     let shift = begin.timestamp() - now() / crate::job::SECOND;
     command
@@ -42,8 +42,8 @@ pub fn begin_at(command: &mut Command, library: &str, begin: DateTime<Utc>) {
         .env(REAL_MONOTONIC, "1");
 }
 
-/// What makes it another time for this process, if it is one; for children that get nothing else of
-/// its environment.
+/// The variables of a shifted clock in this process, if any; for children without the rest of its
+/// environment.
 pub fn of_this_process() -> Vec<(&'static str, OsString)> {
     let variables = [PRELOAD, SHIFT, REAL_MONOTONIC].into_iter();
     let found: Vec<_> = variables

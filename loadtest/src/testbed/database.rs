@@ -1,4 +1,4 @@
-//! The truth as the database tells it: read at the end, audited all the time.
+//! The truth of the database: read at the end, audited all the time.
 
 use super::now;
 use crate::history::{Micros, NodeLife, Row, Stuck, Transition};
@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// Every status that an execution takes, written down by the database itself.
+/// Records every status of every execution, by a trigger of the database.
 const HISTORY: &str = "
 create schema drill;
-create table drill.history (seq bigserial primary key, execution uuid not null, attempt integer not null,
+create table drill.history (seq bigserial primary key, execution uuid not null,
+    attempt integer not null,
     status text not null, at timestamptz not null default clock_timestamp());
 create function drill.note() returns trigger language plpgsql as $$
 begin
@@ -20,8 +21,8 @@ end $$;
 create trigger drill_note after insert or update of status, attempt on job_execution_log
     for each row execute function drill.note();";
 
-/// States that nothing would ever move on. Each is one statement, so that it
-/// sees one instant: no transaction of the protocol ends in such a state.
+/// States without a way out. Each query is one statement and sees one instant: no transaction of
+/// the protocol ends in such a state.
 const AUDITS: [(&str, &str); 7] = [
     (
         "RUNNING on a node that is gone",
@@ -36,37 +37,44 @@ const AUDITS: [(&str, &str); 7] = [
     (
         "a trigger long overdue",
         "select t.id from job_trigger t join job_definition j on j.id = t.job_id
-         where t.due_at < clock_timestamp() - interval '20 s' and j.status = 'ACTIVE' and j.name <> 'backlog'",
+         where t.due_at < clock_timestamp() - interval '20 s' and j.status = 'ACTIVE'
+         and j.name <> 'backlog'",
     ),
     (
         "an ACTIVE job that will never fire",
         "select j.id from job_definition j
          where j.status = 'ACTIVE' and j.schedule_type <> 'ONCE'
-           and coalesce((j.policies ->> 'endAt')::timestamptz > clock_timestamp(), true) and not exists (
-             select from job_trigger t where t.id = j.id and (t.due_at is not null or t.awaits is not null))",
+           and coalesce((j.policies ->> 'endAt')::timestamptz > clock_timestamp(), true)
+           and not exists (
+             select from job_trigger t
+             where t.id = j.id and (t.due_at is not null or t.awaits is not null))",
     ),
     (
         "a fixed delay that awaits what has ended",
-        "select t.id from job_trigger t join job_execution_log l on l.id = t.awaits where l.finished_at is not null",
+        "select t.id from job_trigger t join job_execution_log l on l.id = t.awaits \
+         where l.finished_at is not null",
     ),
     (
         "a buffered fire time behind nothing",
-        // What is buffered waits out a pause.
-        "select t.id from job_trigger t join job_definition j on j.id = t.job_id and j.status = 'ACTIVE'
+        // A buffered fire waits for the end of a pause.
+        "select t.id from job_trigger t join job_definition j on j.id = t.job_id
+            and j.status = 'ACTIVE'
          where t.kind = 'BUFFERED' and t.due_at is null and not exists (
-             select from job_execution_log l where l.job_id = t.job_id and l.status in ('RUNNING', 'RETRYING'))",
+             select from job_execution_log l where l.job_id = t.job_id and 
+               l.status in ('RUNNING', 'RETRYING'))",
     ),
     (
         "COALESCED into an execution that is not there",
-        // It may still be buffered.
+        // The execution may still be buffered.
         "select l.id from job_execution_log l
-         where l.coalesced_into is not null and not exists (select from job_execution_log i where i.id = l.coalesced_into)
+         where l.coalesced_into is not null and not exists (
+             select from job_execution_log i where i.id = l.coalesced_into)
            and not exists (select from job_trigger t where t.id = l.coalesced_into)",
     ),
 ];
 
-/// How long a state must last to be called stuck: a repair may be at it, which
-/// nodes of drills do every 5 s.
+/// How long a state must last to count as stuck: a repair may be about to end it, which nodes of
+/// drills do every 5 s.
 const STUCK_AFTER: Micros = 15 * crate::job::SECOND;
 
 /// Lets the database record every transition of an execution.
@@ -74,11 +82,11 @@ pub async fn record_transitions(sql: &Client) -> Result<(), tokio_postgres::Erro
     sql.batch_execute(HISTORY).await
 }
 
-/// Looks for states that nothing moves on.
+/// Finds states without a way out.
 #[derive(Default)]
 pub struct Auditor {
     since: HashMap<(&'static str, Uuid), Micros>,
-    /// What has lasted too long.
+    /// States that have lasted too long.
     pub stuck: Vec<Stuck>,
 }
 
@@ -106,11 +114,13 @@ impl Auditor {
     }
 }
 
-/// `job_execution_log`.
+/// The rows of `job_execution_log`.
 pub async fn rows(sql: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
     let statement =
-        "select id, job_id, kind, fire_time, due_time, status, reason, attempt, recoveries, node_id, started_at,
-        finished_at, through_fire_time, occurrences, coalesced_into, repeats from job_execution_log order by id";
+        "select id, job_id, kind, fire_time, due_time, status, reason, attempt, recoveries,
+            node_id, started_at, finished_at, through_fire_time, occurrences, coalesced_into,
+            repeats
+        from job_execution_log order by id";
     let rows = sql.query(statement, &[]).await?;
     let read = |row: &tokio_postgres::Row| Row {
         execution: row.get("id"),
@@ -133,7 +143,7 @@ pub async fn rows(sql: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
     Ok(rows.iter().map(read).collect())
 }
 
-/// The transitions that [`record_transitions`] asked for.
+/// The transitions that [`record_transitions`] recorded.
 pub async fn transitions(sql: &Client) -> Result<Vec<Transition>, tokio_postgres::Error> {
     let rows = sql
         .query(
@@ -150,9 +160,10 @@ pub async fn transitions(sql: &Client) -> Result<Vec<Transition>, tokio_postgres
     Ok(rows.iter().map(read).collect())
 }
 
-/// Every node lifetime.
+/// All lifetimes of nodes.
 pub async fn nodes(sql: &Client) -> Result<Vec<NodeLife>, tokio_postgres::Error> {
-    let statement = "select id, name, state, started_at, ended_at, ended_by from cluster_node order by started_at";
+    let statement = "select id, name, state, started_at, ended_at, ended_by from cluster_node \
+        order by started_at";
     let rows = sql.query(statement, &[]).await?;
     let read = |row: &tokio_postgres::Row| NodeLife {
         id: row.get(0),

@@ -21,9 +21,9 @@ pub struct Http {
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// Nobody listened: nobody can have heard.
+    /// No process listened: the request had no effect.
     NotConnected,
-    /// Anything else: it may have been heard.
+    /// Any other error: the request may have had an effect.
     Unknown,
 }
 
@@ -50,7 +50,7 @@ impl Http {
         self.post_text(url, body.to_string(), longest).await
     }
 
-    /// Posts what may be no JSON, as if it were.
+    /// Posts a body as JSON that may be none.
     pub async fn post_text(
         &self,
         url: &str,
@@ -67,7 +67,7 @@ impl Http {
         self.send(request, longest).await
     }
 
-    /// Gets a page; its status and, if it is JSON, its content.
+    /// Gets a page; returns its status and, if the page is JSON, its content.
     pub async fn get(&self, url: &str, longest: Duration) -> Result<(StatusCode, Value), NoAnswer> {
         let request = Request::builder()
             .uri(url)

@@ -1,5 +1,5 @@
-//! A history on disk: JSON lines, each written before what it speaks of goes on,
-//! so that a crash of the harness loses nothing that it has seen.
+//! A history on disk: JSON lines, each written before the recorded action continues, so that a
+//! crash of the harness loses nothing.
 
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
@@ -24,8 +24,8 @@ impl Journal {
         })
     }
 
-    /// Appends a line. A journal that cannot be written ends the drill: a drill
-    /// without a history proves nothing.
+    /// Appends a line. A journal that cannot be written ends the drill: a drill without a history
+    /// proves nothing.
     ///
     /// # Panics
     /// When the disk is full or gone.

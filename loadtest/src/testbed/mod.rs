@@ -1,5 +1,5 @@
-//! What a drill is done to: PostgreSQL servers, node processes, the wires
-//! between them, and the target of the jobs. All of it is real; nothing here checks.
+//! The testbed: PostgreSQL servers, node processes, the wires between them, and the target of the
+//! jobs. All are real; nothing here checks.
 
 pub mod clock;
 pub mod database;

@@ -1,6 +1,6 @@
-//! Machines of their own on one machine: a network namespace for each node,
-//! joined by a bridge. For root alone, and only with `ip` (iproute2); cuts that
-//! leave no trace need nothing else, those by rule need `nft`.
+//! Separate machines on one machine: a network namespace for each node, joined by a bridge. For
+//! root alone, and only with `ip` (iproute2); cuts without a trace need nothing else, filters need
+//! `nft`.
 
 use anyhow::{Context, ensure};
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,7 +23,7 @@ pub struct Namespace {
     ip: IpAddr,
 }
 
-/// Why this machine cannot have namespaces, if it cannot.
+/// Why the machine cannot have namespaces; none if it can.
 pub async fn missing() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
         return Some("network namespaces are for root");
@@ -62,7 +62,7 @@ impl Bridge {
         Ok(bridge)
     }
 
-    /// The address of the harness on it.
+    /// The address of the harness on the bridge.
     pub fn ip(&self) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(10, 213, self.subnet, 1))
     }
@@ -100,12 +100,12 @@ impl Bridge {
 }
 
 impl Namespace {
-    /// Its address on the bridge.
+    /// The address of the namespace on the bridge.
     pub fn ip(&self) -> IpAddr {
         self.ip
     }
 
-    /// A command that runs `program` in it.
+    /// A command that runs `program` in the namespace.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("ip");
         // `ip netns exec` becomes the program: signals reach it.
@@ -118,16 +118,17 @@ impl Namespace {
         ip(&["link", "set", &self.port, "nomaster"]).await
     }
 
-    /// Plugs it in again.
+    /// Plugs the cable in again.
     pub async fn join(&self) -> Result<(), anyhow::Error> {
         ip(&["link", "set", &self.port, "master", &self.bridge]).await
     }
 
-    /// Drops what this namespace gets from a port of the bridge's address, or loses a
-    /// share of it: a filter of nft, e.g. `tcp sport 5432 drop`.
+    /// Drops packets to this namespace from a port of the bridge's address, or a share of them: a
+    /// filter of nft, e.g. `tcp sport 5432 drop`.
     pub async fn filter(&self, rule: &str) -> Result<(), anyhow::Error> {
         let script = format!(
-            "table inet drill {{\n chain input {{\n  type filter hook input priority 0\n  {rule}\n }}\n}}\n"
+            "table inet drill {{\n chain input {{\n  type filter hook input priority 0\n \
+             {rule}\n }}\n}}\n"
         );
         let file = std::env::temp_dir().join(format!("{}.nft", self.name));
         std::fs::write(&file, script)?;
@@ -136,7 +137,7 @@ impl Namespace {
         loaded
     }
 
-    /// Removes the filter.
+    /// Removes the filter again.
     pub async fn unfilter(&self) -> Result<(), anyhow::Error> {
         self.nft(&["delete", "table", "inet", "drill"]).await
     }
@@ -176,7 +177,7 @@ async fn ip(arguments: &[&str]) -> Result<(), anyhow::Error> {
 }
 
 fn ip_now(arguments: &[&str]) {
-    // What is gone already needs no removal.
+    // A bridge that is already gone needs no removal.
     let _ = std::process::Command::new("ip")
         .args(arguments)
         .stdout(Stdio::null())

@@ -1,8 +1,8 @@
 //! Node processes: `horolog serve`, each with wires of its own to the servers.
 //!
-//! A slot is a place for a node; each process in it is a new life with a name
-//! that no other ever has. Whoever does something to a node holds its slot, so
-//! that two faults never meet on one process unless a drill wants it.
+//! A slot is a place for a node; each process in a slot is a new life with a unique name. A fault
+//! holds the slot of its node, so that two faults never meet on one process unless a drill is about
+//! that.
 
 use super::http::Http;
 use super::network::Namespace;
@@ -24,16 +24,16 @@ const READY_MAX: Duration = Duration::from_mins(1);
 /// How long a node may take to leave.
 const LEAVE_MAX: Duration = Duration::from_mins(1);
 
-/// What all nodes of a drill have in common.
+/// Settings of all nodes of a drill.
 #[derive(Debug, Clone)]
 pub struct NodeSettings {
-    /// The program.
+    /// Path of the program.
     pub program: PathBuf,
     /// More flags of `serve`.
     pub flags: Vec<String>,
     /// The safeguard that is switched off, if any (feature `drill-bugs`).
     pub bug: Option<String>,
-    /// Where logs go.
+    /// Directory of the logs.
     pub directory: PathBuf,
 }
 
@@ -49,7 +49,7 @@ pub struct Slot {
     process: Option<Process>,
 }
 
-/// A life.
+/// One life of a node.
 struct Process {
     name: String,
     address: SocketAddr,
@@ -99,8 +99,7 @@ impl Slot {
         }
     }
 
-    /// Lets the nodes of this place live in a network namespace, straight on the wire to
-    /// the servers.
+    /// Moves the nodes of the slot to a network namespace, directly on the wire to the servers.
     pub fn move_to(
         &mut self,
         namespace: Namespace,
@@ -116,12 +115,12 @@ impl Slot {
         Ok(())
     }
 
-    /// The namespace of this place, if it has one.
+    /// The namespace of the slot, if any.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.namespace.as_ref()
     }
 
-    /// Gives the lives to come a wall clock of their own, right as yet.
+    /// Gives later lives a wall clock of their own, correct at first.
     pub fn fake_clock(&mut self) -> Result<(), anyhow::Error> {
         ensure!(
             clock::library().is_some(),
@@ -136,7 +135,7 @@ impl Slot {
         Ok(())
     }
 
-    /// Sets the wall clock of this place wrong by so many seconds, at once.
+    /// Shifts the wall clock of the slot by seconds, at once.
     pub fn skew(&self, seconds: i64) -> Result<(), anyhow::Error> {
         let file = self
             .clock
@@ -146,7 +145,7 @@ impl Slot {
         Ok(())
     }
 
-    /// Starts a new life. It is not waited for: see [`Slot::ready`].
+    /// Starts a new life without a wait: see [`Slot::ready`].
     pub fn start(&mut self) -> Result<(), anyhow::Error> {
         ensure!(self.process.is_none(), "node {} lives already", self.number);
         self.lives += 1;
@@ -199,7 +198,7 @@ impl Slot {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
-            // Ctrl-C goes to the harness alone, which stops its nodes itself.
+            // Ctrl-C is for the harness alone, which stops its nodes.
             .process_group(0)
             .kill_on_drop(true);
         if let Some(bug) = &self.settings.bug {
@@ -215,22 +214,22 @@ impl Slot {
         self.settings.directory.join(format!("{name}.log"))
     }
 
-    /// The name of the life in this place.
+    /// The name of the life in the slot.
     pub fn name(&self) -> Option<&str> {
         self.process.as_ref().map(|process| process.name.as_str())
     }
 
-    /// Where its API is.
+    /// Address of the node's API.
     pub fn address(&self) -> Option<SocketAddr> {
         self.process.as_ref().map(|process| process.address)
     }
 
-    /// The process id of the life in this place.
+    /// The process id of the life in the slot.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(|process| process.child.id())
     }
 
-    /// Whether a process of this place lives, as far as is known.
+    /// Whether a process of the slot lives, as far as is known.
     pub fn lives(&mut self) -> bool {
         match &mut self.process {
             Some(process) => matches!(process.child.try_wait(), Ok(None)),
@@ -238,9 +237,9 @@ impl Slot {
         }
     }
 
-    /// Waits until it leases.
+    /// Waits until the node leases.
     pub async fn ready(&mut self, http: &Http) -> Result<(), anyhow::Error> {
-        let address = self.address().context("nobody lives there")?;
+        let address = self.address().context("no node runs in this slot")?;
         let log = self.log(self.name().unwrap_or_default());
         let mut last = String::new();
         let waited = tokio::time::timeout(READY_MAX, async {
@@ -268,19 +267,19 @@ impl Slot {
         })?
     }
 
-    /// Sends a signal to the life in this place, if there is one.
+    /// Sends a signal to the life in the slot, if there is one.
     pub fn signal(&self, signal: Signal) -> Result<(), anyhow::Error> {
         let id = self
             .process
             .as_ref()
             .and_then(|process| process.child.id())
-            .context("nobody lives there")?;
+            .context("no node runs in this slot")?;
         let pid = Pid::from_raw(id.cast_signed()).context("no process id")?;
         kill_process(pid, signal).context("the process has ended")?;
         Ok(())
     }
 
-    /// Kills the life like a crash; when that was done.
+    /// Kills the life like a crash; returns the instant.
     pub async fn kill(&mut self) -> Result<Micros, anyhow::Error> {
         self.signal(Signal::KILL)?;
         let killed = now();
@@ -288,7 +287,7 @@ impl Slot {
         Ok(killed)
     }
 
-    /// Asks the life to leave, and waits until it has.
+    /// Asks the life to leave, and waits for its end.
     pub async fn stop(&mut self) -> Result<ExitStatus, anyhow::Error> {
         self.signal(Signal::TERM)?;
         let status = self.ended(LEAVE_MAX).await?;
@@ -301,7 +300,7 @@ impl Slot {
 
     /// Waits for the end of the life.
     pub async fn ended(&mut self, longest: Duration) -> Result<ExitStatus, anyhow::Error> {
-        let process = self.process.as_mut().context("nobody lives there")?;
+        let process = self.process.as_mut().context("no node runs in this slot")?;
         let name = process.name.clone();
         let status = tokio::time::timeout(longest, process.child.wait()).await;
         let status = status.with_context(|| format!("{name} did not end within {longest:?}"))??;

@@ -1,5 +1,5 @@
-//! Somebody who uses the API: each call is written down with when it was made,
-//! when it was answered, and whether it is known to have happened.
+//! A user of the API: each call is recorded with the instants of its request and its answer, and
+//! whether it is known to have happened.
 
 use super::http::{Http, NoAnswer};
 use super::journal::Journal;
@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A call that has no answer by then never gets one.
+/// Time limit of a call; no answer comes later.
 const CALL_MAX: Duration = Duration::from_secs(5);
 
-/// Fields that every command on a job answers with.
+/// Fields that every command on a job returns.
 const FIELDS: &str = "id status version nextFireTime";
 
 /// The operator. Calls on one job are made one after the other.
@@ -34,14 +34,14 @@ struct State {
     jobs: BTreeMap<Uuid, Arc<tokio::sync::Mutex<JobState>>>,
 }
 
-/// What the operator believes of a job.
+/// The operator's belief about a job.
 #[derive(Debug, Clone)]
 pub struct JobState {
-    /// Its definition, as last asked for with success.
+    /// The definition, by the last successful call.
     pub spec: JobSpec,
     /// False once a deletion was asked for.
     pub deletable: bool,
-    /// A fire time that the API named, last.
+    /// The last fire time that the API named.
     pub named: Option<Micros>,
 }
 
@@ -72,7 +72,7 @@ impl Operator {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Creates a job at a node; its id, when it is known to exist.
+    /// Creates a job at a node; returns its id, when it is known to exist.
     pub async fn create(&self, node: SocketAddr, spec: &JobSpec) -> Option<Uuid> {
         let start_at = start_at(spec);
         let query = format!(
@@ -104,7 +104,7 @@ impl Operator {
         id
     }
 
-    /// Pauses, resumes, deletes or runs a job; nothing while another call on it is under way.
+    /// Pauses, resumes, deletes or runs a job; does nothing during another call on the job.
     pub async fn command(&self, node: SocketAddr, id: Uuid, operation: Operation) {
         let Some(job) = self.state().jobs.get(&id).cloned() else {
             return;
@@ -152,8 +152,8 @@ impl Operator {
         self.note(call);
     }
 
-    /// Cancels all that these jobs have in flight, in one call; nothing of a job on which another
-    /// call is under way.
+    /// Cancels all executions of these jobs in flight, in one call; leaves out jobs with another
+    /// call in progress.
     pub async fn cancel(&self, node: SocketAddr, ids: &[Uuid]) {
         let known: Vec<_> = ids
             .iter()
@@ -167,11 +167,12 @@ impl Operator {
         if ids.is_empty() {
             return;
         }
-        let query = "mutation($ids: [ID!]!) { cancelExecutions(jobs: {ids: $ids}) { matched cancelled more } }";
+        let query = "mutation($ids: [ID!]!) { cancelExecutions(jobs: {ids: $ids}) { \
+            matched cancelled more } }";
         let (call, answer) = self
             .call(node, None, Operation::Cancel, query, json!({"ids": ids}))
             .await;
-        // What a node held at every try is left, and what was too much.
+        // Executions that a node held at every try are left, and those beyond the limit.
         let is_whole = answer["matched"] == answer["cancelled"] && answer["more"] == false;
         let outcome = if call.outcome == CallOutcome::Done && !is_whole {
             CallOutcome::Unknown
@@ -187,9 +188,10 @@ impl Operator {
         }
     }
 
-    /// Some of a job's newest executions that have ended.
+    /// Some of a job's newest ended executions.
     async fn ended(&self, node: SocketAddr, id: Uuid) -> Vec<Uuid> {
-        let query = "query($id: ID!) { executionsPage(first: 5, filter: {jobId: $id, status: [\"SUCCESS\", \"FAILED\", \"LOST\", \"CANCELLED\"]}) { nodes { id } } }";
+        let query = "query($id: ID!) { executionsPage(first: 5, filter: {jobId: $id, \
+            status: [\"SUCCESS\", \"FAILED\", \"LOST\", \"CANCELLED\"]}) { nodes { id } } }";
         let query = json!({"query": query, "variables": {"id": id}});
         let asked = self
             .http
@@ -239,14 +241,15 @@ impl Operator {
         self.note(call);
     }
 
-    /// What the operator believes of a job, unless a call on it is under way.
+    /// The operator's belief about a job, unless a call on the job is in progress.
     pub fn believed(&self, id: Uuid) -> Option<JobState> {
         let job = self.state().jobs.get(&id).cloned()?;
         job.try_lock().ok().map(|job| job.clone())
     }
 
     async fn version(&self, node: SocketAddr, id: Uuid) -> Option<i64> {
-        let query = json!({"query": "query($id: ID!) { job(id: $id) { version } }", "variables": {"id": id}});
+        let query = json!({"query": "query($id: ID!) { job(id: $id) { version } }",
+            "variables": {"id": id}});
         let (_, answer) = self
             .http
             .post(&format!("http://{node}/graphql"), &query, CALL_MAX)
@@ -260,7 +263,7 @@ impl Operator {
         self.state().calls.push(call);
     }
 
-    /// The call, and what its field answered.
+    /// Records a call, and the answer of its field.
     async fn call(
         &self,
         node: SocketAddr,
@@ -308,16 +311,18 @@ impl Operator {
         )
     }
 
-    /// The input of a job, as the API wants it.
+    /// The input of a job for the API.
     fn input(&self, spec: &JobSpec, start_at: Option<Micros>) -> Value {
         let target =
             json!({"http": {"url": sink::url(&self.sink, &spec.target), "timeoutSeconds": 120}});
-        let retry = json!({"maxAttempts": spec.max_attempts, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1});
+        let retry = json!({"maxAttempts": spec.max_attempts, "initialBackoffSeconds": 1,
+            "maxBackoffSeconds": 1});
         let mut input = json!({
             "name": spec.name, "target": target, "misfirePolicy": spec.misfire,
-            "misfireGraceSeconds": spec.misfire_grace_seconds, "overlapPolicy": spec.overlap, "recovery": spec.recovery,
-            "maxRecoveries": spec.max_recoveries, "retry": retry, "timeoutSeconds": spec.timeout_seconds,
-            "jitterSeconds": spec.jitter_seconds, "endAt": spec.end_at.map(rfc3339), "maxRuns": spec.max_runs,
+            "misfireGraceSeconds": spec.misfire_grace_seconds, "overlapPolicy": spec.overlap,
+            "recovery": spec.recovery, "maxRecoveries": spec.max_recoveries, "retry": retry,
+            "timeoutSeconds": spec.timeout_seconds, "jitterSeconds": spec.jitter_seconds,
+            "endAt": spec.end_at.map(rfc3339), "maxRuns": spec.max_runs,
         });
         let schedule = match &spec.schedule {
             Schedule::Cron { expression, zone } => {

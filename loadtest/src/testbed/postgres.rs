@@ -1,5 +1,5 @@
-//! PostgreSQL servers of a drill's own: durable settings, on loopback, with a
-//! password that nobody else knows; killed, restarted, promoted like real ones.
+//! PostgreSQL servers of a drill: durable settings, on loopback, with a random password; killed,
+//! restarted and promoted like real ones.
 
 use super::{clock, now};
 use crate::history::Micros;
@@ -16,32 +16,32 @@ use tokio_postgres::{Client, NoTls};
 /// How long a server may take to accept connections, after a crash too.
 const ACCEPT_MAX: Duration = Duration::from_mins(1);
 
-/// The database that the nodes use.
+/// The database of the nodes.
 const DATABASE: &str = "horolog";
 
-/// Whom server processes run as: PostgreSQL refuses root.
+/// The user of server processes: PostgreSQL refuses root.
 #[derive(Debug, Clone, Copy)]
 struct Account {
     uid: u32,
     gid: u32,
 }
 
-/// A server. Dropping it kills it.
+/// A server. Dropping it kills the server.
 pub struct Postgres {
     binaries: PathBuf,
     account: Option<Account>,
     data: PathBuf,
     log: PathBuf,
     password: String,
-    /// Says how wrong its clock is, if it has one of its own.
+    /// The file with the error of the server's clock, if it has a clock of its own.
     clock: Option<PathBuf>,
-    /// Where it listens.
+    /// Address of the server.
     pub address: SocketAddr,
 }
 
 impl Postgres {
-    /// Makes a database cluster in `directory`, and starts it. `data` places the
-    /// files elsewhere (a small disk).
+    /// Makes a database cluster in `directory`, and starts the server. `data` places the files
+    /// elsewhere (a small disk).
     pub async fn create(
         directory: &Path,
         ip: IpAddr,
@@ -81,7 +81,8 @@ impl Postgres {
             )
             .await?;
         server.configure(
-            "max_connections = 150\nmax_prepared_transactions = 0\nwal_level = replica\nmax_wal_senders = 5\n",
+            "max_connections = 150\nmax_prepared_transactions = 0\n\
+             wal_level = replica\nmax_wal_senders = 5\n",
         )?;
         if !ip.is_loopback() {
             let hba = server.data.join("pg_hba.conf");
@@ -97,7 +98,7 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Gives it a wall clock of its own, right as yet; it begins again for that.
+    /// Gives the server a wall clock of its own, correct at first; restarts the server.
     pub async fn fake_clock(&mut self) -> Result<(), anyhow::Error> {
         ensure!(
             clock::library().is_some(),
@@ -111,13 +112,13 @@ impl Postgres {
         Ok(())
     }
 
-    /// Sets its wall clock wrong by so many seconds, at once.
+    /// Shifts the server's wall clock by seconds, at once.
     pub fn skew(&self, seconds: i64) -> Result<(), anyhow::Error> {
         let file = self
             .clock
             .as_ref()
             .context("the database of this drill has no clock of its own")?;
-        // Whole, or a process might read half of it.
+        // By a rename, or a process might read half of the file.
         let new = file.with_extension("new");
         std::fs::write(&new, format!("{seconds:+}"))?;
         std::fs::rename(new, file)?;
@@ -143,7 +144,8 @@ impl Postgres {
         Ok(standby)
     }
 
-    /// Becomes a standby of `primary`, with nothing left of what it was. It must not run.
+    /// Turns the server into a standby of `primary`, with none of its former data. The server must
+    /// be down.
     pub async fn follow(&self, primary: &Self) -> Result<(), anyhow::Error> {
         std::fs::remove_dir_all(&self.data)?;
         self.copy_of(primary).await?;
@@ -186,9 +188,9 @@ impl Postgres {
         Ok(())
     }
 
-    /// Starts it, and waits until it accepts connections; since when it does.
+    /// Starts the server, and waits until it accepts connections; returns that instant.
     pub async fn start(&self) -> Result<Micros, anyhow::Error> {
-        // What a killed server left behind names a process that is gone.
+        // The lock file of a killed server names a process that is gone.
         let _ = std::fs::remove_file(self.data.join("postmaster.pid"));
         let options = format!(
             "-c listen_addresses={} -c port={} -c unix_socket_directories=''",
@@ -213,7 +215,7 @@ impl Postgres {
         self.accepts().await
     }
 
-    /// Waits until it accepts connections; since when it does.
+    /// Waits until the server accepts connections; returns that instant.
     pub async fn accepts(&self) -> Result<Micros, anyhow::Error> {
         let waited = tokio::time::timeout(ACCEPT_MAX, async {
             while self.sql_in("postgres").await.is_err() {
@@ -229,16 +231,16 @@ impl Postgres {
         Ok(now())
     }
 
-    /// Stops it: `fast` breaks sessions off, `immediate` is a crash.
+    /// Stops the server: `fast` breaks sessions off, `immediate` is a crash.
     pub async fn stop(&self, mode: &str) -> Result<(), anyhow::Error> {
         self.run("pg_ctl", &["stop", "-w", "-D", &self.data(), "-m", mode])
             .await
     }
 
-    /// Kills it like a power cut. The postmaster's children see that it has gone.
+    /// Kills the server like a power cut. The postmaster's children notice its end.
     pub async fn kill(&self) -> Result<(), anyhow::Error> {
         kill_process(self.postmaster()?, Signal::KILL)?;
-        // A child that still runs would keep the shared memory, and with it the next start.
+        // A child that still runs would keep the shared memory, and the next start would fail.
         let waited = tokio::time::timeout(ACCEPT_MAX, async {
             while self.sql_in("postgres").await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -257,7 +259,7 @@ impl Postgres {
         kill_process(postmaster, signal)?;
         for entry in processes.flatten() {
             let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            // After the name, which may hold anything: state, then parent.
+            // Behind the name, which may hold any character: state, then parent.
             let parent = stat
                 .rsplit_once(") ")
                 .and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
@@ -268,7 +270,7 @@ impl Postgres {
                 .ok()
                 .and_then(Pid::from_raw);
             if let (Some(pid), true) = (pid, parent.and_then(Pid::from_raw) == Some(postmaster)) {
-                // It may have ended meanwhile.
+                // The process may have ended by now.
                 let _ = kill_process(pid, signal);
             }
         }
@@ -292,7 +294,7 @@ impl Postgres {
             .await
     }
 
-    /// A URL for who comes by way of `through` instead of the server's own addresses.
+    /// A URL by way of `through` instead of the server's own addresses.
     pub fn url(&self, through: &[SocketAddr]) -> String {
         let hosts: Vec<String> = through.iter().map(ToString::to_string).collect();
         format!(
@@ -338,8 +340,7 @@ impl Postgres {
         if let Some(Account { uid, gid }) = self.account {
             command.uid(uid).gid(gid);
         }
-        // `pg_ctl` starts a server that lives on: it must not inherit a pipe that somebody waits
-        // for.
+        // `pg_ctl` starts a server that lives on: an inherited pipe would never end for its reader.
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -367,7 +368,7 @@ impl Drop for Postgres {
         if let Ok(postmaster) = self.postmaster() {
             // QUIT is an immediate shutdown: the children go too.
             let _ = kill_process(postmaster, Signal::QUIT);
-            // A drill that ended in the middle may have left them standing still.
+            // A drill that ended in the middle may have left the processes stopped.
             let _ = self.signal_all(Signal::CONT);
         }
     }
@@ -385,21 +386,23 @@ fn give(path: &Path, account: Option<Account>) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-/// Root becomes `postgres`, or `nobody`; others stay who they are.
+/// Root becomes `postgres`, or `nobody`; other users stay the same.
 async fn account() -> Result<Option<Account>, anyhow::Error> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
     for name in ["postgres", "nobody"] {
-        let id = async |flag: &str| -> Option<u32> {
-            let output: Output = Command::new("id").args([flag, name]).output().await.ok()?;
-            String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-        };
-        if let (Some(uid), Some(gid)) = (id("-u").await, id("-g").await) {
+        if let (Some(uid), Some(gid)) = (id("-u", name).await, id("-g", name).await) {
             return Ok(Some(Account { uid, gid }));
         }
     }
     bail!("PostgreSQL cannot run as root, and there is neither a user `postgres` nor `nobody`")
+}
+
+/// The user id (`-u`) or group id (`-g`) of a user.
+async fn id(flag: &str, user: &str) -> Option<u32> {
+    let output: Output = Command::new("id").args([flag, user]).output().await.ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
 /// `HOROLOG_PG_BIN`, or the newest of the system's.
@@ -430,5 +433,8 @@ fn binaries() -> Result<PathBuf, anyhow::Error> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let in_path =
         std::env::split_paths(&paths).find(|directory| directory.join("initdb").is_file());
-    found.pop().or(in_path).context("no PostgreSQL server: install it (Debian: apt-get install postgresql), or name its directory in HOROLOG_PG_BIN")
+    found.pop().or(in_path).context(
+        "no PostgreSQL server: install it (Debian: \
+        apt-get install postgresql), or name its directory in HOROLOG_PG_BIN",
+    )
 }

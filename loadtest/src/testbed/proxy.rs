@@ -1,8 +1,7 @@
 //! A wire that can be cut: a TCP proxy between a node and a server.
 //!
-//! Silence holds what was sent and delivers it when the wire is whole again, as
-//! a network does whose packets are sent again: what arrives late is the
-//! interesting part.
+//! A silent wire holds the bytes and delivers them when the wire is whole again, as a network with
+//! retransmission does: late arrivals are the interesting part.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,22 +9,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What the wire does.
+/// The state of the wire.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wire {
     /// Nothing passes from the client to the server.
     pub silent_out: bool,
     /// Nothing passes from the server to the client.
     pub silent_back: bool,
-    /// Every piece waits so long, each way.
+    /// Delay of every piece, in each direction.
     pub delay: Duration,
-    /// New connections are refused, and those that there are were reset.
+    /// New connections are refused, and existing ones were reset.
     pub refused: bool,
 }
 
 /// The proxy; it ends with the runtime.
 pub struct Proxy {
-    /// Where it listens.
+    /// Address of the proxy.
     pub address: SocketAddr,
     wire: watch::Sender<Wire>,
 }
@@ -51,7 +50,7 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Changes the wire, for the connections that there are too.
+    /// Changes the wire, for existing connections, too.
     pub fn set(&self, wire: Wire) {
         self.wire.send_replace(wire);
     }
@@ -101,9 +100,9 @@ async fn connect(client: TcpStream, server: SocketAddr, wire: watch::Receiver<Wi
     }
 }
 
-/// Lets the close that follows be a reset.
+/// Makes the following close a reset.
 fn reset(stream: &TcpStream) {
-    // A socket that is gone already needs no reset.
+    // A socket that is already gone needs no reset.
     let _ = stream.set_zero_linger();
 }
 
@@ -133,7 +132,7 @@ async fn pump(
 mod tests {
     use super::*;
 
-    /// A wire to a server that sends back what it hears, and a client on it.
+    /// A wire to an echo server, and a client of the wire.
     async fn echo() -> (Proxy, TcpStream) {
         let server = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let proxy = Proxy::to(server.local_addr().expect("bound"))
@@ -208,7 +207,7 @@ mod tests {
             late.read(&mut [0; 1])
                 .await
                 .map_or(true, |count| count == 0),
-            "nobody answers"
+            "no answer comes"
         );
     }
 }

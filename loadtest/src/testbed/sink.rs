@@ -1,8 +1,7 @@
-//! The target of all jobs: it writes down every delivery before it answers, and
-//! answers as the job's URL says ([`Target`]).
+//! The target of all jobs: each delivery is recorded before its answer, and the job's URL decides
+//! about the answer ([`Target`]).
 //!
-//! It must never answer what it has not written down, nor believe anything but
-//! the headers that a real target would get.
+//! No answer comes before its record, and only the headers of a real target are used.
 
 use super::journal::Journal;
 use super::now;
@@ -23,14 +22,14 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// What a request that left before it was answered counts as (nginx's number).
+/// The status of a request whose client left before the answer (nginx's number).
 const CLIENT_WENT_AWAY: u16 = 499;
 
 /// The sink; clones share it.
 #[derive(Clone)]
 pub struct Sink {
     shared: Arc<Shared>,
-    /// Where it listens.
+    /// Address of the sink.
     pub address: SocketAddr,
 }
 
@@ -49,8 +48,8 @@ struct State {
 }
 
 impl Sink {
-    /// Listens on a free port of `address`; `killer` gets the ids of nodes that a
-    /// target wants dead.
+    /// Listens on a free port of `address`; `killer` gets the ids of nodes whose death a target
+    /// requests.
     pub async fn start(
         address: &str,
         journal: &Path,
@@ -77,7 +76,7 @@ impl Sink {
                 let sink = accepting.clone();
                 tokio::spawn(async move {
                     let service = service_fn(move |request| answer(sink.clone(), request));
-                    // Its error is a client that went away, which the delivery says.
+                    // The error is a client that went away, which the delivery records.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
@@ -87,7 +86,7 @@ impl Sink {
         Ok(sink)
     }
 
-    /// Everything that has arrived.
+    /// All deliveries so far.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.state().deliveries.clone()
     }
@@ -102,11 +101,11 @@ impl Sink {
         self.state().malformed.clone()
     }
 
-    /// The nodes whose deliveries wait for their answer, and how many of each.
+    /// The nodes whose deliveries wait for their answer, with the number of each.
     pub fn in_flight(&self) -> HashMap<Uuid, usize> {
         let state = self.state();
         let mut waiting = HashMap::new();
-        // What waits is young: look from the end, as far as the longest delay may reach.
+        // Waiting deliveries are young: search from the end, as far as the longest delay may reach.
         for delivery in state
             .deliveries
             .iter()
@@ -126,7 +125,7 @@ impl Sink {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the arrival down; its index.
+    /// Records the arrival; returns its index.
     fn arrived(&self, delivery: Delivery) -> usize {
         let mut state = self.state();
         self.shared.journal.append(&delivery);
@@ -146,7 +145,7 @@ impl Sink {
         }
     }
 
-    /// What a fenced target says to this attempt, if it does not take it.
+    /// The refusal of a fenced target for an attempt; none if the attempt is accepted.
     fn refusal(&self, delivery: &Delivery) -> Option<u16> {
         let mut state = self.state();
         let (highest, succeeded) = state.fences.entry(delivery.execution).or_insert((0, false));
@@ -167,7 +166,7 @@ impl Sink {
     }
 }
 
-/// Writes down that the client went away, unless the answer came first.
+/// Records that the client went away, unless the answer came first.
 struct Departure {
     sink: Sink,
     index: usize,
@@ -209,7 +208,7 @@ async fn answer(
     Ok(response(status, target))
 }
 
-/// Waits as long as the target says; then its answer, and whether it took effect.
+/// Waits by the target's setting; returns the answer, and whether it took effect.
 async fn respond(sink: &Sink, delivery: &Delivery, target: Target) -> (u16, bool) {
     if target.poison {
         let _ = sink.shared.killer.send(delivery.node);
@@ -233,7 +232,7 @@ async fn respond(sink: &Sink, delivery: &Delivery, target: Target) -> (u16, bool
         return (500, false);
     }
     if target.fenced {
-        // Somebody newer may have come meanwhile.
+        // A later attempt may have arrived during the wait.
         if let Some(refusal) = sink.refusal(delivery) {
             return (refusal, false);
         }
@@ -260,42 +259,45 @@ fn response(status: u16, target: Target) -> Response<Full<Bytes>> {
 }
 
 fn delivery(request: &Request<Incoming>, arrived: Micros) -> Result<Delivery, String> {
-    let header = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .ok_or(format!("there is no {name}"))
-    };
-    let id = |name: &str| {
-        header(name)?
-            .parse::<Uuid>()
-            .map_err(|_| format!("{name} is no UUID"))
-    };
-    let time = |name: &str| {
-        let time = chrono::DateTime::parse_from_rfc3339(header(name)?)
-            .map_err(|_| format!("{name} is no instant"))?;
-        Ok::<_, String>(time.timestamp_micros())
-    };
-    let execution = id("idempotency-key")?;
-    if execution != id("horolog-execution-id")? {
+    let execution = id(request, "idempotency-key")?;
+    if execution != id(request, "horolog-execution-id")? {
         return Err("the idempotency key is not the execution's id".to_owned());
     }
     Ok(Delivery {
-        job: id("horolog-job-id")?,
+        job: id(request, "horolog-job-id")?,
         execution,
-        fire_time: time("horolog-fire-time")?,
-        due_time: time("horolog-due-time")?,
-        attempt: header("horolog-attempt")?
+        fire_time: time(request, "horolog-fire-time")?,
+        due_time: time(request, "horolog-due-time")?,
+        attempt: header(request, "horolog-attempt")?
             .parse()
             .map_err(|_| "horolog-attempt is no number".to_owned())?,
-        node: id("horolog-node-id")?,
-        kind: header("horolog-kind")?.to_owned(),
+        node: id(request, "horolog-node-id")?,
+        kind: header(request, "horolog-kind")?.to_owned(),
         arrived,
         ended: None,
         status: None,
         effect: false,
     })
+}
+
+fn header<'a>(request: &'a Request<Incoming>, name: &str) -> Result<&'a str, String> {
+    request
+        .headers()
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .ok_or(format!("there is no {name}"))
+}
+
+fn id(request: &Request<Incoming>, name: &str) -> Result<Uuid, String> {
+    header(request, name)?
+        .parse()
+        .map_err(|_| format!("{name} is no UUID"))
+}
+
+fn time(request: &Request<Incoming>, name: &str) -> Result<Micros, String> {
+    let time = chrono::DateTime::parse_from_rfc3339(header(request, name)?)
+        .map_err(|_| format!("{name} is no instant"))?;
+    Ok(time.timestamp_micros())
 }
 
 /// The URL of a target behind `base`, e.g. `http://127.0.0.1:1234`.

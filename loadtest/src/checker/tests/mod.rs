@@ -3,9 +3,11 @@
 mod cancels;
 mod clock_stays;
 mod execution;
+mod lives;
 mod model;
 mod mutant;
 mod mutations;
+mod mutations_of_cluster;
 mod mutations_of_rows;
 mod paused_queue;
 mod reruns;
@@ -47,7 +49,8 @@ fn clean_histories_break_no_rule() {
         deliveries += analysis.counts.deliveries;
     }
     println!(
-        "{must} fire times that must, {may} that may, {deliveries} deliveries; checked normal: {} %",
+        "{must} fire times that must, {may} that may, {deliveries} deliveries; \
+         checked normal: {} %",
         normal * 100 / must
     );
     assert!(alarms.is_empty(), "{alarms:#?}");
@@ -58,7 +61,7 @@ fn every_mutation_is_caught_wherever_it_can_be_made() {
     let all = [
         mutations::AT_THE_SINK,
         mutations_of_rows::IN_THE_LOG,
-        mutations_of_rows::IN_THE_CLUSTER,
+        mutations_of_cluster::IN_THE_CLUSTER,
     ]
     .concat();
     let mut made = vec![0; all.len()];

@@ -42,7 +42,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         b.drop_row(row.execution);
         Some(&["LOST", "MATCHING-MISSING"])
     }),
-    ("a lost fire time beside a fault", |b| {
+    ("a lost fire time near a fault", |b| {
         let (_, row) = b.any(|b, d, r| {
             let until = r.fire_time + 45 * SECOND;
             let plain = b.period(r.job).is_some() && r.kind == "SCHEDULE" && !d.is_empty();
@@ -95,7 +95,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         b.drop_row(row.execution);
         Some(&["LOST"])
     }),
-    ("a pause as the reason, and nobody paused the job", |b| {
+    ("a pause as the reason, and no pause of the job", |b| {
         let (deliveries, row) = b.plain(|_, _| true)?;
         b.drop_delivery(deliveries[0].execution, 0);
         b.forget(row.execution);
@@ -377,7 +377,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         b.change(row.execution, 0, |d| d.attempt = 3 - d.attempt);
         Some(&["TOKEN-REGRESSION"])
     }),
-    ("a node that is cut off and goes on", |b| {
+    ("a node that is cut off and continues", |b| {
         let (deliveries, _) = b.any(|b, d, r| {
             b.spec(r.job).is_some()
                 && d.len() > 1

@@ -2,43 +2,25 @@
 
 use super::{
     execution::{Demand, Skipped, found, millis},
+    lives::Life,
     model::{MILLI, ModelCluster, RULES},
-    specs::{STEADY_NAME, spec},
+    specs::spec,
 };
 use crate::{
-    history::{Call, CallOutcome, Delivery, History, Micros, Operation},
+    history::{Delivery, History, Micros},
     job::{JobSpec, Misfire, Overlap, SECOND, Schedule},
 };
 use fastrand::Rng;
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// When commands end, and when the final read is made.
-const COMMANDS: Micros = 240 * SECOND;
+/// When the final read is made.
 pub(super) const END: Micros = 300 * SECOND;
 
 pub(super) struct Generator {
     pub(super) rng: Rng,
     pub(super) cluster: ModelCluster,
     pub(super) history: History,
-}
-
-/// A stretch of a job's life in which it fires.
-struct Era {
-    from: Micros,
-    until: Micros,
-    spec: JobSpec,
-    anchor: Micros,
-    /// Whether what was due before it goes on in it.
-    continues: bool,
-}
-
-/// A job's life.
-struct Life {
-    job: Uuid,
-    eras: Vec<Era>,
-    manual: Vec<(Micros, JobSpec)>,
-    deleted: Micros,
 }
 
 pub(super) fn history(seed: u64) -> History {
@@ -63,195 +45,6 @@ pub(super) fn history(seed: u64) -> History {
 }
 
 impl Generator {
-    fn call(
-        &mut self,
-        job: Option<Uuid>,
-        operation: Operation,
-        at: Micros,
-        outcome: CallOutcome,
-    ) -> &mut Call {
-        let (before, after) = (self.rng.i64(1..20) * MILLI, self.rng.i64(1..20) * MILLI);
-        self.history.calls.push(Call {
-            job,
-            operation,
-            invoked: at - before,
-            completed: at + after,
-            outcome,
-            next_fire_time: None,
-            start_at: None,
-            made: None,
-        });
-        self.history.calls.last_mut().unwrap()
-    }
-
-    /// Creates a job and does things to it.
-    fn life(&mut self, spec: JobSpec) -> Life {
-        let job = Uuid::from_u128(self.rng.u128(..));
-        let mut at = self.rng.i64(1_000..10_000) * MILLI;
-        let known = self.rng.u8(..12) > 0;
-        let anchor = self.anchor(&spec, at);
-        let outcome = if known {
-            CallOutcome::Done
-        } else {
-            CallOutcome::Unknown
-        };
-        let call = self.call(
-            known.then_some(job),
-            Operation::Create(spec.clone()),
-            at,
-            outcome,
-        );
-        match spec.schedule {
-            Schedule::FixedRate { .. } | Schedule::FixedDelay { .. } if known => {
-                call.next_fire_time = Some(anchor)
-            }
-            Schedule::Once { .. } => call.start_at = Some(anchor),
-            _ => {}
-        }
-        // What cancels is left to calm times: how a fault and a cancellation meet is not simulated.
-        let last = if spec.overlap == Overlap::CancelOther {
-            50 * SECOND
-        } else {
-            COMMANDS
-        };
-        let mut life = Life {
-            job,
-            eras: Vec::new(),
-            manual: Vec::new(),
-            deleted: Micros::MAX,
-        };
-        let mut open = Some(Era {
-            from: at,
-            until: Micros::MAX,
-            spec: spec.clone(),
-            anchor,
-            continues: false,
-        });
-        let mut current = (spec, anchor);
-        while known && life.deleted == Micros::MAX {
-            at += self.rng.i64(500..40_000) * MILLI;
-            if at >= last {
-                break;
-            }
-            let away = self
-                .cluster
-                .outages
-                .iter()
-                .any(|outage| outage.from - SECOND < at && at < outage.until + 6 * SECOND);
-            if !away {
-                self.command(&mut life, &mut open, &mut current, at);
-            }
-            if life.deleted < Micros::MAX {
-                return life;
-            }
-        }
-        if known && last < COMMANDS {
-            self.call(Some(job), Operation::Delete, last, CallOutcome::Done);
-            life.deleted = last;
-        }
-        if let Some(mut era) = open {
-            era.until = life.deleted;
-            life.eras.push(era);
-        }
-        life
-    }
-
-    fn command(
-        &mut self,
-        life: &mut Life,
-        open: &mut Option<Era>,
-        current: &mut (JobSpec, Micros),
-        at: Micros,
-    ) {
-        let job = Some(life.job);
-        let unknown = current.0.name != STEADY_NAME && self.rng.u8(..6) == 0;
-        let (outcome, done) = if unknown {
-            (CallOutcome::Unknown, self.rng.bool())
-        } else {
-            (CallOutcome::Done, true)
-        };
-        let close = |open: &mut Option<Era>, life: &mut Life| {
-            if let Some(mut era) = open.take() {
-                era.until = at;
-                life.eras.push(era);
-            }
-        };
-        let steady = current.0.name == STEADY_NAME;
-        match if steady { 6 } else { self.rng.u8(0..12) } {
-            0..3 => {
-                self.call(job, Operation::Pause, at, outcome);
-                if done {
-                    close(open, life);
-                }
-            }
-            3..6 => {
-                self.call(job, Operation::Resume, at, outcome);
-                if done && open.is_none() {
-                    *open = Some(Era {
-                        from: at,
-                        until: Micros::MAX,
-                        spec: current.0.clone(),
-                        anchor: current.1,
-                        continues: false,
-                    });
-                }
-            }
-            6..9 => {
-                self.call(job, Operation::RunNow, at, outcome);
-                if done {
-                    life.manual.push((at, current.0.clone()));
-                }
-            }
-            9 if self.rng.bool() => {
-                self.call(job, Operation::Delete, at, CallOutcome::Done);
-                close(open, life);
-                life.deleted = at;
-            }
-            _ => {
-                let mut spec = current.0.clone();
-                if self.rng.bool() {
-                    spec.misfire =
-                        [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][self.rng.usize(..3)];
-                }
-                spec.max_attempts = self.rng.u32(1..4);
-                let mut anchor = current.1;
-                let same = self.rng.bool() || open.is_none();
-                if let Schedule::FixedRate { seconds } = &mut spec.schedule
-                    && !same
-                {
-                    *seconds += 1;
-                }
-                let moved = spec.schedule != current.0.schedule;
-                if moved {
-                    anchor = self.anchor(&spec, at);
-                }
-                let call = self.call(job, Operation::Update(spec.clone()), at, CallOutcome::Done);
-                call.next_fire_time = moved.then_some(anchor);
-                if open.is_some() {
-                    close(open, life);
-                    *open = Some(Era {
-                        from: at,
-                        until: Micros::MAX,
-                        spec: spec.clone(),
-                        anchor,
-                        continues: !moved,
-                    });
-                }
-                *current = (spec, anchor);
-            }
-        }
-    }
-
-    fn anchor(&mut self, spec: &JobSpec, at: Micros) -> Micros {
-        match spec.schedule {
-            Schedule::FixedRate { seconds } | Schedule::FixedDelay { seconds } => {
-                millis(at) + self.rng.i64(0..i64::from(seconds) * 1_000) * MILLI
-            }
-            Schedule::Once { after_seconds } => millis(at) + i64::from(after_seconds) * SECOND,
-            _ => 0,
-        }
-    }
-
     fn live(&mut self, life: &Life) {
         let Some(era) = life.eras.first() else { return };
         let overlap = era.spec.overlap;
@@ -284,22 +77,6 @@ impl Generator {
         } else {
             self.one_by_one(queue, overlap);
         }
-    }
-
-    /// A life's pauses: what lies between its eras and after the last.
-    fn pauses(life: &Life) -> Vec<(Micros, Micros)> {
-        let until = |index: usize| {
-            life.eras
-                .get(index + 1)
-                .map_or(Micros::MAX, |next| next.from)
-        };
-        let all = life
-            .eras
-            .iter()
-            .enumerate()
-            .map(|(index, era)| (era.until, until(index)));
-        all.filter(|(from, until)| from < until && *from < life.deleted)
-            .collect()
     }
 
     /// Executions of a job that exclude each other.
@@ -359,7 +136,7 @@ impl Generator {
         let mut missed: Vec<(usize, usize, Micros)> = Vec::new();
         let mut taken = HashSet::new();
         for (index, era) in life.eras.iter().enumerate() {
-            for at in grid(era) {
+            for at in era.grid() {
                 let due = at + self.jitter(&era.spec);
                 let leased = if era.spec.overlap == Overlap::Allow {
                     (due - self.rng.i64(0..250) * MILLI).max(era.from + MILLI)
@@ -437,7 +214,7 @@ impl Generator {
         let id = Uuid::from_u128(self.rng.u128(..));
         let spec = &life.eras[era].spec;
         let (kind, first_kind) = ("SCHEDULE", "SCHEDULE");
-        let pauses = Self::pauses(life);
+        let pauses = life.pauses();
         Demand {
             job: life.job,
             spec,
@@ -575,26 +352,4 @@ impl Generator {
         assert!(RULES.ttl > 0 && history.rows.len() > 100);
         self.history
     }
-}
-
-fn grid(era: &Era) -> Vec<Micros> {
-    let (period, anchor) = match &era.spec.schedule {
-        Schedule::FixedRate { seconds } => (Micros::from(*seconds) * SECOND, era.anchor),
-        Schedule::Cron { expression, .. } => {
-            let step: Micros = expression[2..3].parse().unwrap();
-            (step * SECOND, 0)
-        }
-        Schedule::Once { .. } => {
-            return Some(era.anchor)
-                .filter(|at| *at > era.from)
-                .into_iter()
-                .collect();
-        }
-        Schedule::FixedDelay { .. } | Schedule::Manual => return Vec::new(),
-    };
-    let first = anchor + ((era.from - anchor).div_euclid(period) + 1).max(0) * period;
-    let until = era.until.min(END).saturating_add(RULES.look_ahead);
-    std::iter::successors(Some(first), |at| Some(at + period))
-        .take_while(|at| *at <= until)
-        .collect()
 }

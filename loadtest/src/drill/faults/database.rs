@@ -1,8 +1,10 @@
-//! Faults of the database: it stops, crashes, is replaced, locked, full, or haunted.
+//! Faults of the database: stopped, crashed, replaced, locked, full, or with a wrong clock.
 
 use crate::checker::{AHEAD, BACK};
-use crate::drill::file::{Database, NodeChoice};
-use crate::drill::testbed::{DrillTestbed, Servers, WrongClock};
+use crate::drill::fault_spec::NodeChoice;
+use crate::drill::file::Database;
+use crate::drill::records::WrongClock;
+use crate::drill::testbed::{DrillTestbed, Servers};
 use crate::history::{Micros, Scope};
 use crate::job::SECOND;
 use crate::testbed::now;
@@ -29,12 +31,14 @@ pub(super) async fn restart(
     } else {
         "postgres-crash"
     };
-    testbed.record_fault(kind, Scope::Cluster, &[], from, accepts);
+    testbed
+        .records
+        .fault(kind, Scope::Cluster, &[], from, accepts);
     Ok(())
 }
 
-/// The primary is killed, the standby promoted. An asynchronous one lacks the last
-/// writes: from then on, everything may happen again.
+/// The primary is killed, the standby promoted. An asynchronous standby lacks the last writes: from
+/// then on, everything may happen again.
 pub(super) async fn failover(
     testbed: &DrillTestbed,
     lasting: Duration,
@@ -62,12 +66,12 @@ pub(super) async fn failover(
     primary.kill().await?;
     standby.promote().await?;
     let sql = standby.sql().await?;
-    // The new primary waits for nobody, until it has a standby again.
+    // The new primary waits for no standby, until it has one again.
     sql.batch_execute("alter system reset synchronous_standby_names")
         .await?;
     sql.batch_execute("select pg_reload_conf()").await?;
     std::mem::swap(primary, standby);
-    testbed.record_fault(
+    testbed.records.fault(
         if lags { "failover-async" } else { "failover" },
         Scope::Cluster,
         &[],
@@ -77,7 +81,7 @@ pub(super) async fn failover(
     Ok(())
 }
 
-/// The old primary comes back beside the new one, as if nothing had happened; then it is made the
+/// The old primary returns while the new one runs, as if nothing had happened; then it is made the
 /// standby.
 pub(super) async fn old_primary(
     testbed: &DrillTestbed,
@@ -90,7 +94,9 @@ pub(super) async fn old_primary(
         old.start().await?;
         tokio::time::sleep(lasting).await;
         old.stop("fast").await?;
-        testbed.record_fault("old-primary", Scope::Harmless, &[], from, now());
+        testbed
+            .records
+            .fault("old-primary", Scope::Harmless, &[], from, now());
     }
     let mut servers = testbed.servers.write().await;
     let Servers { primary, other } = &mut *servers;
@@ -117,7 +123,9 @@ pub(super) async fn table_lock(
         .await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    testbed.record_fault("table-lock", Scope::Cluster, &[], from, now());
+    testbed
+        .records
+        .fault("table-lock", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -135,7 +143,9 @@ pub(super) async fn connections(
     }
     tokio::time::sleep(lasting).await;
     drop(sessions);
-    testbed.record_fault("connections", Scope::Cluster, &[], from, now());
+    testbed
+        .records
+        .fault("connections", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -146,11 +156,14 @@ pub(super) async fn idle_hog(
     let servers = testbed.servers.read().await;
     let sql = servers.primary.sql().await?;
     let from = now();
-    let hold = "begin; select from job_trigger where due_at is not null order by due_at limit 10 for update skip locked";
+    let hold = "begin; select from job_trigger where due_at is not null \
+                order by due_at limit 10 for update skip locked";
     sql.batch_execute(hold).await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    testbed.record_fault("idle-hog", Scope::Cluster, &[], from, now());
+    testbed
+        .records
+        .fault("idle-hog", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -165,12 +178,14 @@ pub(super) async fn snapshot(
         .await?;
     tokio::time::sleep(lasting).await;
     sql.batch_execute("rollback").await?;
-    testbed.record_fault("snapshot", Scope::Harmless, &[], from, now());
+    testbed
+        .records
+        .fault("snapshot", Scope::Harmless, &[], from, now());
     Ok(())
 }
 
-/// Fills the small disk to the last byte. The server may die of it, and has to be started
-/// again then, as its service manager would.
+/// Fills the small disk to the last byte. The server may die, and has to be started again then, as
+/// its service manager would do.
 pub(super) async fn disk_full(
     testbed: &DrillTestbed,
     lasting: Duration,
@@ -188,15 +203,17 @@ pub(super) async fn disk_full(
     tokio::time::sleep(lasting).await;
     std::fs::remove_file(&ballast)?;
     if servers.primary.sql().await.is_err() {
-        // It may be gone, or at its recovery.
+        // The server may be gone, or in recovery.
         let _ = servers.primary.stop("immediate").await;
         servers.primary.start().await?;
     }
-    testbed.record_fault("disk-full", Scope::Cluster, &[], from, now());
+    testbed
+        .records
+        .fault("disk-full", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
-/// Everybody decides by this clock; nothing may be decided by it while it is wrong.
+/// Every node decides by this clock; nothing may be decided by it while it is wrong.
 pub(super) async fn clock_jump(
     testbed: &DrillTestbed,
     seconds: i64,
@@ -208,20 +225,23 @@ pub(super) async fn clock_jump(
     tokio::time::sleep(lasting).await;
     servers.primary.skew(0)?;
     let until = now();
-    testbed.record_wrong_clock(WrongClock {
+    testbed.records.wrong_clock(WrongClock {
         ahead: seconds * SECOND,
         from,
         until,
     });
-    testbed.record_fault("clock-jump", Scope::Cluster, &[], from, until);
+    testbed
+        .records
+        .fault("clock-jump", Scope::Cluster, &[], from, until);
     Ok(())
 }
 
-/// How soon a jump holds the cluster, and how long a hold that ends by itself may last.
+/// How soon a jump must pause the cluster, and how long a pause that ends by itself may last.
 const HOLD_MAX: Duration = Duration::from_secs(10);
 const RELEASE_MAX: Duration = Duration::from_secs(30);
 
-/// The clock is off by so much from now on. Somebody releases the cluster so much later, or nobody.
+/// The clock is off by `amount` seconds from now on. After `seconds` an operator resumes the
+/// cluster, or no one does.
 pub(super) async fn clock_stays(
     testbed: &DrillTestbed,
     seconds: i64,
@@ -243,8 +263,8 @@ pub(super) async fn clock_stays(
         tokio::time::sleep(patience).await;
         is_held(&sql, true, Duration::ZERO)
             .await
-            .with_context(|| format!("{kind}: nobody released the cluster"))?;
-        testbed.record_measurement(
+            .with_context(|| format!("{kind}: the cluster was not resumed"))?;
+        testbed.records.measurement(
             format!("{kind}: `horolog release` says"),
             testbed.horolog(&servers.primary, "release").await?,
         );
@@ -256,14 +276,16 @@ pub(super) async fn clock_stays(
         (held - from) / 1_000,
         (until - held) / 1_000
     );
-    testbed.record_measurement(kind.to_owned(), lasted);
-    testbed.record_fault(kind, Scope::Cluster, &[], from, until);
+    testbed.records.measurement(kind.to_owned(), lasted);
+    testbed
+        .records
+        .fault(kind, Scope::Cluster, &[], from, until);
     Ok(())
 }
 
-/// Waits until the cluster is held, or is not. Returns the last instant at which it certainly was
-/// otherwise: a busy machine may keep the drill from seeing the end of a hold at once, and what
-/// starts in between starts rightly.
+/// Waits until the cluster is paused, or is not. Returns the last instant at which the opposite was
+/// certain: a busy machine may delay the drill's view of the end of a pause, and executions start
+/// rightly in between.
 async fn is_held(
     sql: &tokio_postgres::Client,
     wanted: bool,
@@ -295,11 +317,13 @@ pub(super) async fn listeners_lost(testbed: &DrillTestbed) -> Result<(), anyhow:
         &[],
     )
     .await?;
-    testbed.record_fault("listeners-lost", Scope::Harmless, &[], from, now());
+    testbed
+        .records
+        .fault("listeners-lost", Scope::Harmless, &[], from, now());
     Ok(())
 }
 
-/// On a slow wire the node is in the middle of a lease, whoever looks.
+/// On a slow wire the node is always in the middle of a lease.
 pub(super) async fn membership_cut(
     testbed: &DrillTestbed,
     who: NodeChoice,
@@ -327,17 +351,19 @@ pub(super) async fn membership_cut(
         tokio::time::sleep(Duration::from_secs(2)).await;
         slot.set_wires(Wire::default())?;
     }
-    // The node lives and reaches its target: what it runs may overlap with its next attempt.
-    testbed.record_fault("membership-cut", Scope::Freezes, &[name], from, now());
+    // The node lives and reaches its target: its attempts may overlap with their next ones.
+    testbed
+        .records
+        .fault("membership-cut", Scope::Freezes, &[name], from, now());
     Ok(())
 }
 
-/// Triggers that are due at once, of a job that does nothing: beside them, what is due on time
-/// must be on time. Each is a run-now, as the API would have made it.
+/// Triggers that are due at once, of a job that does nothing: other jobs must still be on time.
+/// Each is a run on request, as the API would have made it.
 pub(super) async fn backlog(testbed: &DrillTestbed, amount: i64) -> Result<(), anyhow::Error> {
     let address = testbed.any_address().context("no node lives")?;
-    let query =
-        "mutation { createJob(input: {name: \"backlog\", scheduleType: CRON, cronExpression: \"0 0 0 1 1 ? 2099\",
+    let query = "mutation { createJob(input: {name: \"backlog\", scheduleType: CRON,
+            cronExpression: \"0 0 0 1 1 ? 2099\",
         target: {noop: {sleepMillis: 0}}}) { id } }";
     let answer = testbed
         .http
@@ -359,7 +385,8 @@ pub(super) async fn backlog(testbed: &DrillTestbed, amount: i64) -> Result<(), a
     let from = now();
     let insert = "insert into job_trigger (id, job_id, kind, fire_time, due_at)
         select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-                || '8' || substr(md5(random()::text || n), 1, 3) || 'a' || substr(md5(random()::text), 1, 15))::uuid,
+                || '8' || substr(md5(random()::text || n), 1, 3)
+                || 'a' || substr(md5(random()::text), 1, 15))::uuid,
                $1, 'MANUAL', date_trunc('milliseconds', clock_timestamp()), clock_timestamp()
         from generate_series(1, $2::bigint) as n";
     sql.execute(insert, &[&job, &amount]).await?;
@@ -378,8 +405,10 @@ pub(super) async fn backlog(testbed: &DrillTestbed, amount: i64) -> Result<(), a
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let drained = now();
-    testbed.record_fault("backlog", Scope::Harmless, &[], from, drained);
-    testbed.record_measurement(
+    testbed
+        .records
+        .fault("backlog", Scope::Harmless, &[], from, drained);
+    testbed.records.measurement(
         format!("{amount} triggers due at once, drained"),
         rate(amount, drained - inserted),
     );

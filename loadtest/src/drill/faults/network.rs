@@ -1,7 +1,6 @@
-//! Faults of the network: between a node and the database, and between nodes and
-//! their target.
+//! Faults of the network: between a node and the database, and between nodes and their target.
 
-use crate::drill::file::{FaultSpec, Kind, NodeChoice};
+use crate::drill::fault_spec::{FaultSpec, Kind, NodeChoice};
 use crate::drill::testbed::DrillTestbed;
 use crate::history::Scope;
 use crate::testbed::now;
@@ -9,8 +8,8 @@ use crate::testbed::proxy::Wire;
 use anyhow::Context;
 use std::time::Duration;
 
-/// A node and the database hear each other badly or not at all; the node reaches its
-/// target all the while, and has to stop that by itself.
+/// A node and the database hear each other badly or not at all; the node still reaches its target,
+/// and has to stop its attempts without help.
 pub(super) async fn cut_from_database(
     testbed: &DrillTestbed,
     fault: &FaultSpec,
@@ -60,18 +59,20 @@ pub(super) async fn cut_from_database(
     slot.set_wires(wire)?;
     tokio::time::sleep(lasting).await;
     slot.set_wires(Wire::default())?;
-    // A session that is reset is taken over at once, while what it ran goes on until the
-    // node has seen that it was declared dead: no overlap of theirs is its fault.
+    // A reset session is taken over at once, while its attempts continue until the node has learnt
+    // of its death: their overlap is no fault of the node.
     let scope = if fault.kind == Kind::Reset {
         Scope::Freezes
     } else {
         Scope::CutsOff
     };
-    testbed.record_fault(kind, scope, &[slot.name().unwrap_or_default()], from, now());
+    testbed
+        .records
+        .fault(kind, scope, &[slot.name().unwrap_or_default()], from, now());
     Ok(())
 }
 
-/// Nobody reaches the target.
+/// No node reaches the target.
 pub(super) async fn target_away(
     testbed: &DrillTestbed,
     lasting: Duration,
@@ -87,11 +88,13 @@ pub(super) async fn target_away(
     });
     tokio::time::sleep(lasting).await;
     wire.set(Wire::default());
-    testbed.record_fault("target-away", Scope::CutsTarget, &[], from, now());
+    testbed
+        .records
+        .fault("target-away", Scope::CutsTarget, &[], from, now());
     Ok(())
 }
 
-/// The cable is pulled: the target too hears nothing, not even that the node gives up.
+/// The cable is pulled: the target hears nothing either, not even that the node gives up.
 pub(super) async fn unplug(
     testbed: &DrillTestbed,
     who: NodeChoice,
@@ -105,7 +108,7 @@ pub(super) async fn unplug(
     namespace.cut().await?;
     tokio::time::sleep(lasting).await;
     namespace.join().await?;
-    testbed.record_fault(
+    testbed.records.fault(
         "unplug",
         Scope::Freezes,
         &[slot.name().unwrap_or_default()],
@@ -115,7 +118,7 @@ pub(super) async fn unplug(
     Ok(())
 }
 
-/// A third of what comes from the database gets lost.
+/// A third of the packets from the database gets lost.
 pub(super) async fn lossy(
     testbed: &DrillTestbed,
     who: NodeChoice,
@@ -132,7 +135,7 @@ pub(super) async fn lossy(
         .await?;
     tokio::time::sleep(lasting).await;
     namespace.unfilter().await?;
-    testbed.record_fault(
+    testbed.records.fault(
         "lossy",
         Scope::CutsOff,
         &[slot.name().unwrap_or_default()],

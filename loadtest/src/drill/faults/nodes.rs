@@ -1,7 +1,7 @@
-//! Faults of nodes: they die, stand still, leave, are half dead, or have a wrong clock.
+//! Faults of nodes: dead, frozen, stopped, half dead, or with a wrong clock.
 
 use super::reaches_ttl;
-use crate::drill::file::{Actor, NodeChoice};
+use crate::drill::fault_spec::{Actor, NodeChoice};
 use crate::drill::testbed::DrillTestbed;
 use crate::history::Scope;
 use crate::testbed::node::Slot;
@@ -10,17 +10,17 @@ use rustix::process::Signal;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 
-/// How soon a node that lost a critical actor must have given itself up.
+/// How soon a node must end after the loss of a critical actor.
 const GIVE_UP_MAX: Duration = Duration::from_secs(20);
 
-/// What a node that gave itself up ends with.
+/// The exit code of a node that ends itself.
 const GAVE_UP: i32 = 70;
 
 fn name(slot: &Slot) -> String {
     slot.name().unwrap_or_default().to_owned()
 }
 
-/// A new life, that leases.
+/// Starts a new life, and waits until it leases.
 async fn begin_again(
     testbed: &DrillTestbed,
     slot: &mut OwnedMutexGuard<Slot>,
@@ -37,7 +37,9 @@ pub(super) async fn kill(
     let mut slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     let dead = slot.kill().await?;
-    testbed.record_fault("kill", Scope::Ends, &[&name], from, dead);
+    testbed
+        .records
+        .fault("kill", Scope::Ends, &[&name], from, dead);
     tokio::time::sleep(lasting).await;
     begin_again(testbed, &mut slot).await
 }
@@ -57,11 +59,13 @@ pub(super) async fn freeze(
     } else {
         "blip"
     };
-    testbed.record_fault(kind, Scope::Freezes, &[&name], from, now());
+    testbed
+        .records
+        .fault(kind, Scope::Freezes, &[&name], from, now());
     Ok(())
 }
 
-/// Leaving is no death: nobody may notice.
+/// A stop is no death: it must have no effect.
 pub(super) async fn stop(
     testbed: &DrillTestbed,
     who: NodeChoice,
@@ -70,7 +74,9 @@ pub(super) async fn stop(
     let mut slot = testbed.pick_node(who).await?;
     let (name, from) = (name(&slot), now());
     slot.stop().await?;
-    testbed.record_fault("stop", Scope::Harmless, &[&name], from, now());
+    testbed
+        .records
+        .fault("stop", Scope::Harmless, &[&name], from, now());
     tokio::time::sleep(lasting).await;
     begin_again(testbed, &mut slot).await
 }
@@ -96,11 +102,14 @@ pub(super) async fn restart_all(
         slot.ready(&testbed.http).await?;
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    testbed.record_fault("restart-all", Scope::Cluster, &names, from, now());
+    testbed
+        .records
+        .fault("restart-all", Scope::Cluster, &names, from, now());
     Ok(())
 }
 
-/// Everything but who calls and who is called. Whatever fails, all go on afterwards.
+/// Freezes all processes except the harness and the target. All continue afterwards, whatever
+/// fails.
 pub(super) async fn standstill(
     testbed: &DrillTestbed,
     lasting: Duration,
@@ -130,8 +139,12 @@ pub(super) async fn standstill(
     let continued = signal_all(Signal::CONT);
     stopped.and(continued)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    testbed.record_fault("standstill", Scope::Freezes, &names, from, now());
-    testbed.record_fault("standstill: database", Scope::Cluster, &[], from, now());
+    testbed
+        .records
+        .fault("standstill", Scope::Freezes, &names, from, now());
+    testbed
+        .records
+        .fault("standstill: database", Scope::Cluster, &[], from, now());
     Ok(())
 }
 
@@ -143,13 +156,15 @@ pub(super) async fn rolling_restart(testbed: &DrillTestbed) -> Result<(), anyhow
         }
         let (name, from) = (name(&slot), now());
         slot.stop().await?;
-        testbed.record_fault("rolling-restart", Scope::Harmless, &[&name], from, now());
+        testbed
+            .records
+            .fault("rolling-restart", Scope::Harmless, &[&name], from, now());
         begin_again(testbed, &mut slot).await?;
     }
     Ok(())
 }
 
-/// Two more places; in each a node comes, and goes by one way or the other.
+/// Two more slots; in each a node starts, and ends by kill or stop.
 pub(super) async fn churn(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
     let mut places = [
         testbed.add_slot().await?.lock_owned().await,
@@ -163,10 +178,14 @@ pub(super) async fn churn(testbed: &DrillTestbed, lasting: Duration) -> Result<(
             let (name, from) = (name(slot), now());
             if turn % 4 < 2 {
                 let dead = slot.kill().await?;
-                testbed.record_fault("churn: kill", Scope::Ends, &[&name], from, dead);
+                testbed
+                    .records
+                    .fault("churn: kill", Scope::Ends, &[&name], from, dead);
             } else {
                 slot.stop().await?;
-                testbed.record_fault("churn: stop", Scope::Harmless, &[&name], from, now());
+                testbed
+                    .records
+                    .fault("churn: stop", Scope::Harmless, &[&name], from, now());
             }
         } else {
             begin_again(testbed, slot).await?;
@@ -177,7 +196,7 @@ pub(super) async fn churn(testbed: &DrillTestbed, lasting: Duration) -> Result<(
     Ok(())
 }
 
-/// One actor dies; the process has to follow it.
+/// One actor panics; the process has to end.
 pub(super) async fn half_dead(
     testbed: &DrillTestbed,
     who: NodeChoice,
@@ -193,22 +212,25 @@ pub(super) async fn half_dead(
         Actor::ClusterMembership => Signal::IO,
     })?;
     let ended = slot.ended(GIVE_UP_MAX).await;
-    testbed.record_fault("half-dead", Scope::Ends, &[&name], from, from);
+    testbed
+        .records
+        .fault("half-dead", Scope::Ends, &[&name], from, from);
     match ended {
         Ok(status) => {
             anyhow::ensure!(
                 status.code() == Some(GAVE_UP),
-                "{name} ended with {status} instead of {GAVE_UP}: was it built with the feature drill-bugs?"
+                "{name} ended with {status} instead of {GAVE_UP}: was it built \
+                 with the feature drill-bugs?"
             );
             tokio::time::sleep(lasting).await;
             begin_again(testbed, &mut slot).await
         }
-        // It lives on, half dead. What it holds is lost; the checker will say so.
+        // The node lives on, half dead. Its executions are lost, and the checker will report them.
         Err(_) => Ok(()),
     }
 }
 
-/// Nobody may notice: the database's clock decides.
+/// No effect is allowed: the database's clock decides.
 pub(super) async fn skew(
     testbed: &DrillTestbed,
     who: NodeChoice,
@@ -220,6 +242,8 @@ pub(super) async fn skew(
     slot.skew(seconds)?;
     tokio::time::sleep(lasting).await;
     slot.skew(0)?;
-    testbed.record_fault("skew", Scope::Harmless, &[&name], from, now());
+    testbed
+        .records
+        .fault("skew", Scope::Harmless, &[&name], from, now());
     Ok(())
 }

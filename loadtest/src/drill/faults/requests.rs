@@ -1,8 +1,8 @@
-//! Faults that come by the API: clients that ask too much, and values that somebody cannot read.
+//! Faults by the API: clients that ask too much, and values that some reader cannot read.
 //!
-//! Both are harmless: no start may be later for them, nothing lost and nothing run twice.
+//! Both are harmless: no start may be later, nothing lost and nothing run twice.
 
-use crate::drill::file::NodeChoice;
+use crate::drill::fault_spec::NodeChoice;
 use crate::drill::testbed::DrillTestbed;
 use crate::flood::{Family, Flood, subject};
 use crate::history::Scope;
@@ -14,12 +14,12 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// How long a poisoned request may wait for its answer.
+/// Time limit of the answer to a poisoned request.
 const ANSWER_MAX: Duration = Duration::from_secs(12);
-/// How long a job with an odd payload that was accepted may take to succeed once.
+/// Time limit for the first success of a job with an odd payload.
 const SUCCESS_MAX: Duration = Duration::from_secs(20);
 
-/// Payloads, as a client writes them. Each is refused, or kept and handed to its target.
+/// Payloads, as a client writes them. Each is refused, or kept and sent to its target.
 const PAYLOADS: [&str; 12] = [
     r#"{"v": 1.7976931348623157e308}"#,
     r#"{"v": -0.0}"#,
@@ -35,14 +35,14 @@ const PAYLOADS: [&str; 12] = [
     r#"{"": {"": [[[[[[[[[[{}]]]]]]]]]]}}"#,
 ];
 
-/// What another version, or a person with psql, may have stored: a job that nobody can read.
+/// A job that no node can read, as another version or a session of psql may have stored it.
 const STORED: [&str; 3] = [
     "update job_definition set payload = '{\"v\": 1e400}' where id = $1",
     "update job_definition set target = '{\"telepathy\": {}}' where id = $1",
     "update job_definition set policies = '{\"retry\": \"often\"}' where id = $1",
 ];
 
-/// Ten clients loop the dearest requests that the nodes let through.
+/// Ten clients loop the dearest requests that the nodes accept.
 pub(super) async fn flood(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
     let mut nodes = Vec::new();
     for slot in testbed.slots() {
@@ -54,15 +54,19 @@ pub(super) async fn flood(testbed: &DrillTestbed, lasting: Duration) -> Result<(
     let flood = Flood::begin(&nodes, &Family::ALL, subject)?;
     tokio::time::sleep(lasting).await;
     let tallies = flood.end().await?;
-    testbed.record_fault("flood", Scope::Harmless, &[], from, now());
+    testbed
+        .records
+        .fault("flood", Scope::Harmless, &[], from, now());
     for tally in tallies {
-        testbed.record_measurement("flood".to_owned(), tally.to_string());
+        testbed
+            .records
+            .measurement("flood".to_owned(), tally.to_string());
     }
     Ok(())
 }
 
-/// Values and requests that are odd. The node is held, so that no other fault meets it; it must
-/// answer, live, and run what it accepts.
+/// Odd values and requests. The slot of the node is held, so that no other fault meets it; the node
+/// must answer, live, and run all accepted jobs.
 pub(super) async fn poisoned_values(
     testbed: &DrillTestbed,
     who: NodeChoice,
@@ -74,14 +78,14 @@ pub(super) async fn poisoned_values(
         match create(testbed, &slot, payload).await {
             Ok(Some(job)) => accepted.push((payload, job)),
             Ok(None) => {}
-            Err(error) => {
-                testbed.record_broken(format!("a job with the payload {payload}: {error:#}"))
-            }
+            Err(error) => testbed
+                .records
+                .broken(format!("a job with the payload {payload}: {error:#}")),
         }
     }
     for (name, request) in requests() {
         if let Err(error) = post(testbed, &slot, request).await {
-            testbed.record_broken(format!("{name}: {error:#}"));
+            testbed.records.broken(format!("{name}: {error:#}"));
         }
     }
     let mut stored = Vec::new();
@@ -103,7 +107,7 @@ pub(super) async fn poisoned_values(
     }
     for (payload, job) in &accepted {
         if !succeeds(testbed, *job).await? {
-            testbed.record_broken(format!(
+            testbed.records.broken(format!(
                 "a job with the payload {payload} was accepted and never succeeded"
             ));
         }
@@ -114,7 +118,7 @@ pub(super) async fn poisoned_values(
         .chain(stored)
         .collect();
     forget(&testbed.servers.read().await.primary.sql().await?, &jobs).await?;
-    testbed.record_fault(
+    testbed.records.fault(
         "poisoned-values",
         Scope::Harmless,
         &[slot.name().unwrap_or_default()],
@@ -124,7 +128,7 @@ pub(super) async fn poisoned_values(
     Ok(())
 }
 
-/// None when it was refused for its payload, or for a fault of the database.
+/// None when the job was refused for its payload, or for a fault of the database.
 async fn create(
     testbed: &DrillTestbed,
     slot: &Slot,
@@ -132,7 +136,8 @@ async fn create(
 ) -> Result<Option<Uuid>, anyhow::Error> {
     let query = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
     let input = format!(
-        r#"{{"name": "poisoned", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "payload": {payload}, "target": {{"noop": {{"sleepMillis": 0}}}}}}"#
+        r#"{{"name": "poisoned", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
+            "payload": {payload}, "target": {{"noop": {{"sleepMillis": 0}}}}}}"#
     );
     let answer = post(
         testbed,
@@ -145,9 +150,8 @@ async fn create(
         .and_then(|id| id.parse().ok()))
 }
 
-/// Requests that a parser or a validation may not come back from.
+/// Requests that may never return from a parser or a validation.
 fn requests() -> [(&'static str, String); 4] {
-    let query = |query: String| serde_json::json!({"query": query}).to_string();
     let list = format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000));
     let levels = 20;
     let fragment = |level: usize| {
@@ -160,23 +164,28 @@ fn requests() -> [(&'static str, String); 4] {
     [
         (
             "a request with a value nested 2,000 deep",
-            query(format!("{{ jobs(x: {list}) {{ id }} }}")),
+            body_of(format!("{{ jobs(x: {list}) {{ id }} }}")),
         ),
         (
             "a request with a default nested 2,000 deep",
-            query(format!("query($x: JSON = {list}) {{ jobs {{ id }} }}")),
+            body_of(format!("query($x: JSON = {list}) {{ jobs {{ id }} }}")),
         ),
         (
             "a request with selections nested 2,000 deep",
-            query("{ jobs ".repeat(2_000) + &" }".repeat(2_000)),
+            body_of("{ jobs ".repeat(2_000) + &" }".repeat(2_000)),
         ),
         (
             "a request with fragments that grow tenfold twenty times",
-            query(format!(
+            body_of(format!(
                 "query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}"
             )),
         ),
     ]
+}
+
+/// The body of a request with a query.
+fn body_of(query: String) -> String {
+    serde_json::json!({"query": query}).to_string()
 }
 
 /// An answer of any kind.
@@ -208,7 +217,7 @@ async fn succeeds(testbed: &DrillTestbed, job: Uuid) -> Result<bool, anyhow::Err
     Ok(false)
 }
 
-/// By SQL: what cannot be read cannot be deleted by the API.
+/// By SQL: the API cannot delete an unreadable row.
 async fn forget(sql: &Client, jobs: &[Uuid]) -> Result<(), anyhow::Error> {
     sql.execute(
         "update job_definition set status = 'DELETED' where id = any($1)",

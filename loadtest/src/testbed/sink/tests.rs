@@ -2,7 +2,8 @@ use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A sink that writes into the system's temporary directory, and whom its targets want dead.
+/// A sink that writes into the system's temporary directory, and the nodes whose death its targets
+/// request.
 async fn sink() -> (Sink, mpsc::UnboundedReceiver<Uuid>) {
     let (killer, wanted_dead) = mpsc::unbounded_channel();
     let journal = std::env::temp_dir().join(format!("horolog-sink-{}.jsonl", Uuid::new_v4()));
@@ -18,9 +19,11 @@ async fn deliver(sink: &Sink, target: &Target, execution: Uuid, attempt: i32) ->
     let url = url("", target);
     let (job, node) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let request = format!(
-        "POST {url} HTTP/1.1\r\nhost: sink\r\ncontent-length: 0\r\nconnection: close\r\nhorolog-job-id: {job}\r\n\
-         horolog-execution-id: {execution}\r\nidempotency-key: {execution}\r\nhorolog-attempt: {attempt}\r\n\
-         horolog-node-id: {node}\r\nhorolog-kind: SCHEDULE\r\nhorolog-fire-time: 2026-11-25T07:00:00.000Z\r\n\
+        "POST {url} HTTP/1.1\r\nhost: sink\r\ncontent-length: 0\r\nconnection: close\r\n\
+         horolog-job-id: {job}\r\nhorolog-execution-id: {execution}\r\n\
+         idempotency-key: {execution}\r\nhorolog-attempt: {attempt}\r\n\
+         horolog-node-id: {node}\r\nhorolog-kind: SCHEDULE\r\n\
+         horolog-fire-time: 2026-11-25T07:00:00.000Z\r\n\
          horolog-due-time: 2026-11-25T07:00:00.250Z\r\n\r\n"
     );
     let mut stream = TcpStream::connect(sink.address)
@@ -44,7 +47,7 @@ async fn answered(mut stream: TcpStream) -> u16 {
         .expect("a number")
 }
 
-/// The only delivery, once it is over.
+/// The only delivery, after its end.
 async fn over(sink: &Sink) -> Delivery {
     loop {
         if let [delivery] = sink.deliveries().as_slice()
