@@ -38,6 +38,12 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 1
   and l.database = (select oid from pg_database where datname = current_database())
   and ((l.classid::bigint << 32) | l.objid::bigint) = $1";
 
+/// Whether there is a history of migrations.
+const HISTORY: &str = "-- migrate.history
+select to_regclass('horolog_migration') is not null";
+const FIRST_MIGRATION: &str = "-- migrate.first
+select name from horolog_migration where version = 1";
+
 /// How long a wait for another session's migration is nothing to speak of.
 const SILENT_FOR: Duration = Duration::from_secs(5);
 /// Between two tries to have the lock.
@@ -63,6 +69,11 @@ pub enum MigrateError {
         "a migration could not lock a table for a minute; who holds it: select pid, query from pg_stat_activity where state <> 'idle' order by xact_start"
     )]
     Locked(#[source] Box<refinery::Error>),
+    /// The schema is one of the time before the first release, whose migrations were replaced.
+    #[error(
+        "the schema of the database was made by an unreleased horolog, and no release upgrades it: create an empty database and use that one"
+    )]
+    Unreleased,
     /// A newer horolog has changed the schema in a way this one cannot live with.
     #[error(
         "the database's schema needs a horolog that knows migration {needed}, and this one knows up to {known}: upgrade this node"
@@ -100,6 +111,7 @@ pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
         .batch_execute(&format!("set lock_timeout = '{LOCK_TIMEOUT}'"))
         .await
         .during("migrate.bound")?;
+    refuse_unreleased(&client).await?;
     apply(&mut client).await?;
     require_compatible(&client).await
     // The connection ends here, and the lock with it.
@@ -140,6 +152,30 @@ async fn holder(client: &Client) -> Result<Option<String>, StoreError> {
         .during("migrate.holder")?;
     row.map(|row| Values::of("migrate.holder", &row).get(0))
         .transpose()
+}
+
+/// Before the first release, migration 1 had another name.
+async fn refuse_unreleased(client: &Client) -> Result<(), MigrateError> {
+    let row = client
+        .query_one(HISTORY, &[])
+        .await
+        .during("migrate.history")?;
+    if !Values::of("migrate.history", &row).get::<bool, _>(0)? {
+        return Ok(());
+    }
+    let row = client
+        .query_opt(FIRST_MIGRATION, &[])
+        .await
+        .during("migrate.first")?;
+    let name = row
+        .map(|row| Values::of("migrate.first", &row).get::<String, _>(0))
+        .transpose()?;
+    let own = embedded::migrations::runner();
+    let first = own.get_migrations().first().map(refinery::Migration::name);
+    match name.as_deref() {
+        Some(name) if Some(name) != first => Err(MigrateError::Unreleased),
+        _ => Ok(()),
+    }
 }
 
 /// Each migration is a transaction: what was applied before a lock could not be had stays.
