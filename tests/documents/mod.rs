@@ -9,6 +9,7 @@ mod links;
 mod metrics;
 mod quoted;
 mod settings;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
