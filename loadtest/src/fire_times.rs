@@ -9,7 +9,7 @@
 //! that comes twice fires twice when seconds, minutes or hours hold `*`, a range or a step, else
 //! the first time.
 
-use crate::{history::Micros, job::SECOND};
+use crate::{job::SECOND, micros::Micros};
 use anyhow::{Context, bail, ensure};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 

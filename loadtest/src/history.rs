@@ -5,11 +5,9 @@
 //! crash of the harness loses nothing.
 
 use crate::job::JobSpec;
+use crate::micros::Micros;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-/// Microseconds since the Unix epoch.
-pub type Micros = i64;
 
 /// Everything that a drill recorded.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Jobs of a drill: the input of `createJob`, and the rules that the checker applies.
 
-use crate::history::Micros;
+use crate::micros::Micros;
 use serde::{Deserialize, Serialize};
 
 /// A job of a drill.

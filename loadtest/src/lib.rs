@@ -14,5 +14,6 @@ pub mod fire_times;
 pub mod flood;
 pub mod history;
 pub mod job;
+pub mod micros;
 pub mod report;
 pub mod testbed;

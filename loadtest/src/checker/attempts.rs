@@ -11,8 +11,9 @@ use super::{
     policy_set::PolicySet,
     subject::Subject,
 };
+use crate::micros::Micros;
 use crate::{
-    history::{Delivery, Fault, Micros, Scope},
+    history::{Delivery, Fault, Scope},
     job::{Recovery, SECOND},
 };
 use std::collections::BTreeSet;

@@ -9,8 +9,9 @@ use super::{
     policy_set::PolicySet,
     subject::Subject,
 };
+use crate::micros::Micros;
 use crate::{
-    history::{Call, CallOutcome, Micros, Operation},
+    history::{Call, CallOutcome, Operation},
     job::Overlap,
 };
 

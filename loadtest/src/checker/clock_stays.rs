@@ -7,9 +7,10 @@
 //! order of the database's clock, which was set back.
 
 use super::{Analysis, Rules, job::Checker, subject::Subject};
+use crate::micros::Micros;
 use crate::{
     fire_times,
-    history::{Delivery, Fault, History, Micros, Operation, Row},
+    history::{Delivery, Fault, History, Operation, Row},
     job::{JobSpec, SECOND, Schedule},
 };
 use std::collections::{BTreeMap, HashMap};

@@ -6,7 +6,8 @@
 //! a harmless fault explains nothing.
 
 use super::{Rules, spans::Spans};
-use crate::history::{Delivery, Fault, History, Micros, Scope};
+use crate::history::{Delivery, Fault, History, Scope};
+use crate::micros::Micros;
 use std::collections::HashMap;
 use uuid::Uuid;
 

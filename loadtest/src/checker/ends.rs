@@ -8,8 +8,9 @@ use super::{
     rows::status_and_reason,
     subject::Finding,
 };
+use crate::micros::Micros;
 use crate::{
-    history::{Fault, Micros, Row, Scope},
+    history::{Fault, Row, Scope},
     job::Recovery,
 };
 

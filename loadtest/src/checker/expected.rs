@@ -12,9 +12,10 @@ use super::{
     job_states::JobStates,
     policy_set::PolicySet,
 };
+use crate::micros::Micros;
 use crate::{
     fire_times,
-    history::{CallOutcome, Micros, Operation},
+    history::{CallOutcome, Operation},
     job::{SECOND, Schedule},
 };
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ pub(super) fn expected<'a>(
                 must,
                 deadline,
                 normal: deadline == due + rules.lateness,
-                policies: PolicySet::new(states, &versions),
+                policies: states.policies_of(&versions),
             };
             // During an edit two grids may name the fire time; a requirement of either holds.
             if all.get(&at).is_none_or(|known| !known.must) {
@@ -71,7 +72,9 @@ pub(super) fn expected<'a>(
 
 /// The latest due time by the versions that may own the fire time.
 pub(super) fn latest_due(states: &JobStates<'_>, at: Micros, rules: &Rules) -> Micros {
-    at + PolicySet::new(states, &states.versions(at - rules.look_ahead, at)).longest_jitter()
+    at + states
+        .policies_of(&states.versions(at - rules.look_ahead, at))
+        .longest_jitter()
 }
 
 fn times(

@@ -11,8 +11,9 @@ use super::{
     rows::{last_fire_time, status_and_reason},
     subject::{Finding, Subject},
 };
+use crate::micros::Micros;
 use crate::{
-    history::{Delivery, Micros, Operation, Row},
+    history::{Delivery, Operation, Row},
     job::Misfire,
 };
 

@@ -8,8 +8,9 @@ use super::{
     job_history::{Execution, JobHistory},
     subject::Subject,
 };
+use crate::micros::Micros;
 use crate::{
-    history::{CallOutcome, Micros},
+    history::CallOutcome,
     job::{SECOND, Schedule},
 };
 

@@ -12,8 +12,9 @@ use super::{
     spans::Spans,
     subject::Subject,
 };
+use crate::micros::Micros;
 use crate::{
-    history::{History, Micros, Row},
+    history::{History, Row},
     job::Overlap,
 };
 use std::collections::BTreeMap;
@@ -152,7 +153,7 @@ impl<'a> Checker<'a> {
         let versions = job
             .states
             .versions(at - self.rules.look_ahead, deadline.max(waited));
-        PolicySet::new(&job.states, &versions)
+        job.states.policies_of(&versions)
     }
 
     /// The latest allowed start of a retry or a buffered fire that may start from an instant on and

@@ -2,7 +2,8 @@
 //! reruns.
 
 use super::{Rules, job_states::JobStates};
-use crate::history::{Call, CallOutcome, Delivery, History, Micros, Operation, Row, Transition};
+use crate::history::{Call, CallOutcome, Delivery, History, Operation, Row, Transition};
+use crate::micros::Micros;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 

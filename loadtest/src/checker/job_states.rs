@@ -5,8 +5,9 @@
 //! may have taken effect or not. Nothing is guessed: where two states are possible, both are.
 
 use super::policy_set::PolicySet;
+use crate::micros::Micros;
 use crate::{
-    history::{Call, CallOutcome, Micros, Operation},
+    history::{Call, CallOutcome, Operation},
     job::JobSpec,
 };
 
@@ -240,9 +241,14 @@ impl<'a> JobStates<'a> {
         versions
     }
 
+    /// The policies of some versions.
+    pub(super) fn policies_of(&self, versions: &[usize]) -> PolicySet<'a> {
+        PolicySet::new(versions.iter().map(|version| self.spec(*version)).collect())
+    }
+
     /// The policies of all versions.
     pub(super) fn policies(&self) -> PolicySet<'a> {
-        PolicySet::new(self, &self.versions(Micros::MIN, Micros::MAX))
+        self.policies_of(&self.versions(Micros::MIN, Micros::MAX))
     }
 
     /// The first and last instant at which the job may fire by this grid; none if it never may.

@@ -10,7 +10,8 @@ use super::{
     overlaps::OverlapIndex,
     subject::Subject,
 };
-use crate::history::{Call, CallOutcome, Micros, Operation};
+use crate::history::{Call, CallOutcome, Operation};
+use crate::micros::Micros;
 
 impl<'a> Checker<'a> {
     /// The manual executions of a job against the calls; returns the demand on the matching.

@@ -9,7 +9,7 @@ use super::{
     job_history::{Execution, JobHistory},
     subject::Subject,
 };
-use crate::history::Micros;
+use crate::micros::Micros;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashSet},

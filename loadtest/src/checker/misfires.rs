@@ -7,8 +7,9 @@ use super::{
     job_history::{Execution, JobHistory},
     subject::Subject,
 };
+use crate::micros::Micros;
 use crate::{
-    history::{Delivery, Micros, Row, Scope},
+    history::{Delivery, Row, Scope},
     job::Misfire,
 };
 use std::collections::BTreeMap;

@@ -36,7 +36,8 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use crate::history::{History, Micros};
+use crate::history::History;
+use crate::micros::Micros;
 pub use clock_stays::{AHEAD, BACK, check_clock_stays};
 use job::Checker;
 use serde::{Deserialize, Serialize};

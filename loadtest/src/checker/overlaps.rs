@@ -9,10 +9,8 @@ use super::{
     spans::Spans,
     subject::Subject,
 };
-use crate::{
-    history::{Micros, Scope},
-    job::Overlap,
-};
+use crate::micros::Micros;
+use crate::{history::Scope, job::Overlap};
 use uuid::Uuid;
 
 /// The times in which executions of a job were in flight, from their fire times to the latest

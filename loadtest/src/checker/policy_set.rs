@@ -3,10 +3,9 @@
 //! During an edit several versions may hold; a permission of any version holds, and a requirement
 //! of all versions holds. Nothing beyond that is softened.
 
-use super::job_states::JobStates;
 use crate::{
-    history::Micros,
     job::{JobSpec, Misfire, Overlap, Recovery, SECOND},
+    micros::Micros,
 };
 
 /// The versions of a job that may hold.
@@ -16,13 +15,9 @@ pub(super) struct PolicySet<'a> {
 }
 
 impl<'a> PolicySet<'a> {
-    pub(super) fn new(states: &JobStates<'a>, versions: &[usize]) -> Self {
-        Self {
-            specs: versions
-                .iter()
-                .map(|version| states.spec(*version))
-                .collect(),
-        }
+    /// The policies of these versions.
+    pub(super) fn new(specs: Vec<&'a JobSpec>) -> Self {
+        Self { specs }
     }
 
     /// Nothing is known: the job's creation was never answered.

@@ -10,7 +10,8 @@ use super::{
     policy_set::PolicySet,
     subject::{Finding, Subject},
 };
-use crate::history::{Delivery, Micros, Row, Scope, Transition};
+use crate::history::{Delivery, Row, Scope, Transition};
+use crate::micros::Micros;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 

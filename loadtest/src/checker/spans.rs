@@ -1,6 +1,6 @@
 //! Spans of time, indexed by their beginnings, to find the spans that overlap a window.
 
-use crate::history::Micros;
+use crate::micros::Micros;
 
 /// Things with a beginning and an end, both inclusive.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Subjects of violations, and broken rules.
 
 use super::job_history::{Execution, JobHistory};
-use crate::history::{Micros, Row};
+use crate::history::Row;
+use crate::micros::Micros;
 use uuid::Uuid;
 
 /// The subject of a violation.

@@ -4,7 +4,7 @@
 //! outside the cluster: its times do not depend on the cluster's work, and the time of such a write
 //! is the disk's, not a processor's.
 
-use crate::history::Micros;
+use crate::micros::Micros;
 use crate::testbed::now;
 use std::fs::File;
 use std::io;

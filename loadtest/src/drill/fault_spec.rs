@@ -1,6 +1,5 @@
 //! The faults of a drill file: kinds, times and targets.
 
-use super::file::one;
 use serde::Deserialize;
 
 /// A fault, or a series of one kind.
@@ -148,6 +147,10 @@ pub struct Random {
     /// Longest duration of a fault, seconds; the shortest is a tenth of it.
     #[serde(default = "six")]
     pub seconds: f64,
+}
+
+pub(super) fn one() -> usize {
+    1
 }
 
 fn two() -> f64 {

@@ -10,7 +10,7 @@ mod requests;
 
 use super::fault_spec::{FaultSpec, Kind};
 use super::testbed::DrillTestbed;
-use crate::history::Micros;
+use crate::micros::Micros;
 use std::time::Duration;
 
 /// Injects a fault, and undoes it.

@@ -2,7 +2,8 @@
 
 use super::file::Expect;
 use crate::checker::Analysis;
-use crate::history::{History, Micros, Scope};
+use crate::history::{History, Scope};
+use crate::micros::Micros;
 use crate::report::Figure;
 use crate::report::statistics::Spread;
 use std::collections::HashSet;

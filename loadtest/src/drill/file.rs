@@ -1,9 +1,10 @@
 //! The drill file: a drill in TOML, its defaults and its bounds.
 
-use super::fault_spec::{FaultSpec, Kind, Random};
+use super::fault_spec::{FaultSpec, Kind, Random, one};
 use crate::checker::{Analysis, Rules, check, check_clock_stays};
-use crate::history::{History, Micros};
+use crate::history::History;
 use crate::job::{JobSpec, SECOND};
+use crate::micros::Micros;
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -264,10 +265,6 @@ impl Drill {
 
 /// A millisecond in microseconds.
 const MILLISECOND: Micros = 1_000;
-
-pub(super) fn one() -> usize {
-    1
-}
 
 fn three() -> usize {
     3

@@ -5,8 +5,9 @@
 use super::testbed::DrillTestbed;
 use super::workload;
 use crate::fire_times;
-use crate::history::{Micros, Operation};
+use crate::history::Operation;
 use crate::job::{JobSpec, Overlap, SECOND, Schedule};
+use crate::micros::Micros;
 use crate::testbed::now;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,6 +1,7 @@
 //! The records of a drill: faults, measurements, and failures that no rule of the checker sees.
 
-use crate::history::{Fault, Micros, Scope};
+use crate::history::{Fault, Scope};
+use crate::micros::Micros;
 use crate::testbed::journal::Journal;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -3,7 +3,7 @@
 use super::digest::Digest;
 use super::format::{counted, duration, grouped};
 use super::statistics::{Spread, float, histogram, micros};
-use crate::history::Micros;
+use crate::micros::Micros;
 use maud::{Markup, html};
 
 const LEFT: f64 = 130.0;

@@ -5,7 +5,8 @@ use super::answer::Answer;
 use super::format::{counted, grouped};
 use super::statistics::{self, Spread};
 use crate::checker::Analysis;
-use crate::history::{History, Micros};
+use crate::history::History;
+use crate::micros::Micros;
 use std::collections::BTreeMap;
 
 /// Least share of fire times checked under normal rules, in percent, for a result to mean much.

@@ -1,7 +1,8 @@
 //! Values as text, for the page and the terminal.
 
 use super::statistics::{bound, share};
-use crate::history::{Fault, History, Micros, Scope};
+use crate::history::{Fault, History, Scope};
+use crate::micros::Micros;
 use chrono::{DateTime, SecondsFormat};
 use std::collections::HashMap;
 use uuid::Uuid;

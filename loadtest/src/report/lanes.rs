@@ -1,7 +1,8 @@
 //! Positions in the chart of deliveries: lane, row in the lane, distance from the left.
 
 use super::statistics::{float, micros};
-use crate::history::{Delivery, Fault, History, Micros, NodeLife};
+use crate::history::{Delivery, Fault, History, NodeLife};
+use crate::micros::Micros;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 

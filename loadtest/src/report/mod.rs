@@ -29,7 +29,7 @@ pub use page::html;
 pub use summary::summary;
 
 use crate::checker::Analysis;
-use crate::history::Micros;
+use crate::micros::Micros;
 use serde::{Deserialize, Serialize};
 
 /// The description of a run, besides its history and analysis.

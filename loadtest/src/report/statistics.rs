@@ -1,6 +1,6 @@
 //! Quantiles, shares and bounds: the one place that computes them.
 
-use crate::history::Micros;
+use crate::micros::Micros;
 use serde::Serialize;
 
 /// The spread of values. Quantiles are by nearest rank, so each is one of the values.

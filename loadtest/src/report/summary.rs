@@ -5,7 +5,7 @@ use super::digest::{Conclusion, Digest};
 use super::format::{bound_of, counted, duration, grouped, harmless, share_of};
 use super::statistics::Spread;
 use crate::checker::Analysis;
-use crate::history::{History, Micros};
+use crate::history::History;
 
 /// Violations that are printed; the page has more of them.
 const VIOLATIONS_MAX: usize = 5;

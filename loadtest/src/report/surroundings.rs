@@ -4,8 +4,9 @@ use super::answer::Answer;
 use super::format::{Names, clock_exact, duration, hit, scope, short};
 use super::lanes::Window;
 use crate::checker::Violation;
-use crate::history::{Call, CallOutcome, Delivery, History, Micros, Operation, Row};
+use crate::history::{Call, CallOutcome, Delivery, History, Operation, Row};
 use crate::job::JobSpec;
+use crate::micros::Micros;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 

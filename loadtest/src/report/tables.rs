@@ -3,7 +3,8 @@
 use super::digest::Digest;
 use super::format::{bound_of, clock_exact, counted, duration, grouped, hit, scope, share_of};
 use super::statistics::Spread;
-use crate::history::{Fault, Micros, NodeLife};
+use crate::history::{Fault, NodeLife};
+use crate::micros::Micros;
 use maud::{Markup, html};
 
 /// Most rows of faults and of nodes.

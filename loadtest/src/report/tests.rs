@@ -3,10 +3,10 @@
 use super::{Conclusion, Figure, Run, html, json, summary};
 use crate::checker::{Analysis, Counts, Redelivery, Violation};
 use crate::history::{
-    Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope, Stuck,
-    Transition,
+    Call, CallOutcome, Delivery, Fault, History, NodeLife, Operation, Row, Scope, Stuck, Transition,
 };
 use crate::job::{JobSpec, Misfire, Overlap, Recovery, SECOND, Schedule, Target};
+use crate::micros::Micros;
 use std::time::Instant;
 use uuid::Uuid;
 

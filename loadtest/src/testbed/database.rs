@@ -1,7 +1,8 @@
 //! The truth of the database: read at the end, audited all the time.
 
 use super::now;
-use crate::history::{Micros, NodeLife, Row, Stuck, Transition};
+use crate::history::{NodeLife, Row, Stuck, Transition};
+use crate::micros::Micros;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use tokio_postgres::Client;

@@ -12,7 +12,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod sink;
 
-use crate::history::Micros;
+use crate::micros::Micros;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The tester's clock, the one of the whole history.

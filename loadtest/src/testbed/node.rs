@@ -9,7 +9,7 @@ use super::network::Namespace;
 use super::postgres::Postgres;
 use super::proxy::{Proxy, Wire};
 use super::{clock, now};
-use crate::history::Micros;
+use crate::micros::Micros;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::OpenOptions;

@@ -4,8 +4,9 @@
 use super::http::{Http, NoAnswer};
 use super::journal::Journal;
 use super::{now, sink};
-use crate::history::{Call, CallOutcome, Micros, Operation};
+use crate::history::{Call, CallOutcome, Operation};
 use crate::job::{JobSpec, Schedule};
+use crate::micros::Micros;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

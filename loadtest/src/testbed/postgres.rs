@@ -2,7 +2,7 @@
 //! restarted and promoted like real ones.
 
 use super::{clock, now};
-use crate::history::Micros;
+use crate::micros::Micros;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::{IpAddr, SocketAddr, TcpListener};

@@ -5,8 +5,9 @@
 
 use super::journal::Journal;
 use super::now;
-use crate::history::{Delivery, Micros};
+use crate::history::Delivery;
 use crate::job::Target;
+use crate::micros::Micros;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;

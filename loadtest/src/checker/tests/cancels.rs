@@ -2,8 +2,9 @@
 
 use super::model::MILLI;
 use super::reruns::{ASKED, END, JOB, call, history, rules};
+use crate::micros::Micros;
 use crate::{
-    history::{CallOutcome, History, Micros, Operation},
+    history::{CallOutcome, History, Operation},
     job::SECOND,
 };
 use std::collections::BTreeSet;

@@ -3,9 +3,10 @@
 use super::model::RULES;
 use super::reruns::{END, JOB, call};
 use super::specs::plain;
+use crate::micros::Micros;
 use crate::{
     checker::clock_stays::{AHEAD, check_clock_stays},
-    history::{Delivery, Fault, History, Micros, Operation, Scope},
+    history::{Delivery, Fault, History, Operation, Scope},
     job::{SECOND, Schedule},
 };
 use std::collections::BTreeSet;

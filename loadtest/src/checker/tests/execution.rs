@@ -4,8 +4,9 @@ use super::{
     model::{MILLI, ModelCluster, NodeEnd, RULES},
     synthetic::{END, Generator},
 };
+use crate::micros::Micros;
 use crate::{
-    history::{Delivery, Micros, Row, Transition},
+    history::{Delivery, Row, Transition},
     job::{JobSpec, Recovery, SECOND},
 };
 use uuid::Uuid;

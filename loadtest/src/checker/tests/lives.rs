@@ -4,8 +4,9 @@ use super::execution::millis;
 use super::model::{MILLI, RULES};
 use super::specs::STEADY_NAME;
 use super::synthetic::{END, Generator};
-use crate::history::{Call, CallOutcome, Micros, Operation};
+use crate::history::{Call, CallOutcome, Operation};
 use crate::job::{JobSpec, Misfire, Overlap, SECOND, Schedule};
+use crate::micros::Micros;
 use uuid::Uuid;
 
 /// When commands end.

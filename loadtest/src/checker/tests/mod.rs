@@ -16,8 +16,9 @@ mod specs;
 mod synthetic;
 
 use super::check;
-use crate::history::{Fault, Micros, Scope};
+use crate::history::{Fault, Scope};
 use crate::job::SECOND;
+use crate::micros::Micros;
 use fastrand::Rng;
 use model::RULES;
 use mutant::Mutant;

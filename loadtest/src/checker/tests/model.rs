@@ -2,9 +2,10 @@
 //!
 //! It says what a right cluster does, step by step. It must never ask the checker what is allowed.
 
+use crate::micros::Micros;
 use crate::{
     checker::Rules,
-    history::{Fault, Micros, NodeLife, Scope},
+    history::{Fault, NodeLife, Scope},
     job::SECOND,
 };
 use fastrand::Rng;

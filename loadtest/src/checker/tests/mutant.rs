@@ -1,8 +1,9 @@
 //! A history to mutate: where in it a mutation breaks a rule.
 
 use super::model::{MILLI, RULES};
+use crate::micros::Micros;
 use crate::{
-    history::{CallOutcome, Delivery, History, Micros, Operation, Row, Scope},
+    history::{CallOutcome, Delivery, History, Operation, Row, Scope},
     job::{JobSpec, Overlap, SECOND, Schedule},
 };
 use fastrand::Rng;

@@ -4,8 +4,9 @@ use super::{
     model::MILLI,
     mutant::{Mutant, took},
 };
+use crate::micros::Micros;
 use crate::{
-    history::{Call, CallOutcome, Micros, Operation, Scope},
+    history::{Call, CallOutcome, Operation, Scope},
     job::{Overlap, Recovery, SECOND},
 };
 

@@ -4,8 +4,9 @@ use super::model::MILLI;
 use super::mutant::{Mutant, took};
 use super::mutations::Mutation;
 use super::mutations_of_rows::{asked_for, fixed_delay_run};
-use crate::history::{Call, CallOutcome, Delivery, Micros, Operation, Row, Scope, Stuck};
+use crate::history::{Call, CallOutcome, Delivery, Operation, Row, Scope, Stuck};
 use crate::job::{Overlap, SECOND, Schedule};
+use crate::micros::Micros;
 
 pub(super) const IN_THE_CLUSTER: &[(&str, Mutation)] = &[
     ("a fixed delay that stops", |b| {

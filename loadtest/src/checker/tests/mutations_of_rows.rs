@@ -3,8 +3,9 @@
 use super::model::MILLI;
 use super::mutant::{Mutant, took};
 use super::mutations::Mutation;
-use crate::history::{CallOutcome, Delivery, Micros, Operation, Row, Scope, Transition};
+use crate::history::{CallOutcome, Delivery, Operation, Row, Scope, Transition};
 use crate::job::{Misfire, Overlap, SECOND, Schedule};
+use crate::micros::Micros;
 
 pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
     ("two rows for one fire time", |b| {

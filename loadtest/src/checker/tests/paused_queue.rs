@@ -3,9 +3,10 @@
 
 use super::model::{MILLI, RULES};
 use super::specs::plain;
+use crate::micros::Micros;
 use crate::{
     checker::check,
-    history::{Call, CallOutcome, Delivery, History, Micros, NodeLife, Operation, Row, Transition},
+    history::{Call, CallOutcome, Delivery, History, NodeLife, Operation, Row, Transition},
     job::{JobSpec, Overlap, SECOND, Schedule, Target},
 };
 use uuid::Uuid;

@@ -2,9 +2,10 @@
 
 use super::model::{MILLI, RULES};
 use super::specs::plain;
+use crate::micros::Micros;
 use crate::{
     checker::check,
-    history::{Call, CallOutcome, Delivery, History, Micros, NodeLife, Operation, Row},
+    history::{Call, CallOutcome, Delivery, History, NodeLife, Operation, Row},
     job::{JobSpec, SECOND, Schedule},
 };
 use std::collections::BTreeSet;

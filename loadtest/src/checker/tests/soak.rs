@@ -2,10 +2,10 @@
 
 use super::model::MILLI;
 use super::specs::plain;
+use crate::micros::Micros;
 use crate::{
     history::{
-        Call, CallOutcome, Delivery, Fault, History, Micros, NodeLife, Operation, Row, Scope,
-        Transition,
+        Call, CallOutcome, Delivery, Fault, History, NodeLife, Operation, Row, Scope, Transition,
     },
     job::{JobSpec, Overlap, SECOND, Schedule},
 };

@@ -6,8 +6,9 @@ use super::{
     model::{MILLI, ModelCluster, RULES},
     specs::spec,
 };
+use crate::micros::Micros;
 use crate::{
-    history::{Delivery, History, Micros},
+    history::{Delivery, History},
     job::{JobSpec, Misfire, Overlap, SECOND, Schedule},
 };
 use fastrand::Rng;
