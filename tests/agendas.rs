@@ -4,23 +4,29 @@ use crate::api_node::ApiNode;
 use chrono::{SecondsFormat, TimeDelta, Timelike, Utc};
 use serde_json::{Value, json};
 
-const AGENDA: &str = "query($from: String, $to: String, $filter: JobFilter, $hide: Int, $first: Int) {
+const AGENDA: &str = "query($from: String, $to: String, $filter: JobFilter, $hide: Int,
+    $first: Int) {
     agenda(from: $from, to: $to, filter: $filter, hideEverySeconds: $hide, first: $first) {
-        from to complete entries { fireTime jobs named { id name } } often { jobs named { name } } } }";
+        from to complete entries { fireTime jobs named { id name } } often { jobs named { name } }
+        } }";
 
 /// A job each day, half an hour away from now, two each hour at the same time, and one each second.
 async fn planned() -> (ApiNode, String) {
     let node = ApiNode::start().await;
-    let at = Utc::now() + TimeDelta::minutes(30);
+    // Read once: two jobs fire at the same time only if no minute ends between two readings.
+    let now = Utc::now();
+    let at = now + TimeDelta::minutes(30);
     let daily = format!("{} {} * * *", at.minute(), at.hour());
-    let nightly = json!({"name": "nightly", "scheduleType": "CRON", "cronExpression": daily, "tags": ["night"], "timeZone": "UTC"});
+    let nightly = json!({"name": "nightly", "scheduleType": "CRON", "cronExpression": daily,
+        "tags": ["night"], "timeZone": "UTC"});
     let nightly = node.create(nightly).await;
     for name in ["hourly 1", "hourly 2"] {
-        let hourly = format!("{} * * * *", (Utc::now() + TimeDelta::minutes(20)).minute());
+        let hourly = format!("{} * * * *", (now + TimeDelta::minutes(20)).minute());
         node.create(json!({"name": name, "scheduleType": "CRON", "cronExpression": hourly}))
             .await;
     }
-    let later = json!({"name": "probe", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "initialDelaySeconds": 600});
+    let later = json!({"name": "probe", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
+        "initialDelaySeconds": 600});
     node.create(later).await;
     node.create(json!({"name": "delay", "scheduleType": "FIXED_DELAY", "intervalSeconds": 3600}))
         .await;

@@ -1,8 +1,8 @@
-//! What was counted by a clock that was a day ahead, when it has come back. The rows are made as
-//! they are made by the true clock, and moved to where the wrong one would have put them.
+//! Due times from a clock that was a day ahead, after its return. The rows are made by the true
+//! clock, and moved to the times of the wrong one.
 
 use crate::support::{TestCluster, cron, fixed_delay, fixed_rate, with};
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Timelike};
 use horolog::actors::job_manager::RunJobNow;
 use horolog::clock::Clock;
 use horolog::model::Timestamp;
@@ -16,8 +16,9 @@ const DUE: &str =
     when due_at <= clock_timestamp() + interval '1 hour' then ' within the hour' else ' later' end
 from job_trigger where job_id = $1 order by kind, due_at";
 
-/// A trigger of a kind ($2) that is due so long from now ($3).
-const INSERT: &str = "insert into job_trigger (id, job_id, kind, fire_time, due_at) values (gen_random_uuid(), $1, $2, clock_timestamp(), clock_timestamp() + $3::text::interval)";
+/// A trigger of a kind ($2) that is due after an interval ($3).
+const INSERT: &str = "insert into job_trigger (id, job_id, kind, fire_time, due_at) \
+    values (gen_random_uuid(), $1, $2, clock_timestamp(), clock_timestamp() + $3::text::interval)";
 
 async fn start() -> TestCluster {
     TestCluster::start_with(Clock::Database).await
@@ -26,6 +27,12 @@ async fn start() -> TestCluster {
 /// A job that fires in the year 2099.
 async fn never(cluster: &TestCluster) -> Job {
     cluster.create(cron("0 0 0 1 1 ? 2099")).await
+}
+
+/// A job that fires each hour, next in half an hour: at a whole hour it could be due at any moment.
+async fn each_hour(cluster: &TestCluster) -> JobRequest {
+    let minute = (now(cluster).await.minute() + 30) % 60;
+    cron(&format!("0 {minute} * * * ?"))
 }
 
 async fn due(cluster: &TestCluster, job: &Job) -> Vec<String> {
@@ -56,7 +63,8 @@ async fn mend(cluster: &TestCluster) -> u64 {
 async fn change_in_the_future(cluster: &TestCluster, job: &Job) {
     for moved in [
         "update job_definition set updated_at = updated_at + interval '26 hours' where id = $1",
-        "update job_trigger set fire_time = fire_time + interval '26 hours', due_at = due_at + interval '26 hours' where id = $1",
+        "update job_trigger set fire_time = fire_time + interval '26 hours', \
+         due_at = due_at + interval '26 hours' where id = $1",
     ] {
         assert_eq!(cluster.execute(moved, &[&job.id]).await, 1);
     }
@@ -122,7 +130,7 @@ async fn a_held_due_time_from_the_clock_ahead_is_mended() {
     assert_eq!(cluster.texts(held, &[]).await, ["true"]);
 }
 
-/// The instant is a minute ago; somebody lets it run now.
+/// The instant is a minute ago; a resume lets it run now.
 #[actix::test]
 async fn a_missed_once_that_was_to_run_now_runs_and_none_before_its_time() {
     let cluster = start().await;
@@ -137,7 +145,8 @@ async fn a_missed_once_that_was_to_run_now_runs_and_none_before_its_time() {
         cluster
             .execute(INSERT, &[&job.id, &"OWED", &"26 hours"])
             .await;
-        let named = "update job_trigger set fire_time = clock_timestamp() + $2::text::interval where job_id = $1 and kind = 'OWED'";
+        let named = "update job_trigger set fire_time = clock_timestamp() + $2::text::interval \
+            where job_id = $1 and kind = 'OWED'";
         cluster.execute(named, &[&job.id, &fire_time]).await;
     }
     mend(&cluster).await;
@@ -152,10 +161,14 @@ async fn a_recovery_that_the_repairs_made_runs_at_once() {
     cluster
         .execute(INSERT, &[&job.id, &"RECOVERY", &"26 hours"])
         .await;
-    let row = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, retrying, attempt, created_at)
-        select id, job_id, 'SCHEDULE', fire_time, fire_time, 'RETRYING', true, 1, fire_time from job_trigger where kind = 'RECOVERY'";
+    let row = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status,
+        retrying, attempt, created_at)
+        select id, job_id, 'SCHEDULE', fire_time, fire_time, 'RETRYING', true, 1, fire_time
+        from job_trigger where kind = 'RECOVERY'";
     // The partition of today is found by the id.
-    let today = "update job_trigger set id = (lpad(to_hex((extract(epoch from fire_time) * 1000)::bigint), 12, '0') || repeat('8', 20))::uuid where kind = 'RECOVERY'";
+    let today = "update job_trigger set id = (lpad(to_hex((extract(epoch \
+        from fire_time) * 1000)::bigint), 12, '0') || repeat('8', 20))::uuid \
+        where kind = 'RECOVERY'";
     cluster.execute(today, &[]).await;
     cluster.execute(row, &[]).await;
     assert_eq!(mend(&cluster).await, 1);
@@ -168,7 +181,7 @@ async fn a_recovery_that_the_repairs_made_runs_at_once() {
 #[actix::test]
 async fn schedules_created_while_the_clock_was_ahead_fire_from_now_on() {
     let cluster = start().await;
-    let hourly = cluster.create(cron("0 0 * * * ?")).await;
+    let hourly = cluster.create(each_hour(&cluster).await).await;
     let rate = cluster.create(fixed_rate(3_600)).await;
     let delay = cluster
         .create(JobRequest {
@@ -180,7 +193,11 @@ async fn schedules_created_while_the_clock_was_ahead_fire_from_now_on() {
         change_in_the_future(&cluster, job).await;
     }
     cluster
-        .execute("update job_definition set created_at = updated_at, anchor_at = anchor_at + interval '26 hours'", &[])
+        .execute(
+            "update job_definition set created_at = updated_at, \
+            anchor_at = anchor_at + interval '26 hours'",
+            &[],
+        )
         .await;
 
     mend(&cluster).await;
@@ -199,12 +216,19 @@ async fn schedules_created_while_the_clock_was_ahead_fire_from_now_on() {
 #[actix::test]
 async fn schedules_resumed_while_the_clock_was_ahead_continue_from_now() {
     let cluster = start().await;
-    let hourly = cluster.create(cron("0 0 * * * ?")).await;
+    let hourly = cluster.create(each_hour(&cluster).await).await;
     let rate = cluster.create(fixed_rate(1_800)).await;
     let delay = cluster.create(fixed_delay(1_800)).await;
-    let began = "update job_definition set anchor_at = anchor_at - interval '10 days' where anchor_at is not null";
+    let began = "update job_definition set anchor_at = anchor_at - interval '10 days' \
+        where anchor_at is not null";
     cluster.execute(began, &[]).await;
-    cluster.execute("update job_trigger set runs = 5, fire_time = fire_time + interval '30 minutes' where fire_time < clock_timestamp()", &[]).await;
+    cluster
+        .execute(
+            "update job_trigger set runs = 5, \
+        fire_time = fire_time + interval '30 minutes' where fire_time < clock_timestamp()",
+            &[],
+        )
+        .await;
     cluster
         .execute("update job_trigger set due_at = fire_time", &[])
         .await;
@@ -233,7 +257,7 @@ async fn a_schedule_whose_end_lies_between_the_clocks_continues() {
     let cluster = start().await;
     let tomorrow = chrono::DateTime::from_timestamp(now(&cluster).await.timestamp() + 86_400, 0);
     let job = cluster
-        .create(with(cron("0 0 * * * ?"), |policies| {
+        .create(with(each_hour(&cluster).await, |policies| {
             policies.end_at = tomorrow
         }))
         .await;
@@ -288,7 +312,8 @@ async fn start_times_and_long_delays_are_not_mended() {
             &[],
         )
         .await;
-    let rest = "update job_trigger set runs = 1, fire_time = now() + interval '4 days', due_at = now() + interval '4 days' where id = $1";
+    let rest = "update job_trigger set runs = 1, fire_time = now() + interval '4 days', \
+        due_at = now() + interval '4 days' where id = $1";
     cluster.execute(rest, &[&rests.id]).await;
     let fire_times = "select fire_time::text || due_at::text from job_trigger order by id";
     let before = cluster.texts(fire_times, &[]).await;
@@ -303,7 +328,8 @@ async fn start_times_and_long_delays_are_not_mended() {
 async fn a_trigger_due_for_another_check_is_checked_now() {
     let cluster = start().await;
     let job = cluster.create(cron("0 0 * * * ?")).await;
-    let held = "update job_trigger set fire_time = date_trunc('hour', clock_timestamp()), due_at = clock_timestamp() + interval '26 hours'";
+    let held = "update job_trigger set fire_time = date_trunc('hour', clock_timestamp()), \
+        due_at = clock_timestamp() + interval '26 hours'";
     cluster.execute(held, &[]).await;
     assert_eq!(mend(&cluster).await, 1);
     assert_eq!(due(&cluster, &job).await, ["SCHEDULE now"]);

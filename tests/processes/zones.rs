@@ -6,8 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// A tz database in which Berlin is three hours ahead of UTC all year; it does not tell its
-/// release.
+/// A tz database in which Berlin is three hours ahead of UTC all year; it has no release name.
 struct OtherDatabase(PathBuf);
 
 impl OtherDatabase {
@@ -78,8 +77,7 @@ async fn shows(cluster: &Processes, node: &str, job: uuid::Uuid, hour: &str) {
         let job = &answer["data"]["job"];
         let is_it = |time: &Value| {
             time.as_str()
-                .unwrap()
-                .ends_with(&format!("-01-01T{hour}:00:00.000Z"))
+                .is_some_and(|time| time.ends_with(&format!("-01-01T{hour}:00:00.000Z")))
         };
         // A node answers before it has recomputed what is pending: until then the two differ.
         let times = [
@@ -100,7 +98,8 @@ async fn a_pending_fire_time_follows_the_newest_nodes_tz_database() {
         database.url(),
     )
     .await;
-    let input = json!({"name": "new year", "scheduleType": "CRON", "cronExpression": "0 12 1 1 *", "timeZone": "Europe/Berlin"});
+    let input = json!({"name": "new year", "scheduleType": "CRON", "cronExpression": "0 12 1 1 *",
+        "timeZone": "Europe/Berlin"});
     let job = cluster.create("node-1", input).await;
     shows(&cluster, "node-1", job, "09").await;
 
