@@ -19,7 +19,8 @@ const STACK: usize = 1024 * 1024;
 const NESTING: usize = 40;
 /// Levels that a variable may have.
 const VARIABLE_NESTING: usize = 100;
-const PREVIEW: &str = "previewSchedule(input: {name: \"x\", scheduleType: CRON, cronExpression: \"0 0 * * *\", payload: ";
+const PREVIEW: &str = "previewSchedule(input: {name: \"x\", scheduleType: CRON, \
+    cronExpression: \"0 0 * * *\", payload: ";
 
 /// A node's schema on a database that does not answer.
 pub fn schema() -> Schema {
@@ -279,16 +280,21 @@ async fn the_introspection_of_graphiql_passes() {
 async fn many_jobs_are_created_by_variables_and_some_by_literals() {
     let node = ApiNode::start().await;
     let create = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
-    let job = |n: usize| json!({"name": format!("job {n}"), "scheduleType": "CRON", "cronExpression": "0 0 1 1 *"});
+    let job = |n: usize| {
+        json!({"name": format!("job {n}"), "scheduleType": "CRON",
+        "cronExpression": "0 0 1 1 *"})
+    };
     let inputs: Vec<Value> = (0..1_000).map(job).collect();
     let created = node.data(create, json!({"inputs": inputs})).await;
     assert_eq!(created["createJobs"].as_array().unwrap().len(), 1_000);
 
     let literal = |n: usize| {
         format!(
-            "{{name: \"job {n}\", scheduleType: CRON, cronExpression: \"0 0 1 1 *\", timeZone: \"Europe/Berlin\", \
+            "{{name: \"job {n}\", scheduleType: CRON, cronExpression: \"0 0 1 1 *\", \
+             timeZone: \"Europe/Berlin\", \
              payload: {{a: \"b\", c: [1, 2]}}, retry: {{maxAttempts: 3}}, tags: [\"a\"], \
-             target: {{http: {{url: \"https://example.com/\", headers: {{Authorization: \"x\"}}}}}}}} "
+             target: {{http: {{url: \"https://example.com/\", \
+             headers: {{Authorization: \"x\"}}}}}}}} "
         )
     };
     let query = |count| {
@@ -311,7 +317,7 @@ async fn many_jobs_are_created_by_variables_and_some_by_literals() {
     );
 }
 
-/// What a node without a database answers to a request that names one of its operations.
+/// The answer of a node without a database to a request that names one operation of several.
 async fn executed(schema: &Schema, query: &str, operation: &str, variables: Value) -> Value {
     let request = Request::new(query)
         .variables(Variables::from_json(variables))
@@ -326,7 +332,9 @@ async fn only_the_variables_of_the_operation_that_is_executed_are_judged() {
     let others = [
         format!("query B($n: Int!) {{ {page} }}"),
         "query B($n: String!) { calendar(name: $n) { name } }".to_owned(),
-        "query B($n: ID!) { job(id: $n) { ...F } } fragment F on Job { nextFireTimes(count: 3) ...G } fragment G on Job { id }".to_owned(),
+        "query B($n: ID!) { job(id: $n) { ...F } } fragment F on Job { nextFireTimes(count: 3) \
+         ...G } fragment G on Job { id }"
+            .to_owned(),
         "mutation B($n: [CreateJobInput!]!) { createJobs(inputs: $n) { id } }".to_owned(),
         "subscription B($n: ID!) { executionUpdated(jobId: $n) { id } }".to_owned(),
         "query B { jobs { executions(first: 200) { nodes { id output } } } }".to_owned(),
@@ -338,7 +346,8 @@ async fn only_the_variables_of_the_operation_that_is_executed_are_judged() {
         (format!("query A($n: Int = 5) {{ {page} }}"), json!({})),
         (format!("query A($n: Int! = 5) {{ {page} }}"), json!({})),
         (format!("query A($n: Int! = 5) {{ {page} }}"), json!({"n": 7})),
-        ("query A($n: JobFilter = {tags: [\"a\"]}) { jobsPage(filter: $n) { ...H } } fragment H on JobConnection { nodes { id } }".to_owned(), json!({})),
+        ("query A($n: JobFilter = {tags: [\"a\"]}) { jobsPage(filter: $n) { ...H } } fragment H \
+            on JobConnection { nodes { id } }".to_owned(), json!({})),
     ];
     for other in &others {
         for (a, variables) in &selected {

@@ -1,4 +1,4 @@
-//! What answers look like: their media type, their errors, and what a node does not tell.
+//! Answers: their media type, their errors, and values that a node does not tell.
 
 use crate::admission::numbered;
 use crate::api_node::ApiNode;

@@ -26,7 +26,7 @@ impl ApiNode {
         Self::start_with(&["--listen", "127.0.0.1:0"]).await
     }
 
-    /// Starts with other flags, which say where it listens.
+    /// Starts with other flags, with the address among them.
     pub async fn start_with(flags: &[&str]) -> Self {
         let database = TestDatabase::new().await;
         let common = [
@@ -60,14 +60,14 @@ impl ApiNode {
         answer.send().await.unwrap().json().await.unwrap()
     }
 
-    /// Posts a request that must succeed; its data.
+    /// Posts a request that must succeed; returns its data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
         let mut answer = self.post(query, variables).await;
         assert_eq!(answer["errors"], Value::Null, "{query}");
         answer["data"].take()
     }
 
-    /// Posts a request that must fail; its first error.
+    /// Posts a request that must fail; returns its first error.
     pub async fn error(&self, query: &str, variables: Value) -> Value {
         let mut answer = self.post(query, variables).await;
         let error = answer["errors"][0].take();
@@ -84,13 +84,14 @@ impl ApiNode {
 
     /// The log of a job.
     pub async fn logs(&self, job_id: &str) -> Vec<Value> {
-        let query = "query($id: ID!) { jobLogs(jobId: $id) { id jobId fireTime dueTime status reason errorMessage
+        let query = "query($id: ID!) { jobLogs(jobId: $id) { id jobId fireTime dueTime status
+            reason errorMessage
             startedAt finishedAt durationMillis attempt nodeId nodeName kind output createdAt } }";
         let mut data = self.data(query, json!({"id": job_id})).await;
         serde_json::from_value(data["jobLogs"].take()).unwrap()
     }
 
-    /// A path's status.
+    /// The status of a path.
     pub async fn status(&self, path: &str) -> u16 {
         self.http
             .get(format!("{}{path}", self.url))

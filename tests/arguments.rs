@@ -97,20 +97,59 @@ async fn every_argument_that_is_refused_is_named() {
     let id = "0199d0a5-0000-7000-8000-000000000000";
     let beyond = 2_147_483_648_i64;
     let in_query = [
-        ("first", "{ jobsPage(first: 2147483648) { nodes { id } } }".to_owned()),
-        ("first", "{ jobsPage(first: 99999999999999999999) { nodes { id } } }".to_owned()),
-        ("first", "{ jobsPage(first: 1.5) { nodes { id } } }".to_owned()),
-        ("first", "query($n: Int = 2147483648) { jobsPage(first: $n) { nodes { id } } }".to_owned()),
-        ("first", "query($n: Int!) { jobsPage(first: $n) { nodes { id } } }".to_owned()),
-        ("count", "{ jobs { nextFireTimes(count: 2147483648) } }".to_owned()),
-        ("hours", "{ ...Plan } fragment Plan on Query { ... { a: upcoming(hours: -2147483649) { jobs } } }".to_owned()),
-        ("version", format!("mutation {{ updateJob(id: \"{id}\", version: 2147483648, input: {{name: \"x\", scheduleType: CRON}}) {{ id }} }}")),
-        ("intervalSeconds", "mutation { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, intervalSeconds: 2147483648}) { id } }".to_owned()),
+        (
+            "first",
+            "{ jobsPage(first: 2147483648) { nodes { id } } }".to_owned(),
+        ),
+        (
+            "first",
+            "{ jobsPage(first: 99999999999999999999) { nodes { id } } }".to_owned(),
+        ),
+        (
+            "first",
+            "{ jobsPage(first: 1.5) { nodes { id } } }".to_owned(),
+        ),
+        (
+            "first",
+            "query($n: Int = 2147483648) { jobsPage(first: $n) { nodes { id } } \
+            }"
+            .to_owned(),
+        ),
+        (
+            "first",
+            "query($n: Int!) { jobsPage(first: $n) { nodes { id } } }".to_owned(),
+        ),
+        (
+            "count",
+            "{ jobs { nextFireTimes(count: 2147483648) } }".to_owned(),
+        ),
+        (
+            "hours",
+            "{ ...Plan } fragment Plan on Query { ... { a: upcoming(hours: -2147483649) { \
+            jobs } } }"
+                .to_owned(),
+        ),
+        (
+            "version",
+            format!(
+                "mutation {{ updateJob(id: \"{id}\", version: 2147483648, \
+            input: {{name: \"x\", scheduleType: CRON}}) {{ id }} }}"
+            ),
+        ),
+        (
+            "intervalSeconds",
+            "mutation { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, \
+            intervalSeconds: 2147483648}) { id } }"
+                .to_owned(),
+        ),
         ("id", "{ job { id } }".to_owned()),
         ("id", "{ job(id: null) { id } }".to_owned()),
         ("id", "query($id: ID!) { job(id: $id) { id } }".to_owned()),
         ("x", "{ jobs(x: 1) { id } }".to_owned()),
-        ("o", "query($o: JobOrder = GONE) { jobsPage(orderBy: $o) { nodes { id } } }".to_owned()),
+        (
+            "o",
+            "query($o: JobOrder = GONE) { jobsPage(orderBy: $o) { nodes { id } } }".to_owned(),
+        ),
     ];
     let in_query = in_query
         .into_iter()
@@ -145,7 +184,8 @@ async fn every_argument_that_is_refused_is_named() {
     let of_a_job = of_a_job
         .into_iter()
         .map(|(field, variables)| (field, create.clone(), variables));
-    let second = json!({"inputs": [{"name": "x", "scheduleType": "CRON"}, {"name": "x", "scheduleType": "CRON", "priority": beyond}]});
+    let second = json!({"inputs": [{"name": "x", "scheduleType": "CRON"}, {"name": "x",
+        "scheduleType": "CRON", "priority": beyond}]});
     let others = [
         (
             "first",
@@ -189,12 +229,13 @@ async fn every_argument_that_is_refused_is_named() {
     }
 }
 
-/// What a payload holds is no argument, one value stands for a list, and what may be null may be
+/// The content of a payload is no argument, one value stands for a list, and optional values may be
 /// left out.
 #[actix::test]
 async fn only_arguments_that_are_read_are_judged() {
     let schema = schema();
-    let payload = json!({"input": {"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "payload": {"first": 9_999_999_999_i64}}});
+    let payload = json!({"input": {"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
+        "payload": {"first": 9_999_999_999_i64}}});
     for (query, variables) in [
         (
             "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }",

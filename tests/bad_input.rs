@@ -1,6 +1,5 @@
 //! Bad input gets a clear error, and nothing is lost.
 
-use crate::admission::schema;
 use crate::api_node::ApiNode;
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::watchdog::Watchdog;
@@ -17,7 +16,10 @@ pub const CREATE: &str = "mutation($input: CreateJobInput!) { createJob(input: $
 #[actix::test]
 async fn every_bad_field_of_a_job_is_named_and_no_job_is_created() {
     let node = ApiNode::start().await;
-    let cron = |expression: &str| json!({"name": "x", "scheduleType": "CRON", "cronExpression": expression});
+    let cron = |expression: &str| {
+        json!({"name": "x", "scheduleType": "CRON",
+        "cronExpression": expression})
+    };
     let rate = |change: Value| {
         let mut input = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60});
         input
@@ -131,8 +133,10 @@ async fn every_bad_field_of_a_job_is_named_and_no_job_is_created() {
 
 /// Headers of the connection (RFC 9110 §7.6.1, and what HTTP/1.1 and proxies made of it), of the
 /// framing, and Horolog's own.
-const NOT_FOR_JOBS: &str = "Connection Keep-Alive Proxy-Connection Proxy-Authenticate Proxy-Authorization TE Trailer \
-    Transfer-Encoding Upgrade HTTP2-Settings Expect Content-Length Host Idempotency-Key Traceparent Horolog-Job-Id \
+const NOT_FOR_JOBS: &str = "Connection Keep-Alive Proxy-Connection Proxy-Authenticate \
+    Proxy-Authorization TE Trailer \
+    Transfer-Encoding Upgrade HTTP2-Settings Expect Content-Length Host Idempotency-Key \
+    Traceparent Horolog-Job-Id \
     Horolog-Anything Webhook-Id Webhook-Signature";
 
 /// A name as it may be typed: as it stands, in small, in capitals, in both.
@@ -156,11 +160,13 @@ async fn reserved_headers_are_refused_by_every_command_in_any_letter_case() {
     let job = |header: &str| {
         let http =
             json!({"url": "http://example.com/", "headers": {"X-Team": "a", header: "close"}});
-        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "target": {"http": http}})
+        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+            "initialDelaySeconds": 3600, "target": {"http": http}})
     };
     let fine = job("X-Other");
     let id = node.create(fine.clone()).await;
-    let update = "mutation($id: ID!, $input: CreateJobInput!) { updateJob(id: $id, input: $input, version: 0) { id } }";
+    let update = "mutation($id: ID!, $input: CreateJobInput!) { updateJob(id: $id, input: $input, \
+        version: 0) { id } }";
     let create_many =
         "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
     let preview =
@@ -213,7 +219,8 @@ async fn a_request_against_the_schema_is_refused() {
         json!({"scheduleType": "CRON", "cronExpression": "* * * * *"}),
         json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 99_999_999_999_i64}),
         json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": "60"}),
-        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60, "target": {"log": {}, "noop": {"sleepMillis": 1}}}),
+        json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60,
+            "target": {"log": {}, "noop": {"sleepMillis": 1}}}),
         json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60, "nonsense": 1}),
     ];
     for input in cases {

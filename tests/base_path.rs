@@ -1,4 +1,4 @@
-//! A node behind a proxy that puts a path before its addresses.
+//! A node behind a proxy with a path in front of its addresses.
 
 use crate::api_node::ApiNode;
 use crate::live::Socket;
@@ -23,7 +23,8 @@ async fn a_node_below_a_path_answers_with_and_without_the_path() {
                 "{base}{path}"
             );
         }
-        let query = json!({"query": "query($id: ID!) { jobLogs(jobId: $id) { id } }", "variables": {"id": "x"}});
+        let query = json!({"query": "query($id: ID!) { jobLogs(jobId: $id) { id } }",
+            "variables": {"id": "x"}});
         for path in ["/graphql", "/scheduler-instance/graphql"] {
             let answer = node
                 .http

@@ -1,11 +1,10 @@
-//! Blackouts: what they defer, for whom, and what happens at their end.
+//! Blackouts: their scope, their effect, and their end.
 
 use crate::exclusions::{TEN_MINUTES, blackout, ran, run, run_for, triggers};
 use crate::support::{TestCluster, at, fixed_rate};
 use horolog::actors::job_manager::exclusions::SetBlackoutEnd;
 use horolog::actors::job_manager::{CommandError, RunJobNow};
 use horolog::model::exclusions::{BlackoutEndPolicy, Scope};
-use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 
 #[actix::test]
@@ -124,8 +123,10 @@ async fn a_blackout_that_was_cancelled_before_it_began_defers_nothing() {
 #[actix::test]
 async fn blackouts_that_are_not_over_are_bounded() {
     let cluster = TestCluster::start().await;
-    let many = "insert into blackout (id, scope, tag, starts_at, ends_at, afterwards, reason, created_at)
-        select gen_random_uuid(), 'TAG', 'none', $1::timestamptz, $1::timestamptz + n * interval '1 hour', 'SKIP', 'many', $1::timestamptz
+    let many = "insert into blackout (id, scope, tag, starts_at, ends_at, afterwards, reason,
+        created_at)
+        select gen_random_uuid(), 'TAG', 'none', $1::timestamptz,
+        $1::timestamptz + n * interval '1 hour', 'SKIP', 'many', $1::timestamptz
         from generate_series(1, 1000) as n returning id::text";
     assert_eq!(cluster.texts(many, &[&at("07:00:00")]).await.len(), 1_000);
     let one_more = || {

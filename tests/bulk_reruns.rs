@@ -1,8 +1,8 @@
 //! Reruns of all executions of a filter: how many at once, and over GraphQL.
 
 use crate::api_node::ApiNode;
-use crate::reruns::{FAILED, everything, refusal, rerun, rerun_all, with_failure};
-use crate::support::{TestCluster, at, eventually, failed, fixed_rate};
+use crate::reruns::{everything, refusal, rerun, rerun_all, with_failure};
+use crate::support::{TestCluster, eventually, fixed_rate};
 use horolog::actors::job_manager::CommandError;
 use horolog::actors::job_manager::executions::{RerunExecutions, RerunReport};
 use horolog::model::job::Job;
@@ -13,9 +13,12 @@ use uuid::Uuid;
 
 /// `count` executions of the job that have failed, a second apart.
 async fn failures(cluster: &TestCluster, job: &Job, count: i32) {
-    let failures = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt, error_message, finished_at, created_at)
-        select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid, $1, 'SCHEDULE', at, at, 'FAILED', 'ERROR', 1, 'e', at, at
-        from (select timestamptz '2026-11-22T00:00Z' + n * interval '1 second' as at from generate_series(1, $2::int) n) x";
+    let failures = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status,
+        reason, attempt, error_message, finished_at, created_at)
+        select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0',
+        20))::uuid, $1, 'SCHEDULE', at, at, 'FAILED', 'ERROR', 1, 'e', at, at
+        from (select timestamptz '2026-11-22T00:00Z' + n * interval '1 second' as at
+        from generate_series(1, $2::int) n) x";
     cluster.execute(failures, &[&job.id, &count]).await;
 }
 
@@ -36,12 +39,14 @@ async fn a_thousand_run_again_at_once_and_a_thousand_more_each_second() {
     assert_eq!(cluster.command(of(true)).await, expected);
     assert_eq!(cluster.triggers(&job).await.len(), 1, "nothing is done");
     assert_eq!(cluster.command(of(false)).await, expected);
-    let due = "select to_char(due_at, 'HH24:MI:SS ') || count(*) from job_trigger where kind = 'RERUN' group by due_at order by due_at";
+    let due = "select to_char(due_at, 'HH24:MI:SS ') || count(*) from job_trigger \
+        where kind = 'RERUN' group by due_at order by due_at";
     assert_eq!(
         cluster.texts(due, &[]).await,
         ["07:10:00 1000", "07:10:01 1000", "07:10:02 501"]
     );
-    let oldest = "select fire_time::date::text from job_trigger where kind = 'RERUN' order by due_at, fire_time limit 1";
+    let oldest = "select fire_time::date::text from job_trigger where kind = 'RERUN' \
+        order by due_at, fire_time limit 1";
     assert_eq!(
         cluster.texts(oldest, &[]).await,
         ["2026-11-22"],
@@ -84,7 +89,8 @@ async fn too_many_are_refused_and_none_runs() {
 #[actix::test]
 async fn no_rerun_is_made_while_an_older_node_runs() {
     let (cluster, _, _, id) = with_failure(OverlapPolicy::Allow).await;
-    let older = "insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, protocol)
+    let older = "insert into cluster_node (id, name, address, version, state, lock_key, slots,
+        started_at, heartbeat_at, session_at, protocol)
         values (gen_random_uuid(), 'older', 'a:1', '0', $1, 1, 1, now(), now(), now(), 2)";
     cluster.execute(older, &[&"DEAD"]).await;
     let again = rerun(&cluster, id).await;
@@ -131,8 +137,10 @@ async fn executions_run_again_over_graphql_and_say_what_they_repeat() {
     assert_eq!(both[1]["repeatedBy"], json!([again["id"]]));
 
     let all = "mutation($filter: ExecutionFilter, $dry: Boolean!) {
-        rerunExecutions(filter: $filter, dryRun: $dry) { matched reruns underWay repeated ofDeletedJobs ranges } }";
-    let expected = json!({"matched": 2, "reruns": 1, "underWay": 0, "repeated": 1, "ofDeletedJobs": 0, "ranges": 0});
+        rerunExecutions(filter: $filter, dryRun: $dry) { matched reruns underWay repeated
+        ofDeletedJobs ranges } }";
+    let expected = json!({"matched": 2, "reruns": 1, "underWay": 0, "repeated": 1,
+        "ofDeletedJobs": 0, "ranges": 0});
     for dry in [true, false] {
         let report = node
             .data(all, json!({"filter": {"jobId": job}, "dry": dry}))

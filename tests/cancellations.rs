@@ -1,5 +1,5 @@
-//! Cancelling all executions of a filter: whatever state they are in, by the rules of a single
-//! cancellation, and without waiting for a node that leases or settles one of them.
+//! Cancelling all executions of a filter: in every state, by the rules of a single cancellation,
+//! and without waiting for a node that leases or settles one of them.
 
 use crate::api_node::ApiNode;
 use crate::support::{
@@ -44,7 +44,7 @@ fn report(matched: usize, cancelled: usize) -> CancelReport {
     }
 }
 
-/// A job whose executions run side by side and never end by themselves; one of them runs on the
+/// A job whose executions run at the same time and never end by themselves; one of them runs on the
 /// node.
 async fn endless(cluster: &TestCluster, node: &TestNode) -> Job {
     let job = cluster
@@ -64,11 +64,28 @@ async fn retrying(cluster: &TestCluster, node: &TestNode) -> (Job, Attempt) {
     });
     let job = cluster.create(retried).await;
     let attempt = node.lease().await.remove(0);
+    fail(node, &attempt).await;
+    (job, attempt)
+}
+
+/// A job whose fire times are buffered behind an execution with many attempts; the first attempt
+/// runs on the node.
+async fn buffering(cluster: &TestCluster) -> (Job, TestNode, Attempt) {
+    let buffered = with(fixed_rate(60), |p| {
+        p.overlap_policy = OverlapPolicy::BufferAll;
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600);
+    });
+    let job = cluster.create(buffered).await;
+    let node = cluster.node().await;
+    let attempt = node.lease().await.remove(0);
+    (job, node, attempt)
+}
+
+async fn fail(node: &TestNode, attempt: &Attempt) {
     node.store
-        .settle(&[failed(&attempt)], &LeaseUpdates::default())
+        .settle(&[failed(attempt)], &LeaseUpdates::default())
         .await
         .unwrap();
-    (job, attempt)
 }
 
 #[actix::test]
@@ -137,19 +154,10 @@ async fn a_bulk_cancellation_ends_running_waiting_and_retrying_executions() {
 #[actix::test]
 async fn a_buffered_fire_that_is_cancelled_with_its_execution_never_runs() {
     let cluster = TestCluster::start().await;
-    let buffered = with(fixed_rate(60), |p| {
-        p.overlap_policy = OverlapPolicy::BufferAll;
-        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600);
-    });
-    let job = cluster.create(buffered).await;
-    let node = cluster.node().await;
-    let attempt = node.lease().await.remove(0);
+    let (job, node, attempt) = buffering(&cluster).await;
     cluster.advance(60);
     assert_eq!(node.poll().await.leased, 0, "it waits");
-    node.store
-        .settle(&[failed(&attempt)], &LeaseUpdates::default())
-        .await
-        .unwrap();
+    fail(&node, &attempt).await;
 
     assert_eq!(cancel(&cluster, of(&job), false).await, report(2, 2));
 
@@ -170,17 +178,8 @@ async fn a_buffered_fire_that_is_cancelled_with_its_execution_never_runs() {
 #[actix::test]
 async fn a_fire_buffered_during_a_bulk_cancellation_is_released() {
     let cluster = TestCluster::start().await;
-    let buffered = with(fixed_rate(60), |p| {
-        p.overlap_policy = OverlapPolicy::BufferAll;
-        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600);
-    });
-    let job = cluster.create(buffered).await;
-    let node = cluster.node().await;
-    let attempt = node.lease().await.remove(0);
-    node.store
-        .settle(&[failed(&attempt)], &LeaseUpdates::default())
-        .await
-        .unwrap();
+    let (job, node, attempt) = buffering(&cluster).await;
+    fail(&node, &attempt).await;
     let gate = CommitGate::install_on(&cluster.database, "job_trigger").await;
     let victim = cluster.victim(Duration::from_mins(1)).await;
     cluster.advance(60);
@@ -347,7 +346,8 @@ async fn a_settlement_during_a_bulk_cancellation_is_neither_lost_nor_delayed() {
 #[actix::test]
 async fn a_job_is_stopped_with_what_it_has_in_flight_over_graphql() {
     let node = ApiNode::start().await;
-    let job = json!({"name": "runaway", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "tags": ["t"],
+    let job = json!({"name": "runaway", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "tags": ["t"],
         "target": {"noop": {"sleepMillis": 86_400_000}}});
     let (one, other) = (node.create(job.clone()).await, node.create(job).await);
     for id in [&one, &one, &other] {
@@ -367,8 +367,10 @@ async fn a_job_is_stopped_with_what_it_has_in_flight_over_graphql() {
     };
     eventually("all run", async || (in_flight().await == 5).then_some(())).await;
 
-    let cancel = "mutation($filter: ExecutionFilter, $jobs: JobFilter, $all: Boolean!, $dry: Boolean!) {
-        cancelExecutions(filter: $filter, jobs: $jobs, all: $all, dryRun: $dry) { matched cancelled more } }";
+    let cancel = "mutation($filter: ExecutionFilter, $jobs: JobFilter, $all: Boolean!,
+        $dry: Boolean!) {
+        cancelExecutions(filter: $filter, jobs: $jobs, all: $all, dryRun: $dry) { matched cancelled
+        more } }";
     for empty in [
         json!({}),
         json!({"filter": {}}),

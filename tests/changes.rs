@@ -2,15 +2,13 @@
 
 use crate::api_node::ApiNode;
 use crate::deliveries::Deliveries;
-use crate::live::{Socket, create};
+use crate::live::Socket;
 use crate::support::{TestCluster, eventually, fixed_rate};
-use futures_util::{SinkExt, StreamExt};
 use horolog::actors::job_manager::CreateJobs;
 use horolog::model::job_request::JobRequest;
 use horolog::model::payload::Payload;
 use horolog::store::changes::{ExecutionsSeen, JobsSeen};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 #[actix::test]
 async fn changes_are_found_once() {
@@ -101,7 +99,7 @@ async fn more_changes_of_one_instant_than_one_poll_hide_no_later_ones() {
     assert_eq!(changed.last().unwrap().id, first.id);
 }
 
-/// Bytes that an event may take, whatever its job or execution holds.
+/// Most bytes of an event, for any job and execution.
 const EVENT_BYTES_MAX: usize = 16 * 1024;
 
 #[actix::test]
@@ -116,7 +114,13 @@ async fn changes_omit_large_values() {
     };
     let job = cluster.create(large()).await;
     let http = r#"{"http": {"url": "http://a.example/", "method": "POST", "body": "", "timeoutSeconds": 30}}"#;
-    cluster.execute("update job_definition set target = jsonb_set($1::text::jsonb, '{http,body}', to_jsonb(repeat('x', 250000)))", &[&http]).await;
+    cluster
+        .execute(
+            "update job_definition set target = jsonb_set($1::text::jsonb, '{http,body}', \
+        to_jsonb(repeat('x', 250000)))",
+            &[&http],
+        )
+        .await;
     let node = cluster.node().await;
     let (mut executions, mut jobs) = (ExecutionsSeen::default(), JobsSeen::default());
     node.store
@@ -126,7 +130,14 @@ async fn changes_omit_large_values() {
     node.store.changed_jobs(&mut jobs).await.unwrap();
 
     node.lease().await;
-    cluster.execute("update job_execution_log set output = repeat('x', 64000), error_message = repeat('x', 64000), previous_attempts = (select jsonb_agg(repeat('x', 100)) from generate_series(1, 1000))", &[]).await;
+    cluster
+        .execute(
+            "update job_execution_log set output = repeat('x', 64000), \
+        error_message = repeat('x', 64000), previous_attempts = (select jsonb_agg(repeat('x', \
+        100)) from generate_series(1, 1000))",
+            &[],
+        )
+        .await;
     cluster.advance(1);
     node.store.pause_job(job.id, None).await.unwrap();
 
@@ -148,8 +159,10 @@ async fn changes_omit_large_values() {
 async fn a_listener_that_selects_what_is_large_is_told_it() {
     let (node, target) = (ApiNode::start().await, Deliveries::start());
     let payload = format!("{{\"v\":\"{}\"}}", "x".repeat(200_000));
-    let input = json!({"name": "large", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600,
-        "payload": serde_json::from_str::<Value>(&payload).unwrap(), "target": {"http": {"url": format!("{}/", target.url)}}});
+    let input = json!({"name": "large", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "initialDelaySeconds": 3600,
+        "payload": serde_json::from_str::<Value>(&payload).unwrap(),
+            "target": {"http": {"url": format!("{}/", target.url)}}});
     let job = node.create(input).await;
     let mut socket = Socket::open(&node.url, None).await.unwrap();
     socket
@@ -165,7 +178,7 @@ async fn a_listener_that_selects_what_is_large_is_told_it() {
     let change = "mutation($id: ID!) { pauseJob(id: $id) { id } runJobNow(id: $id) }";
     let back = "mutation($id: ID!) { resumeJob(id: $id) { id } }";
     let (mut told_job, mut told_output) = (Value::Null, false);
-    // A feed tells what is new since its first poll, so the change is made until it is told.
+    // A feed tells the changes since its first poll, so the change is repeated until it is told.
     eventually("both are told", async || {
         node.data(change, json!({"id": job})).await;
         node.data(back, json!({"id": job})).await;

@@ -1,5 +1,5 @@
-//! HTTP clients that send half, read nothing, or never end: what they cost a node,
-//! and what the others notice of it.
+//! HTTP clients that send half, read nothing, or never end: their cost for a node, and their effect
+//! on others.
 
 use crate::api_node::ApiNode;
 use crate::http_client::http_client;
@@ -67,7 +67,7 @@ async fn the_rest_of_a_request_over_the_limit_is_not_read() {
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         let chunk = format!("{:x}\r\n{}\r\n", 64 * 1024, "x".repeat(64 * 1024));
-        // It ends for a client that does not stop, and soon.
+        // A client that does not stop is cut off soon.
         let mut sent = 0;
         let begun = Instant::now();
         while stream.write_all(chunk.as_bytes()).await.is_ok() {
@@ -105,7 +105,8 @@ async fn answers_that_are_not_read_are_let_go() {
     let address = cluster.ready("node-1").await;
     let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";
     for number in 0..10 {
-        let input = json!({"name": format!("large {number}"), "scheduleType": "FIXED_RATE", "intervalSeconds": 86_400,
+        let input = json!({"name": format!("large {number}"), "scheduleType": "FIXED_RATE",
+            "intervalSeconds": 86_400,
             "initialDelaySeconds": 86_400, "payload": {"text": "x".repeat(200_000)}});
         let request = json!({"query": create, "variables": {"input": input}});
         let created = cluster
@@ -165,11 +166,11 @@ async fn thousands_of_half_bodies_block_neither_webhooks_nor_health_checks() {
     let mut half = Vec::new();
     for _ in 0..1_100 {
         let mut stream = connect(&address).await;
-        // Those that came first are closed for those that come now.
+        // The oldest connections are closed for new ones.
         drop(stream.write_all(HALF.as_bytes()).await);
         half.push(stream);
     }
-    // As a check of health does: on a connection of its own, for those that are kept make room as
+    // As a health check does: on a connection of its own, because kept connections make room as
     // well.
     let answer = http_client()
         .get(format!("http://{address}/healthz"))

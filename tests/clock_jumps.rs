@@ -50,7 +50,8 @@ async fn after_a_clock_was_set_back_a_node_may_declare_others_dead_again() {
 
     assert!(node.heartbeat().await);
 
-    let watched = "select (session_at <= clock_timestamp() and heartbeat_at <= clock_timestamp())::text from cluster_node";
+    let watched = "select (session_at <= clock_timestamp() \
+        and heartbeat_at <= clock_timestamp())::text from cluster_node";
     assert_eq!(cluster.texts(watched, &[]).await, ["true"]);
 }
 
@@ -64,17 +65,25 @@ async fn after_an_accepted_step_back_rates_and_delays_continue_at_once() {
     let later = cluster.create(cron("0 0 0 1 1 ? 2099")).await;
     eventually("both have run", async || {
         for attempt in node.lease().await {
-            cluster.store.settle(&[succeeded(&attempt)], &LeaseUpdates::default()).await.unwrap();
+            cluster
+                .store
+                .settle(&[succeeded(&attempt)], &LeaseUpdates::default())
+                .await
+                .unwrap();
         }
-        let ran = "select from job_execution_log where status = 'SUCCESS' having count(distinct job_id) = 2";
+        let ran = "select from job_execution_log where status = 'SUCCESS' having count(distinct \
+            job_id) = 2";
         cluster.sql.query_opt(ran, &[]).await.unwrap().map(drop)
     })
     .await;
     for moved in [
-        "update job_execution_log set fire_time = fire_time + interval '1 hour', finished_at = finished_at + interval '1 hour'",
+        "update job_execution_log set fire_time = fire_time + interval '1 hour', \
+         finished_at = finished_at + interval '1 hour'",
         "update job_definition set anchor_at = anchor_at + interval '1 hour'",
-        "update job_trigger set fire_time = fire_time + interval '1 hour', due_at = due_at + interval '1 hour'
-            where job_id <> '00000000-0000-0000-0000-000000000000' and due_at < now() + interval '1 day'",
+        "update job_trigger set fire_time = fire_time + interval '1 hour',
+            due_at = due_at + interval '1 hour'
+            where job_id <> '00000000-0000-0000-0000-000000000000'
+            and due_at < now() + interval '1 day'",
     ] {
         cluster.execute(moved, &[]).await;
     }
@@ -98,7 +107,8 @@ async fn after_an_accepted_step_back_rates_and_delays_continue_at_once() {
         2
     );
 
-    let soon = "select (due_at < clock_timestamp() + interval '2 seconds')::text from job_trigger where job_id = $1";
+    let soon = "select (due_at < clock_timestamp() + interval '2 seconds')::text from job_trigger \
+        where job_id = $1";
     for (job, expected) in [(&rate, "true"), (&delay, "true"), (&later, "false")] {
         assert_eq!(
             cluster.texts(soon, &[&job.id]).await,

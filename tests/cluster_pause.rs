@@ -1,4 +1,4 @@
-//! A cluster that is held starts nothing, whoever holds it.
+//! A paused cluster starts nothing.
 
 use crate::api_node::ApiNode;
 use crate::support::{ENDLESS, TestCluster, eventually, fixed_rate};
@@ -164,8 +164,8 @@ async fn rows_that_an_old_snapshot_keeps_from_vacuum_are_counted() {
             .await;
     }
 
-    // Each time anew: what a session counted reaches the statistics up to a second later, and is
-    // added to what vacuum said.
+    // Asked each time: the counts of a session reach the statistics up to a second later, and are
+    // added to those of vacuum.
     let vacuum_leaves = async |count: i64| {
         cluster.execute("vacuum job_trigger", &[]).await;
         (cluster.store.backlog().await.unwrap().dead_triggers == count).then_some(())

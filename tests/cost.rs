@@ -1,4 +1,4 @@
-//! What a query costs: the dear ones are refused, and nobody's ordinary ones are.
+//! The cost of queries: dear ones are refused, ordinary ones never.
 
 use crate::admission::{numbered, schema};
 use crate::api_node::ApiNode;
@@ -11,29 +11,95 @@ async fn dear_queries_are_refused_with_what_to_ask_instead() {
     let schema = schema();
     let id = "0199d0a5-0000-7000-8000-000000000000";
     let backfill = format!(
-        "previewBackfill(id: \"{id}\", from: \"2020-01-01T00:00:00Z\", to: \"2026-01-01T00:00:00Z\") {{ count }}"
+        "previewBackfill(id: \"{id}\", from: \"2020-01-01T00:00:00Z\", \
+         to: \"2026-01-01T00:00:00Z\") {{ count }}"
     );
     for (query, word) in [
-        ("{ jobs { id executions(first: 200) { nodes { id status } } } }".to_owned(), "costs"),
-        ("{ jobs { executions { nodes { status } } } }".into(), "`jobs` counts with 1000 jobs"),
-        ("{ jobs { executions(first: 1, filter: {}) { totalCount } } }".into(), "jobsPage(first: …)"),
-        ("{ jobs { executions(first: 1, after: \"x\") { totalCount } } }".into(), "jobsPage(first: …)"),
-        ("{ jobsPage(first: 200) { nodes { executions(first: 200) { nodes { id output } } } } }".into(), "costs"),
-        ("{ jobsPage(first: 100) { nodes { executions(first: 1, filter: {kind: [\"X\"]}) { nodes { id } } } } }".into(), "costs"),
-        ("query($n: Int = 200) { jobsPage(first: $n) { nodes { executions(first: $n) { edges { node { id status } } } } } }".into(), "costs"),
-        ("{ jobs { recentExecutions(count: 50) { id status } } }".into(), "costs"),
+        (
+            "{ jobs { id executions(first: 200) { nodes { id status } } } }".to_owned(),
+            "costs",
+        ),
+        (
+            "{ jobs { executions { nodes { status } } } }".into(),
+            "`jobs` counts with 1000 jobs",
+        ),
+        (
+            "{ jobs { executions(first: 1, filter: {}) { totalCount } } }".into(),
+            "jobsPage(first: …)",
+        ),
+        (
+            "{ jobs { executions(first: 1, after: \"x\") { totalCount } } }".into(),
+            "jobsPage(first: …)",
+        ),
+        (
+            "{ jobsPage(first: 200) { nodes { executions(first: 200) { nodes { id output } } } } \
+            }"
+            .into(),
+            "costs",
+        ),
+        (
+            "{ jobsPage(first: 100) { nodes { executions(first: 1, \
+            filter: {kind: [\"X\"]}) { nodes { id } } } } }"
+                .into(),
+            "costs",
+        ),
+        (
+            "query($n: Int = 200) { jobsPage(first: $n) { nodes { executions(first: $n) { edges { \
+            node { id status } } } } } }"
+                .into(),
+            "costs",
+        ),
+        (
+            "{ jobs { recentExecutions(count: 50) { id status } } }".into(),
+            "costs",
+        ),
         ("{ jobs { nextFireTimes(count: 10) } }".into(), "costs"),
-        ("{ jobsPage(first: 200) { nodes { nextFireTimes(count: 1000) } } }".into(), "costs"),
-        ("{ jobsPage(first: 200) { nodes { recentOutcomes(cells: 100) { cells { executionId status at } } } } }".into(), "costs"),
-        (format!("{{ {} }}", numbered(9, |n| format!("a{n}: upcoming(hours: 168) {{ jobs }}"))), "costs"),
-        (format!("{{ {} }}", numbered(19, |n| format!("a{n}: {backfill}"))), "costs"),
-        (format!("{{ {} }}", numbered(20, |n| format!("a{n}: jobs {{ id name payload }}"))), "costs"),
-        (format!("{{ {} }}", numbered(490, |n| format!("a{n}: job(id: \"{id}\") {{ id }}"))), "tokens"),
+        (
+            "{ jobsPage(first: 200) { nodes { nextFireTimes(count: 1000) } } }".into(),
+            "costs",
+        ),
+        (
+            "{ jobsPage(first: 200) { nodes { recentOutcomes(cells: 100) { cells { executionId \
+            status at } } } } }"
+                .into(),
+            "costs",
+        ),
+        (
+            format!(
+                "{{ {} }}",
+                numbered(9, |n| format!("a{n}: upcoming(hours: 168) {{ jobs }}"))
+            ),
+            "costs",
+        ),
+        (
+            format!("{{ {} }}", numbered(19, |n| format!("a{n}: {backfill}"))),
+            "costs",
+        ),
+        (
+            format!(
+                "{{ {} }}",
+                numbered(20, |n| format!("a{n}: jobs {{ id name payload }}"))
+            ),
+            "costs",
+        ),
+        (
+            format!(
+                "{{ {} }}",
+                numbered(490, |n| format!("a{n}: job(id: \"{id}\") {{ id }}"))
+            ),
+            "tokens",
+        ),
     ] {
         let answer = serde_json::to_value(schema.execute(query.as_str()).await).unwrap();
         let error = &answer["errors"][0];
-        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{query}: {error}");
-        assert!(error["message"].as_str().unwrap().contains(word), "{query}: {error}");
+        assert_eq!(
+            error["extensions"]["code"], "BAD_USER_INPUT",
+            "{query}: {error}"
+        );
+        assert!(
+            error["message"].as_str().unwrap().contains(word),
+            "{query}: {error}"
+        );
     }
 }
 
@@ -41,34 +107,59 @@ async fn dear_queries_are_refused_with_what_to_ask_instead() {
 async fn ordinary_queries_are_within_the_cost_limit() {
     let schema = schema();
     let id = "0199d0a5-0000-7000-8000-000000000000";
-    let all_of_a_job = "id name scheduleType cronExpression intervalSeconds initialDelaySeconds payload status version createdAt updatedAt \
-        nextFireTime previousFireTime inFlight description tags priority calendar timeZone pausedBecause startAt endAt maxRuns target \
+    let all_of_a_job = "id name scheduleType cronExpression intervalSeconds initialDelaySeconds \
+        payload status version createdAt updatedAt \
+        nextFireTime previousFireTime inFlight description tags priority calendar timeZone \
+        pausedBecause startAt endAt maxRuns target \
         jitterSeconds misfirePolicy overlapPolicy timeoutSeconds retry { maxAttempts multiplier }";
     for query in [
         format!("{{ jobs {{ {all_of_a_job} }} }}"),
         format!(
-            "{{ jobsPage(first: 200) {{ edges {{ cursor node {{ {all_of_a_job} recentExecutions {{ id status }} }} }} totalCount }} }}"
+            "{{ jobsPage(first: 200) {{ edges {{ cursor node {{ {all_of_a_job} recentExecutions \
+             {{ id status }} }} }} totalCount }} }}"
         ),
         format!(
-            "{{ jobLogs(jobId: \"{id}\") {{ id fireTime dueTime status reason errorMessage startedAt finishedAt durationMillis attempt nodeId \
+            "{{ jobLogs(jobId: \"{id}\") {{ id fireTime dueTime status reason errorMessage \
+             startedAt finishedAt durationMillis attempt nodeId \
             nodeName kind output createdAt previousAttempts }} }}"
         ),
-        format!("{{ jobVersions(jobId: \"{id}\") {{ version change changedAt changedBy definition }} }}"),
-        format!("{{ {} }}", numbered(20, |n| format!("a{n}: job(id: \"{id}\") {{ {all_of_a_job} nextFireTimes }}"))),
-        "{ jobsPage(first: 50) { nodes { id executions(first: 10) { nodes { id status } } } } }".into(),
-        "{ jobs { id executions(first: 2) { nodes { id status } pageInfo { hasNextPage } } } }".into(),
+        format!(
+            "{{ jobVersions(jobId: \"{id}\") {{ version change changedAt changedBy definition \
+            }} }}"
+        ),
+        format!(
+            "{{ {} }}",
+            numbered(20, |n| format!(
+                "a{n}: job(id: \"{id}\") {{ {all_of_a_job} \
+            nextFireTimes }}"
+            ))
+        ),
+        "{ jobsPage(first: 50) { nodes { id executions(first: 10) { nodes { id status } } } } \
+         }"
+        .into(),
+        "{ jobs { id executions(first: 2) { nodes { id status } pageInfo { hasNextPage } } } \
+         }"
+        .into(),
         "{ jobsPage(first: 200) { nodes { executions { nodes { status } } } } }".into(),
-        "{ upcoming(hours: 168) { buckets crowded { at fires jobs } } overview { attention { jobName } } }".into(),
+        "{ upcoming(hours: 168) { buckets crowded { at fires jobs } } overview { attention { \
+         jobName } } }"
+            .into(),
     ] {
         let answer = serde_json::to_value(schema.execute(query.as_str()).await).unwrap();
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{query}: {answer}");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+            "{query}: {answer}"
+        );
     }
 }
 
 #[actix::test]
 async fn the_list_of_all_jobs_counts_with_those_that_there_are() {
     let node = ApiNode::start().await;
-    let job = |number: usize| json!({"name": format!("job {number}"), "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600});
+    let job = |number: usize| {
+        json!({"name": format!("job {number}"), "scheduleType": "FIXED_RATE",
+        "intervalSeconds": 3600, "initialDelaySeconds": 3600})
+    };
     let create = async |count: usize| {
         let inputs: Vec<Value> = (0..count).map(job).collect();
         let create = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
@@ -77,8 +168,10 @@ async fn the_list_of_all_jobs_counts_with_those_that_there_are() {
     create(12).await;
     for query in [
         "{ jobs { executions { nodes { status } } } }",
-        "{ jobs { executions(first: 200, filter: {status: [\"FAILED\"]}) { nodes { id } } nextFireTimes } }",
-        "{ ...Two } fragment Two on Query { a: jobs { executions { nodes { id } } } b: jobs { executions { nodes { id } } } }",
+        "{ jobs { executions(first: 200, filter: {status: [\"FAILED\"]}) { nodes { id } } \
+         nextFireTimes } }",
+        "{ ...Two } fragment Two on Query { a: jobs { executions { nodes { id } } } b: jobs { \
+         executions { nodes { id } } } }",
     ] {
         node.data(query, json!({})).await;
     }
@@ -118,8 +211,8 @@ fn files(directory: PathBuf, ending: &str) -> Vec<String> {
     texts
 }
 
-/// The operations of the dashboard, of the largest pages that it may ask for; each with only the
-/// fragments that it spreads, as it is sent.
+/// The operations of the dashboard, with the largest pages that it may ask for; each with only its
+/// own fragments, as it is sent.
 #[actix::test]
 async fn the_dashboard_asks_for_nothing_that_is_refused() {
     let schema = schema();
@@ -149,7 +242,7 @@ async fn the_dashboard_asks_for_nothing_that_is_refused() {
         let request =
             Request::new(&query).variables(Variables::from_json(dashboard_variables(operation)));
         let answer = serde_json::to_value(schema.execute(request).await).unwrap();
-        // What it is refused for, if anything, is one of these made-up values, and no limit.
+        // A refusal may name one of these made-up values, but no limit.
         let refused = &answer["errors"][0]["extensions"];
         assert!(
             refused["code"] == "UNAVAILABLE" || refused["field"].is_string(),
@@ -181,7 +274,7 @@ fn dashboard_variables(operation: &str) -> Value {
         let (name, of) = variable.trim().split_once(": ").unwrap();
         let of = of.split_once(" = ").map_or(of, |(of, _default)| of);
         let value = match (name, of.trim_end_matches('!')) {
-            // So many jobs the timeline asks for at a time.
+            // Number of jobs that the timeline asks for at a time.
             ("first", _) if declared.contains("$cells") => json!(40),
             ("first", _) => json!(200),
             ("cells", _) => json!(60),

@@ -1,7 +1,7 @@
 //! Jobs that are created over the API: all or none, with every field.
 
 use crate::api_node::ApiNode;
-use crate::editing::{job, plus, rate, update};
+use crate::editing::{plus, rate, update};
 use serde_json::json;
 
 const CREATE_MANY: &str =
@@ -47,11 +47,15 @@ async fn jobs_are_created_all_or_none() {
 async fn every_new_field_comes_back_as_it_was_given() {
     let node = ApiNode::start().await;
     let fields = json!({
-        "description": "for people", "tags": ["a", "b"], "priority": 9, "startAt": "2999-01-01T00:00:00.000Z",
-        "endAt": "2999-12-31T00:00:00.000Z", "maxRuns": 3, "jitterSeconds": 30, "misfirePolicy": "FIRE_ALL",
-        "misfireGraceSeconds": 5, "catchUpWindowSeconds": 600, "maxCatchUp": 10, "overlapPolicy": "BUFFER_ONE",
+        "description": "for people", "tags": ["a", "b"], "priority": 9,
+            "startAt": "2999-01-01T00:00:00.000Z",
+        "endAt": "2999-12-31T00:00:00.000Z", "maxRuns": 3, "jitterSeconds": 30,
+            "misfirePolicy": "FIRE_ALL",
+        "misfireGraceSeconds": 5, "catchUpWindowSeconds": 600, "maxCatchUp": 10,
+            "overlapPolicy": "BUFFER_ONE",
         "timeoutSeconds": 20, "pauseOnFailure": true, "recovery": "MARK_LOST", "maxRecoveries": 2,
-        "retry": {"maxAttempts": 4, "initialBackoffSeconds": 1, "maxBackoffSeconds": 9, "multiplier": 1.5},
+        "retry": {"maxAttempts": 4, "initialBackoffSeconds": 1, "maxBackoffSeconds": 9,
+            "multiplier": 1.5},
     });
     let names: Vec<&str> = fields
         .as_object()
@@ -72,11 +76,15 @@ async fn every_new_field_comes_back_as_it_was_given() {
 
     update(&node, &id, 0, base).await;
     let defaults = json!({
-        "description": null, "tags": [], "priority": 5, "startAt": null, "endAt": null, "maxRuns": null,
-        "jitterSeconds": 0, "misfirePolicy": "FIRE_ONCE", "misfireGraceSeconds": 60, "catchUpWindowSeconds": null,
-        "maxCatchUp": null, "overlapPolicy": "ALLOW", "timeoutSeconds": null, "pauseOnFailure": false,
+        "description": null, "tags": [], "priority": 5, "startAt": null, "endAt": null,
+            "maxRuns": null,
+        "jitterSeconds": 0, "misfirePolicy": "FIRE_ONCE", "misfireGraceSeconds": 60,
+            "catchUpWindowSeconds": null,
+        "maxCatchUp": null, "overlapPolicy": "ALLOW", "timeoutSeconds": null,
+            "pauseOnFailure": false,
         "recovery": "RERUN", "maxRecoveries": 3,
-        "retry": {"maxAttempts": 1, "initialBackoffSeconds": 5, "maxBackoffSeconds": 3600, "multiplier": 2.0},
+        "retry": {"maxAttempts": 1, "initialBackoffSeconds": 5, "maxBackoffSeconds": 3600,
+            "multiplier": 2.0},
     });
     assert_eq!(
         node.data(&query, json!({"id": id})).await["job"],

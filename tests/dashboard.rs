@@ -1,6 +1,6 @@
-//! The dashboard as the program serves it: caching, encodings, and who gets the
-//! page. Where `static/dist` was not built, the program holds the plain page
-//! instead, and that is what is tested.
+//! The dashboard as the program serves it: caching, encodings, and the clients that get the page.
+//! Without a built `static/dist` the program holds the plain page instead, and the tests check that
+//! page.
 
 use crate::api_node::ApiNode;
 use reqwest::Response;
@@ -18,7 +18,8 @@ fn is_built() -> bool {
         .exists();
     if !built {
         eprintln!(
-            "the dashboard is not built (make dashboard): its own tests are SKIPPED, the plain page is tested"
+            "the dashboard is not built (make dashboard): its own tests are SKIPPED, \
+             the plain page is tested"
         );
     }
     built

@@ -45,12 +45,12 @@ async fn every_pass_works_by_the_databases_clock() {
     assert_eq!(node.poll().await.leased, 2);
     assert_eq!(node.settle_all().await.settled, 2);
 
-    let sane =
-        "select (status = 'SUCCESS' and attempt = 2 and abs(extract(epoch from clock_timestamp() - fire_time)) < 60
+    let sane = "select (status = 'SUCCESS' and attempt = 2
+            and abs(extract(epoch from clock_timestamp() - fire_time)) < 60
         and created_at <= finished_at and started_at >= due_time)::text from job_execution_log";
     assert_eq!(cluster.texts(sane, &[]).await, ["true", "true"]);
-    let next =
-        "select (t.due_at - l.fire_time >= interval '1 hour' and t.due_at < l.fire_time + interval '61 minutes')::text
+    let next = "select (t.due_at - l.fire_time >= interval '1 hour'
+            and t.due_at < l.fire_time + interval '61 minutes')::text
         from job_trigger t join job_execution_log l using (job_id)";
     assert_eq!(cluster.texts(next, &[]).await, ["true", "true"]);
     for job in [rate, delay] {
@@ -75,8 +75,7 @@ async fn every_pass_works_by_the_databases_clock() {
         .unwrap();
 }
 
-/// The API shows milliseconds, and a target gets them: what is stored must not
-/// differ from what was shown.
+/// The API and the targets have milliseconds: a stored time must not differ from a shown one.
 #[actix::test]
 async fn fire_times_are_whole_milliseconds() {
     let cluster = TestCluster::start_with(Clock::Database).await;
@@ -117,7 +116,7 @@ async fn fire_times_are_whole_milliseconds() {
     assert_eq!(odd, Vec::<&Timestamp>::new());
 }
 
-/// A scan starts where those before it ended.
+/// A scan starts at the end of the scan before.
 #[actix::test]
 async fn a_trigger_that_becomes_due_in_the_past_is_found() {
     let cluster = TestCluster::start_with(Clock::Database).await;
@@ -129,8 +128,8 @@ async fn a_trigger_that_becomes_due_in_the_past_is_found() {
     .await;
     node.poll().await;
 
-    let set_back =
-        "update job_trigger set due_at = due_at - interval '2 hours', fire_time = fire_time - interval '2 hours'
+    let set_back = "update job_trigger set due_at = due_at - interval '2 hours',
+            fire_time = fire_time - interval '2 hours'
         where job_id = $1";
     cluster.execute(set_back, &[&job.id]).await;
 

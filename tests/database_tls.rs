@@ -1,4 +1,4 @@
-//! TLS to a real PostgreSQL: who gets through, and to whom.
+//! TLS to a real PostgreSQL: which client gets through, and to which server.
 
 use horolog::clock::Clock;
 use horolog::embedded_postgres::EmbeddedPostgres;
@@ -41,7 +41,8 @@ async fn switch_on(sql: &Client, authority: &Authority) {
         let write = format!("copy (values ('{lines}')) to program 'umask 077; cat > {file}'");
         sql.batch_execute(&write).await.unwrap();
     }
-    let trust = "copy (values ('local all all trust'), ('host all all 127.0.0.0/8 trust')) to program 'cat > pg_hba.conf'";
+    let trust = "copy (values ('local all all trust'), \
+        ('host all all 127.0.0.0/8 trust')) to program 'cat > pg_hba.conf'";
     sql.batch_execute(trust).await.unwrap();
     sql.batch_execute("alter system set ssl = on")
         .await
@@ -73,7 +74,7 @@ async fn encrypted(url: &str) -> Result<bool, String> {
 #[actix::test]
 async fn the_tls_mode_of_the_url_decides_how_a_server_is_checked() {
     let dir = std::env::temp_dir().join(format!("horolog-tls-{}", uuid::Uuid::new_v4().simple()));
-    // An address of loopback that nobody else listens on: the port is always the same.
+    // A loopback address without another listener: the port is always the same.
     let address = format!(
         "127.77.{}.{}",
         std::process::id() >> 8 & 255,

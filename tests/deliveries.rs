@@ -1,4 +1,4 @@
-//! A real HTTP target that remembers every delivery before it answers.
+//! A real HTTP target that records every delivery before its answer.
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::watch;
 
-/// One request, as it arrived.
+/// One request, on arrival.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub path: String,

@@ -242,7 +242,7 @@ fn alerts_speak_of_metrics_that_there_are() {
     assert!(PROMETHEUS.contains("alerts.yml") && rules.iter().all(|file| file.exists()));
 }
 
-/// What comes with Prometheus reads the files, as an operator would have it do.
+/// The tools of Prometheus read the files, as an operator would have them do.
 fn promtool(args: [&str; 2], file: &str) -> String {
     let ran = Command::new("promtool")
         .args(args)
@@ -287,7 +287,7 @@ fn fields<'a>(text: &'a str, indent: &'a str) -> impl Iterator<Item = &'a str> {
 /// That the requests are valid and answered is newman's to see.
 #[test]
 fn the_postman_collection_asks_for_all_that_there_is() {
-    // These would stop the cluster that it is run against, or let one go on that is held for a
+    // These commands would stop the cluster of the test, or resume a cluster that is paused for a
     // reason.
     const LEFT_OUT: [&str; 3] = ["drainNode", "holdCluster", "releaseCluster"];
     let collection: Value = serde_json::from_str(POSTMAN).unwrap();

@@ -1,5 +1,4 @@
-//! Editing over the API: new definitions, their versions, and what two people
-//! who edit at once see.
+//! Editing over the API: new definitions, their versions, and concurrent edits.
 
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, eventually, fixed_rate, with};
@@ -15,9 +14,10 @@ const JOB: &str =
 
 const UNKNOWN: &str = "0199d0a5-0000-7000-8000-000000000000";
 
-/// A job of every so many seconds, first in an hour.
+/// A job with an interval in seconds, first in an hour.
 pub fn rate(name: &str, interval: i32) -> Value {
-    json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": interval, "initialDelaySeconds": 3600})
+    json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": interval,
+        "initialDelaySeconds": 3600})
 }
 
 pub fn plus(mut input: Value, change: Value) -> Value {
@@ -213,7 +213,8 @@ async fn every_version_is_kept_with_its_definition() {
         .await;
     }
 
-    let query = "query($id: ID!) { jobVersions(jobId: $id) { version change changedBy changedAt definition } }";
+    let query = "query($id: ID!) { jobVersions(jobId: $id) { version change changedBy changedAt \
+        definition } }";
     let versions = node.data(query, json!({"id": id})).await["jobVersions"].take();
     let of = |field: &str| {
         versions
@@ -246,8 +247,8 @@ async fn every_version_is_kept_with_its_definition() {
 async fn only_policies_that_differ_from_the_defaults_are_stored() {
     let cluster = TestCluster::start().await;
     let job = cluster.create(fixed_rate(60)).await;
-    let stored =
-        "select j.policies::text || (v.definition ->> 'policies') from job_definition j, job_definition_version v
+    let stored = "select j.policies::text || (v.definition ->> 'policies') from job_definition j,
+            job_definition_version v
         where v.job_id = j.id and v.version = j.version";
     assert_eq!(cluster.texts(stored, &[]).await, ["{}{}"]);
 

@@ -1,5 +1,5 @@
-//! The launcher against real servers, each in a directory of its own. Where no
-//! PostgreSQL is installed these tests fail and say how to install it.
+//! The launcher against real servers, each in a directory of its own. Without an installed
+//! PostgreSQL these tests fail with the command that installs it.
 
 use crate::processes::node_process::NodeProcess;
 use horolog::embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresError, StopMode};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// Nothing to keep, so nothing to wait for.
 const HASTY: &[(&str, &str)] = &[("fsync", "off")];
 
-/// A directory that goes away with its server, also when the test fails.
+/// A directory that is removed with its server, also when the test fails.
 struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,5 +1,5 @@
-//! Every field of the schema holds something where there is something, and a list shows of its rows
-//! what the query of one of them shows.
+//! Every field of the schema has a value where a value exists, and a row of a list equals the same
+//! row of a single query.
 
 use crate::api_node::ApiNode;
 use crate::deliveries::Deliveries;
@@ -11,26 +11,37 @@ use std::collections::BTreeSet;
 /// A node that has ended, an execution of a job with something in every column, and a time that
 /// passed during a pause.
 const ROWS: &str = "
-update job_trigger t set fire_time = now() - interval '1 minute' from job_definition j where j.id = t.job_id and j.name = 'missed';
-insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, full_since, ended_at,
+update job_trigger t set fire_time = now() - interval '1 minute' from job_definition j
+where j.id = t.job_id and j.name = 'missed';
+insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at,
+heartbeat_at, session_at, full_since, ended_at,
     ended_by, protocol)
-values ('00000000-0000-0000-0000-00000000000a', 'gone', 'a:1', '0', 'DEAD', 1, 1, now(), now(), now(), now(), now(), 'TTL', 1);
-insert into node_load values (now(), '00000000-0000-0000-0000-00000000000a', 60, 8, 120, 5, 30, 1000000, 2, 9);
-insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt, failures, job_version, node_id,
-    started_at, finished_at, error_message, output, through_fire_time, occurrences, coalesced_into, previous_attempts, created_at,
+values ('00000000-0000-0000-0000-00000000000a', 'gone', 'a:1', '0', 'DEAD', 1, 1, now(), now(),
+now(), now(), now(), 'TTL', 1);
+insert into node_load values (now(), '00000000-0000-0000-0000-00000000000a', 60, 8, 120, 5, 30,
+1000000, 2, 9);
+insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt,
+failures, job_version, node_id,
+    started_at, finished_at, error_message, output, through_fire_time, occurrences, coalesced_into,
+    previous_attempts, created_at,
     repeats, payload)
-select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid, j.id, 'SCHEDULE', l.at, l.at,
-    'SKIPPED', 'COALESCED', 3, 1, 1, '00000000-0000-0000-0000-00000000000a', l.at, l.at, repeat('e', 600), 'output', l.at, 4,
+select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid,
+j.id, 'SCHEDULE', l.at, l.at,
+    'SKIPPED', 'COALESCED', 3, 1, 1, '00000000-0000-0000-0000-00000000000a', l.at, l.at,
+    repeat('e', 600), 'output', l.at, 4,
     gen_random_uuid(), '[{\"attempt\": 1}]', l.at, gen_random_uuid(), '{\"a\": 1}'
-from job_definition j, (values (date_trunc('milliseconds', now()) - interval '10 days')) as l (at) where j.name = 'full';
-insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, created_at, repeats)
-select (left(replace(id::text, '-', ''), 12) || repeat('f', 20))::uuid, job_id, 'RERUN', fire_time, fire_time, 'SUCCESS', 1, fire_time, id
+from job_definition j, (values (date_trunc('milliseconds', now()) - interval '10 days')) as l (at)
+where j.name = 'full';
+insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, created_at,
+repeats)
+select (left(replace(id::text, '-', ''), 12) || repeat('f', 20))::uuid, job_id, 'RERUN', fire_time,
+fire_time, 'SUCCESS', 1, fire_time, id
 from job_execution_log where reason = 'COALESCED'";
 
-/// What a cluster has in each field only after it was restored.
+/// Fields that have values only after a restore of the cluster.
 const AFTER_A_RESTORE: [&str; 2] = ["Hold.lastKnown", "Hold.setBackTo"];
 
-/// What an explanation that leads to an execution leaves out: `explaining.rs` sees these.
+/// Fields that an explanation with an execution leaves out: `explaining.rs` tests them.
 const WITHOUT_AN_EXECUTION: [&str; 5] = [
     "FireTimeExplanation.after",
     "FireTimeExplanation.before",
@@ -43,16 +54,22 @@ const WITHOUT_AN_EXECUTION: [&str; 5] = [
 async fn populated() -> (ApiNode, Schema) {
     let (node, target) = (ApiNode::start().await, Deliveries::start());
     let schema = Schema::of(&node).await;
-    let calendar = json!({"name": "c", "description": "d", "timeZone": "Europe/Berlin", "excludeDates": ["12-25"],
-        "includeDates": ["2030-01-01"], "excludeWeekdays": ["SUNDAY"], "includeWeekdays": ["MONDAY", "FRIDAY"],
+    let calendar = json!({"name": "c", "description": "d", "timeZone": "Europe/Berlin",
+        "excludeDates": ["12-25"],
+        "includeDates": ["2030-01-01"], "excludeWeekdays": ["SUNDAY"],
+            "includeWeekdays": ["MONDAY", "FRIDAY"],
         "excludeWindows": [{"from": "03:00", "to": "04:00", "weekdays": ["MONDAY"]}],
         "includeWindows": [{"from": "00:00", "to": "24:00", "weekdays": ["MONDAY"]}]});
     command(&node, "createCalendar", "CalendarInput!", calendar).await;
     let http = json!({"http": {"url": format!("{}/", target.url)}});
-    let full = json!({"name": "full", "scheduleType": "CRON", "cronExpression": "0 0 1 * *", "timeZone": "Europe/Berlin",
-        "calendar": "c", "payload": {"a": 1}, "target": http, "description": "d", "tags": ["t"], "priority": 7,
-        "startAt": "2020-01-01T00:00:00Z", "endAt": "2999-01-01T00:00:00Z", "maxRuns": 1000, "jitterSeconds": 5,
-        "catchUpWindowSeconds": 600, "maxCatchUp": 10, "timeoutSeconds": 20, "keepExecutions": 1000});
+    let full = json!({"name": "full", "scheduleType": "CRON", "cronExpression": "0 0 1 * *",
+        "timeZone": "Europe/Berlin",
+        "calendar": "c", "payload": {"a": 1}, "target": http, "description": "d", "tags": ["t"],
+            "priority": 7,
+        "startAt": "2020-01-01T00:00:00Z", "endAt": "2999-01-01T00:00:00Z", "maxRuns": 1000,
+            "jitterSeconds": 5,
+        "catchUpWindowSeconds": 600, "maxCatchUp": 10, "timeoutSeconds": 20,
+            "keepExecutions": 1000});
     node.create(full).await;
     let rate = |name: &str, more: Value| {
         let mut job = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});
@@ -99,7 +116,8 @@ async fn populated() -> (ApiNode, Schema) {
     }
     let cron = json!({"name": "old", "scheduleType": "CRON", "cronExpression": "0 0 1 1 *"});
     let old = node.create(cron).await;
-    let backfill = "mutation($id: ID!) { backfillJob(id: $id, from: \"2020-01-01T00:00:00Z\", to: \"2024-01-01T00:00:00Z\", firesPerMinute: 1) { id } }";
+    let backfill = "mutation($id: ID!) { backfillJob(id: $id, from: \"2020-01-01T00:00:00Z\", \
+        to: \"2024-01-01T00:00:00Z\", firesPerMinute: 1) { id } }";
     let begun = node.data(backfill, json!({"id": old})).await["backfillJob"]["id"].take();
     node.data(
         "mutation($id: ID!) { cancelBackfill(id: $id) }",
@@ -108,7 +126,8 @@ async fn populated() -> (ApiNode, Schema) {
     .await;
     node.data(backfill, json!({"id": old})).await;
     for scope in [json!({"tag": "t"}), json!({"jobId": paused})] {
-        let mut blackout = json!({"reason": "r", "startsAt": "2030-01-01T00:00:00Z", "endsAt": "2030-01-02T00:00:00Z"});
+        let mut blackout = json!({"reason": "r", "startsAt": "2030-01-01T00:00:00Z",
+            "endsAt": "2030-01-02T00:00:00Z"});
         blackout
             .as_object_mut()
             .unwrap()
@@ -122,12 +141,29 @@ async fn populated() -> (ApiNode, Schema) {
         .await
         .unwrap();
     eventually("what is to run has run", async || {
-        let is_retrying = node.logs(&retrying).await.first().is_some_and(|row| row["status"] == "RETRYING");
-        let has_output = is_retrying && node.logs(&delivered).await.first().is_some_and(|row| row["output"] == "done");
-        let query = "query($id: ID!) { job(id: $id) { missedFireTime } overview { failuresLastHour } activity { lateness: latenessP99Millis } }";
+        let is_retrying = node
+            .logs(&retrying)
+            .await
+            .first()
+            .is_some_and(|row| row["status"] == "RETRYING");
+        let has_output = is_retrying
+            && node
+                .logs(&delivered)
+                .await
+                .first()
+                .is_some_and(|row| row["output"] == "done");
+        let query = "query($id: ID!) { job(id: $id) { missedFireTime } overview { \
+            failuresLastHour } activity { lateness: latenessP99Millis } }";
         let seen = node.data(query, json!({"id": once})).await;
-        let is_written = seen["activity"].as_array().unwrap().iter().any(|point| !point["lateness"].is_null());
-        let is_all = has_output && is_written && !seen["job"]["missedFireTime"].is_null() && seen["overview"]["failuresLastHour"] == 1;
+        let is_written = seen["activity"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|point| !point["lateness"].is_null());
+        let is_all = has_output
+            && is_written
+            && !seen["job"]["missedFireTime"].is_null()
+            && seen["overview"]["failuresLastHour"] == 1;
         is_all.then_some(())
     })
     .await;
@@ -149,7 +185,7 @@ fn fields<'a>(schema: &'a Schema, of: &str) -> impl Iterator<Item = &'a Value> +
     fields.filter(move |field| !field["args"].as_array().unwrap().iter().any(is_needed))
 }
 
-/// All of a type, with the objects inside it; or without those.
+/// All fields of a type, with or without the objects inside.
 fn selection(schema: &Schema, of: &str, with_objects: bool) -> String {
     let selected = fields(schema, of).filter_map(|field| {
         let (kind, inner, _) = bare(&field["type"]);
@@ -216,28 +252,33 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
     let fired = node.logs(&job).await[0]["fireTime"].clone();
     let arguments = |field: &str| {
         match field {
-        "job" => format!("(id: \"{job}\")"),
-        "jobLogs" | "jobVersions" => format!("(jobId: \"{job}\")"),
-        "execution" => format!("(id: \"{execution}\")"),
-        "explainFireTime" => format!("(jobId: \"{job}\", at: {fired})"),
-        "nodeLoad" => "(id: \"00000000-0000-0000-0000-00000000000a\")".to_owned(),
-        "searchExecutions" => "(text: \"full\")".to_owned(),
-        "calendar" => "(name: \"c\")".to_owned(),
-        // Long enough for what fires each minute to fire often, and not for what fires each hour.
-        "agenda" => format!(
-            "(to: \"{}\")",
-            (chrono::Utc::now() + chrono::TimeDelta::hours(2)).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-        ),
-        "jobsPage" => "(first: 5)".to_owned(),
-        // It counts no others.
-        "executionsPage" => "(filter: {status: [\"RUNNING\", \"RETRYING\"]})".to_owned(),
-        "previewBackfill" => format!("(id: \"{old}\", from: \"2020-01-01T00:00:00Z\", to: \"2024-01-01T00:00:00Z\")"),
-        "previewSchedule" => {
-            "(input: {name: \"x\", scheduleType: CRON, cronExpression: \"30 2 * * *\", timeZone: \"Europe/Berlin\"})"
-                .to_owned()
+            "job" => format!("(id: \"{job}\")"),
+            "jobLogs" | "jobVersions" => format!("(jobId: \"{job}\")"),
+            "execution" => format!("(id: \"{execution}\")"),
+            "explainFireTime" => format!("(jobId: \"{job}\", at: {fired})"),
+            "nodeLoad" => "(id: \"00000000-0000-0000-0000-00000000000a\")".to_owned(),
+            "searchExecutions" => "(text: \"full\")".to_owned(),
+            "calendar" => "(name: \"c\")".to_owned(),
+            // Long enough for what fires each minute to fire often, and not for what fires each hour.
+            "agenda" => format!(
+                "(to: \"{}\")",
+                (chrono::Utc::now() + chrono::TimeDelta::hours(2))
+                    .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+            ),
+            "jobsPage" => "(first: 5)".to_owned(),
+            // It counts no others.
+            "executionsPage" => "(filter: {status: [\"RUNNING\", \"RETRYING\"]})".to_owned(),
+            "previewBackfill" => format!(
+                "(id: \"{old}\", from: \"2020-01-01T00:00:00Z\", \
+         to: \"2024-01-01T00:00:00Z\")"
+            ),
+            "previewSchedule" => {
+                "(input: {name: \"x\", scheduleType: CRON, cronExpression: \"30 2 * * *\", \
+             timeZone: \"Europe/Berlin\"})"
+                    .to_owned()
+            }
+            _ => String::new(),
         }
-        _ => String::new(),
-    }
     };
     let (mut seen, mut types) = (BTreeSet::new(), BTreeSet::new());
     for field in schema.types["Query"]["fields"].as_array().unwrap() {

@@ -1,24 +1,27 @@
 //! Calendars and blackouts over GraphQL.
 
 use crate::api_node::ApiNode;
-use crate::exclusions::{blackout, calendar};
-use crate::support::at;
 use serde_json::json;
 
 #[actix::test]
 async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
     let node = ApiNode::start().await;
     let create = "mutation($input: CalendarInput!) { createCalendar(input: $input) {
-        name timeZone version jobs excludeDates includeWeekdays excludeWindows { from to weekdays } } }";
+        name timeZone version jobs excludeDates includeWeekdays excludeWindows {
+        from to weekdays } } }";
     let input = json!({"name": "holidays", "timeZone": "europe/berlin", "excludeDates": ["12-25"],
-        "includeWeekdays": ["MONDAY"], "excludeWindows": [{"from": "22:00", "to": "06:00", "weekdays": ["FRIDAY"]}]});
-    let expected = json!({"name": "holidays", "timeZone": "Europe/Berlin", "version": 0, "jobs": 0, "excludeDates": ["12-25"],
-        "includeWeekdays": ["MONDAY"], "excludeWindows": [{"from": "22:00", "to": "06:00", "weekdays": ["FRIDAY"]}]});
+        "includeWeekdays": ["MONDAY"],
+            "excludeWindows": [{"from": "22:00", "to": "06:00", "weekdays": ["FRIDAY"]}]});
+    let expected = json!({"name": "holidays", "timeZone": "Europe/Berlin", "version": 0, "jobs": 0,
+        "excludeDates": ["12-25"],
+        "includeWeekdays": ["MONDAY"],
+            "excludeWindows": [{"from": "22:00", "to": "06:00", "weekdays": ["FRIDAY"]}]});
     assert_eq!(
         node.data(create, json!({"input": input})).await["createCalendar"],
         expected
     );
-    let update = "mutation($input: CalendarInput!) { updateCalendar(input: $input, version: 0) { version excludeDates } }";
+    let update = "mutation($input: CalendarInput!) { updateCalendar(input: $input, \
+        version: 0) { version excludeDates } }";
     let updated = node
         .data(
             update,
@@ -49,7 +52,8 @@ async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
         "query($input: CreateJobInput!) { previewSchedule(input: $input, count: 2) { fireTimes } }";
     let sundays = json!({"input": {"name": "sundays", "includeWeekdays": ["SUNDAY"]}});
     node.data(create, sundays).await;
-    let input = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "0 12 * * *", "calendar": "sundays"});
+    let input = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "0 12 * * *",
+        "calendar": "sundays"});
     let fire_times =
         node.data(preview, json!({"input": input})).await["previewSchedule"]["fireTimes"].clone();
     let times: Vec<chrono::DateTime<chrono::Utc>> = serde_json::from_value(fire_times).unwrap();
@@ -78,13 +82,15 @@ async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
         )
     );
 
-    let create = "mutation($input: BlackoutInput!) { createBlackout(input: $input) { id tag afterwards reason } }";
+    let create = "mutation($input: BlackoutInput!) { createBlackout(input: $input) { id tag \
+        afterwards reason } }";
     let forever = json!({"input": {"reason": "move", "endsAt": "2099-01-01T00:00:00Z"}});
     assert_eq!(
         node.error(create, forever).await["extensions"]["field"],
         "endsAt"
     );
-    let both = json!({"input": {"reason": "move", "endsAt": "2099-01-01T00:00:00Z", "tag": "a", "jobId": job}});
+    let both = json!({"input": {"reason": "move", "endsAt": "2099-01-01T00:00:00Z", "tag": "a",
+        "jobId": job}});
     assert_eq!(
         node.error(create, both).await["extensions"]["field"],
         "jobId"
@@ -159,7 +165,8 @@ async fn next_fire_time_is_the_first_of_next_fire_times_under_blackouts() {
     let ends_at = open[2].replace("-01T", "-02T");
     let create = "mutation($input: BlackoutInput!) { createBlackout(input: $input) { id } }";
     let blackout = async |on_end: &str| {
-        let input = json!({"reason": "move", "startsAt": open[0], "endsAt": ends_at, "afterwards": on_end, "jobId": id});
+        let input = json!({"reason": "move", "startsAt": open[0], "endsAt": ends_at,
+            "afterwards": on_end, "jobId": id});
         node.data(create, json!({"input": input})).await["createBlackout"]["id"].clone()
     };
 

@@ -139,7 +139,8 @@ async fn a_fire_time_whose_log_was_dropped_is_explained_as_dropped() {
             &[],
         )
         .await;
-    let version = "update job_definition_version v set definition = to_json(j) from job_definition j where j.id = v.job_id";
+    let version = "update job_definition_version v set definition = to_json(j) \
+        from job_definition j where j.id = v.job_id";
     cluster.execute(version, &[]).await;
     let old = "2026-11-01T07:00:00Z".parse().unwrap();
     let known = cluster.store.job(job.id).await.unwrap().unwrap();
@@ -160,7 +161,8 @@ async fn a_fire_time_whose_log_was_dropped_is_explained_as_dropped() {
 #[actix::test]
 async fn the_api_explains_and_refuses_what_it_cannot() {
     let node = ApiNode::start().await;
-    let query = "query($id: ID!, $at: String!) { explainFireTime(jobId: $id, at: $at) { reason message execution { status } } }";
+    let query = "query($id: ID!, $at: String!) { explainFireTime(jobId: $id, \
+        at: $at) { reason message execution { status } } }";
     let job = node
         .create(json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600}))
         .await;

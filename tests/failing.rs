@@ -1,4 +1,4 @@
-//! Failing jobs: one definition, which the overview, the lists and the metric share.
+//! Failing jobs: one definition, shared by the overview, the lists and the metric.
 
 use crate::support::{NODE_TTL, TestCluster, TestNode, begun, failed, fixed_rate, succeeded, with};
 use horolog::actors::job_manager::{CancelExecution, DeleteJob, PauseJob, RunJobNow};
@@ -18,8 +18,8 @@ fn failing_jobs() -> JobFilter {
     }
 }
 
-/// The failing jobs, by their ids, which are in the order of creation. All that says so must say
-/// the same: list, count, overview, metric, the job itself.
+/// The failing jobs, by their ids, which are in the order of creation. All sources must agree:
+/// list, count, overview, metric, the job itself.
 async fn failing(cluster: &TestCluster) -> Vec<Uuid> {
     let store = &cluster.store;
     let mut listed = store
@@ -333,7 +333,8 @@ async fn a_review_finds_failures_that_an_older_node_settled() {
     let node = cluster.node().await;
     let job = cluster.create(fixed_rate(3_600)).await;
     let settle_as = async |status: &str, error: Option<&str>, attempt: &Attempt| {
-        let text = "update job_execution_log set status = $1, error_message = $2, finished_at = $3 where id = $4";
+        let text = "update job_execution_log set status = $1, error_message = $2, \
+            finished_at = $3 where id = $4";
         let at = attempt.due_time;
         assert_eq!(
             cluster

@@ -78,7 +78,7 @@ async fn a_fixed_delay_stays_parked_until_its_recovery_has_ended() {
     );
 }
 
-/// Replaces what a job is, whatever its version.
+/// Replaces the definition of a job, at any version.
 async fn edit(cluster: &TestCluster, job: &Job, request: JobRequest) {
     let version = cluster.store.job(job.id).await.unwrap().unwrap().version;
     cluster
@@ -133,7 +133,7 @@ async fn a_fixed_delay_continues_after_edits_during_a_run() {
     );
 }
 
-/// A paused trigger goes on awaiting, whatever its job becomes meanwhile.
+/// A paused trigger still awaits the end, after any edit of its job.
 #[actix::test]
 async fn a_fixed_delay_continues_after_an_edit_between_two_attempts() {
     let cluster = TestCluster::start().await;

@@ -16,7 +16,8 @@ const CREATE: &str = "mutation CreateJob($input: CreateJobInput!) {
 }";
 
 fn hourly(name: &str) -> Value {
-    json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600})
+    json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "initialDelaySeconds": 3600})
 }
 
 #[actix::test]
@@ -67,7 +68,8 @@ async fn the_reference_systems_requests_work_unchanged() {
 async fn the_postman_collections_sequence_works() {
     let node = ApiNode::start().await;
     let id = node.create(hourly("sequence")).await;
-    let all = "query($id: ID!) { job(id: $id) { id name scheduleType cronExpression intervalSeconds initialDelaySeconds
+    let all = "query($id: ID!) { job(id: $id) { id name scheduleType cronExpression intervalSeconds
+        initialDelaySeconds
         payload status version createdAt updatedAt nextFireTime } }";
     let job = node.data(all, json!({"id": id})).await["job"].take();
     assert_eq!(
@@ -199,16 +201,22 @@ async fn every_type_of_schedule_and_target_can_be_created_and_read_back() {
     let node = ApiNode::start().await;
     let inputs = [
         json!({"name": "cron", "scheduleType": "CRON", "cronExpression": "0 0 3 ? * MON-FRI"}),
-        json!({"name": "rate", "scheduleType": "FIXED_RATE", "intervalSeconds": 60, "initialDelaySeconds": 600,
-               "target": {"noop": {"sleepMillis": 5}}, "recovery": "MARK_LOST", "maxRecoveries": 0}),
-        json!({"name": "delay", "scheduleType": "FIXED_DELAY", "intervalSeconds": 60, "initialDelaySeconds": 600,
-               "target": {"http": {"url": "https://example.com/x?y=1", "method": "PUT", "headers": {"X-Team": "ops"},
+        json!({"name": "rate", "scheduleType": "FIXED_RATE", "intervalSeconds": 60,
+            "initialDelaySeconds": 600,
+               "target": {"noop": {"sleepMillis": 5}}, "recovery": "MARK_LOST",
+                   "maxRecoveries": 0}),
+        json!({"name": "delay", "scheduleType": "FIXED_DELAY", "intervalSeconds": 60,
+            "initialDelaySeconds": 600,
+               "target": {"http": {"url": "https://example.com/x?y=1", "method": "PUT",
+                   "headers": {"X-Team": "ops"},
                                    "body": "hi", "timeoutSeconds": 5}}}),
-        json!({"name": "log", "scheduleType": "CRON", "cronExpression": "@daily", "target": {"log": {}}}),
+        json!({"name": "log", "scheduleType": "CRON", "cronExpression": "@daily",
+            "target": {"log": {}}}),
     ];
     for input in inputs {
         let id = node.create(input.clone()).await;
-        let query = "query($id: ID!) { job(id: $id) { name scheduleType recovery maxRecoveries target nextFireTime } }";
+        let query = "query($id: ID!) { job(id: $id) { name scheduleType recovery maxRecoveries \
+            target nextFireTime } }";
         let job = node.data(query, json!({"id": id})).await["job"].take();
         assert_eq!(
             (&job["name"], &job["scheduleType"]),
@@ -350,22 +358,29 @@ const REFERENCE: [(&str, &str); 7] = [
     ),
     (
         "type Mutation",
-        "createJob(input: CreateJobInput!, maskedFrom: ID): Job!; pauseJob(id: ID!, reason: String, cancelRunning: Boolean! = false): Job!; resumeJob(id: ID!, runMissed: Boolean! = false): Job!; \
-         deleteJob(id: ID!, cancelRunning: Boolean! = false): Boolean!; runJobNow(id: ID!, payload: JSON): Boolean!",
+        "createJob(input: CreateJobInput!, maskedFrom: ID): Job!; pauseJob(id: ID!, \
+         reason: String, cancelRunning: Boolean! = false): Job!; resumeJob(id: ID!, \
+         runMissed: Boolean! = false): Job!; \
+         deleteJob(id: ID!, cancelRunning: Boolean! = false): Boolean!; runJobNow(id: ID!, \
+         payload: JSON): Boolean!",
     ),
     (
         "type Job",
-        "id: ID!; name: String!; scheduleType: JobScheduleType!; cronExpression: String; intervalSeconds: Int; \
-         initialDelaySeconds: Int; payload: String; status: JobStatus!; version: Int!; createdAt: String; \
+        "id: ID!; name: String!; scheduleType: JobScheduleType!; cronExpression: String; \
+         intervalSeconds: Int; \
+         initialDelaySeconds: Int; payload: String; status: JobStatus!; version: Int!; createdAt: \
+         String; \
          updatedAt: String",
     ),
     (
         "type JobExecutionLog",
-        "id: ID!; jobId: ID!; fireTime: String!; status: String!; errorMessage: String; createdAt: String!",
+        "id: ID!; jobId: ID!; fireTime: String!; status: String!; errorMessage: String; \
+         createdAt: String!",
     ),
     (
         "input CreateJobInput",
-        "name: String!; scheduleType: JobScheduleType!; cronExpression: String; intervalSeconds: Int; \
+        "name: String!; scheduleType: JobScheduleType!; cronExpression: String; intervalSeconds: \
+         Int; \
          initialDelaySeconds: Int; payload: JSON",
     ),
     ("enum JobScheduleType", "CRON; FIXED_RATE; FIXED_DELAY"),

@@ -1,6 +1,6 @@
-//! The names that a node answers to: what a page behind a rebound name can do to
-//! a node (nothing), and what a proxy can (everything). And who may send commands
-//! under the right name: no page of another site, and no webhook.
+//! The names that a node answers to: a page behind a rebound name can do nothing to a node, a proxy
+//! everything. And the senders of commands under the right name: no page of another site, and no
+//! webhook.
 
 use crate::api_node::ApiNode;
 use reqwest::header::{CONTENT_TYPE, HOST};
@@ -11,7 +11,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// The page's own name and port, which leads to the node after it was rebound.
 const REBOUND: &str = "evil.example:8081";
-const CREATE: &str = "mutation { createJob(input: {name: \"planted\", scheduleType: FIXED_RATE, intervalSeconds: 60}) { id } }";
+const CREATE: &str = "mutation { createJob(input: {name: \"planted\", scheduleType: FIXED_RATE, \
+    intervalSeconds: 60}) { id } }";
 
 /// Asks as if the request had been sent to `host`.
 async fn status(node: &ApiNode, path: &str, host: &str) -> u16 {
@@ -34,7 +35,7 @@ async fn create(node: &ApiNode, host: &str) -> reqwest::Response {
     request.send().await.unwrap()
 }
 
-/// Opens a socket as a page of `http://{host}` would: its origin is its host.
+/// Opens a socket as a page of `http://{host}` would: the origin is the host.
 async fn open_socket(node: &ApiNode, host: &str) -> Result<(), Error> {
     let mut request = (node.url.replacen("http", "ws", 1) + "/graphql").into_client_request()?;
     let headers = request.headers_mut();
@@ -269,9 +270,11 @@ async fn commands_come_from_own_pages_and_programs_alone() {
 #[actix::test]
 async fn a_job_cannot_command_a_node_of_its_cluster() {
     let node = ApiNode::start().await;
-    let target = json!({"http": {"url": format!("{}/graphql", node.url), "body": json!({"query": CREATE}).to_string(),
+    let target = json!({"http": {"url": format!("{}/graphql", node.url),
+        "body": json!({"query": CREATE}).to_string(),
         "headers": {"content-type": "application/json"}}});
-    let input = json!({"name": "snake", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "target": target});
+    let input = json!({"name": "snake", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "target": target});
     let job = node.create(input).await;
     let failed = crate::support::eventually("it ran", async || {
         node.logs(&job)

@@ -5,7 +5,7 @@ use crate::sink::Sink;
 use horolog::model::execution::{Attempt, Outcome};
 use horolog::model::text::TEXT_BYTES_MAX;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 #[tokio::test]
 async fn only_2xx_is_success() {
@@ -132,7 +132,8 @@ async fn output_stays_within_the_limit_whatever_the_bytes() {
         let attempt = attempt(post(sink.url("/")));
         let target = async {
             let (mut stream, _) = sink.accept().await;
-            stream.write_all(response.as_bytes()).await.ok(); // the client hangs up when it has enough
+            stream.write_all(response.as_bytes()).await.ok();
+            // the client hangs up when it has enough
         };
         let (outcome, ()) = tokio::join!(handlers.run(&attempt), target);
         let Outcome::Succeeded {

@@ -1,6 +1,6 @@
 //! The client of the tests: no proxy, whatever the machine says.
 
-/// A client; the TLS provider is the process's, and whoever comes first sets it.
+/// A client; the TLS provider is the process's, and the first caller sets it.
 pub fn http_client() -> reqwest::Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     // A node closes a connection that rests for 15 s. On a busy machine that may be the moment of

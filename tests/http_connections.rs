@@ -66,14 +66,15 @@ async fn a_target_that_hangs_times_out_with_what_it_sent() {
 async fn dropping_the_future_closes_the_connection() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);
     let attempt = attempt(post(sink.url("/")));
-    let running = tokio::spawn(async move { handlers.run(&attempt).await }); // also: the future is Send
+    let running = tokio::spawn(async move { handlers.run(&attempt).await });
+    // also: the future is Send
     let (mut stream, _) = sink.accept().await;
     running.abort();
     assert!(running.await.expect_err("aborted").is_cancelled());
     assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)));
 }
 
-/// Every answer keeps the connection by its headers, and closes it all the same.
+/// Every answer keeps the connection by its headers, and closes it nevertheless.
 #[tokio::test]
 async fn a_kept_connection_that_the_target_has_closed_costs_no_attempt() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);

@@ -10,22 +10,25 @@ use url::Url;
 const NOT_PUBLIC: [&str; 5] = [
     // loopback
     "127.0.0.1 127.0.0.1. 127.1 127.0.1 127.255.255.254 2130706433 0x7f.1 0x7f000001 0177.0.0.1 \
-     017700000001 127.0x0.0.01 127%2e0.0.1 ①②⑦.⓪.⓪.① 127。0。0。1 localhost LOCALHOST loc%61lhost [::1] \
+     017700000001 127.0x0.0.01 127%2e0.0.1 ①②⑦.⓪.⓪.① 127。0。0。1 localhost LOCALHOST loc%61lhost \
+     [::1] \
      [0:0:0:0:0:0:0:1]",
     // wrapped
-    "[::ffff:127.0.0.1] [::ffff:7f00:1] [::127.0.0.1] [::ffff:169.254.169.254] [64:ff9b::a9fe:a9fe] \
+    "[::ffff:127.0.0.1] [::ffff:7f00:1] [::127.0.0.1] [::ffff:169.254.169.254] \
+     [64:ff9b::a9fe:a9fe] \
      [64:ff9b::7f00:1] [64:ff9b:1::7f00:1] [2002:7f00:1::] [2001:0:53aa:64c::1]",
     // unspecified
     "0 0.0.0.0 0.1.2.3 [::]",
     // private, carrier, link-local, metadata
-    "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 100.100.100.200 169.254.169.254 2852039166 \
+    "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 100.100.100.200 169.254.169.254 \
+     2852039166 \
      0xa9.0xfe.0xa9.0xfe 168.63.129.16 192.0.0.192 [fd00:ec2::254] [fc00::1] [fe80::1] [fec0::1]",
     // documentation, benchmarks, multicast, reserved, broadcast
     "192.0.2.1 198.51.100.1 203.0.113.1 198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255 [ff02::1] \
      [2001:db8::1]",
 ];
 
-/// The same for every host, so that nobody learns which there are.
+/// The same for every host, so that the message does not reveal which hosts exist.
 const REFUSED: &str =
     "there is no such host, or webhooks may not reach it (--http-allow); the node's log says which";
 
@@ -48,7 +51,8 @@ async fn addresses_that_are_not_public_are_refused_in_every_spelling() {
     let dotted: Url = format!("http://localhost.:{}/", sink.port)
         .parse()
         .expect("a URL");
-    message(handlers.run(&attempt(post(dotted))).await); // some resolvers know it, some do not; none may connect
+    message(handlers.run(&attempt(post(dotted))).await);
+    // some resolvers know it, some do not; none may connect
     sink.expect_untouched().await;
 }
 

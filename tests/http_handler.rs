@@ -1,4 +1,4 @@
-//! What an HTTP target receives, and what no target can make a node do.
+//! The requests that an HTTP target receives, and the limits of a target's influence on a node.
 
 use crate::sink::Sink;
 use chrono::{DateTime, TimeDelta};
@@ -10,7 +10,6 @@ use horolog::model::target::{HttpMethod, HttpTarget, Target};
 use horolog::model::trigger::TriggerKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 use uuid::Uuid;
 
@@ -100,7 +99,7 @@ async fn a_webhook_goes_out_and_is_read_while_the_thread_of_firing_is_busy() {
     assert_eq!(run.await, succeeded("done"));
 }
 
-/// A port on which nobody listens.
+/// A port without a listener.
 async fn closed_port() -> u16 {
     Sink::start().await.port
 }
@@ -260,12 +259,14 @@ async fn failures_are_explained_without_secrets() {
         (
             "http://10.0.0.1:80".to_owned(),
             None,
-            "could not connect to {}: there is no such host, or webhooks may not reach it (--http-allow)",
+            "could not connect to {}: there is no such host, \
+             or webhooks may not reach it (--http-allow)",
         ),
         (
             format!("http://{no_name}:81"),
             None,
-            "could not connect to {}: there is no such host, or webhooks may not reach it (--http-allow)",
+            "could not connect to {}: there is no such host, \
+             or webhooks may not reach it (--http-allow)",
         ),
         (
             format!("https://{open}"),

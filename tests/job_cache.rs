@@ -33,7 +33,7 @@ fn named(name: &str, request: JobRequest) -> JobRequest {
     }
 }
 
-/// A job that fires each minute, which both nodes have cached.
+/// A job that fires each minute, cached by both nodes.
 async fn cached_by_two(cluster: &TestCluster) -> (Job, TestNode, TestNode) {
     let job = cluster.create(named("old", fixed_rate(60))).await;
     let (one, other) = (cluster.node().await, cluster.node().await);
@@ -174,7 +174,8 @@ async fn a_job_that_is_paused_resumed_or_deleted_is_not_the_cached_one() {
 
 /// How many sessions wait for a row that another holds.
 async fn waiting(cluster: &TestCluster) -> usize {
-    let waiting = "select from pg_stat_activity where wait_event in ('transactionid', 'tuple') and datname = current_database()";
+    let waiting = "select from pg_stat_activity where wait_event in ('transactionid', 'tuple') \
+        and datname = current_database()";
     cluster.sql.query(waiting, &[]).await.unwrap().len()
 }
 
@@ -206,7 +207,7 @@ async fn a_change_that_waits_for_the_lease_outlives_its_cache_tag() {
     assert_eq!(a_minute_later(&cluster, &node).await, ["new"]);
 }
 
-/// Who changes exclusions locks them and waits for triggers.
+/// A change of exclusions locks them and waits for triggers.
 #[actix::test]
 async fn an_edit_that_waits_for_the_exclusions_locks_no_trigger() {
     let cluster = TestCluster::start().await;
@@ -223,7 +224,8 @@ async fn an_edit_that_waits_for_the_exclusions_locks_no_trigger() {
         version: 0,
     });
     let change = async {
-        let waits = "select from pg_stat_activity where wait_event = 'advisory' and datname = current_database()";
+        let waits = "select from pg_stat_activity where wait_event = 'advisory' \
+            and datname = current_database()";
         eventually("the edit waits", async || {
             cluster.sql.query_opt(waits, &[]).await.unwrap().map(drop)
         })
@@ -239,14 +241,16 @@ async fn an_edit_that_waits_for_the_exclusions_locks_no_trigger() {
 }
 
 /// Changes a job and its trigger as an edit of its schedule does: the job's name is the number of
-/// the change, and the trigger's fire time so many microseconds after the second.
+/// the change, and the trigger's fire time is the same number of microseconds after the second.
 const CHANGE: &str = "
-with changed as (update job_definition set name = (name::int + 1)::text where id = $1 returning id, name::int as number)
-update job_trigger t set fire_time = date_trunc('second', t.fire_time) + c.number * interval '1 microsecond'
+with changed as (update job_definition set name = (name::int + 1)::text where id = $1 returning id,
+name::int as number)
+update job_trigger t set fire_time = date_trunc('second', t.fire_time) + c.number * interval
+'1 microsecond'
 from changed c where t.id = c.id";
 
-/// Two nodes lease the same jobs while three people change them: a trigger that was changed never
-/// meets the job of before.
+/// Two nodes lease the same jobs during three concurrent editors: a changed trigger never meets the
+/// former job.
 #[actix::test]
 async fn a_lease_during_changes_never_fires_an_outdated_definition() {
     let cluster = TestCluster::start().await;

@@ -1,4 +1,4 @@
-//! What is shown of a job beside its status: its state, what closes it, when it is tried again.
+//! The state of a job besides its status: its exclusions, and its next attempts.
 
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, eventually, fixed_rate, once, succeeded, with};
@@ -95,7 +95,8 @@ async fn a_job_is_waiting_between_its_due_time_and_its_start() {
 #[actix::test]
 async fn a_blackout_says_which_jobs_it_defers_and_until_when() {
     let node = ApiNode::start().await;
-    let every_second = json!({"name": "probe", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "tags": ["net"]});
+    let every_second = json!({"name": "probe", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
+        "tags": ["net"]});
     let probe = node.create(every_second).await;
     let other = node
         .create(json!({"name": "other", "scheduleType": "FIXED_RATE", "intervalSeconds": 1}))
@@ -159,10 +160,12 @@ async fn an_execution_between_two_attempts_says_when_the_next_one_is_due() {
     let node = ApiNode::start().await;
     let retry = json!({"maxAttempts": 2, "initialBackoffSeconds": 3600, "maxBackoffSeconds": 3600});
     let job = node
-        .create(json!({"name": "unreachable", "scheduleType": "FIXED_RATE", "intervalSeconds": 86_400, "retry": retry,
+        .create(json!({"name": "unreachable", "scheduleType": "FIXED_RATE",
+            "intervalSeconds": 86_400, "retry": retry,
             "target": {"http": {"url": "http://127.0.0.1:1/"}}}))
         .await;
-    let query = "query($id: ID!) { job(id: $id) { state executions(first: 1) { nodes { status startedAt nextAttemptAt } } } }";
+    let query = "query($id: ID!) { job(id: $id) { state executions(first: 1) { nodes { status \
+        startedAt nextAttemptAt } } } }";
     let shown = eventually("it waits for its next attempt", async || {
         let data = node.data(query, json!({"id": job})).await;
         (data["job"]["executions"]["nodes"][0]["status"] == "RETRYING").then_some(data)

@@ -7,7 +7,8 @@ const CREATE_MANY: &str =
     "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
 
 fn job(payload: &Value) -> Value {
-    json!({"name": "large", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "payload": payload})
+    json!({"name": "large", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "initialDelaySeconds": 3600, "payload": payload})
 }
 
 async fn listed(node: &ApiNode, query: &str) -> usize {

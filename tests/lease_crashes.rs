@@ -295,7 +295,8 @@ async fn a_lease_whose_answer_was_lost_is_reclaimed_and_runs_once() {
         cluster.ledger(&job).await,
         ["SCHEDULE 07:00:00 SUCCESS attempt 2"]
     );
-    let history = "select (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where job_id = $1";
+    let history = "select (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries \
+        from job_execution_log where job_id = $1";
     assert_eq!(cluster.texts(history, &[&job.id]).await, ["NOT_STARTED 0"]);
     assert_eq!(
         cluster.triggers(&job).await,

@@ -38,7 +38,8 @@ async fn two_nodes_that_lease_at_the_same_time_share_without_a_rest() {
         assert_eq!((triggers, leased.len(), distinct.len()), (600, 600, 600));
         assert!(by_one > 0 && by_one < 600, "both took part: {by_one}");
         let query =
-            "select count(*)::text || ' ' || count(distinct job_id) || ' ' || min(status) || ' ' || max(attempt)
+            "select count(*)::text || ' ' || count(distinct job_id) || ' ' || min(status) || ' ' ||
+                max(attempt)
             from job_execution_log";
         assert_eq!(cluster.texts(query, &[]).await, ["600 600 RUNNING 1"]);
         assert_eq!(
@@ -58,7 +59,8 @@ async fn two_nodes_that_lease_at_the_same_time_share_without_a_rest() {
 async fn many_jobs(cluster: &TestCluster, count: i32) {
     let job = cluster.create(fixed_rate(86_400)).await;
     let copies = "insert into job_definition
-        select (json_populate_record(j, json_build_object('id', gen_random_uuid()))).* from job_definition j,
+        select (json_populate_record(j, json_build_object('id', gen_random_uuid()))).*
+        from job_definition j,
         generate_series(2, $1)";
     assert_eq!(
         cluster.execute(copies, &[&count]).await,
@@ -150,7 +152,8 @@ async fn a_lease_that_waits_for_a_takeover_gets_nothing() {
 
     let polled = slow.poll_meanwhile();
     eventually("the lease waits", async || {
-        let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        let waits = "select from pg_stat_activity where wait_event_type = 'Lock' \
+            and datname = current_database()";
         cluster.sql.query_opt(waits, &[]).await.unwrap().map(drop)
     })
     .await;
@@ -176,7 +179,7 @@ async fn a_lease_that_waits_for_a_takeover_gets_nothing() {
     );
 }
 
-/// Between its commit and its arrival a lease looks like one that was lost.
+/// Between its commit and its arrival a lease looks like a lost one.
 #[actix::test]
 async fn an_audit_waits_for_the_polls_that_are_under_way() {
     let cluster = TestCluster::start().await;

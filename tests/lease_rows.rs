@@ -12,7 +12,7 @@ use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
 use horolog::store::reclaim::Holdings;
 
-/// How many executions each lease lists, and whether it names their job.
+/// Number of listed executions of each lease, and whether it names their job.
 async fn leases(cluster: &TestCluster) -> Vec<String> {
     let query =
         "select cardinality(execution_ids) || case when job_id is null then '' else ' of a job' end
@@ -48,7 +48,7 @@ async fn a_lease_lists_what_it_puts_in_flight_and_ends_with_it() {
     assert_eq!(leases(&cluster).await, Vec::<String>::new());
 }
 
-/// Else a few runs of hours would keep everything listed that was leased beside them.
+/// Otherwise a few long runs would keep all executions listed that were leased with them.
 #[actix::test]
 async fn a_long_lease_with_few_attempts_left_is_compacted() {
     let cluster = TestCluster::start().await;
@@ -79,14 +79,15 @@ async fn a_long_lease_with_few_attempts_left_is_compacted() {
     assert_eq!(leases(&cluster).await, Vec::<String>::new());
 }
 
-/// In HOT updates no index changes: no column may be in one, nor in its predicate, that a run
-/// changes which succeeds.
+/// In HOT updates no index changes: a column that a successful run changes may be in no index, nor
+/// in its predicate.
 #[actix::test]
 async fn a_settlement_touches_no_index() {
     let database = TestDatabase::new().await;
     let indexed = "select distinct a.attname::text from pg_index i
         join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
-            and d.refclassid = 'pg_class'::regclass and d.refobjid = i.indrelid and d.refobjsubid > 0
+            and d.refclassid = 'pg_class'::regclass and d.refobjid = i.indrelid
+            and d.refobjsubid > 0
         join pg_attribute a on a.attrelid = i.indrelid and a.attnum = d.refobjsubid
         where i.indrelid = 'job_execution_log'::regclass order by 1";
     let client = database.client().await;
@@ -177,7 +178,7 @@ async fn a_backfill_that_may_not_overlap_sees_what_its_job_runs() {
     );
 }
 
-/// What was leased and never heard of is reclaimed, and its lease goes.
+/// A lease without an answer is reclaimed, and its row goes.
 #[actix::test]
 async fn a_lease_that_its_node_does_not_know_ends() {
     let cluster = TestCluster::start().await;

@@ -1,14 +1,16 @@
-//! Lists: pages that stay stable, filters that take anything, commands for many.
+//! Lists: stable pages, filters that take every value, commands for many jobs.
 
 use crate::api_node::ApiNode;
 use serde_json::{Value, json};
 
 const PAGE: &str = "query($first: Int, $after: String, $filter: JobFilter, $order: JobOrder) {
     jobsPage(first: $first, after: $after, filter: $filter, orderBy: $order) {
-        totalCount nodes { id name } edges { cursor } pageInfo { hasNextPage hasPreviousPage endCursor } } }";
+        totalCount nodes { id name } edges { cursor } pageInfo { hasNextPage hasPreviousPage
+        endCursor } } }";
 
 async fn create(node: &ApiNode, name: &str, more: Value) -> String {
-    let mut input = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600});
+    let mut input = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "initialDelaySeconds": 3600});
     input
         .as_object_mut()
         .unwrap()
@@ -210,8 +212,7 @@ async fn hostile_filters_find_nothing_and_break_nothing() {
     }
 }
 
-/// A node with a job that succeeded, one that failed, one that runs and one that
-/// never ran.
+/// A node with four jobs: one succeeded, one failed, one runs and one never ran.
 async fn outcomes() -> ApiNode {
     let node = ApiNode::start().await;
     let refused = json!({"target": {"http": {"url": "http://127.0.0.1:1/"}}});
@@ -311,15 +312,18 @@ async fn the_executions_of_all_jobs_at_once_are_those_of_each() {
         (logs.len() == 3 && logs.iter().all(|log| log["status"] == "SUCCESS")).then_some(())
     };
     crate::support::eventually("it has run three times", ended).await;
-    let fields = "totalCount edges { cursor node { jobName } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }";
+    let fields = "totalCount edges { cursor node { jobName } } pageInfo { hasNextPage \
+        hasPreviousPage startCursor endCursor }";
     for texts in [
         "id",
         "id errorMessage",
         "id errorMessage output previousAttempts",
     ] {
-        let all = "query($first: Int, $one: Int!) { jobs { id few: executions(first: $one) { nodes { id } }
+        let all = "query($first: Int, $one: Int!) { jobs { id few: executions(first: $one) { nodes
+            { id } }
             executions(first: $first) { FIELDS nodes { status TEXTS } } } }";
-        let alone = "query($first: Int, $id: ID!) { job(id: $id) { executions(first: $first, filter: {}) { FIELDS nodes { status TEXTS } } } }";
+        let alone = "query($first: Int, $id: ID!) { job(id: $id) { executions(first: $first, \
+            filter: {}) { FIELDS nodes { status TEXTS } } } }";
         let [all, alone] =
             [all, alone].map(|query| query.replace("FIELDS", fields).replace("TEXTS", texts));
         for first in [json!(1), json!(2), json!(3), Value::Null] {
@@ -411,7 +415,8 @@ async fn commands_reach_all_jobs_of_a_filter_and_count_what_they_changed() {
     create(&node, "other", json!({})).await;
     let mutation = |command: &str| {
         format!(
-            "mutation($filter: JobFilter, $all: Boolean!) {{ {command}(filter: $filter, all: $all) {{ matched changed }} }}"
+            "mutation($filter: JobFilter, $all: Boolean!) {{ {command}(filter: $filter, \
+             all: $all) {{ matched changed }} }}"
         )
     };
     let bulk = async |command: &str, filter: Value| {

@@ -65,7 +65,8 @@ impl Socket {
 }
 
 pub async fn create(node: &ApiNode, name: &str) -> String {
-    let input = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600});
+    let input = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "initialDelaySeconds": 3600});
     node.create(input).await
 }
 
@@ -84,7 +85,7 @@ async fn subscribers_are_told_of_changes() {
         )
         .await;
 
-    // A feed tells what is new since its first poll, so the change is made until it is told.
+    // A feed tells the changes since its first poll, so the change is repeated until it is told.
     let (pause, resume) = ("pauseJob", "resumeJob");
     let mut told = Vec::new();
     for command in [pause, resume].into_iter().cycle().take(200) {

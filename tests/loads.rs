@@ -22,7 +22,8 @@ async fn a_node_says_since_when_it_has_no_free_slot() {
     ])
     .await;
     let target = json!({"noop": {"sleepMillis": 60_000}});
-    let later = json!({"name": "long", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "target": target});
+    let later = json!({"name": "long", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "initialDelaySeconds": 3600, "target": target});
     let job = node.create(later).await;
     assert_eq!(first_node(&node).await["fullSince"], Value::Null);
     node.data(
@@ -65,17 +66,19 @@ async fn a_node_says_since_when_it_has_no_free_slot() {
 #[actix::test]
 async fn the_load_of_a_node_is_read_in_stretches_of_equal_length() {
     let node = ApiNode::start().await;
-    // None that writes by itself.
+    // A node that writes no rows of its own.
     let id = uuid::Uuid::from_u128(7);
     let query = "query($id: ID!, $minutes: Int) { nodeLoad(id: $id, minutes: $minutes) {
-        at seconds slots slotsUsed fullSeconds cpu memoryBytes latenessP50Millis latenessP99Millis } }";
+        at seconds slots slotsUsed fullSeconds cpu memoryBytes latenessP50Millis latenessP99Millis
+        } }";
     let load = async |minutes: i64| {
         let mut answer = node
             .data(query, json!({"id": id, "minutes": minutes}))
             .await;
         serde_json::from_value::<Vec<Value>>(answer["nodeLoad"].take()).unwrap()
     };
-    let rows = "insert into node_load select to_timestamp(1800000000 + n * 60) - (to_timestamp(1800003540) - now()), $1, 60, 8, 60 * n, n,
+    let rows = "insert into node_load select to_timestamp(1800000000 + n * 60) -
+        (to_timestamp(1800003540) - now()), $1, 60, 8, 60 * n, n,
         30, 1000000 * n, null, n from generate_series(0, 59) n";
     let client = node.database.client().await;
     client.execute(rows, &[&id]).await.unwrap();
@@ -116,9 +119,12 @@ async fn the_load_of_a_node_is_read_in_stretches_of_equal_length() {
 async fn the_load_of_a_day_is_kept_and_what_is_older_goes() {
     let cluster = TestCluster::start().await;
     let rows = "insert into node_load (at, node_id, seconds, slots, held_seconds, full_seconds)
-        select timestamptz '2026-11-23T07:00Z' - n * interval '1 hour', gen_random_uuid(), 60, 8, 0, 0 from generate_series(1, 30) n";
+        select timestamptz '2026-11-23T07:00Z' - n * interval '1 hour', gen_random_uuid(), 60, 8,
+        0, 0 from generate_series(1, 30) n";
     assert_eq!(cluster.execute(rows, &[]).await, 30);
-    cluster.store.prune_load().await.unwrap();
+
+    cluster.node().await.reconcile().await;
+
     assert_eq!(
         cluster
             .texts("select count(*)::text from node_load", &[])

@@ -1,4 +1,4 @@
-//! One binary for every test that needs PostgreSQL, a socket or a process.
+//! One binary for all tests that need PostgreSQL, a socket or a process.
 #![expect(
     clippy::unwrap_used,
     reason = "in a test a panic is the report; clippy.toml spares #[test] functions only"

@@ -11,7 +11,8 @@ const PAYLOAD: &str = r#"{"accessToken":"t0p","amount":1.10,"list":[{"api_key":"
 const SHOWN: &str = r#"{"accessToken":"********","amount":1.10,"list":[{"api_key":"********","n":1}],"note":"a token","password":""}"#;
 
 fn job(url: &str, payload: &str, headers: Value) -> Value {
-    let mut input = json!({"name": "secretive", "scheduleType": "FIXED_RATE", "intervalSeconds": 86_400,
+    let mut input = json!({"name": "secretive", "scheduleType": "FIXED_RATE",
+        "intervalSeconds": 86_400,
         "initialDelaySeconds": 86_400, "payload": serde_json::from_str::<Value>(payload).unwrap(),
         "target": {"http": {"url": url}}});
     input["target"]["http"]["headers"] = headers;
@@ -37,7 +38,8 @@ async fn stored(node: &ApiNode, id: &str) -> (String, Value) {
 }
 
 async fn edit(node: &ApiNode, id: &str, version: i64, input: Value) -> Value {
-    let update = "mutation($id: ID!, $input: CreateJobInput!, $version: Int!) { updateJob(id: $id, input: $input, version: $version) { version } }";
+    let update = "mutation($id: ID!, $input: CreateJobInput!, \
+        $version: Int!) { updateJob(id: $id, input: $input, version: $version) { version } }";
     node.post(
         update,
         json!({"id": id, "input": input, "version": version}),
@@ -60,7 +62,8 @@ async fn secrets_are_stored_and_sent_and_shown_nowhere() {
         (PAYLOAD.to_owned(), headers("Bearer abc"))
     );
 
-    let query = "query($id: ID!) { job(id: $id) { payload target } jobs { payload target } jobVersions(jobId: $id) { definition } }";
+    let query = "query($id: ID!) { job(id: $id) { payload target } jobs { payload target } \
+        jobVersions(jobId: $id) { definition } }";
     let shown = node.data(query, json!({"id": id})).await;
     assert_eq!(
         (
@@ -181,7 +184,8 @@ async fn an_edit_keeps_masked_values_unless_the_target_changes() {
 async fn a_new_job_has_no_masks_but_those_of_the_job_that_it_copies() {
     let node = ApiNode::start().await;
     let masked = job("https://example.com/a", SHOWN, headers(MASK));
-    let create = "mutation($input: CreateJobInput!, $from: ID) { createJob(input: $input, maskedFrom: $from) { id } }";
+    let create = "mutation($input: CreateJobInput!, $from: ID) { createJob(input: $input, \
+        maskedFrom: $from) { id } }";
     let refused = node.error(create, json!({"input": masked})).await;
     assert_eq!(refused["extensions"]["field"], "payload", "{refused}");
     let many = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";

@@ -1,5 +1,5 @@
-//! Membership: what a node may believe of itself while its session, its
-//! heartbeats and the others' verdicts come and go.
+//! Membership: the beliefs of a node about its own membership, under changes of its session, its
+//! heartbeats and the verdicts of others.
 
 use crate::support::{TestCluster, at, eventually, fixed_rate};
 use actix::{Actor, Addr};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// Long enough that no test comes near it by itself.
+/// Long enough that no test reaches it.
 const TTL: Duration = Duration::from_mins(4);
 
 struct Member {
@@ -159,8 +159,8 @@ async fn a_broken_session_suspends_at_once_and_heals_under_the_same_id() {
     cut_session(&cluster, id).await;
 }
 
-/// What heals within the TTL: to close the session because it did not answer is to look dead, while
-/// what runs goes on.
+/// A fault that heals within the TTL: a node that closes its session because of a missing answer
+/// looks dead, although its executions continue.
 #[actix::test]
 async fn a_session_with_a_failed_heartbeat_keeps_the_lock_until_replaced() {
     let cluster = TestCluster::start().await;
@@ -250,8 +250,8 @@ async fn a_node_whose_trust_has_run_out_joins_under_a_new_id() {
     );
 }
 
-/// What it ran was cancelled when its trust ran out, so under its old id it
-/// would count as never started, and would run again although it had begun.
+/// The executions were cancelled when the trust ran out, so under the old id they would count as
+/// never started, and would run again although they had started.
 #[actix::test]
 async fn an_answer_that_comes_after_trust_ran_out_does_not_restore_it() {
     let cluster = TestCluster::start().await;
@@ -317,7 +317,8 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
         TakeoverReport::default(),
         "what has not begun is reclaimed"
     );
-    let reclaimed = "select status || ' ' || (previous_attempts -> 0 ->> 'outcome') || ' ' || recoveries from job_execution_log where id = $1";
+    let reclaimed = "select status || ' ' || (previous_attempts -> 0 ->> 'outcome') || ' ' || \
+        recoveries from job_execution_log where id = $1";
     assert_eq!(
         cluster.texts(reclaimed, &[&held[0].execution_id]).await,
         ["RETRYING NOT_STARTED 0"]
@@ -330,7 +331,8 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
 #[actix::test]
 async fn a_node_with_a_stuck_actor_stops_its_heartbeat_and_ends() {
     let cluster = TestCluster::start().await;
-    let member = Member::new(&cluster, Duration::ZERO); // whatever has not beaten just now has stalled
+    let member = Member::new(&cluster, Duration::ZERO);
+    // whatever has not beaten just now has stalled
     let _guard = member.watchdog.guard("TriggerAcquirer");
 
     assert_eq!(member.heartbeat().await, HeartbeatReport::Withheld);
@@ -342,9 +344,10 @@ async fn a_node_with_a_stuck_actor_stops_its_heartbeat_and_ends() {
     assert!(cluster.store.nodes().await.unwrap().is_empty());
 }
 
-/// What a backup of so many seconds ago knows of the node.
+/// The state of a backup from some seconds ago about the node.
 async fn restore(cluster: &TestCluster, node_id: Uuid, seconds: f64) {
-    let back = "update cluster_node set heartbeat_at = heartbeat_at - make_interval(secs => $2) where id = $1";
+    let back = "update cluster_node set heartbeat_at = heartbeat_at - make_interval(secs => $2) \
+        where id = $1";
     cluster.execute(back, &[&node_id, &seconds]).await;
     cut_session(cluster, node_id).await;
 }
@@ -383,7 +386,7 @@ async fn a_database_older_than_a_node_remembers_pauses_the_cluster() {
 async fn a_database_without_a_row_of_a_running_node_pauses_the_cluster() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
-    // Somebody else, who remembers nothing, was faster: that is no proof of youth.
+    // Another node without a memory was faster: that is no proof of youth.
     cluster.advance(3600);
     let (_newcomer, _) = Member::joined(&cluster).await;
 

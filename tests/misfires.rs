@@ -1,6 +1,6 @@
 //! Misfires: every fire time is accounted for exactly once, however long no node polled.
 
-use crate::support::{TestCluster, TestNode, at, fixed_rate, once, with};
+use crate::support::{TestCluster, TestNode, at, fixed_rate, with};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
@@ -140,7 +140,8 @@ async fn a_deep_poll_fills_the_slots_and_takes_each_fire_time_once() {
         )
     };
 
-    // Two of what is overdue by four, then what is on time, then what fits of the others.
+    // Two of the four overdue fire times, then the punctual ones, then as many of the others as
+    // fit.
     assert_eq!(poll(20, 4).await, (20, 6, 5, true));
     assert_eq!(
         cluster.ledger(&on_time).await,
@@ -155,8 +156,10 @@ async fn a_deep_poll_fills_the_slots_and_takes_each_fire_time_once() {
     }
     while poll(64, 8).await.3 {}
 
-    let jobs = "select count(*) || ' ' || count(distinct fire_time) || ' ' || min(fire_time) || ' ' || max(fire_time)
-        from job_execution_log where fire_time > '2026-11-23T07:00Z' and job_id <> $1 group by job_id";
+    let jobs = "select count(*) || ' ' || count(distinct fire_time) || ' ' || min(fire_time) || ' '
+        || max(fire_time)
+        from job_execution_log where fire_time > '2026-11-23T07:00Z'
+        and job_id <> $1 group by job_id";
     let each = "18 18 2026-11-23 07:10:00+00 2026-11-23 10:00:00+00";
     assert_eq!(cluster.texts(jobs, &[&on_time.id]).await, [each; 5]);
     assert_eq!(
@@ -233,7 +236,8 @@ async fn fire_all_is_bounded_by_its_window_and_its_number() {
 /// `count` copies of a job and its trigger.
 async fn copies(cluster: &TestCluster, job: &Job, count: i32) {
     let jobs =
-        "insert into job_definition select (jsonb_populate_record(j, jsonb_build_object('id', gen_random_uuid()))).*
+        "insert into job_definition select (jsonb_populate_record(j, jsonb_build_object('id',
+            gen_random_uuid()))).*
         from job_definition j, generate_series(2, $2::int) where j.id = $1";
     cluster.execute(jobs, &[&job.id, &count]).await;
     let triggers = "insert into job_trigger (id, job_id, kind, fire_time, due_at)

@@ -1,4 +1,4 @@
-//! How executions ended over time: of each cell what matters, whatever a job ran.
+//! The outcomes of executions over time: one for each cell, by importance, for every job.
 
 use crate::api_node::ApiNode;
 use crate::statements::{FILL, plan};
@@ -10,14 +10,17 @@ const QUERY: &str = "query($minutes: Int!, $cells: Int!) { jobsPage(orderBy: NAM
     recentOutcomes(minutes: $minutes, cells: $cells) { from to failuresFrom
         cells { cell executionId status reason at durationMillis several failures } } } } }";
 
-/// Executions of a job: from so many seconds ago on until so many seconds ago, in steps, each of so
-/// many seconds.
+/// Executions of a job, from $2 to $3 seconds ago in steps of $4 seconds, each $5 seconds long.
 const RUN: &str = "insert into job_execution_log
-    (id, job_id, kind, fire_time, due_time, status, reason, attempt, started_at, finished_at, error_message, created_at)
-select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12, '0') || substr(md5(j.id || l.at::text), 1, 20))::uuid, j.id,
-    'SCHEDULE', l.at, l.at, $6::text, case when $6 = 'FAILED' then 'ERROR' end, 1, l.at, l.at + make_interval(secs => $5),
+    (id, job_id, kind, fire_time, due_time, status, reason, attempt, started_at, finished_at,
+    error_message, created_at)
+select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12,
+'0') || substr(md5(j.id || l.at::text), 1, 20))::uuid, j.id,
+    'SCHEDULE', l.at, l.at, $6::text, case when $6 = 'FAILED' then 'ERROR' end, 1, l.at,
+    l.at + make_interval(secs => $5),
     case when $6 = 'FAILED' then 'answered 503' end, l.at
-from job_definition j, generate_series(now() - make_interval(secs => $2), now() - make_interval(secs => $3),
+from job_definition j, generate_series(now() - make_interval(secs => $2),
+now() - make_interval(secs => $3),
     make_interval(secs => $4)) as l (at)
 where j.name = $1";
 
@@ -31,7 +34,8 @@ impl Cluster {
     async fn with(jobs: &[&str]) -> Self {
         let node = ApiNode::start().await;
         for name in jobs {
-            let later = json!({"scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 86400});
+            let later = json!({"scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+                "initialDelaySeconds": 86400});
             let mut job = json!({"name": name});
             job.as_object_mut()
                 .unwrap()
@@ -92,7 +96,7 @@ async fn a_cell_shows_what_failed_in_it_else_the_newest() {
         panic!("{all:?}")
     };
     assert_eq!(busy["failuresFrom"], busy["from"]);
-    // An execution of before the axis has ended before it.
+    // An execution that started before the axis has ended before it.
     let numbers: Vec<i64> = cells(busy)
         .iter()
         .map(|cell| cell["cell"].as_i64().unwrap())
@@ -193,7 +197,7 @@ async fn a_flood_of_failures_shows_from_when_on_it_is_complete() {
         .map(|cell| cell["failures"].as_i64().unwrap())
         .sum();
     assert_eq!(quiet, 0, "the failure is not among the newest of all");
-    // Of a cell that lies deeper, the newest is seen all the same.
+    // In a deeper cell, the newest is still seen.
     assert!((5_000..=5_001).contains(&storm), "{storm}");
 }
 

@@ -1,5 +1,4 @@
-//! Overlaps: what becomes of a fire time that comes due while an execution of
-//! its job is in flight, on whatever node.
+//! Overlaps: fire times that come due while an execution of their job is in flight, on any node.
 
 use crate::support::{
     NODE_TTL, TestCluster, TestNode, at, failed, fixed_delay, fixed_rate, succeeded, with,
@@ -202,7 +201,7 @@ async fn buffer_all_runs_one_by_one_in_order() {
     let (cluster, job, [one_node, other], mut attempt) = running(OverlapPolicy::BufferAll).await;
     a_minute_in_vain(&cluster, &other).await;
     a_minute_in_vain(&cluster, &other).await;
-    // The third comes due with no node polling: what waited longer runs first all the same.
+    // The third comes due while no node polls: the oldest buffered fire still runs first.
     cluster.advance(61);
 
     for time in ["07:01:00", "07:02:00", "07:03:00"] {
@@ -420,7 +419,8 @@ async fn two_nodes_that_take_two_fire_times_at_the_same_moment_run_one() {
         end(&one_node, &running[0]).await;
     }
 
-    let query = "select count(*) || ' ' || status from job_execution_log where kind = 'MANUAL' group by status order by 1";
+    let query = "select count(*) || ' ' || status from job_execution_log \
+        where kind = 'MANUAL' group by status order by 1";
     assert_eq!(
         cluster.texts(query, &[]).await,
         [format!("{ROUNDS} SKIPPED"), format!("{ROUNDS} SUCCESS")]
@@ -429,8 +429,10 @@ async fn two_nodes_that_take_two_fire_times_at_the_same_moment_run_one() {
 
 #[actix::test]
 async fn an_end_that_races_with_a_poll_strands_nothing() {
-    const STRANDED: &str = "select b.id::text from job_trigger b where b.kind = 'BUFFERED' and b.due_at is null
-        and not exists (select from job_execution_log l where l.job_id = b.job_id and l.status in ('RUNNING', 'RETRYING'))";
+    const STRANDED: &str = "select b.id::text from job_trigger b where b.kind = 'BUFFERED'
+        and b.due_at is null
+        and not exists (select from job_execution_log l where l.job_id = b.job_id
+        and l.status in ('RUNNING', 'RETRYING'))";
     let cluster = TestCluster::start().await;
     let retried = with(fixed_rate(86_400), |p| {
         (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (99, 600)

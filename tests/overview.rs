@@ -1,12 +1,9 @@
 //! The overview: activity, problems, and upcoming fire times.
 
 use crate::api_node::ApiNode;
-use crate::live::create;
 use crate::support::{TestCluster, eventually, fixed_rate, with};
-use futures_util::{SinkExt, StreamExt};
 use horolog::model::policies::MisfirePolicy;
 use serde_json::json;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 #[actix::test]
 async fn the_activity_of_nodes_adds_up_in_ten_second_rows() {
@@ -85,16 +82,19 @@ async fn the_overview_lists_late_and_stuck_jobs() {
 #[actix::test]
 async fn a_job_that_a_failure_paused_is_in_the_overview_once() {
     let node = ApiNode::start().await;
-    let input = json!({"name": "bad", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "pauseOnFailure": true,
+    let input = json!({"name": "bad", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "pauseOnFailure": true,
         "target": {"http": {"url": "http://127.0.0.1:1/"}}});
     node.create(input).await;
     let overview = eventually("it failed", async || {
         let query =
-            "{ overview { failuresLastHour nextDue { jobName } attention { kind jobName message executionId } } }";
+            "{ overview { failuresLastHour nextDue { jobName } attention { kind jobName message \
+             executionId } } }";
         let overview = node.data(query, json!({})).await["overview"].take();
         // The questions of an overview are asked one after another: the failure may come between
         // two.
-        (overview["attention"].as_array().unwrap().len() == 1 && overview["failuresLastHour"] == 1).then_some(overview)
+        (overview["attention"].as_array().unwrap().len()
+            == 1 && overview["failuresLastHour"] == 1).then_some(overview)
     })
     .await;
     assert_eq!(overview["attention"][0]["kind"], json!("PAUSED_BY_FAILURE"));
@@ -110,12 +110,14 @@ async fn upcoming_fire_times_are_counted_by_the_minute() {
         .unwrap();
     let minute = (now.as_secs() / 60 + 30) % 60;
     for name in ["a", "b"] {
-        let input = json!({"name": name, "scheduleType": "CRON", "cronExpression": format!("{minute} * * * *")});
+        let input = json!({"name": name, "scheduleType": "CRON",
+            "cronExpression": format!("{minute} * * * *")});
         node.create(input).await;
     }
     node.create(json!({"name": "c", "scheduleType": "FIXED_DELAY", "intervalSeconds": 5}))
         .await;
-    let query = "{ upcoming(hours: 24, stepMinutes: 60) { stepSeconds buckets jobs complete crowded { fires jobs } } }";
+    let query = "{ upcoming(hours: 24, stepMinutes: 60) { stepSeconds buckets jobs complete \
+        crowded { fires jobs } } }";
     let upcoming = node.data(query, json!({})).await["upcoming"].take();
     let buckets: Vec<i64> = serde_json::from_value(upcoming["buckets"].clone()).unwrap();
     assert_eq!((buckets.len(), buckets.iter().sum::<i64>()), (24, 48));

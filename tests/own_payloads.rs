@@ -1,5 +1,4 @@
-//! Runs with a payload of their own: each attempt has it, wherever it runs, and so has what repeats
-//! them.
+//! Runs with a payload of their own: each attempt has it, on any node, and so do reruns.
 
 use crate::api_node::ApiNode;
 use crate::deliveries::Deliveries;
@@ -123,7 +122,8 @@ async fn a_buffered_fire_keeps_its_own_payload() {
 async fn a_payload_is_given_with_the_command_and_shown_with_the_execution() {
     let (node, target) = (ApiNode::start().await, Deliveries::start());
     let to = |path: &str| json!({"http": {"url": format!("{}{path}", target.url)}});
-    let job = json!({"name": "mail", "scheduleType": "CRON", "cronExpression": "0 0 1 1 *", "payload": {"of": "job"}, "target": to("/")});
+    let job = json!({"name": "mail", "scheduleType": "CRON", "cronExpression": "0 0 1 1 *",
+        "payload": {"of": "job"}, "target": to("/")});
     let id = node.create(job).await;
     let run = "mutation($id: ID!, $payload: JSON) { runJobNow(id: $id, payload: $payload) }";
     for payload in [json!({"of": "run"}), json!(null)] {
@@ -177,7 +177,8 @@ async fn a_payload_is_given_with_the_command_and_shown_with_the_execution() {
 async fn no_run_has_its_own_payload_while_an_older_node_runs() {
     let cluster = TestCluster::start().await;
     let job = job(&cluster, OverlapPolicy::Allow).await;
-    let older = "insert into cluster_node (id, name, address, version, state, lock_key, slots, started_at, heartbeat_at, session_at, protocol)
+    let older = "insert into cluster_node (id, name, address, version, state, lock_key, slots,
+        started_at, heartbeat_at, session_at, protocol)
         values (gen_random_uuid(), 'older', 'a:1', '0', 'DRAINING', 1, 1, now(), now(), now(), 2)";
     cluster.execute(older, &[]).await;
     let refused = cluster

@@ -1,4 +1,4 @@
-//! Partitions of the log: one for each day, made before it begins.
+//! Partitions of the log: one for each day, made in advance.
 
 use crate::support::{TestCluster, at, fixed_delay, fixed_rate, succeeded};
 use horolog::model::job_request::JobRequest;
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// The partitions of the log, and how many rows each has.
 async fn partitions(cluster: &TestCluster) -> Vec<String> {
-    let query = "select c.relname || ' ' || (select count(*) from job_execution_log l where l.tableoid = c.oid)
+    let query = "select c.relname || ' ' || (select count(*) from job_execution_log l
+        where l.tableoid = c.oid)
         from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = 'job_execution_log'::regclass order by c.relname";
     cluster.texts(query, &[]).await

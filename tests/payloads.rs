@@ -3,14 +3,13 @@
 use crate::api_node::ApiNode;
 use crate::deliveries::Deliveries;
 use crate::support::eventually;
-use crate::values::{job, post};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// Random payloads beside those that were found by hand.
+/// Number of random payloads, in addition to those found by hand.
 const RANDOM: u32 = 150;
 
 /// Numbers as they are written: no reader of JSON in between has a say.
@@ -46,7 +45,7 @@ fn number() -> impl Strategy<Value = String> {
 }
 
 fn string() -> impl Strategy<Value = String> {
-    // Not the names that serde_json keeps for itself: this test reads with it.
+    // Without the names that serde_json reserves: this test reads with serde_json.
     let odd = ["$var", "\u{7f}\u{85}\u{202e}", "\0", "\\u0000"];
     prop_oneof![
         any::<String>(),
@@ -78,7 +77,23 @@ fn json_text() -> impl Strategy<Value = String> {
         .prop_map(|(json, deep)| format!("{}{json}{}", "[".repeat(deep), "]".repeat(deep)))
 }
 
-/// The job that hands the payload to the target, or why it is refused.
+async fn post(node: &ApiNode, query: &str, variables: &str) -> Value {
+    let body = format!(r#"{{"query":{},"variables":{variables}}}"#, quoted(query));
+    let request = node
+        .http
+        .post(format!("{}/graphql", node.url))
+        .header("content-type", "application/json");
+    request
+        .body(body)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+/// The job that sends the payload to the target, or the reason of its refusal.
 async fn create(node: &ApiNode, url: &str, payload: &str) -> Result<String, String> {
     let input = format!(
         r#"{{"input": {{"name": "p", "scheduleType": "FIXED_RATE", "intervalSeconds": 86400, "initialDelaySeconds": 86400,
@@ -201,8 +216,8 @@ async fn a_payload_is_refused_with_its_field_or_is_equal_everywhere() {
     }
 }
 
-/// What arrives is the text that was sent, without the white space: also under the names that
-/// `serde_json` keeps for itself, and in the order of the keys.
+/// The delivered text is the sent text without white space: also under the names that `serde_json`
+/// reserves, and in the order of the keys.
 #[actix::test]
 async fn a_payload_arrives_as_the_text_that_was_sent() {
     let (node, target) = (ApiNode::start().await, Deliveries::start());
@@ -252,7 +267,8 @@ async fn a_payload_of_exactly_256_kb_can_be_sent_edited_and_shown() {
         input
     };
     let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id payload } }";
-    let update = "mutation($input: CreateJobInput!, $id: ID!) { updateJob(id: $id, input: $input, version: 0) { payload } }";
+    let update = "mutation($input: CreateJobInput!, $id: ID!) { updateJob(id: $id, input: $input, \
+        version: 0) { payload } }";
     let answer = post(&node, create, &format!("{}null}}", input(256 * 1024 + 1))).await;
     assert_eq!(
         answer["errors"][0]["extensions"],

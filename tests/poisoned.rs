@@ -1,6 +1,6 @@
-//! A batch is never lost for one member: whatever the database does not take of one job, the others
-//! go through, and that one is recorded as what it is. The poison is a trigger that raises for the
-//! rows of one job.
+//! A batch is never lost because of one member: when the database refuses a row of one job, the
+//! others go through, and that one is recorded correctly. The poison is a database trigger that
+//! raises an error for the rows of one job.
 
 use crate::support::{TestCluster, TestNode, fixed_delay, fixed_rate};
 use horolog::model::job::{Job, Recovery};
@@ -10,7 +10,7 @@ use horolog::store::reclaim::Holdings;
 use horolog::store::settlements::LeaseUpdates;
 use horolog::store::sweep::Swept;
 
-/// A cluster with three jobs that are due now, of which the second is the odd one.
+/// A cluster with three jobs that are due now; the second is the odd one.
 struct Three {
     cluster: TestCluster,
     jobs: [Job; 3],
@@ -50,7 +50,8 @@ impl Three {
         let poison = format!(
             "create or replace function poison() returns trigger language plpgsql as
 $$ begin raise 'poisoned' using errcode = 'check_violation'; end $$;
-create trigger poison {when} for each row when ({row}.job_id = '{}' and {condition}) execute function poison()",
+create trigger poison {when} for each row when ({row}.job_id = '{}' and {condition}) execute
+function poison()",
             self.odd().id
         );
         self.cluster.sql.batch_execute(&poison).await.unwrap();
@@ -78,7 +79,7 @@ create trigger poison {when} for each row when ({row}.job_id = '{}' and {conditi
         )
     }
 
-    /// The line of the odd job after its fire time, and what went wrong.
+    /// The line of the odd job after its fire time, and its error.
     async fn odd_line(&self) -> (String, String) {
         let (line, why) = self.only(self.odd()).await;
         (
@@ -87,7 +88,7 @@ create trigger poison {when} for each row when ({row}.job_id = '{}' and {conditi
         )
     }
 
-    /// Each of the others has one line, which says this after its fire time.
+    /// Each of the others has one line, with this text after its fire time.
     async fn assert_others(&self, expected: &str) {
         for job in self.others() {
             assert_eq!(
@@ -98,7 +99,7 @@ create trigger poison {when} for each row when ({row}.job_id = '{}' and {conditi
     }
 }
 
-/// Three jobs of which one is poisoned, and a node.
+/// Three jobs, one of them poisoned, and a node.
 async fn poisoned(when: &str, condition: &str) -> (Three, TestNode) {
     let three = Three::start().await;
     three.poison(when, condition).await;
@@ -157,7 +158,7 @@ async fn an_impossible_follow_up_of_a_settlement_loses_no_other_result() {
     );
 }
 
-/// It has begun, so the audit does with it what its job says of a death.
+/// The attempt has started, so the audit applies the recovery of its job.
 #[actix::test]
 async fn an_impossible_settlement_frees_its_slot_and_is_audited_as_lost() {
     let three = Three::of(|| JobRequest {
@@ -257,7 +258,8 @@ async fn a_lease_whose_commit_fails_for_one_job_takes_the_others() {
         .poison("before insert on job_execution_log", "false")
         .await;
     let late = format!(
-        "create constraint trigger late after insert on job_execution_log deferrable initially deferred
+        "create constraint trigger late after insert on job_execution_log deferrable initially
+            deferred
 for each row when (new.job_id = '{}') execute function poison()",
         three.odd().id
     );
@@ -307,7 +309,8 @@ async fn a_takeover_that_fails_for_one_execution_takes_the_others_over() {
     }
 }
 
-/// Nobody has to remember it: who gave it up is gone too when it can be written again.
+/// No memory is needed: the node that gave the execution up may be gone when the row can be written
+/// again.
 #[actix::test]
 async fn an_execution_that_a_takeover_gave_up_is_taken_over_later() {
     let three = Three::start().await;

@@ -1,6 +1,6 @@
 //! `CANCEL_OTHER`: a later fire time preempts the execution that runs.
 
-use crate::overlaps::{a_minute_in_vain, end, one, overlapping, poll, skipped};
+use crate::overlaps::{a_minute_in_vain, end, one, overlapping, skipped};
 use crate::support::{ENDLESS, TestCluster, at, failed, fixed_delay, fixed_rate, with};
 use horolog::actors::job_manager::RunJobNow;
 use horolog::model::job_request::JobRequest;

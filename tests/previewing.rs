@@ -1,4 +1,4 @@
-//! What a schedule means can be seen before any job has it.
+//! A preview shows the meaning of a schedule before any job has it.
 
 use crate::api_node::ApiNode;
 use serde_json::{Value, json};
@@ -16,7 +16,8 @@ async fn preview(node: &ApiNode, input: Value) -> Value {
 #[actix::test]
 async fn a_cron_is_shown_in_words_instants_and_surprises() {
     let node = ApiNode::start().await;
-    let cron = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "30 2 * * *", "timeZone": "america/new_york"});
+    let cron = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "30 2 * * *",
+        "timeZone": "america/new_york"});
     let shown = preview(&node, cron).await;
     assert_eq!(
         (&shown["dialect"], &shown["zone"]),
@@ -69,7 +70,10 @@ async fn every_type_can_be_previewed() {
 #[actix::test]
 async fn a_preview_names_the_bad_field_of_a_schedule() {
     let node = ApiNode::start().await;
-    let cron = |expression: &str, zone: &str| json!({"name": "x", "scheduleType": "CRON", "cronExpression": expression, "timeZone": zone});
+    let cron = |expression: &str, zone: &str| {
+        json!({"name": "x", "scheduleType": "CRON", "cronExpression": expression,
+            "timeZone": zone})
+    };
     let cases = [
         ("timeZone", cron("0 2 * * *", "Berlin")),
         ("timeZone", cron("0 2 * * *", "+02:00")),
@@ -99,9 +103,11 @@ async fn a_preview_names_the_bad_field_of_a_schedule() {
 #[actix::test]
 async fn a_job_keeps_its_zone_and_the_cluster_names_its_tz_database() {
     let node = ApiNode::start().await;
-    let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id timeZone dstGap dstOverlap
+    let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id timeZone dstGap
+        dstOverlap
         nextFireTimes(count: 4) } }";
-    let input = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "0 0 9 ? * MON-FRI", "timeZone": "Asia/Kolkata",
+    let input = json!({"name": "x", "scheduleType": "CRON", "cronExpression": "0 0 9 ? * MON-FRI",
+        "timeZone": "Asia/Kolkata",
         "dstGap": "SKIP", "dstOverlap": "BOTH"});
     let job = node.data(create, json!({"input": input})).await["createJob"].take();
     assert_eq!(
@@ -128,7 +134,8 @@ async fn a_job_keeps_its_zone_and_the_cluster_names_its_tz_database() {
 #[actix::test]
 async fn next_fire_times_end_with_the_last_run_and_follow_edits() {
     let node = ApiNode::start().await;
-    let input = json!({"name": "thrice", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600, "maxRuns": 3});
+    let input = json!({"name": "thrice", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "initialDelaySeconds": 3600, "maxRuns": 3});
     let job = node.create(input.clone()).await;
     let shown = node
         .data(
@@ -138,7 +145,8 @@ async fn next_fire_times_end_with_the_last_run_and_follow_edits() {
         .await;
     assert_eq!(shown["job"]["nextFireTimes"].as_array().unwrap().len(), 3);
 
-    let preview = "query($input: CreateJobInput!, $jobId: ID) { previewSchedule(input: $input, jobId: $jobId) { fireTimes } }";
+    let preview = "query($input: CreateJobInput!, $jobId: ID) { previewSchedule(input: $input, \
+        jobId: $jobId) { fireTimes } }";
     let edited = node
         .data(preview, json!({"input": input, "jobId": job}))
         .await;

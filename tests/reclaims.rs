@@ -1,5 +1,5 @@
-//! Reclaiming: what a living node has not begun is neither lost nor recovered when it gives up its
-//! id.
+//! Reclaiming: an execution that a living node has not started is neither lost nor recovered when
+//! the node gives up its id.
 
 use crate::support::{
     ENDLESS, NODE_TTL, TestCluster, TestNode, eventually, fixed_delay, fixed_rate,
@@ -25,7 +25,7 @@ fn marked_lost(request: JobRequest) -> JobRequest {
 }
 
 /// A node that runs one execution of a `MARK_LOST` job, and to which the database counts another
-/// that has not begun.
+/// one that has not started.
 async fn with_begun_and_unstarted(cluster: &TestCluster) -> (TestNode, [Job; 2]) {
     let node = cluster.node().await;
     let begun = cluster
@@ -141,7 +141,7 @@ async fn a_leaving_node_reclaims_attempts_that_have_not_started() {
     );
 }
 
-/// It is tried again as a retry is, and a pause holds it like one.
+/// The attempt is tried again like a retry, and a pause holds it like one.
 #[actix::test]
 async fn a_reclaimed_attempt_of_a_paused_job_waits_for_the_resume() {
     let cluster = TestCluster::start().await;

@@ -1,9 +1,9 @@
 //! Deaths: which node is declared dead, by which observer, and how often.
 
-use crate::support::{NODE_TTL, TestCluster, at, begun, eventually, fixed_delay, fixed_rate};
+use crate::support::{NODE_TTL, TestCluster, begun, eventually, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::DeleteJob;
 use horolog::model::node::{Membership, MembershipState};
-use horolog::store::nodes::{MembershipSession, watch};
+use horolog::store::nodes::MembershipSession;
 use horolog::store::takeovers::{EndedBy, Suspect, TakeoverReport};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -38,7 +38,7 @@ async fn a_node_whose_session_has_gone_is_dead_at_once() {
     let id = killed.id;
 
     killed.kill(&cluster.sql).await;
-    // What a successor's wait ends with: the lock is held again, by somebody who only watches.
+    // The end of a successor's wait: the lock is taken again, by a session that only watches.
     let watch = "select pg_advisory_lock_shared(lock_key) from cluster_node where id = $1";
     cluster.sql.execute(watch, &[&id]).await.unwrap();
 
@@ -112,7 +112,7 @@ async fn an_observer_declares_no_node_dead_before_a_ttl_of_watching() {
     assert_eq!(observer.reconcile().await.dead.len(), 1);
 }
 
-/// The first node of a cluster, and one that is killed in its first second.
+/// The first node of a cluster, and a node that is killed in its first second.
 #[actix::test]
 async fn a_node_that_joined_during_the_observers_session_dies_with_its_own() {
     let young = "update cluster_node set session_at = started_at where id = $1";
@@ -152,7 +152,8 @@ async fn an_observer_unaware_of_its_ended_session_declares_no_node_dead() {
     killed.kill(&cluster.sql).await;
 
     let broken = "select pg_terminate_backend(k.pid, 10000) from pg_locks k join cluster_node n
-        on k.locktype = 'advisory' and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key where n.id = $1";
+        on k.locktype = 'advisory' and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key
+        where n.id = $1";
     cluster.sql.execute(broken, &[&observer.id]).await.unwrap();
     assert!(
         observer.reconcile().await.dead.is_empty(),
@@ -172,9 +173,9 @@ async fn an_observer_unaware_of_its_ended_session_declares_no_node_dead() {
     assert_eq!(observer.reconcile().await.dead, [id]);
 }
 
-/// Whoever looks at the membership state may not keep it locked while the database takes its time:
-/// the thread of the heartbeat would wait for that, everybody behind it, and the process would
-/// stand still for ever.
+/// A reader of the membership state must not keep it locked during a call of the database: the
+/// thread of the heartbeat would wait, everything behind it too, and the process would stand still
+/// for ever.
 #[actix::test]
 async fn a_reconcile_that_waits_for_the_database_delays_no_heartbeat() {
     let cluster = TestCluster::start().await;
@@ -195,7 +196,8 @@ async fn a_reconcile_that_waits_for_the_database_delays_no_heartbeat() {
         .await
         .unwrap();
     let pass = node.reconcile_meanwhile();
-    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' \
+        and datname = current_database()";
     eventually("the pass waits", async || {
         cluster.sql.query_opt(waits, &[]).await.unwrap()
     })
@@ -355,7 +357,7 @@ async fn a_job_deleted_in_the_middle_of_a_takeover_does_not_run_again() {
     dead.lease().await;
     dead.kill(&cluster.sql).await;
 
-    // In whatever order they come through.
+    // In any order of arrival.
     let (report, ()) =
         futures_util::join!(survivor.reconcile(), cluster.command(DeleteJob(job.id)));
     survivor.reconcile().await;

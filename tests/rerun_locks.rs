@@ -1,5 +1,5 @@
-//! Two commands about one execution at the same moment. One of them stands before its COMMIT, its
-//! work done; the other waits for it, and sees what it did.
+//! Two commands about one execution at the same moment. The first stands before its COMMIT with its
+//! work done; the second waits, and sees the work of the first.
 
 use crate::support::{CommitGate, TestCluster, TestNode, failed, fixed_rate};
 use chrono::TimeDelta;

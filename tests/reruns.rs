@@ -19,7 +19,8 @@ use uuid::Uuid;
 pub const FAILED: &str = "SCHEDULE 07:00:00 FAILED ERROR attempt 1";
 
 /// What each row of the log repeats.
-const LINKS: &str = "select coalesce(r.kind, 'nothing') from job_execution_log l left join job_execution_log r on r.id = l.repeats order by l.id";
+const LINKS: &str = "select coalesce(r.kind, 'nothing') from job_execution_log l left \
+    join job_execution_log r on r.id = l.repeats order by l.id";
 
 async fn one(node: &TestNode) -> Attempt {
     let mut attempts = node.lease().await;
@@ -148,7 +149,7 @@ async fn an_execution_has_one_rerun_at_a_time() {
     assert_eq!(rerun_all(&cluster, everything()).await, expected);
     end(&node, &attempt, false).await;
 
-    // The rerun has failed as well: a filter asks for it, and not for what it repeats.
+    // The rerun has failed as well: a filter matches the rerun, not the repeated execution.
     let expected = RerunReport {
         matched: 2,
         reruns: 1,
@@ -309,7 +310,8 @@ async fn an_execution_that_cannot_run_again_is_refused_or_left_out() {
             ..again
         }
     );
-    let range = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, created_at)
+    let range = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status,
+        reason, attempt, through_fire_time, occurrences, created_at)
         values ($2, $1, 'SCHEDULE', now(), now(), 'SKIPPED', 'MISFIRE', 0, now(), 4, now())";
     let skipped = Uuid::new_v4();
     cluster.execute(range, &[&job.id, &skipped]).await;

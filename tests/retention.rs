@@ -1,4 +1,4 @@
-//! What is purged from the log, what never is, and that nobody waits for it.
+//! Purging of the log: deleted rows, rows that stay for ever, and no waits.
 
 use crate::support::{TestCluster, at, fixed_delay, with};
 use horolog::model::Timestamp;
@@ -30,8 +30,11 @@ async fn executed(cluster: &TestCluster, job: &Job, from: Timestamp, status: &st
         let id = Uuid::from_u128(
             lowest_execution_id(fire_time).as_u128() | (job.id.as_u128() & u128::from(u32::MAX)),
         );
-        let insert = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, retrying, attempt, started_at, finished_at, created_at)
-            values ($1, $2, 'SCHEDULE', $3::timestamptz, $3, $4::text, case when $4 = 'RETRYING' then true end, 1, $3, case when $4 <> 'RUNNING' then $3 end, $3)";
+        let insert = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status,
+            retrying, attempt, started_at, finished_at, created_at)
+            values ($1, $2, 'SCHEDULE', $3::timestamptz, $3, $4::text,
+            case when $4 = 'RETRYING' then true end, 1, $3, case when $4 <> 'RUNNING' then $3 end,
+            $3)";
         cluster
             .execute(insert, &[&id, &job.id, &fire_time, &status])
             .await;
@@ -39,9 +42,10 @@ async fn executed(cluster: &TestCluster, job: &Job, from: Timestamp, status: &st
 }
 
 async fn partitions(cluster: &TestCluster) -> Vec<String> {
-    let query =
-        "select right(c.relname, 8) || ' ' || (select count(*) from job_execution_log l where l.tableoid = c.oid)
-        from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'job_execution_log'::regclass
+    let query = "select right(c.relname, 8) || ' ' || (select count(*) from job_execution_log l
+            where l.tableoid = c.oid)
+        from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'job_execution_log'::regclass
         order by c.relname";
     cluster.texts(query, &[]).await
 }
@@ -121,7 +125,8 @@ async fn a_job_may_keep_fewer_executions_or_older_ones() {
     );
     assert_eq!(cluster.ledger(&other).await.len(), 5);
 
-    let end = "update job_execution_log set status = 'SUCCESS', finished_at = fire_time where status = 'RUNNING'";
+    let end = "update job_execution_log set status = 'SUCCESS', finished_at = fire_time \
+        where status = 'RUNNING'";
     cluster.execute(end, &[]).await;
     cluster.clock.advance(DAY * 90);
     let purged = node.reconcile().await.purged;
@@ -167,8 +172,8 @@ async fn a_purge_gives_way_to_a_long_read_of_the_log() {
         .await
         .unwrap();
 
-    // Its own bound is a tenth of a second; without it that of every session holds, here half a
-    // minute, and every lease waits as long.
+    // The drop's own bound is a tenth of a second; without it the bound of every session holds,
+    // here half a minute, and every lease waits as long.
     let mut counted = Uuid::nil();
     let purged = tokio::time::timeout(
         Duration::from_secs(10),

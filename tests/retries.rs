@@ -1,5 +1,4 @@
-//! Retries, time-outs and cancellations: what an attempt that does not succeed
-//! becomes.
+//! Retries, time-outs and cancellations: the end of an attempt without success.
 
 use crate::http_handler::{allowing_loopback, post};
 use crate::sink::Sink;
@@ -110,8 +109,10 @@ async fn a_failed_attempt_is_tried_again_until_it_succeeds() {
         cluster.ledger(&job).await,
         ["SCHEDULE 07:00:00 SUCCESS attempt 3"]
     );
-    let history = "select jsonb_path_query_array(previous_attempts, '$[*].outcome')::text || ' ' || failures || ' '
-        || (previous_attempts -> 1 ->> 'error') || ' ' || (previous_attempts -> 1 ->> 'attempt') from job_execution_log";
+    let history = "select jsonb_path_query_array(previous_attempts, '$[*].outcome')::text || ' ' ||
+        failures || ' '
+        || (previous_attempts -> 1 ->> 'error') || ' ' || (previous_attempts -> 1 ->> 'attempt')
+        from job_execution_log";
     assert_eq!(
         cluster.texts(history, &[]).await,
         [r#"["FAILED", "FAILED"] 2 broken 2"#]
@@ -162,7 +163,8 @@ async fn a_lost_attempt_does_not_count_as_a_failure() {
         cluster.ledger(&job).await,
         ["SCHEDULE 07:00:00 FAILED ERROR attempt 3"]
     );
-    let outcomes = "select jsonb_path_query_array(previous_attempts, '$[*].outcome')::text from job_execution_log";
+    let outcomes = "select jsonb_path_query_array(previous_attempts, '$[*].outcome')::text \
+        from job_execution_log";
     assert_eq!(
         cluster.texts(outcomes, &[]).await,
         [r#"["LOST", "FAILED"]"#]
@@ -187,8 +189,8 @@ async fn retries_come_within_the_back_off() {
         (20, 20)
     );
 
-    let due =
-        "select count(*) || ' ' || (count(distinct due_at) > 10) || ' ' || (min(due_at) >= '2026-11-23T07:00:00Z')
+    let due = "select count(*) || ' ' || (count(distinct due_at) > 10) || ' ' ||
+            (min(due_at) >= '2026-11-23T07:00:00Z')
         || ' ' || (max(due_at) <= '2026-11-23T07:00:10Z') from job_trigger where kind = 'RETRY'";
     assert_eq!(cluster.texts(due, &[]).await, ["20 true true true"]);
 }
@@ -252,7 +254,8 @@ async fn an_attempt_that_takes_too_long_has_failed() {
 
 #[actix::test]
 async fn a_failure_for_good_pauses_the_job_that_asks_for_it() {
-    const PAUSED: &str = "select status || ' ' || version || ' ' || paused_because from job_definition where id = $1";
+    const PAUSED: &str = "select status || ' ' || version || ' ' || paused_because \
+        from job_definition where id = $1";
     let cluster = TestCluster::start().await;
     let pausing = |job| with(retried(2, job), |p| p.pause_on_failure = true);
     let job = cluster.create(pausing(fixed_delay(60))).await;

@@ -1,5 +1,4 @@
-//! Running: what a node does with the attempts it holds while its membership state and
-//! the database come and go.
+//! Running: the attempts of a node under changes of its membership state and of the database.
 
 use crate::support::{
     CommitGate, ENDLESS, TestCluster, TestNode, at, eventually, fixed_delay, fixed_rate,
@@ -162,8 +161,8 @@ async fn a_settlement_without_an_answer_is_sent_again_until_there_is_one() {
     assert_eq!(cluster.triggers(&job).await.len(), 1);
 }
 
-/// Stands for any bug of a handler: the `log` target writes a line, and on this thread, where the
-/// tests' nodes run what they hold, writing it panics.
+/// A bug of a handler: the `log` target writes a line, and on this thread, where the tests' nodes
+/// run their attempts, writing panics.
 fn panicking_log() -> tracing::subscriber::DefaultGuard {
     let writer = (|| -> std::io::Sink { panic!("no room") })
         .with_filter(|line| line.target() == "horolog::handlers");
@@ -241,8 +240,8 @@ async fn the_locks_of_a_node_frozen_in_a_transaction_end_within_a_moment() {
     );
 }
 
-/// A lease reads the clock and may then wait, here for the log. Until the attempt starts, time goes
-/// on.
+/// A lease reads the clock and may then wait, here for the log. Time passes until the attempt
+/// starts.
 #[actix::test]
 async fn an_attempt_that_waited_for_its_lease_started_later() {
     let cluster = TestCluster::start().await;
@@ -253,7 +252,8 @@ async fn an_attempt_that_waited_for_its_lease_started_later() {
         .await
         .unwrap();
     let poll = node.poll_meanwhile();
-    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    let waits = "select from pg_stat_activity where wait_event_type = 'Lock' \
+        and datname = current_database()";
     eventually("the lease waits", async || {
         (cluster.execute(waits, &[]).await > 0).then_some(())
     })

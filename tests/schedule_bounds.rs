@@ -176,7 +176,8 @@ async fn jitter_delays_a_fire_time_within_its_bounds_and_keeps_the_order() {
     let odd = "select l::text from job_execution_log l where due_time < fire_time
         or due_time >= fire_time + interval '60 seconds' or started_at < due_time";
     assert_eq!(cluster.texts(odd, &[]).await, Vec::<String>::new());
-    let distinct = "select (count(distinct due_time - fire_time) > 5)::text || ' ' || count(*) from job_execution_log";
+    let distinct = "select (count(distinct due_time - fire_time) > 5)::text || ' ' || count(*) \
+        from job_execution_log";
     let seen = cluster.texts(distinct, &[]).await;
     assert!(
         ["true 9", "true 10"].contains(&seen[0].as_str()),

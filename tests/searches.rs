@@ -4,17 +4,23 @@ use crate::api_node::ApiNode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const SEARCH: &str =
-    "query($text: String!, $outputs: Boolean!, $first: Int, $after: String, $filter: ExecutionFilter) {
-    searchExecutions(text: $text, outputs: $outputs, first: $first, after: $after, filter: $filter) {
-        totalCount nodes { id jobName fireTime status } pageInfo { hasNextPage hasPreviousPage endCursor } } }";
+const SEARCH: &str = "query($text: String!, $outputs: Boolean!, $first: Int, $after: String,
+        $filter: ExecutionFilter) {
+    searchExecutions(text: $text, outputs: $outputs, first: $first, after: $after, filter: $filter)
+    {
+        totalCount nodes { id jobName fireTime status } pageInfo { hasNextPage hasPreviousPage
+        endCursor } } }";
 
-/// So many executions of a job, a second apart, the newest so many seconds ago.
+/// $3 executions of a job ($1), a second apart, the newest $2 seconds ago.
 const RAN: &str = "insert into job_execution_log
-    (id, job_id, kind, fire_time, due_time, status, attempt, started_at, finished_at, error_message, output, created_at)
-select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12, '0') || substr(md5(j.id || l.at::text), 1, 20))::uuid, j.id,
-    'SCHEDULE', l.at, l.at, case when $4::text is null then 'SUCCESS' else 'FAILED' end, 1, l.at, l.at, $4::text, $5::text, l.at
-from job_definition j, (select now() - make_interval(secs => $2::float8 + n) as at from generate_series(0, $3 - 1) n) as l
+    (id, job_id, kind, fire_time, due_time, status, attempt, started_at, finished_at,
+    error_message, output, created_at)
+select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12,
+'0') || substr(md5(j.id || l.at::text), 1, 20))::uuid, j.id,
+    'SCHEDULE', l.at, l.at, case when $4::text is null then 'SUCCESS' else 'FAILED' end, 1, l.at,
+    l.at, $4::text, $5::text, l.at
+from job_definition j, (select now() - make_interval(secs => $2::float8 + n) as at
+from generate_series(0, $3 - 1) n) as l
 where j.name = $1";
 
 struct Log {
@@ -26,7 +32,8 @@ impl Log {
     async fn of(jobs: &[&str]) -> Self {
         let node = ApiNode::start().await;
         for name in jobs {
-            let job = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 86400});
+            let job = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+                "initialDelaySeconds": 86400});
             node.create(job).await;
         }
         let sql = node.database.client().await;
@@ -170,7 +177,7 @@ async fn the_next_page_finds_rows_beyond_the_scan_of_the_first() {
         (0, &json!(true))
     );
     assert_eq!(log.found(json!({"text": "418"})).await, ["Rare"]);
-    // By its name it would be found at once; but a page must not show what lies below errors that
+    // By its name the row would be found at once; but a page must not show rows below errors that
     // it has not seen.
     assert_eq!(log.page(json!({"text": "rare"})).await["nodes"], json!([]));
     assert_eq!(log.found(json!({"text": "rare"})).await, ["Rare", "Rare"]);
@@ -186,7 +193,10 @@ async fn the_next_page_finds_rows_beyond_the_scan_of_the_first() {
 #[actix::test]
 async fn a_name_that_many_jobs_have_finds_all_of_them() {
     let log = Log::of(&["other"]).await;
-    let input = |number: usize| json!({"name": format!("probe {number}"), "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 86400});
+    let input = |number: usize| {
+        json!({"name": format!("probe {number}"),
+        "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 86400})
+    };
     let inputs: Vec<Value> = (0..201).map(input).collect();
     let create = "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
     log.node.data(create, json!({"inputs": inputs})).await;

@@ -1,4 +1,4 @@
-//! What sessions state of themselves, and which servers are refused.
+//! Settings of sessions, and the servers that are refused.
 
 use crate::support::{TestCluster, TestDatabase, eventually, fixed_rate};
 use horolog::clock::Clock;
@@ -10,8 +10,8 @@ use tokio::runtime::{Builder, Handle};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Everything that somebody may have set for the role in this database, and that would change what
-/// a statement does.
+/// Settings that may exist for the role in this database, and that would change the result of a
+/// statement.
 const DEFAULTS: &str = "
 default_transaction_isolation = 'serializable'
 default_transaction_read_only = on
@@ -37,7 +37,8 @@ pub async fn set_defaults(database: &TestDatabase, settings: &str) {
     let client = database.client().await;
     for setting in settings.lines().filter(|line| !line.is_empty()) {
         let alter = format!(
-            "do $$ begin execute format('alter role horolog in database %I set {}', current_database()); end $$",
+            "do $$ begin execute format('alter role horolog in database %I set {}', \
+             current_database()); end $$",
             setting.replace('\'', "''")
         );
         client.batch_execute(&alter).await.unwrap();
@@ -47,7 +48,8 @@ pub async fn set_defaults(database: &TestDatabase, settings: &str) {
 /// The settings of a session, as `name value`.
 async fn shown(database: &Database, names: &str) -> Vec<String> {
     let (client, _messages) = database.connect().await.unwrap();
-    let show = "select format('%s %s', name, current_setting(name)) from unnest(string_to_array($1, ' ')) as name";
+    let show = "select format('%s %s', name, current_setting(name)) \
+        from unnest(string_to_array($1, ' ')) as name";
     client
         .query(show, &[&names])
         .await
@@ -72,8 +74,10 @@ async fn a_session_states_what_the_defaults_of_its_role_would_change() {
     let database = TestDatabase::new().await;
     set_defaults(&database, DEFAULTS).await;
 
-    let names = "transaction_isolation transaction_read_only transaction_deferrable search_path lock_timeout \
-        statement_timeout idle_in_transaction_session_timeout idle_session_timeout timezone client_encoding datestyle \
+    let names = "transaction_isolation transaction_read_only transaction_deferrable search_path \
+        lock_timeout \
+        statement_timeout idle_in_transaction_session_timeout idle_session_timeout timezone \
+        client_encoding datestyle \
         intervalstyle extra_float_digits standard_conforming_strings transform_null_equals jit \
         max_parallel_workers_per_gather synchronous_commit";
     let expected = [
@@ -182,7 +186,7 @@ async fn a_database_of_another_encoding_is_refused_with_what_to_do() {
     }
 }
 
-/// Servers that answer like another engine, to whoever finds this function before PostgreSQL's own.
+/// Servers of another engine, for callers that find this function before PostgreSQL's own.
 #[actix::test]
 async fn engines_that_only_look_like_postgresql_are_refused_by_name() {
     let engines = [

@@ -1,4 +1,4 @@
-//! Shares: a target that hangs takes half of a node's slots, and the others go on.
+//! Shares: a hanging target takes half of a node's slots, and other targets keep the rest.
 
 use crate::http_handler::{allowing_loopback, post};
 use crate::support::{ENDLESS, TestCluster, TestNode, at, eventually, failed, fixed_rate, with};
@@ -164,7 +164,7 @@ async fn triggers_over_their_share_are_leased_as_slots_become_free() {
     assert_eq!(jobs.len() - started.len(), 14, "the others wait");
 }
 
-/// Executions in flight.
+/// All executions in flight.
 async fn running(cluster: &TestCluster) -> Vec<uuid::Uuid> {
     let rows = cluster
         .sql
@@ -280,7 +280,7 @@ async fn a_trigger_that_needs_no_slot_is_decided_without_a_share() {
     );
 }
 
-/// By the database's clock, so that scans start where those before them ended.
+/// By the database's clock, so that each scan starts at the end of the scan before.
 #[actix::test]
 async fn a_trigger_that_waited_for_a_share_is_found_when_slots_are_free() {
     let cluster = TestCluster::start_with(Clock::Database).await;

@@ -1,5 +1,5 @@
-//! A webhook target made by hand: it keeps what arrives, byte for byte, and
-//! answers whatever a test needs, also what no web framework would send.
+//! A webhook target made by hand: it keeps each request, byte for byte, and gives any answer that a
+//! test needs, also answers that no web framework would send.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ impl Sink {
         read_request(stream).await
     }
 
-    /// Takes one connection, reads what comes first, whatever it is, and answers.
+    /// Takes one connection, reads the first bytes, and answers.
     pub async fn answer_blindly(&self, response: &str) {
         let (mut stream, _) = self.next().await;
         let mut first = vec![0; 64 * 1024]; // unread bytes would turn the close into a reset
@@ -63,7 +63,7 @@ impl Sink {
             .expect("the client listens");
     }
 
-    /// Takes one connection, answers its request and closes it.
+    /// Takes one connection, answers its request and closes the connection.
     pub async fn answer(&self, response: &str) -> Request {
         let (mut stream, request) = self.accept().await;
         stream
@@ -73,7 +73,7 @@ impl Sink {
         request
     }
 
-    /// The next connection; a test that waits for one in vain fails instead of hanging.
+    /// The next connection; a test without one fails instead of hanging.
     async fn next(&self) -> (TcpStream, SocketAddr) {
         let accepted = timeout(Duration::from_secs(10), self.listener.accept()).await;
         accepted

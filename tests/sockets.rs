@@ -28,7 +28,7 @@ async fn connect(node: &ApiNode) -> Wire {
     connect_async(request).await.unwrap().0
 }
 
-/// The code with which the node closes a socket that is read on.
+/// The code with which the node closes a socket.
 async fn closed(wire: &mut Wire) -> u16 {
     loop {
         match wire.next().await {
@@ -67,7 +67,7 @@ async fn a_message_is_bounded_over_all_its_frames() {
         other => panic!("{other:?}"),
     }
 
-    // A frame that announces 2⁶² bytes, of which no end comes.
+    // A frame that announces 2⁶² bytes and never ends.
     let MaybeTlsStream::Plain(mut wire) = connect(&node).await.into_inner() else {
         panic!("plain text")
     };
@@ -118,7 +118,8 @@ async fn answer(socket: &mut Socket, id: &str) -> Value {
 async fn queries_and_mutations_are_for_post() {
     let node = ApiNode::start().await;
     let mut socket = Socket::open(&node.url, None).await.unwrap();
-    let create = "mutation { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, intervalSeconds: 60}) { id } }";
+    let create = "mutation { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, \
+        intervalSeconds: 60}) { id } }";
     for query in [create, "{ jobs { id } }", "query Named { jobs { id } }"] {
         socket.subscribe("1", query).await;
         let refused = answer(&mut socket, "1").await;
@@ -135,7 +136,7 @@ async fn queries_and_mutations_are_for_post() {
         json!([])
     );
 
-    // GraphiQL sends all that stands in its editor, and which of it is meant.
+    // GraphiQL sends the whole text of its editor, and the name of the chosen operation.
     let both = "query Q { jobs { id } } subscription S { overviewUpdated { dueNow } }";
     for (name, is_refused) in [("Q", true), ("S", false)] {
         let payload = json!({"query": both, "operationName": name});
@@ -226,7 +227,7 @@ async fn a_socket_that_does_not_begin_or_says_nothing_is_closed() {
         .send(Message::text("{\"type\": \"connection_init\"}"))
         .await
         .unwrap();
-    // From here on nobody answers its pings.
+    // From here on no pong is sent.
     let MaybeTlsStream::Plain(mut silent) = silent.into_inner() else {
         panic!("plain text")
     };

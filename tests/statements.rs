@@ -8,25 +8,32 @@ use horolog::store::hot_statements;
 /// five days and 200 early ones, 100 of them in flight.
 pub const FILL: &str = "
 insert into job_definition
-select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'job ' || n, 'FIXED_DELAY', null, 60, 0, null,
+select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'job ' || n, 'FIXED_DELAY',
+null, 60, 0, null,
        null, '\"log\"', 'RERUN', 3, 'ACTIVE', 0, '2026-11-23T00:00Z', '2026-11-23T00:00Z'
 from generate_series(1, 20000) n;
 insert into job_trigger (id, job_id, kind, fire_time, due_at)
 select id, id, 'SCHEDULE', at, at from (
-    select id, timestamptz '2026-11-23T06:58:00Z' + row_number() over () * interval '1 second' / 16 as at from job_definition
+    select id, timestamptz '2026-11-23T06:58:00Z' + row_number() over () * interval '1 second' / 16
+    as at from job_definition
 ) j;
-insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, node_id, started_at, finished_at, created_at)
-select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '8' || substr(md5(n::text), 1, 3)
+insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, node_id,
+started_at, finished_at, created_at)
+select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '8' ||
+substr(md5(n::text), 1, 3)
            || '8' || substr(md5(n::text), 4, 15))::uuid,
-       ('00000000-0000-4000-8000-' || lpad((n % 20000 + 1)::text, 12, '0'))::uuid, 'SCHEDULE', at, at,
+       ('00000000-0000-4000-8000-' || lpad((n % 20000 + 1)::text, 12, '0'))::uuid, 'SCHEDULE', at,
+       at,
        case when n % 200 = 0 then 'RUNNING' else 'SUCCESS' end, 1,
        '00000000-0000-4000-8000-00000000000a', at, case when n % 200 <> 0 then at end, at
-from (select n, timestamptz '2026-11-22T00:00Z' - interval '1 hour' + n * interval '21 seconds' as at
+from (select n, timestamptz '2026-11-22T00:00Z' - interval '1 hour' + n * interval '21 seconds' as
+at
       from generate_series(1, 20200) n) e;
 update job_trigger t set due_at = null, awaits = l.id from job_execution_log l
 where t.id = l.job_id and l.status = 'RUNNING';
 insert into job_lease (id, node_id, job_id, execution_ids)
-select gen_random_uuid(), gen_random_uuid(), case when n % 2 = 0 then gen_random_uuid() end, array[gen_random_uuid()]
+select gen_random_uuid(), gen_random_uuid(), case when n % 2 = 0 then gen_random_uuid() end,
+array[gen_random_uuid()]
 from generate_series(1, 5000) n;
 analyze";
 
@@ -40,7 +47,8 @@ fn value(kind: &str) -> &'static str {
         "text" => "'RETRY'",
         "uuid" => "(select id from job_execution_log where fire_time = '2026-11-23T07:00:06Z')",
         "uuid[]" => {
-            "(select array_agg(id) from job_execution_log where fire_time between '2026-11-23T07:00Z' and '2026-11-23T08:00Z')"
+            "(select array_agg(id) from job_execution_log \
+             where fire_time between '2026-11-23T07:00Z' and '2026-11-23T08:00Z')"
         }
         "bigint[]" => "array[1::bigint]",
         "double precision[]" => "array[0.5::float8]",

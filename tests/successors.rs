@@ -13,7 +13,8 @@ async fn a_node_sees_the_end_of_its_successors_session_while_it_waits() {
     );
 
     let watch = actix::spawn(async move { watch(&database, lock_key).await });
-    let watching = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+    let watching = "select pid from pg_stat_activity where datname = current_database()
+        and pid <> pg_backend_pid()
         and query like '%pg_try_advisory_lock_shared%'";
     let pid: i32 = eventually("the watch waits", async || {
         cluster
@@ -36,8 +37,15 @@ async fn a_node_sees_the_end_of_its_successors_session_while_it_waits() {
         .execute("update job_trigger set priority = priority", &[])
         .await;
     eventually("its snapshot is no older than now", async || {
-        let older = "select from pg_stat_activity where pid = $1 and backend_xmin::text::bigint <= $2::text::bigint";
-        cluster.sql.query_opt(older, &[&pid, &now]).await.unwrap().is_none().then_some(())
+        let older = "select from pg_stat_activity where pid = $1 \
+            and backend_xmin::text::bigint <= $2::text::bigint";
+        cluster
+            .sql
+            .query_opt(older, &[&pid, &now])
+            .await
+            .unwrap()
+            .is_none()
+            .then_some(())
     })
     .await;
     let id = killed.id;
@@ -74,7 +82,7 @@ async fn a_watch_that_is_given_up_leaves_no_session_behind() {
 
     let watch = actix::spawn(async move { watch(&database, lock_key).await });
     eventually("the watch waits", async || watches(1).await).await;
-    // It is no successor any more, and its session lives on.
+    // The node is no successor any more, and its session lives on.
     cluster
         .execute(
             "update cluster_node set state = 'LEFT' where id = $1",

@@ -1,4 +1,4 @@
-//! The slow sweep: what is `RUNNING` and held by nobody is found, however it came about.
+//! The slow sweep: `RUNNING` executions without a holder are found, whatever the cause.
 
 use crate::support::{ENDLESS, TestCluster, fixed_delay, fixed_rate};
 use horolog::model::job_request::JobRequest;
@@ -71,7 +71,8 @@ async fn a_sweep_lists_unlisted_executions_of_a_living_node_again() {
         cluster.ledger(&job).await,
         ["SCHEDULE 07:00:00 RUNNING attempt 1"]
     );
-    let listed = "select (l.id = any(h.execution_ids) and l.node_id = h.node_id)::text from job_lease h, job_execution_log l";
+    let listed = "select (l.id = any(h.execution_ids) and l.node_id = h.node_id)::text \
+        from job_lease h, job_execution_log l";
     assert_eq!(cluster.texts(listed, &[]).await, ["true"]);
 }
 
@@ -79,8 +80,10 @@ async fn a_sweep_lists_unlisted_executions_of_a_living_node_again() {
 async fn a_sweep_reads_a_slice_and_begins_again_at_the_end() {
     let cluster = TestCluster::start().await;
     let mut after = Uuid::nil();
-    let rows = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, node_id, created_at)
-        select (lpad(to_hex(1795000000000 + n), 12, '0') || repeat('0', 20))::uuid, gen_random_uuid(), 'SCHEDULE', now(), now(),
+    let rows = "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status,
+        attempt, node_id, created_at)
+        select (lpad(to_hex(1795000000000 + n), 12, '0') || repeat('0', 20))::uuid,
+        gen_random_uuid(), 'SCHEDULE', now(), now(),
                case when n = 20001 then 'RUNNING' else 'SUCCESS' end, 1, gen_random_uuid(), now()
         from generate_series(1, 20001) as n";
     cluster.execute(rows, &[]).await;

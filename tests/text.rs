@@ -74,15 +74,15 @@ impl Schema {
             (_, "DayWindowInput") => json!({"from": "22:00", "to": "06:00"}),
             (_, "CalendarInput") => json!({"name": "fine"}),
             (_, "BlackoutInput") => {
-                json!({"reason": "x", "startsAt": "2030-01-01T00:00:00Z", "endsAt": "2030-01-02T00:00:00Z"})
+                json!({"reason": "x", "startsAt": "2030-01-01T00:00:00Z",
+                    "endsAt": "2030-01-02T00:00:00Z"})
             }
             _ => json!({}),
         };
         if list { json!([one]) } else { one }
     }
 
-    /// Each place in the type where such a value can stand, with a value that is fine but for the
-    /// one there.
+    /// Each place in the type for such a value, with an otherwise valid value.
     fn odd(&self, path: &str, of: &Value, odd: Odd) -> Vec<(String, Value)> {
         let (kind, name, list) = bare(of);
         let path = &if list {
@@ -159,7 +159,7 @@ fn request(field: &Value, (before, after): (&str, &str)) -> String {
 }
 
 /// Sends such a value to every place of the schema that takes it, one at a time, and expects a
-/// refusal that names the place; how many there are.
+/// refusal that names the place; returns the number of places.
 async fn each_is_refused_with_its_field(odd: Odd) -> usize {
     let node = ApiNode::start().await;
     let schema = Schema::of(&node).await;
@@ -184,7 +184,7 @@ async fn each_is_refused_with_its_field(odd: Odd) -> usize {
             for arg in args {
                 let name = arg["name"].as_str().unwrap();
                 for (path, odd) in schema.odd(name, &arg["type"], odd) {
-                    // Those that nobody reads.
+                    // Arguments that no resolver reads.
                     let unread = path == "input.name" && field["name"] == "previewSchedule";
                     if unread || path.ends_with("target.log.level") {
                         continue;

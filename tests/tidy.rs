@@ -1,5 +1,5 @@
-//! The code itself: which way imports point, who knows the database, how long
-//! a file may be, and what no commit may hold.
+//! The code itself: directions of imports, use of the database, length of files, and forbidden
+//! marks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// Most lines of one file.
 const LINES_MAX: usize = 500;
 
-/// Each room and the rooms that it may know; whoever stands further down knows
-/// more. A room that is not listed fails the test, so that it gets a place.
+/// Each room and the rooms that it may import; lower rooms come first. A room that is not listed
+/// fails the test, so that it gets a place.
 const ROOMS: [(&str, &[&str]); 17] = [
     ("safeguards", &[]),
     ("model", &["safeguards"]),
@@ -275,7 +275,7 @@ fn the_import_parser_finds_names_in_paths_and_braces() {
     );
 }
 
-/// What judges the program shares no code with it.
+/// The judges of the program share no code with it.
 #[test]
 fn the_drills_and_the_model_do_not_know_the_program() {
     for member in ["loadtest", "protocol"] {

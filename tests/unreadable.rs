@@ -1,5 +1,5 @@
-//! A row that cannot be read costs its own job alone, in every reader. The values come by SQL:
-//! another version, a restored backup or a person with psql may have written them.
+//! An unreadable row affects its own job alone, in every reader. The values come by SQL: another
+//! version, a restored backup or a session of psql may have written them.
 
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, TestNode, fixed_rate};
@@ -22,7 +22,7 @@ const ODD_PAYLOADS: [&str; 2] = [
     "payload = (repeat('[', 200) || repeat(']', 200))::json",
 ];
 
-/// What makes a job unreadable, and what the reason names.
+/// Statements that make a job unreadable, and the part of the row that the reason names.
 const ODD_JOBS: [(&str, &str); 10] = [
     (ODD_POLICIES, "column policies"),
     (
@@ -197,7 +197,8 @@ async fn a_calendar_or_blackout_that_cannot_be_read_stops_only_its_jobs() {
 insert into calendar (name, time_zone, rules, created_at, updated_at)
     values ('odd', 'UTC', '[1]', now(), now());
 insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason, created_at)
-    values (gen_random_uuid(), 'JOB', (select id from job_definition limit 1), '-infinity', 'infinity', 'DANCE', 'x', now())";
+    values (gen_random_uuid(), 'JOB', (select id from job_definition limit 1), '-infinity',
+    'infinity', 'DANCE', 'x', now())";
     cluster.sql.batch_execute(exclusions).await.unwrap();
     let blacked_out = "update blackout set job_id = $1";
     cluster.sql.execute(blacked_out, &[&odd.id]).await.unwrap();
@@ -232,7 +233,8 @@ insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason,
 async fn a_blackout_without_end_defers_until_the_last_possible_instant() {
     let cluster = TestCluster::start().await;
     let (held_back, readable) = two_jobs(&cluster).await;
-    let blackout = "insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason, created_at)
+    let blackout = "insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards,
+        reason, created_at)
 values (gen_random_uuid(), 'JOB', $1, '-infinity', 'infinity', 'SKIP', 'for ever', now())";
     cluster
         .sql
@@ -257,8 +259,10 @@ async fn a_backfill_that_cannot_be_read_is_left_as_it_is() {
     let cluster = TestCluster::start().await;
     let (odd, readable) = two_jobs(&cluster).await;
     let backfill = "with made as (
-    insert into job_backfill (id, job_id, starts_at, ends_at, fire_times, overlap_policy, fires_per_minute, created_at)
-    values (gen_random_uuid(), $1, '2026-11-20', 'infinity', 9, 'ALLOW', 60, '2026-11-20') returning id, job_id
+    insert into job_backfill (id, job_id, starts_at, ends_at, fire_times, overlap_policy,
+    fires_per_minute, created_at)
+    values (gen_random_uuid(), $1, '2026-11-20', 'infinity', 9, 'ALLOW', 60,
+    '2026-11-20') returning id, job_id
 ) insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
 select id, job_id, 'BACKFILL', '2026-11-20', '2026-11-20', 5 from made";
     cluster.sql.execute(backfill, &[&odd.id]).await.unwrap();
@@ -348,7 +352,8 @@ async fn the_api_names_an_unreadable_job_with_the_reason() {
         message.contains(&odd) && message.contains("column policies"),
         "{message}"
     );
-    let lists = "{ jobs { name payload } jobsPage(first: 5) { nodes { name } } overview { attention { kind message } } }";
+    let lists = "{ jobs { name payload } jobsPage(first: 5) { nodes { name } } overview { \
+        attention { kind message } } }";
     let lists = node.data(lists, json!({})).await;
     assert_eq!(lists["jobs"], json!([{"name": "plain", "payload": null}]));
     assert_eq!(lists["jobsPage"]["nodes"], json!([{"name": "plain"}]));

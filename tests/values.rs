@@ -1,34 +1,16 @@
 //! Values of a job come back as they were sent, or are refused with their field.
 
 use crate::api_node::ApiNode;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
-use std::fmt::Write;
 
-const ALL_FIELDS: &str = "id name scheduleType cronExpression intervalSeconds initialDelaySeconds payload status version
+const ALL_FIELDS: &str =
+    "id name scheduleType cronExpression intervalSeconds initialDelaySeconds payload status version
     createdAt updatedAt nextFireTime description tags priority calendar timeZone dstGap dstOverlap pausedBecause startAt
     endAt maxRuns jitterSeconds misfirePolicy misfireGraceSeconds catchUpWindowSeconds maxCatchUp overlapPolicy
     timeoutSeconds retry { maxAttempts initialBackoffSeconds maxBackoffSeconds multiplier } pauseOnFailure keepExecutions
     target recovery maxRecoveries";
 
-pub async fn post(node: &ApiNode, query: &str, variables: &str) -> Value {
-    let body = format!(r#"{{"query":{},"variables":{variables}}}"#, quoted(query));
-    let request = node
-        .http
-        .post(format!("{}/graphql", node.url))
-        .header("content-type", "application/json");
-    request
-        .body(body)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap()
-}
-
-/// The whole job as one command or query answers it.
+/// All fields of a job, as a command or a query returns them.
 pub async fn job(node: &ApiNode, id: &Value) -> Value {
     let query = format!("query($id: ID!) {{ job(id: $id) {{ {ALL_FIELDS} }} }}");
     node.data(&query, json!({"id": id})).await["job"].take()
@@ -36,7 +18,8 @@ pub async fn job(node: &ApiNode, id: &Value) -> Value {
 
 fn inputs() -> Vec<Value> {
     let input = |change: Value| {
-        let mut input = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60, "initialDelaySeconds": 9});
+        let mut input = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60,
+            "initialDelaySeconds": 9});
         input
             .as_object_mut()
             .unwrap()
@@ -58,36 +41,44 @@ fn inputs() -> Vec<Value> {
     };
     vec![
         input(
-            json!({"name": "  spaces and \u{202e}bidi \u{a0}", "description": " \n two\tlines ", "tags": [" a ", "B", "a,b", " a "]}),
+            json!({"name": "  spaces and \u{202e}bidi \u{a0}", "description": " \n two\tlines ",
+                "tags": [" a ", "B", "a,b", " a "]}),
         ),
         input(
-            json!({"startAt": "2031-01-01T00:00:00.001+05:45", "endAt": "9999-12-31T23:59:59.999Z", "maxRuns": 2_147_483_647}),
+            json!({"startAt": "2031-01-01T00:00:00.001+05:45", "endAt": "9999-12-31T23:59:59.999Z",
+                "maxRuns": 2_147_483_647}),
         ),
         input(
-            json!({"startAt": "1969-12-31T23:59:59.999Z", "endAt": "2200-06-01T00:00:00Z", "initialDelaySeconds": 316_224_000}),
+            json!({"startAt": "1969-12-31T23:59:59.999Z", "endAt": "2200-06-01T00:00:00Z",
+                "initialDelaySeconds": 316_224_000}),
         ),
         input(json!({"startAt": "0001-01-01T00:00:00Z"})),
         input(json!({"startAt": "8999-12-31T23:59:59.999Z", "intervalSeconds": 316_224_000})),
         input(
-            json!({"retry": {"maxAttempts": 3, "multiplier": 1.000_000_000_000_000_2}, "jitterSeconds": 60}),
+            json!({"retry": {"maxAttempts": 3, "multiplier": 1.000_000_000_000_000_2},
+                "jitterSeconds": 60}),
         ),
         input(
-            json!({"retry": {"multiplier": 94.527_069_555_392_23, "initialBackoffSeconds": 0}, "priority": 0}),
+            json!({"retry": {"multiplier": 94.527_069_555_392_23, "initialBackoffSeconds": 0},
+                "priority": 0}),
         ),
+        input(json!({"payload": {"b": 1, "a": [1.0, 1e25]},
+                "target": {"http": {"url": "HTTP://EXAMPLE.com:80/ä b/../c?q=ü#frag",
+            "headers": {"X-B": "1 \t2", "x-a": ""}, "body": " \r\n\u{7}ä", "method": "PUT",
+                "timeoutSeconds": 3600}}})),
         input(
-            json!({"payload": {"b": 1, "a": [1.0, 1e25]}, "target": {"http": {"url": "HTTP://EXAMPLE.com:80/ä b/../c?q=ü#frag",
-            "headers": {"X-B": "1 \t2", "x-a": ""}, "body": " \r\n\u{7}ä", "method": "PUT", "timeoutSeconds": 3600}}}),
-        ),
-        input(
-            json!({"target": {"noop": {"sleepMillis": 86_400_000}}, "recovery": "MARK_LOST", "maxRecoveries": 0}),
+            json!({"target": {"noop": {"sleepMillis": 86_400_000}}, "recovery": "MARK_LOST",
+                "maxRecoveries": 0}),
         ),
         cron(
-            json!({"cronExpression": " 0  9 * * MON-fri ", "timeZone": "europe/BERLIN", "dstGap": "SKIP"}),
+            json!({"cronExpression": " 0  9 * * MON-fri ", "timeZone": "europe/BERLIN",
+                "dstGap": "SKIP"}),
         ),
         cron(json!({"cronExpression": "@daily", "startAt": "2199-12-30T00:00:00Z"})),
         cron(json!({"cronExpression": "H H * * *", "endAt": "9999-12-31T23:59:59Z"})),
         input(
-            json!({"scheduleType": "ONCE", "intervalSeconds": null, "initialDelaySeconds": null, "startAt": "8999-12-31T23:59:59.999Z"}),
+            json!({"scheduleType": "ONCE", "intervalSeconds": null, "initialDelaySeconds": null,
+                "startAt": "8999-12-31T23:59:59.999Z"}),
         ),
         input(json!({"scheduleType": "FIXED_DELAY", "startAt": "8999-12-31T23:59:59.999Z"})),
     ]
@@ -103,7 +94,8 @@ async fn a_command_answers_with_the_values_that_are_read_later() {
         "mutation($inputs: [CreateJobInput!]!) {{ createJobs(inputs: $inputs) {{ {ALL_FIELDS} }} }}"
     );
     let update = format!(
-        "mutation($id: ID!, $input: CreateJobInput!) {{ updateJob(id: $id, input: $input, version: 0) {{ {ALL_FIELDS} }} }}"
+        "mutation($id: ID!, $input: CreateJobInput!) {{ updateJob(id: $id, input: $input, \
+         version: 0) {{ {ALL_FIELDS} }} }}"
     );
     let inputs = inputs();
     for (number, input) in inputs.iter().enumerate() {
@@ -135,16 +127,21 @@ async fn an_instant_that_would_become_another_is_refused_with_its_field() {
     let id = node
         .create(json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60}))
         .await;
-    let once = "mutation($at: String) { createJob(input: {name: \"x\", scheduleType: ONCE, startAt: $at}) { id } }";
-    let end = "mutation($at: String) { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, intervalSeconds: 1, endAt: $at}) { id } }";
+    let once = "mutation($at: String) { createJob(input: {name: \"x\", scheduleType: ONCE, \
+        startAt: $at}) { id } }";
+    let end = "mutation($at: String) { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, \
+        intervalSeconds: 1, endAt: $at}) { id } }";
     let blackout =
         "mutation($at: String!) { createBlackout(input: {reason: \"x\", endsAt: $at}) { id } }";
-    let starts = "mutation($at: String!) { createBlackout(input: {reason: \"x\", startsAt: $at, endsAt: \"2030-01-01T00:00:00Z\"}) { id } }";
+    let starts = "mutation($at: String!) { createBlackout(input: {reason: \"x\", startsAt: $at, \
+        endsAt: \"2030-01-01T00:00:00Z\"}) { id } }";
     let backfill = format!(
-        "mutation($at: String!) {{ backfillJob(id: \"{id}\", from: $at, to: \"2026-01-01T00:00:00Z\") {{ id }} }}"
+        "mutation($at: String!) {{ backfillJob(id: \"{id}\", from: $at, \
+         to: \"2026-01-01T00:00:00Z\") {{ id }} }}"
     );
     let preview = format!(
-        "query($at: String!) {{ previewBackfill(id: \"{id}\", from: \"2026-01-01T00:00:00Z\", to: $at) {{ count }} }}"
+        "query($at: String!) {{ previewBackfill(id: \"{id}\", from: \"2026-01-01T00:00:00Z\", \
+         to: $at) {{ count }} }}"
     );
     let from = "query($at: String!) { executionsPage(filter: {from: $at}) { nodes { id } } }";
     let to = "query($at: String!) { executionsPage(filter: {to: $at}) { nodes { id } } }";
@@ -177,11 +174,15 @@ async fn an_instant_that_would_become_another_is_refused_with_its_field() {
 }
 
 fn ordinary_job(number: usize) -> Value {
-    json!({"name": format!("report {number}"), "scheduleType": "CRON", "cronExpression": "0 9 * * *", "timeZone": "Europe/Berlin",
-        "payload": {"customer": format!("customer-{number:08}"), "report": "daily sales and returns of all regions, by hour and by shop"},
-        "retry": {"maxAttempts": 5, "initialBackoffSeconds": 10, "maxBackoffSeconds": 600, "multiplier": 2.0},
+    json!({"name": format!("report {number}"), "scheduleType": "CRON",
+        "cronExpression": "0 9 * * *", "timeZone": "Europe/Berlin",
+        "payload": {"customer": format!("customer-{number:08}"),
+            "report": "daily sales and returns of all regions, by hour and by shop"},
+        "retry": {"maxAttempts": 5, "initialBackoffSeconds": 10, "maxBackoffSeconds": 600,
+            "multiplier": 2.0},
         "target": {"http": {"url": format!("https://reports.example.com/api/v1/customers/{number:08}/reports"),
-            "headers": {"Authorization": "Bearer 0123456789abcdef0123456789abcdef0123456789abcdef"}}}})
+            "headers": {"Authorization": "Bearer \
+             0123456789abcdef0123456789abcdef0123456789abcdef"}}}})
 }
 
 #[actix::test]
@@ -233,7 +234,8 @@ async fn a_thousand_jobs_are_created_at_once_or_the_wrong_one_is_named() {
             "{error}"
         );
     }
-    let windows = json!({"name": "c", "excludeWindows": [{"from": "09:00", "to": "10:00"}, {"from": "9", "to": "10:00"}]});
+    let windows = json!({"name": "c",
+        "excludeWindows": [{"from": "09:00", "to": "10:00"}, {"from": "9", "to": "10:00"}]});
     let calendar = "mutation($input: CalendarInput!) { createCalendar(input: $input) { name } }";
     let error = node.error(calendar, json!({"input": windows})).await;
     assert_eq!(error["extensions"]["field"], "excludeWindows.1.from");

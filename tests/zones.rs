@@ -1,5 +1,5 @@
 //! Pending fire times follow the rules of their time zones. There is one tz database in this
-//! process: what another one has named is written by hand. `processes::zones` has two.
+//! process: fire times by another one are written by SQL. `processes::zones` has two.
 
 use crate::support::{TestCluster, TestNode, at, cron, fixed_delay, fixed_rate, with};
 use horolog::actors::job_manager::exclusions::{CalendarRequest, CreateCalendar};
@@ -35,9 +35,11 @@ const CONFIRMED: Option<Repairs> = Some(Repairs {
 const OLDER: &str = "2000a 2000-01-01T00:00:00.000000Z";
 const NEWER: &str = "2999a 2000-01-01T00:00:00.000000Z";
 
-/// What a process of this edition, with other rules, leaves when it has named this fire time.
+/// The trigger as a process of this edition, with other rules, leaves it after naming this fire
+/// time.
 const NAME: &str = "update job_trigger set fire_time = $2::timestamptz, due_at = $2, tzdb = $3,
-    zone_rules = 4711::bigint # (extract(epoch from $2::timestamptz) * 1000000)::bigint where id = $1";
+    zone_rules = 4711::bigint # (extract(epoch from $2::timestamptz) * 1000000)::bigint
+    where id = $1";
 
 fn in_berlin(job: JobRequest) -> JobRequest {
     JobRequest {
@@ -74,10 +76,10 @@ async fn pending(cluster: &TestCluster, job: &Job) -> Timestamp {
         .get(0)
 }
 
-/// The rules by which the trigger of the job says that its fire time was named.
+/// The rules by which the fire time of the job's trigger was named.
 async fn rules(cluster: &TestCluster, job: &Job) -> Option<i64> {
-    let rules =
-        "select zone_rules # (extract(epoch from fire_time) * 1000000)::bigint, (zone_rules is null) = (tzdb is null)
+    let rules = "select zone_rules # (extract(epoch from fire_time) * 1000000)::bigint,
+            (zone_rules is null) = (tzdb is null)
         from job_trigger where id = $1";
     let row = cluster.sql.query_one(rules, &[&job.id]).await.unwrap();
     assert!(row.get::<_, bool>(1), "one without the other");

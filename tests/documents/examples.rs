@@ -1,5 +1,5 @@
-//! The examples name only what there is. `scripts/examples` runs them; a compose file needs Docker,
-//! so it is only read.
+//! The examples name only existing things. `scripts/examples` runs them; a compose file needs
+//! Docker, so it is only read.
 
 use super::{files, read, root};
 use crate::deploy::horolog;
@@ -89,7 +89,7 @@ fn the_page_of_the_examples_has_each_of_them() {
     let sources = ["rs", "py", "mjs", "yml"]
         .into_iter()
         .flat_map(|extension| files("examples", extension));
-    // The test is none of them, nor what another one needs.
+    // The test itself is no example, and no part of one.
     let is_listed =
         |file: &Path| page.contains(file.to_str().unwrap()) || file.ends_with("prometheus.yml");
     let missing: Vec<_> = sources

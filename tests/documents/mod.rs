@@ -1,4 +1,4 @@
-//! The documents: links that lead somewhere, pages that are equal to their source.
+//! The documents: links with targets, pages that are equal to their source.
 //!
 //! `UPDATE=1 cargo test --test cluster documents` writes the generated pages.
 

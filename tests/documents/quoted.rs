@@ -5,7 +5,7 @@ use super::{files, read};
 /// Shorter fragments stand somewhere by chance.
 const FRAGMENT_MIN: usize = 8;
 
-/// The sources, with text literals that go on in the next line in one.
+/// The sources, with continued text literals joined into one line.
 fn sources() -> String {
     let mut text = String::new();
     for file in files("src", "rs") {

@@ -19,7 +19,7 @@ fn serve() -> Command {
     ServeConfig::augment_args(Command::new("serve"))
 }
 
-/// The help of a setting, and the default that it describes in words.
+/// The help of a setting, and the default in its words.
 fn help(argument: &Arg) -> (String, Option<String>) {
     let text = argument
         .get_long_help()

@@ -35,7 +35,7 @@ async fn black(cluster: &TestCluster, job: &Job, on_end: BlackoutEndPolicy) {
         .await;
 }
 
-/// What becomes of the fire time of 07:00 in the log, and whether it kept its due time.
+/// The fire time of 07:00 in the log, and whether it kept its due time.
 async fn first(cluster: &TestCluster, job: &Job) -> Vec<String> {
     let rows = "select concat_ws(' ', kind, status, reason, due_time = $2) from job_execution_log
         where job_id = $1 and fire_time = '2026-11-23T07:00:00Z'";
@@ -76,8 +76,8 @@ async fn a_fire_time_in_its_jitter_runs_although_its_calendar_changes() {
     );
 }
 
-/// A blackout holds whatever starts by schedule, also what has passed: at its end its own rule
-/// decides.
+/// A blackout defers everything that starts by schedule, also passed fire times: at its end its own
+/// policy decides.
 #[actix::test]
 async fn a_blackout_over_a_due_time_skips_it_or_runs_it_at_the_end() {
     let cluster = TestCluster::start().await;

@@ -1,5 +1,5 @@
-//! What can be done with a job that does not fire any more, or that waits out its jitter:
-//! everything that changes no fire time of the past. Its log and its triggers stay as they are.
+//! Edits of a job that does not fire any more, or that waits for the end of its jitter: every edit
+//! that changes no past fire time. The log and the triggers of the job stay unchanged.
 
 use super::jittery::{in_its_jitter, jittery};
 use crate::support::{TestCluster, at, cron, fixed_rate, once, with};
@@ -12,7 +12,7 @@ use horolog::model::payload::Payload;
 use horolog::model::policies::OverlapPolicy;
 use horolog::model::target::{NoopTarget, Target};
 
-/// The edits that say nothing of when it fires, one after the other.
+/// The edits without an effect on fire times, one after the other.
 fn edits(of: &JobRequest) -> Vec<JobRequest> {
     let mut request = of.clone();
     let mut edits = Vec::new();

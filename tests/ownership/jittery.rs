@@ -1,4 +1,4 @@
-//! A job whose fire time has passed and waits out its jitter.
+//! A job whose fire time has passed and waits for the end of its jitter.
 
 use crate::support::{TestCluster, at, fixed_rate, with};
 use horolog::actors::job_manager::DeleteJob;
@@ -10,7 +10,7 @@ pub fn jittery() -> JobRequest {
     with(fixed_rate(600), |policies| policies.jitter_seconds = 540)
 }
 
-/// Such a job whose fire time of 07:00 is due later than 07:00:20.
+/// A job whose fire time of 07:00 is due later than 07:00:20.
 pub async fn in_its_jitter(cluster: &TestCluster, request: JobRequest) -> Job {
     loop {
         let job = cluster.create(request.clone()).await;

@@ -1,5 +1,5 @@
 //! Every fire time has an owner: from its instant on it belongs to the version of the job that
-//! named it, until it is taken or recorded, whatever is done to the job meanwhile.
+//! named it, until it is taken or recorded, after any command on the job.
 
 mod closed;
 mod done;

@@ -8,8 +8,8 @@ use horolog::model::schedule::Schedule;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// A version of a job: what it names after `from` (a created job: at it, too) is its own until the
-/// next.
+/// A version of a job: fire times after `from` (of a created job: also at it) belong to this
+/// version until the next.
 pub struct Era {
     pub from: Timestamp,
     pub definition: JobDefinition,
@@ -50,8 +50,8 @@ pub fn story(subject: &Subject) -> String {
     subject.eras.iter().map(era).collect()
 }
 
-/// The fire times that there were up to now; and those that a lease may have taken up to 250 ms
-/// ahead of an edit or a pause after which they do not exist.
+/// The fire times up to now; and those that a lease may have taken up to 250 ms ahead of an edit or
+/// a pause, after which they do not exist.
 pub fn named(subject: &Subject, now: Timestamp) -> (BTreeSet<Timestamp>, BTreeSet<Timestamp>) {
     if last_is_delay(subject) {
         return (subject.seen.clone(), BTreeSet::new());
@@ -59,7 +59,7 @@ pub fn named(subject: &Subject, now: Timestamp) -> (BTreeSet<Timestamp>, BTreeSe
     let (mut named, mut ahead) = (BTreeSet::new(), BTreeSet::new());
     let ends = subject.eras.iter().skip(1).map(|era| era.from).chain([now]);
     for (index, (era, until)) in subject.eras.iter().zip(ends).enumerate() {
-        // A ONCE that is paused over its time is owed an answer.
+        // A ONCE that was paused over its time still waits for a decision.
         let is_once = matches!(era.definition.schedule, Schedule::Once { .. });
         if era.status == JobStatus::Deleted || era.status == JobStatus::Paused && !is_once {
             continue;

@@ -89,15 +89,17 @@ async fn an_edit_after_a_lease_does_not_name_the_taken_fire_time_again() {
     let job = cluster.create(fixed_rate(600)).await;
     cluster.node().await.poll().await;
     cluster.advance(599);
-    // What a lease of 07:10 does before it commits.
+    // The writes of a lease of 07:10 before it commits.
     let lease = cluster.database.client().await;
-    let taken = "begin; update job_trigger set fire_time = '2026-11-23T07:20:00Z', due_at = '2026-11-23T07:20:00Z'";
+    let taken = "begin; update job_trigger set fire_time = '2026-11-23T07:20:00Z', \
+        due_at = '2026-11-23T07:20:00Z'";
     lease.batch_execute(taken).await.unwrap();
     let ending = with(fixed_rate(600), |policies| {
         policies.end_at = Some(at("23:00:00"))
     });
     let commit = async {
-        let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        let waits = "select from pg_stat_activity where wait_event_type = 'Lock' \
+            and datname = current_database()";
         eventually("the edit waits", async || {
             (cluster.execute(waits, &[]).await > 0).then_some(())
         })

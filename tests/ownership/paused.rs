@@ -1,5 +1,5 @@
-//! What waits while its job is paused: it is held, and goes on with the resume. A ONCE says that
-//! its time has passed.
+//! Triggers that wait while their job is paused: they are held, and continue with the resume. A
+//! ONCE reports that its time has passed.
 
 use crate::support::{ENDLESS, TestCluster, at, failed, fixed_rate, once, succeeded, with};
 use horolog::actors::job_manager::{
@@ -12,7 +12,7 @@ use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
 use horolog::store::settlements::LeaseUpdates;
 
-/// One that is tried three times, at once and after up to 100 s.
+/// A job with three attempts: at once, and after up to 100 s.
 fn tries_again() -> JobRequest {
     with(fixed_rate(3_600), |policies| {
         policies.retry.max_attempts = 3;
@@ -106,7 +106,8 @@ async fn a_resume_during_a_lease_gives_a_held_retry_its_due_time() {
     lease.batch_execute(locks).await.unwrap();
     let holds_back = async {
         cluster.wait_for_locks(1).await;
-        let held = "update job_trigger set held_due_at = due_at, due_at = null where kind = 'RETRY'; commit";
+        let held = "update job_trigger set held_due_at = due_at, due_at = null \
+            where kind = 'RETRY'; commit";
         lease.batch_execute(held).await.unwrap();
     };
     futures_util::join!(

@@ -1,7 +1,7 @@
-//! Random edits, pauses, resumes, deletions, holds, blackouts, edits of a calendar, polls and ends
-//! at random instants around fire times. An oracle that knows nothing but the versions of each job
-//! and the instants of the commands says which fire times there were; each must be in one row, or
-//! still wait in one trigger.
+//! Random edits, pauses, resumes, deletions, cluster pauses, blackouts, edits of a calendar, polls
+//! and ends at random instants around fire times. An oracle with nothing but the versions of each
+//! job and the instants of the commands computes the fire times; each must be in one row, or still
+//! wait in one trigger.
 
 use super::oracle::{Era, Subject, last_is_delay, named, story};
 use super::requests::{any_request, edited, soon};
@@ -29,13 +29,14 @@ use uuid::Uuid;
 const JOBS: usize = 6;
 const STEPS: usize = 120;
 
-/// What the log and the triggers say of fire times: id, first, last, how many (null: one that is or
-/// will be run).
+/// Fire times in the log and the triggers: id, first, last, count (null: one that is or will be
+/// run).
 const ACCOUNTS: &str = "
 select id, fire_time, coalesce(through_fire_time, fire_time), occurrences from job_execution_log
 where job_id = $1 and kind in ('SCHEDULE', 'BUFFERED')
 union all
-select id, fire_time, fire_time, null from job_trigger where job_id = $1 and kind in ('OWED', 'BUFFERED')";
+select id, fire_time, fire_time, null from job_trigger where job_id = $1
+and kind in ('OWED', 'BUFFERED')";
 
 /// What a schedule's trigger has not taken yet begins here.
 const PENDING: &str = "
@@ -197,7 +198,7 @@ impl World {
         self.note().await;
     }
 
-    /// Closes other seconds than before, also those that have passed.
+    /// Excludes other seconds than before, also past ones.
     async fn edit_calendar(&mut self) {
         let version = "select version from calendar where name = 'seconds'";
         let version = self
@@ -258,7 +259,8 @@ impl World {
     /// What the tables say of a job.
     async fn evidence(&self, id: Uuid) -> String {
         let rows = "select l::text from job_execution_log l where job_id = $1 union all
-            select t::text from job_trigger t where job_id = $1 union all select b::text from blackout b";
+            select t::text from job_trigger t where job_id = $1 union all select b::text
+            from blackout b";
         self.cluster.texts(rows, &[&id]).await.join("\n")
     }
 
@@ -290,7 +292,8 @@ impl World {
                     count.is_none_or(|count| count == i32::try_from(covered.len()).unwrap());
                 assert!(
                     lies_ahead || !covered.is_empty() && matches,
-                    "{context}: {first}/{last} ({count:?}) is not what the schedule names: {covered:?}"
+                    "{context}: {first}/{last} ({count:?}) is not what the schedule names: \
+                     {covered:?}"
                 );
                 for fire_time in covered {
                     *accounted.entry(fire_time).or_default() += 1;
@@ -308,7 +311,8 @@ impl World {
                 let times = accounted.get(fire_time).copied().unwrap_or(0);
                 assert!(
                     times == 1 || times == 0 && waits,
-                    "{context}: {fire_time} is accounted for {times} times (the trigger is at {pending:?}): {}\n{}",
+                    "{context}: {fire_time} is accounted for {times} times \
+                     (the trigger is at {pending:?}): {}\n{}",
                     story(subject),
                     self.evidence(subject.id).await
                 );
@@ -330,7 +334,7 @@ async fn live(seed: u64) {
             world.check(&format!("seed {seed}, step {step}")).await;
         }
     }
-    // Half of them find the jobs with all that waits, half after it was taken.
+    // Half of the runs keep the waiting fire times, half take them first.
     drop(world.cluster.try_command(ResumeCluster).await);
     if seed.is_multiple_of(2) {
         for _ in 0..20 {

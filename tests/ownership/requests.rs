@@ -85,7 +85,7 @@ pub fn edited(rng: &mut Rng, request: &JobRequest, now: Timestamp) -> JobRequest
         6 if request.schedule_type == ScheduleType::Once => {
             request.policies.start_at = Some(soon(rng, now))
         }
-        // A fixed delay stays one: what it names depends on its ends, and is only seen.
+        // A fixed delay stays one: its fire times depend on its ends, and can only be observed.
         7 if !is_delay => {
             let other = any_request(rng, now);
             if other.schedule_type != ScheduleType::FixedDelay {

@@ -80,7 +80,7 @@ impl Nginx {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Arguments that keep it up to date.
+    /// The arguments that keep the file up to date.
     fn arguments(&self, more: &[&str]) -> Vec<String> {
         let out = self.upstreams().display().to_string();
         ["nginx-upstreams", "--out", &out]
@@ -94,7 +94,7 @@ impl Nginx {
 impl Drop for Nginx {
     fn drop(&mut self) {
         if let Some(mut master) = self.child.take() {
-            // The master takes its workers with it.
+            // The master ends its workers.
             let pid = Pid::from_raw(i32::try_from(master.id()).unwrap()).unwrap();
             kill_process(pid, Signal::TERM).ok();
             drop(master.wait());
@@ -108,7 +108,7 @@ fn start(arguments: &[String], database_url: &str) -> NodeProcess {
     NodeProcess::start("upstreams", &arguments, &[("DATABASE_URL", database_url)])
 }
 
-/// Runs it once; its exit code and what it said.
+/// Runs the program once; returns its exit code and its output.
 async fn once(arguments: &[String], database_url: &str) -> (i32, String) {
     let mut process = start(arguments, database_url);
     let code = process.ended().await.code().unwrap();
@@ -126,7 +126,7 @@ fn servers(file: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Requests, one after the other, until it is told to stop.
+/// Requests, one after the other, until the flag is set.
 struct Traffic {
     stop: Rc<AtomicBool>,
     answered: Rc<AtomicUsize>,
@@ -164,7 +164,7 @@ impl Traffic {
         }
     }
 
-    /// Waits for some more answers, so that what has just changed was asked too.
+    /// Waits for some more answers, so that the change was in effect for some requests.
     async fn goes_on(&self) {
         let before = self.answered.load(Ordering::Relaxed);
         eventually("requests are answered", async || {
@@ -193,10 +193,10 @@ async fn nginx_follows_nodes_that_join_leave_and_die_without_an_error() {
     let mut upstreams = start(&watch, database.url());
     upstreams.says("upstreams changed").await;
 
-    // A connection that is kept open may be closed by a reload just when it is used again: nginx
-    // has no way to say so before 1.27.4 (`keepalive_min_timeout`). Browsers ask again; here each
-    // request has its own. The dashboard's socket, from the page that nginx serves: the node
-    // compares its Origin with the Host that nginx passes.
+    // A kept connection may be closed by a reload just when it is used again: nginx has no way to
+    // say so before 1.27.4 (`keepalive_min_timeout`). Browsers repeat the request; here each
+    // request has its own connection. The dashboard's socket, from the page that nginx serves: the
+    // node compares its Origin with the Host that nginx passes.
     let mut socket = Socket::open(&nginx.url(""), Some(&nginx.url("")))
         .await
         .unwrap();
@@ -252,8 +252,7 @@ async fn nginx_follows_nodes_that_join_leave_and_die_without_an_error() {
     queries.goes_on().await;
     assert_eq!(queries.end().await, Vec::<String>::new(), "queries");
 
-    // What was sent to a node that is killed is sent again only if it cannot have changed anything:
-    // a GET.
+    // A request to a killed node is repeated only if it cannot have changed anything: a GET.
     let first = cluster.ready("node-1").await;
     cluster.nodes[0].signal(Signal::KILL);
     eventually("the dead node is out", async || {

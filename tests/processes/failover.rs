@@ -11,7 +11,7 @@ async fn an_execution_of_a_killed_node_runs_again_within_a_second() {
     let database = TestDatabase::new().await;
     let mut cluster = Processes::start(3, database.url(), &[]).await;
     let beat = cluster.create_beat().await;
-    // The survivors have watched for a TTL: before that nobody declares anybody dead.
+    // The survivors have watched for a TTL: before that no node declares another dead.
     cluster.succeeded(beat, 6).await;
     let hold = cluster.create_hold(json!({})).await;
     let first = cluster.held(1).await;

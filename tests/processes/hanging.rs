@@ -1,4 +1,4 @@
-//! A target that hangs, and a node that polls by itself.
+//! A hanging target, and a node that polls by itself.
 
 use super::node_process::Processes;
 use crate::support::{TestDatabase, eventually};

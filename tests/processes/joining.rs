@@ -1,5 +1,5 @@
-//! Nodes that come: they are watched from their first moment on. Heartbeats are too patient to tell
-//! in any of these.
+//! New nodes: they are watched from their first moment on. Heartbeats are too slow to decide any of
+//! these tests.
 
 use super::node_process::{NodeProcess, Processes};
 use crate::support::{TestDatabase, eventually};
@@ -43,8 +43,10 @@ async fn a_lone_node_sees_a_new_successor_at_once() {
     cluster.ready("newcomer").await;
 
     // It tries for the lock of the newcomer's session.
-    let is_watched = "select from pg_stat_activity a, cluster_node n where n.name = $1 and a.state = 'active'
-        and a.datname = current_database() and a.query like '%pg_try_advisory_lock_shared(' || n.lock_key || ')%'";
+    let is_watched = "select from pg_stat_activity a, cluster_node n where n.name = $1
+        and a.state = 'active'
+        and a.datname = current_database() and a.query like '%pg_try_advisory_lock_shared(' ||
+        n.lock_key || ')%'";
     assert_eq!(death_of(&cluster, newcomer, is_watched).await, "SESSION");
 }
 
@@ -57,7 +59,8 @@ async fn the_death_of_a_node_that_has_just_joined_is_noticed() {
     let has_joined = "select from cluster_node where name = $1 and state = 'ACTIVE'";
     assert_eq!(death_of(&cluster, newcomer, has_joined).await, "SESSION");
     let client = cluster.sql().await;
-    let lived = "select (ended_at - started_at) < interval '60 seconds' from cluster_node where name = 'newcomer'";
+    let lived = "select (ended_at - started_at) < interval '60 seconds' from cluster_node \
+        where name = 'newcomer'";
     assert!(
         client
             .query_one(lived, &[])

@@ -64,7 +64,7 @@ async fn one_read_serves_all_subscribers() {
     .await;
     let read = taken(&cluster, &address).await - before;
 
-    // Each by itself would take 1,000. The feed takes some as well.
+    // Separate reads would take 1,000. The feed takes some as well.
     assert!(
         read < SOCKETS * EVENTS / 4,
         "{read} reads for {} events",

@@ -1,4 +1,4 @@
-//! A log that cannot be written: the node does its work all the same.
+//! A log that cannot be written: the node continues its work.
 
 use super::node_process::{NodeProcess, Processes};
 use crate::support::{TestDatabase, eventually};
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{PipeReader, Read, pipe};
 use std::process::Stdio;
 
-/// A node that logs into `output`, with a job that it runs every second.
+/// A node that logs into `output`, with a job that runs every second.
 async fn working_node(output: impl Into<Stdio>, database: &TestDatabase) -> Processes {
     let node = NodeProcess::serve_into(output, "node-1", database.url());
     let cluster = Processes::of(vec![node], database.url()).await;
@@ -17,7 +17,7 @@ async fn working_node(output: impl Into<Stdio>, database: &TestDatabase) -> Proc
     cluster
 }
 
-/// Waits until the node says that it has dropped lines.
+/// Waits until the node reports dropped lines.
 async fn drops_lines(cluster: &Processes) {
     let address = cluster.ready("node-1").await;
     eventually("lines are dropped", async || {
@@ -36,7 +36,7 @@ async fn drops_lines(cluster: &Processes) {
         (dropped != "0").then_some(())
     })
     .await;
-    // It goes on working.
+    // The node continues its work.
     let beat = cluster.create_beat().await;
     cluster.succeeded(beat, 2).await;
 }

@@ -1,4 +1,4 @@
-//! Node processes, and what the database says of them.
+//! Node processes, and their rows in the database.
 
 use crate::deliveries::{Deliveries, Delivery};
 use crate::http_client::http_client;
@@ -42,7 +42,7 @@ impl NodeProcess {
         Self::run(program, name, &[&defaults, flags].concat(), &variables)
     }
 
-    /// Starts `horolog serve` with so many file descriptors, soft and hard.
+    /// Starts `horolog serve` with a limit of file descriptors, soft and hard.
     fn serve_limited(name: &str, database_url: &str, descriptors: u32) -> Self {
         let horolog = env!("CARGO_BIN_EXE_horolog");
         let limited = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
@@ -72,7 +72,7 @@ impl NodeProcess {
         Self::run(env!("CARGO_BIN_EXE_horolog"), name, arguments, variables)
     }
 
-    /// Starts `horolog serve` with its output going to `output`, which nobody reads here.
+    /// Starts `horolog serve` with its output going to `output`, which no thread reads here.
     pub fn serve_into(output: impl Into<Stdio>, name: &str, database_url: &str) -> Self {
         let arguments = [
             "serve",
@@ -121,13 +121,13 @@ impl NodeProcess {
         self.child.id()
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for the end, also of its output: whoever reads that holds the log until then.
+    /// Waits for the end, also of the output: its reader holds the log until then.
     pub async fn ended(&mut self) -> ExitStatus {
         let (child, log) = (&mut self.child, &self.log);
         let status = eventually("the process ends", async || child.try_wait().unwrap()).await;
@@ -227,7 +227,7 @@ impl Processes {
         processes
     }
 
-    /// One node with so many file descriptors.
+    /// One node with a limit of file descriptors.
     pub fn start_limited(database_url: &str, descriptors: u32) -> Self {
         let nodes = vec![NodeProcess::serve_limited(
             "node-1",
@@ -315,21 +315,24 @@ impl Processes {
     /// The same, created at a given node.
     pub async fn create_beat_at(&self, node: &str) -> uuid::Uuid {
         let target = json!({"http": {"url": format!("{}/beat", self.target.url)}});
-        let input = json!({"name": "beat", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "target": target});
+        let input = json!({"name": "beat", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
+            "target": target});
         self.create(node, input).await
     }
 
     /// A job every second that writes a line into the log.
     pub async fn create_log(&self) -> uuid::Uuid {
         let target = json!({"log": {}});
-        let input = json!({"name": "log", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "target": target});
+        let input = json!({"name": "log", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
+            "target": target});
         self.create("node-1", input).await
     }
 
     /// Jobs that together log a megabyte every second.
     pub async fn create_verbose(&self) {
         let target = json!({"log": {}});
-        let input = json!({"name": "verbose", "scheduleType": "FIXED_RATE", "intervalSeconds": 1, "target": target,
+        let input = json!({"name": "verbose", "scheduleType": "FIXED_RATE", "intervalSeconds": 1,
+            "target": target,
             "payload": "x".repeat(50_000)});
         for _ in 0..20 {
             self.create("node-1", input.clone()).await;
@@ -340,7 +343,8 @@ impl Processes {
     pub async fn create_hold(&self, more: Value) -> uuid::Uuid {
         let target =
             json!({"http": {"url": format!("{}/hold", self.target.url), "timeoutSeconds": 120}});
-        let mut input = json!({"name": "hold", "scheduleType": "FIXED_RATE", "intervalSeconds": 86_400, "target": target});
+        let mut input = json!({"name": "hold", "scheduleType": "FIXED_RATE",
+            "intervalSeconds": 86_400, "target": target});
         input
             .as_object_mut()
             .unwrap()
@@ -375,7 +379,7 @@ impl Processes {
             .unwrap()
     }
 
-    /// Waits until so many executions of a job have succeeded.
+    /// Waits for a number of successful executions of a job.
     pub async fn succeeded(&self, job_id: uuid::Uuid, at_least: i64) {
         let count =
             "select count(*) from job_execution_log where job_id = $1 and status = 'SUCCESS'";
@@ -399,7 +403,8 @@ impl Processes {
     pub async fn assert_every_second_once(&self, job_id: uuid::Uuid) {
         let audit = "select count(*), count(distinct fire_time),
                 extract(epoch from max(fire_time) - min(fire_time))::bigint + 1,
-                bool_and(mod(extract(epoch from l.fire_time - j.anchor_at)::numeric, 1) = 0), min(fire_time) = min(anchor_at)
+                bool_and(mod(extract(epoch from l.fire_time - j.anchor_at)::numeric, 1) = 0),
+                min(fire_time) = min(anchor_at)
             from job_execution_log l join job_definition j on j.id = l.job_id where job_id = $1";
         let row = self.sql().await.query_one(audit, &[&job_id]).await.unwrap();
         let (rows, fire_times, seconds): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));

@@ -26,14 +26,15 @@ impl OwnServer {
         }
     }
 
-    /// A streaming standby of this server, as far as it by now.
+    /// A streaming standby of this server, with its present data.
     pub async fn standby(&self, name: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("horolog-{name}-{}", std::process::id()));
         DirBuilder::new().mode(0o755).create(&directory).unwrap();
-        // The server's own user makes the copy, whoever runs the test.
+        // The server's own user makes the copy, under any user of the test.
         fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
         let sql = self.sql().await;
-        let asked = "select setting, current_setting('unix_socket_directories') from pg_config where name = 'BINDIR'";
+        let asked = "select setting, current_setting('unix_socket_directories') from pg_config \
+            where name = 'BINDIR'";
         let row = sql.query_one(asked, &[]).await.unwrap();
         let (binaries, socket): (String, String) = (row.get(0), row.get(1));
         let copy = format!(
@@ -58,14 +59,14 @@ impl OwnServer {
         standby
     }
 
-    /// The server of this directory again, after it was killed.
+    /// The server of this directory again, after its kill.
     pub async fn restarted(&self) {
         EmbeddedPostgres::ensure_running(&self.directory, &[])
             .await
             .unwrap();
     }
 
-    /// Kills the server like a power cut: nothing is flushed, nobody is told.
+    /// Kills the server like a power cut: nothing is flushed, no session is told.
     pub async fn kill(&self) {
         let file = fs::read_to_string(self.directory.join("pg/postmaster.pid")).unwrap();
         let pid = Pid::from_raw(file.lines().next().unwrap().parse().unwrap()).unwrap();

@@ -38,8 +38,7 @@ handles_panic!(
     JobManager
 );
 
-/// Variables that turn the test below into the process that is watched: which actor, on which
-/// database.
+/// Variables that turn the test below into the watched process: the actor, and the database.
 const DETONATE: [&str; 2] = ["TEST_DETONATE", "TEST_DETONATE_ON"];
 
 #[test]
@@ -85,7 +84,7 @@ struct Settings {
     serve: ServeConfig,
 }
 
-/// What `horolog serve` does, with an actor that panics.
+/// The steps of `horolog serve`, with an actor that panics.
 fn inject_panic(actor: &str, database_url: &str) -> ! {
     let system = actix::System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_multi_thread()

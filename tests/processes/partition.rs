@@ -1,5 +1,4 @@
-//! Networks that fall silent, sessions that break, hints that are lost, clocks
-//! that are wrong.
+//! Silent networks, broken sessions, lost hints, wrong clocks.
 
 use super::node_process::{NodeProcess, Processes};
 use crate::proxy::Proxy;
@@ -73,11 +72,12 @@ async fn a_node_with_a_broken_session_returns_once_and_loses_nothing() {
     let client = cluster.sql().await;
     assert_eq!(client.query(break_off, &[]).await.unwrap().len(), 1);
     cluster.nodes[1].says("the membership session broke").await;
-    // It heals under its own id, or another node was faster and it joins under a
-    // new one: a race that either may win. One life of it is left, and it leases.
+    // The node heals under its own id, or another node was faster and it joins under a new one:
+    // either may win the race. One life of the node is left, and it leases.
     cluster.ready("node-2").await;
     cluster.succeeded(beat, 12).await;
-    let lives = "select count(*) filter (where state = 'ACTIVE'), count(*) from cluster_node where name = 'node-2'";
+    let lives = "select count(*) filter (where state = 'ACTIVE'), count(*) from cluster_node \
+        where name = 'node-2'";
     let row = client.query_one(lives, &[]).await.unwrap();
     let (alive, all): (i64, i64) = (row.get(0), row.get(1));
     assert!(
@@ -137,7 +137,7 @@ async fn six_nodes_that_start_at_once_on_an_empty_database_all_come_up() {
     );
 }
 
-/// Where Debian and Fedora put it; macOS has no preloading of this kind.
+/// The path of Debian and Fedora; macOS has no preloading of this kind.
 #[cfg(target_os = "linux")]
 const FAKETIME: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -199,7 +199,8 @@ async fn a_node_whose_wall_clock_is_an_hour_wrong_fires_on_time() {
 
     cluster.assert_every_second_once(beat).await;
     let off = "select count(*) from job_execution_log
-        where started_at < due_time or started_at > due_time + interval '10 seconds' or finished_at < started_at";
+        where started_at < due_time or started_at > due_time + interval '10 seconds'
+        or finished_at < started_at";
     assert_eq!(
         client.query_one(off, &[]).await.unwrap().get::<_, i64>(0),
         0,

@@ -16,8 +16,8 @@ struct Bouncer {
 }
 
 impl Bouncer {
-    /// Starts it before the server of this database with more lines of configuration; none where it
-    /// is not installed.
+    /// Starts pgbouncer in front of the server of this database with more lines of configuration;
+    /// none where it is not installed.
     async fn start(database: &TestDatabase, more: &str) -> Option<Self> {
         let installed = [
             "/usr/sbin/pgbouncer",
@@ -52,7 +52,8 @@ impl Bouncer {
         ));
         std::fs::create_dir(&dir).unwrap();
         let config = format!(
-            "[databases]\n* = host={socket} user=horolog\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+            "[databases]\n* = host={socket} user=horolog\n[pgbouncer]\nlisten_addr = \
+             127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = any\ndefault_pool_size = 50\n{more}\n"
         );
         std::fs::write(dir.join("pgbouncer.ini"), config).unwrap();
@@ -63,7 +64,7 @@ impl Bouncer {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if getuid().is_root() {
-            // It refuses to run as root, and the server lets nobody else to its socket.
+            // pgbouncer refuses to run as root, and the server lets no other user to its socket.
             command.args(["-u", "postgres"]);
         }
         let bouncer = Self {

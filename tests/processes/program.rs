@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// Arguments, variables, and a text that the output must hold.
 type Misuse<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
 
-/// Nothing listens there.
+/// A URL without a listener.
 const NOWHERE: &str = "postgresql://nobody@127.0.0.1:1/none";
 
 async fn fails(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
@@ -175,12 +175,12 @@ async fn a_wait_for_the_migration_lock_names_the_holder() {
     );
 }
 
-/// A server that answers like one of before 14, to whoever finds this function before PostgreSQL's
-/// own.
+/// A server older than PostgreSQL 14, for callers that find this function before PostgreSQL's own.
 const TOO_OLD: &str = "
 create function public.current_setting(name text) returns text language sql
     as $$ select case name when 'server_version_num' then '130022' else '13.22' end $$;
-do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$";
+do $$ begin execute format('alter database %I set search_path = public, pg_catalog',
+current_database()); end $$";
 
 #[actix::test]
 async fn a_server_that_is_too_old_ends_serve_and_migrate_with_1() {
@@ -342,9 +342,11 @@ async fn every_line_of_a_log_in_json_is_json_whatever_a_job_is_called() {
         .unwrap()
         .to_owned();
     let (name, note) = ("a \"name\" with {everything}", "one\ntwo \u{1b}[31m");
-    let create = "mutation($name: String!, $payload: JSON) { createJob(input: {name: $name, payload: $payload,
+    let create = "mutation($name: String!, $payload: JSON) { createJob(input: {name: $name,
+        payload: $payload,
         scheduleType: FIXED_RATE, intervalSeconds: 3600}) { id } }";
-    let create = serde_json::json!({"query": create, "variables": {"name": name, "payload": {"note": note}}});
+    let create = serde_json::json!({"query": create, "variables": {"name": name,
+        "payload": {"note": note}}});
     let answer = http_client()
         .post(format!("{url}/graphql"))
         .json(&create)

@@ -1,4 +1,4 @@
-//! What systemd is told, by a socket that takes its place.
+//! The messages to systemd, by a socket in its place.
 
 use super::node_process::NodeProcess;
 use crate::support::{TestDatabase, eventually};

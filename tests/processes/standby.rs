@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const TTL: [&str; 2] = ["--node-ttl", "25s"];
 
-/// One URL for both: whoever takes writes is meant.
+/// One URL for both: the server that takes writes is meant.
 fn url_of_both(primary: &OwnServer, standby: &OwnServer) -> String {
     format!(
         "postgresql://horolog@{},{}/horolog?target_session_attrs=read-write",
@@ -113,8 +113,8 @@ async fn writes_that_a_standby_lost_fire_again_under_the_same_id() {
         .succeeded(beat, i64::try_from(known).unwrap() + 6)
         .await;
 
-    let audit =
-        "select count(*), count(distinct fire_time), extract(epoch from max(fire_time) - min(fire_time))::bigint + 1
+    let audit = "select count(*), count(distinct fire_time),
+            extract(epoch from max(fire_time) - min(fire_time))::bigint + 1
         from job_execution_log where job_id = $1";
     let row = sql.query_one(audit, &[&beat]).await.unwrap();
     let (rows, fire_times, seconds): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));

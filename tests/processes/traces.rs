@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 type Spans = Arc<Mutex<Vec<Value>>>;
 
-/// A collector that takes OTLP as JSON; its address.
+/// A collector that takes OTLP as JSON; returns its address.
 fn collector(spans: &Spans) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -85,7 +85,8 @@ async fn a_call_a_fire_time_its_attempts_and_the_webhook_are_one_story() {
         let request = request.header("traceparent", format!("00-{CALLER}-00f067aa0ba902b7-01"));
         request.send().await.unwrap().json().await.unwrap()
     };
-    let input = json!({"name": "traced", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600, "initialDelaySeconds": 3600,
+    let input = json!({"name": "traced", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600,
+        "initialDelaySeconds": 3600,
         "target": {"http": {"url": format!("{}/traced", target.url)}}});
     let created = post(
         "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }",
@@ -162,7 +163,8 @@ async fn a_collector_that_is_away_costs_spans_and_nothing_else() {
         .next()
         .unwrap()
         .to_owned();
-    let create = json!({"query": "mutation { createJob(input: {name: \"untraced\", scheduleType: FIXED_RATE, intervalSeconds: 1}) { id } }"});
+    let create = json!({"query": "mutation { createJob(input: {name: \"untraced\", \
+        scheduleType: FIXED_RATE, intervalSeconds: 1}) { id } }"});
     http_client()
         .post(format!("{url}/graphql"))
         .json(&create)

@@ -5,8 +5,8 @@ use crate::support::{TestDatabase, eventually};
 use rustix::process::Signal;
 use serde_json::json;
 
-/// What a later version may do to the schema without a word to the nodes of this one: more tables,
-/// columns with defaults, indexes.
+/// Changes of the schema that a later version may make without a word to the nodes of this one:
+/// more tables, columns with defaults, indexes.
 const EXPANSION: &str = "
 alter table job_definition add column of_the_future text not null default 'new';
 alter table job_trigger add column of_the_future integer not null default 0;
@@ -19,8 +19,10 @@ select 900, 'of_the_future', applied_on, '4711' from horolog_migration limit 1";
 
 /// A job whose handler only a later version has, due now.
 const JOB_OF_THE_FUTURE: &str = "
-insert into job_definition (id, name, schedule_type, interval_seconds, anchor_at, target, recovery, max_recoveries, status, created_at, updated_at)
-values ('00000000-0000-7000-8000-0000000000ff', 'future', 'FIXED_RATE', 60, now(), '{\"quantum\": {}}', 'RERUN', 3, 'ACTIVE', now(), now());
+insert into job_definition (id, name, schedule_type, interval_seconds, anchor_at, target, recovery,
+max_recoveries, status, created_at, updated_at)
+values ('00000000-0000-7000-8000-0000000000ff', 'future', 'FIXED_RATE', 60, now(),
+'{\"quantum\": {}}', 'RERUN', 3, 'ACTIVE', now(), now());
 insert into job_trigger (id, job_id, kind, fire_time, due_at)
 select id, id, 'SCHEDULE', anchor_at, anchor_at from job_definition where name = 'future'";
 
@@ -34,7 +36,7 @@ async fn nodes_leave_rows_of_a_later_version_to_that_version() {
     let sql = cluster.sql().await;
     sql.batch_execute(EXPANSION).await.unwrap();
     sql.batch_execute(JOB_OF_THE_FUTURE).await.unwrap();
-    // One more of this version starts on the later schema, and one stops.
+    // One more node of this version starts on the later schema, and one stops.
     cluster
         .nodes
         .push(NodeProcess::serve("node-3", database.url(), &[]));
@@ -45,8 +47,8 @@ async fn nodes_leave_rows_of_a_later_version_to_that_version() {
     cluster.succeeded(beat, 8).await;
 
     cluster.assert_every_second_once(beat).await;
-    let left =
-        "select from job_trigger t where t.due_at is not null and t.job_id = '00000000-0000-7000-8000-0000000000ff'
+    let left = "select from job_trigger t where t.due_at is not null
+            and t.job_id = '00000000-0000-7000-8000-0000000000ff'
         and not exists (select from job_execution_log l where l.job_id = t.job_id)";
     assert!(
         sql.query_opt(left, &[]).await.unwrap().is_some(),

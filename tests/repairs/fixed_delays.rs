@@ -1,7 +1,7 @@
 //! Repairs of fixed delays: the next fire time follows the end of an execution.
 
 use super::states::{NOTHING, repairs_once};
-use crate::support::{TestCluster, fixed_delay, fixed_rate, succeeded};
+use crate::support::{TestCluster, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, UpdateJob};
 use horolog::store::repairs::Repairs;
 use horolog::store::settlements::LeaseUpdates;
@@ -52,7 +52,8 @@ async fn a_fixed_delay_whose_run_has_ended_or_vanished_continues() {
     let paused = cluster.create(fixed_delay(60)).await;
     node.lease().await;
     cluster.command(PauseJob(paused.id, None)).await;
-    let end = "update job_execution_log set status = 'SUCCESS', finished_at = '2026-11-23T07:00:10Z' where job_id = any($1)";
+    let end = "update job_execution_log set status = 'SUCCESS', \
+        finished_at = '2026-11-23T07:00:10Z' where job_id = any($1)";
     cluster
         .execute(end, &[&[ended.id, paused.id].as_slice()])
         .await;
@@ -106,7 +107,8 @@ async fn a_former_fixed_delay_awaits_nothing_once_its_job_is_active() {
             version: paused.version + 1,
         })
         .await;
-    let change = "update job_definition set schedule_type = 'FIXED_RATE', anchor_at = created_at where id = $1";
+    let change = "update job_definition set schedule_type = 'FIXED_RATE', anchor_at = created_at \
+        where id = $1";
     cluster.execute(change, &[&by_hand.id]).await;
     cluster.advance(20);
     node.settle_all().await;

@@ -103,7 +103,8 @@ async fn a_queue_with_a_due_buffered_fire_needs_no_repair() {
         .settle(&[succeeded(&first[0])], &LeaseUpdates::default())
         .await
         .unwrap();
-    let due = "select count(*) filter (where due_at is not null)::text || ' of ' || count(*) from job_trigger where kind = 'BUFFERED'";
+    let due = "select count(*) filter (where due_at is not null)::text || ' of ' || count(*) \
+        from job_trigger where kind = 'BUFFERED'";
     assert_eq!(cluster.texts(due, &[]).await, ["1 of 2"]);
 
     assert_eq!(node.reconcile().await.repairs, Some(NOTHING));

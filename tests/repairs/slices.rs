@@ -7,10 +7,12 @@ use uuid::Uuid;
 const MANY: &str = "
 with many as (
     insert into job_definition
-    select (jsonb_populate_record(j, jsonb_build_object('id', ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid))).*
+    select (jsonb_populate_record(j, jsonb_build_object('id',
+    ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid))).*
     from job_definition j, generate_series(1, 125000) n where j.id = $1
     returning id
-) insert into job_trigger (id, job_id, kind, fire_time, due_at) select id, id, 'SCHEDULE', $2, $2 from many";
+) insert into job_trigger (id, job_id, kind, fire_time, due_at) select id, id, 'SCHEDULE', $2, $2
+from many";
 
 async fn with_many() -> TestCluster {
     let cluster = TestCluster::start().await;
@@ -19,7 +21,7 @@ async fn with_many() -> TestCluster {
     cluster
 }
 
-/// One of them.
+/// The id of a number.
 fn numbered(n: u32) -> Uuid {
     Uuid::parse_str(&format!("00000000-0000-4000-8000-{n:012}")).unwrap()
 }
@@ -53,7 +55,7 @@ async fn repairs_go_through_all_jobs_in_slices_and_start_over() {
     assert_eq!(poll().await, (1, 0, false));
 }
 
-/// More than one repair takes on, all of them in one slice; one cannot be read by this node.
+/// More jobs than one repair takes, all of them in one slice; this node cannot read one of them.
 #[actix::test]
 async fn a_slice_with_more_to_repair_than_a_batch_is_not_left_behind() {
     let cluster = with_many().await;
@@ -107,12 +109,13 @@ async fn while_something_is_repaired_no_turn_is_waited_for() {
     );
 }
 
-/// Lets the look for jobs without a trigger wait in its middle, for as long as somebody holds the
-/// lock.
+/// Lets the search for jobs without a trigger wait in its middle, as long as another session holds
+/// the lock.
 const GATE: &str = "
 alter table job_trigger rename to every_trigger;
 create view job_trigger as select * from every_trigger
-where not starts_with(current_query(), '-- repairs.unscheduled') or (select true from pg_advisory_xact_lock_shared(4711))";
+where not starts_with(current_query(), '-- repairs.unscheduled')
+or (select true from pg_advisory_xact_lock_shared(4711))";
 
 #[actix::test]
 async fn a_state_that_another_node_has_repaired_is_left_alone() {
@@ -132,7 +135,8 @@ async fn a_state_that_another_node_has_repaired_is_left_alone() {
     let store = cluster.store.clone();
     let repaired = actix::spawn(async move { store.repair(&mut Uuid::nil()).await });
     cluster.wait_for_locks(1).await;
-    let repair = "insert into every_trigger (id, job_id, kind, fire_time, due_at) values ($1, $1, 'SCHEDULE', $2, $2)";
+    let repair = "insert into every_trigger (id, job_id, kind, fire_time, due_at) values ($1, $1, \
+        'SCHEDULE', $2, $2)";
     other
         .execute(repair, &[&job.id, &at("07:05:00")])
         .await

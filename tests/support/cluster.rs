@@ -1,4 +1,4 @@
-//! A cluster in this process: nodes on one database, one clock set by hand.
+//! A cluster in this process: nodes on one database, with a manual clock.
 
 use super::gate::VICTIM;
 use super::node::Times;
@@ -26,16 +26,19 @@ pub const ENDLESS: Target = Target::Noop(NoopTarget {
 
 const START: &str = "2026-11-23T07:00:00Z";
 
-/// What the log says of a job, one line a row.
+/// The rows of a job in the log, one line a row.
 const LEDGER: &str = "
-select format('%s %s %s attempt %s', l.kind, to_char(l.fire_time, 'HH24:MI:SS'), concat_ws(' ', l.status, l.reason), l.attempt)
-    || coalesce(', ' || l.occurrences || ' times until ' || to_char(l.through_fire_time, 'HH24:MI:SS'), '')
+select format('%s %s %s attempt %s', l.kind, to_char(l.fire_time, 'HH24:MI:SS'),
+concat_ws(' ', l.status, l.reason), l.attempt)
+    || coalesce(', ' || l.occurrences || ' times until ' || to_char(l.through_fire_time,
+    'HH24:MI:SS'), '')
 from job_execution_log l where l.job_id = $1 order by l.fire_time, l.id";
 
 const TRIGGERS: &str = "
 select format('%s fires %s', t.kind, to_char(t.fire_time, 'HH24:MI:SS'))
     || case when t.due_at is not null then ' due ' || to_char(t.due_at, 'HH24:MI:SS') else '' end
-    || case when t.awaits is not null then ' awaiting' else '' end || case when t.paused then ' paused' else '' end
+    || case when t.awaits is not null then ' awaiting' else '' end || case when t.paused then
+    ' paused' else '' end
 from job_trigger t where t.job_id = $1 order by t.kind, t.fire_time, t.id";
 
 pub struct TestCluster {
@@ -115,7 +118,7 @@ impl TestCluster {
         self.season(node).await
     }
 
-    /// A victim that is patient, and audits its leases before each poll.
+    /// A victim with long time limits, which audits its leases before each poll.
     pub async fn auditing_victim(&self) -> TestNode {
         let database = self.database.database_as(VICTIM);
         let times = Times {
@@ -138,7 +141,7 @@ impl TestCluster {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// It is earlier: a clock that was ahead was corrected.
+    /// Moves the clock back: a clock that was ahead was corrected.
     pub fn set_back(&self, seconds: u64) {
         if let Clock::Manual(now) = &self.clock {
             *now.lock().unwrap() -= Duration::from_secs(seconds);
@@ -194,11 +197,11 @@ impl TestCluster {
         self.sql.execute(statement, values).await.unwrap()
     }
 
-    /// Waits until so many sessions wait for a lock.
+    /// Waits until the number of sessions that wait for a lock is reached.
     pub async fn wait_for_locks(&self, count: i64) {
         eventually("they wait", async || {
-            let waits =
-                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+            let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' \
+                 and datname = current_database()";
             let waiting: i64 = self.sql.query_one(waits, &[]).await.unwrap().get(0);
             (waiting == count).then_some(())
         })

@@ -1,9 +1,8 @@
 //! A database for each test, cloned from a migrated template.
 //!
-//! One throw-away server per user of this machine lies below the temporary
-//! directory and stays up between runs: attaching costs nothing, a clone a
-//! twentieth of a second. The template is named after the migrations, so it is
-//! never stale; whoever comes first makes it.
+//! One temporary server per user of this machine is in the temporary directory and stays up between
+//! runs: attaching costs nothing, a clone a twentieth of a second. The template is named after the
+//! migrations, so it is never stale; the first process makes it.
 
 use horolog::clock::Clock;
 use horolog::embedded_postgres::EmbeddedPostgres;
@@ -37,7 +36,7 @@ struct Server {
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 
-/// A database of one test; gone when it is dropped.
+/// A database of one test; dropped with the value.
 pub struct TestDatabase {
     name: String,
     url: String,
@@ -81,8 +80,7 @@ impl TestDatabase {
         Database::parse(self.url(), PATIENCE).unwrap()
     }
 
-    /// The same by another application name, by which a [`super::CommitGate`]
-    /// knows whom to stop.
+    /// The same by another application name, by which a [`super::CommitGate`] knows its victims.
     pub fn database_as(&self, application_name: &str) -> Database {
         Database::parse(
             &format!("{}?application_name={application_name}", self.url),
@@ -155,7 +153,7 @@ async fn server() -> &'static Server {
     SERVER.get_or_init(start).await
 }
 
-/// Drops what crashed runs left: databases whose process is gone.
+/// Drops the databases of crashed runs: those whose process is gone.
 async fn sweep(client: &Client) {
     let rows = client
         .query(
@@ -184,8 +182,8 @@ async fn sweep(client: &Client) {
     }
 }
 
-/// Makes the template unless it is there. It gets its name when it is complete,
-/// so that a half-made one is never taken.
+/// Makes the template unless it exists. The name is given at the end, so that an incomplete
+/// template is never used.
 async fn template(client: &Client, url: &str) -> String {
     let digest = migrations_digest();
     let (name, half_made) = (

@@ -33,7 +33,7 @@ impl CommitGate {
         Self::install_on(database, "job_execution_log").await
     }
 
-    /// Before the commits of what writes to this table.
+    /// Before the commits of transactions that write to this table.
     pub async fn install_on(database: &TestDatabase, table: &str) -> Self {
         let client = database.client().await;
         client
@@ -62,8 +62,8 @@ impl CommitGate {
         .await
     }
 
-    /// Ends the session that stands at the gate, as the death of its process
-    /// does: nothing of its transaction is kept.
+    /// Ends the session that stands at the gate, like the death of its process: its transaction is
+    /// rolled back.
     pub async fn cut(&self) {
         let pid = self.await_victim().await;
         self.client
@@ -82,7 +82,7 @@ impl CommitGate {
         self.open().await;
     }
 
-    /// Lets whoever stands at the gate commit.
+    /// Lets the session at the gate commit.
     pub async fn open(&self) {
         self.client
             .execute("select pg_advisory_unlock(4711)", &[])

@@ -1,8 +1,8 @@
-//! What the tests that need PostgreSQL share.
+//! Shared parts of the tests that need PostgreSQL.
 //!
-//! Each test owns a database. Nodes are driven by messages whose reports it
-//! asserts; only what really happens by itself (a backend that goes away, a
-//! handler that ends) is waited for, by [`eventually`].
+//! Each test owns a database. Nodes are driven by messages, and the tests assert their reports;
+//! only events that happen by themselves (a backend that goes away, a handler that ends) are
+//! awaited, by [`eventually`].
 
 mod cluster;
 mod database;

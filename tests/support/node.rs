@@ -1,8 +1,8 @@
-//! A node in this process: the real actors without their own pace.
+//! A node in this process: the real actors without their periodic messages.
 //!
-//! Its session and its row are real. Only its membership state is given instead of
-//! earned, because a node must have watched for a TTL before it may declare
-//! another dead; `membership.rs` tests how a membership state is earned.
+//! Its session and its row are real. Only its membership state is given instead of earned, because
+//! a node must have watched for a TTL before it may declare another dead; `membership.rs` tests how
+//! a membership state is earned.
 
 use super::{NODE_TTL, eventually};
 use actix::{Actor, Addr};
@@ -34,7 +34,8 @@ const LOG_RETENTION: Duration = Duration::from_hours(30 * 24);
 const SLOTS: usize = 64;
 
 const HELD: &str = "select from pg_locks k, cluster_node n
-where n.id = $1 and k.locktype = 'advisory' and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key";
+where n.id = $1 and k.locktype = 'advisory' and ((k.classid::bigint << 32) | k.objid::bigint) =
+n.lock_key";
 
 pub struct TestNode {
     pub id: Uuid,
@@ -126,7 +127,7 @@ impl TestNode {
         }
     }
 
-    /// Polls once for due triggers and starts what it leased.
+    /// Polls once for due triggers and starts the leased executions.
     pub async fn poll(&self) -> PollReport {
         self.acquirer.send(Poll).await.unwrap()
     }
@@ -137,7 +138,7 @@ impl TestNode {
         async { poll.await.unwrap().unwrap() }
     }
 
-    /// Leases what is due and hands it to nobody: it never starts.
+    /// Leases due triggers without a handler: the executions never start.
     pub async fn lease(&self) -> Vec<Attempt> {
         self.store
             .lease(self.id, Batch::of(SLOTS), LOOK_AHEAD)
@@ -189,7 +190,7 @@ impl TestNode {
         async { pass.await.unwrap().unwrap() }
     }
 
-    /// What publishes its membership state, as a heartbeat does on a thread of its own.
+    /// The publisher of its membership state, as for a heartbeat on a thread of its own.
     pub fn publisher(&self) -> watch::Sender<MembershipState> {
         self.membership_state.clone()
     }
@@ -203,12 +204,12 @@ impl TestNode {
             .is_some()
     }
 
-    /// What it holds, and what of that has begun.
+    /// The executions in its slots, and which of them have started.
     pub fn holdings(&self) -> Holdings {
         self.slots.holdings()
     }
 
-    /// The same as if all of it had begun.
+    /// The same as if all of them had started.
     pub fn as_begun(&self) -> Holdings {
         let holdings = self.slots.holdings();
         Holdings {
@@ -218,7 +219,7 @@ impl TestNode {
     }
 
     /// Gives its id up and joins again under another, as after an outage of the database. Its
-    /// session of before ends.
+    /// former session ends.
     pub async fn join_again(&mut self, database: &Database) {
         self.membership_state.send_replace(MembershipState::Fenced);
         let (session, _ended) = MembershipSession::open(database, HOUR, self.store.clock().clone())
@@ -230,7 +231,7 @@ impl TestNode {
         self.membership_state.send_replace(seasoned_member(self.id));
     }
 
-    /// Executions that it holds now.
+    /// Number of executions in its slots now.
     pub fn held(&self) -> usize {
         self.slots.held().len()
     }
@@ -245,8 +246,8 @@ impl TestNode {
         self.membership_state.send_replace(MembershipState::Fenced);
     }
 
-    /// Dies as by SIGKILL: its sessions end, what it runs stops, nothing is
-    /// settled. Returns when the database has seen it.
+    /// Dies as by SIGKILL: its sessions end, its executions stop, nothing is settled. Returns when
+    /// the database has noticed.
     pub async fn kill(self, client: &Client) {
         let Self {
             id,
@@ -288,7 +289,7 @@ fn seasoned_member(node_id: Uuid) -> MembershipState {
     })
 }
 
-/// What a node that has begun these attempts says of them.
+/// The holdings of a node that has started these attempts.
 pub fn begun(attempts: &[Attempt]) -> Holdings {
     Holdings {
         begun: attempts
@@ -308,7 +309,7 @@ pub fn failed(attempt: &Attempt) -> Settlement {
     )
 }
 
-/// The settlement of an attempt that did what it should.
+/// The settlement of a successful attempt.
 pub fn succeeded(attempt: &Attempt) -> Settlement {
     attempt.settlement(attempt.due_time, Outcome::Succeeded { output: None }, 0.0)
 }
