@@ -185,14 +185,18 @@ async fn run_phases(
                 progress.println(failure);
             }
             progress.println("the faults are over: waiting for calm");
+            // The calm end is judged at full strength: a node lives in every slot.
             testbed.restart_stopped_nodes().await?;
+            // A job that the operator left paused would hide that its schedule stopped.
             if testbed.drill.operator_millis.is_some() {
                 operations::resume_all(testbed).await;
             }
             let rules = testbed.drill.rules();
+            // Two TTLs: one until a late death is noticed, one for an observer that joined since.
             let settle = Duration::from_micros((2 * rules.ttl + rules.recovery).unsigned_abs());
             tokio::time::sleep(settle.max(Duration::from_secs(testbed.drill.quiesce_seconds)))
                 .await;
+            // Rows of executions in flight would be incomplete at the final read.
             operations::pause_all(testbed).await;
             nothing_in_flight(testbed).await;
             over.send_replace(true);
@@ -281,6 +285,7 @@ async fn random_faults(
     let mut done = 0;
     while done < random.faults {
         let fault = next_fault(random, &mut deck, &mut choices);
+        // Two at once: recovery from one fault must not depend on calm during the other.
         if choices.u32(..5) == 0 && done + 1 < random.faults {
             let other = next_fault(random, &mut deck, &mut choices);
             tokio::join!(
@@ -292,6 +297,7 @@ async fn random_faults(
             try_inject(testbed, &fault, failures).await;
         }
         done += 1;
+        // Without a calm stretch every fire time would be checked under soft rules.
         let pause = if done % random.burst == 0 {
             random.calm
         } else {
@@ -312,6 +318,7 @@ fn next_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng
         at: 0.0,
         times: 1,
         every: 0.0,
+        // Short faults end before any time limit of the cluster, long ones outlast all of them.
         seconds: random.seconds * (0.1 + 0.9 * choices.f64()),
         node: if choices.bool() {
             NodeChoice::Busiest
@@ -333,6 +340,7 @@ fn next_fault(random: &Random, deck: &mut Vec<Kind>, choices: &mut fastrand::Rng
 /// Kills the node whose death a target requests, and starts another in its slot.
 async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::UnboundedReceiver<Uuid>) {
     while let Some(id) = wanted_dead.recv().await {
+        // The database is away and the name unknown: the node lives on.
         let Some(name) = testbed.name_of(id).await else {
             continue;
         };
@@ -360,6 +368,7 @@ async fn audit(testbed: Rc<DrillTestbed>, is_over: watch::Receiver<bool>) {
     let mut auditor = testbed.auditor.lock().await;
     while !*is_over.borrow() {
         tokio::time::sleep(AUDIT_INTERVAL).await;
+        // A fault replaces the servers: their states are not comparable.
         let Ok(servers) = testbed.servers.try_read() else {
             continue;
         };
@@ -434,7 +443,7 @@ fn settings(drill: &Drill, bug: Option<&str>) -> Vec<(String, String)> {
     settings
 }
 
-/// The first line of a program's answer to `--version`, if there is one.
+/// The first line of a program's output; empty without one.
 async fn first_line_of(program: &str, arguments: &[&str]) -> String {
     let output = tokio::process::Command::new(program)
         .args(arguments)

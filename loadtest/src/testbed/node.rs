@@ -110,6 +110,7 @@ impl Slot {
             .first()
             .context("a node needs a server")?
             .url(&through);
+        // The namespace is cut off by its cable: a proxy would hide that.
         self.wires.clear();
         self.namespace = Some(namespace);
         Ok(())
@@ -154,6 +155,7 @@ impl Slot {
             .namespace
             .as_ref()
             .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Namespace::ip);
+        // A namespace has all ports for itself; on loopback the system names a free one.
         let address = match self.namespace {
             Some(_) => SocketAddr::new(ip, 8081),
             None => SocketAddr::new(ip, TcpListener::bind((ip, 0))?.local_addr()?.port()),
@@ -252,6 +254,7 @@ impl Slot {
                     Ok((status, answer)) => last = format!("{status} {answer}"),
                     Err(error) => last = format!("{error:?}"),
                 }
+                // A process that refused to start never answers: its log has the reason.
                 if !self.lives() {
                     bail!("the node has ended: see {}", log.display());
                 }
