@@ -4,7 +4,7 @@ use crate::api_node::ApiNode;
 use chrono::{SecondsFormat, TimeDelta, Timelike, Utc};
 use serde_json::{Value, json};
 
-const AGENDA: &str = "query($from: String, $to: String, $filter: JobFilter, $hide: Int,
+const AGENDA: &str = "query($from: DateTime, $to: DateTime, $filter: JobFilter, $hide: Int,
     $first: Int) {
     agenda(from: $from, to: $to, filter: $filter, hideEverySeconds: $hide, first: $first) {
         from to complete entries { fireTime jobs named { id name } } often { jobs named { name } }

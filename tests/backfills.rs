@@ -202,7 +202,7 @@ async fn backfills_are_previewed_started_and_cancelled_over_graphql() {
         .create(json!({"name": "report", "scheduleType": "CRON", "cronExpression": "0 2 * * *"}))
         .await;
     let range = json!({"id": job, "from": "2026-01-01T00:00:00Z", "to": "2026-01-31T23:59:59Z"});
-    let preview = "query($id: ID!, $from: String!, $to: String!) { previewBackfill(id: $id, \
+    let preview = "query($id: ID!, $from: DateTime!, $to: DateTime!) { previewBackfill(id: $id, \
         from: $from, to: $to) { count last fireTimes } }";
     let shown = node.data(preview, range.clone()).await["previewBackfill"].clone();
     assert_eq!(
@@ -211,7 +211,7 @@ async fn backfills_are_previewed_started_and_cancelled_over_graphql() {
     );
     assert_eq!(shown["fireTimes"].as_array().unwrap().len(), 10);
 
-    let begin = "mutation($id: ID!, $from: String!, $to: String!, $policy: OverlapPolicy) {
+    let begin = "mutation($id: ID!, $from: DateTime!, $to: DateTime!, $policy: OverlapPolicy) {
         backfillJob(id: $id, from: $from, to: $to, overlapPolicy: $policy, firesPerMinute: 1) { id
         state fireTimes } }";
     let begun = node.data(begin, range.clone()).await["backfillJob"].clone();

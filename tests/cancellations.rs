@@ -408,7 +408,7 @@ async fn a_job_is_stopped_with_what_it_has_in_flight_over_graphql() {
         "mutation { deleteJobs(filter: {tags: [\"t\"]}, cancelRunning: true) { changed } }";
     node.data(delete, json!({})).await;
     eventually("all have ended", async || {
-        let running = "{ executionsPage(filter: {status: [\"RUNNING\"]}) { nodes { id } } }";
+        let running = "{ executionsPage(filter: {status: [RUNNING]}) { nodes { id } } }";
         let running = node.data(running, json!({})).await;
         (running["executionsPage"]["nodes"] == json!([])).then_some(())
     })

@@ -39,7 +39,7 @@ async fn dear_queries_are_refused_with_what_to_ask_instead() {
         ),
         (
             "{ jobsPage(first: 100) { nodes { executions(first: 1, \
-            filter: {kind: [\"X\"]}) { nodes { id } } } } }"
+            filter: {kind: [SCHEDULE]}) { nodes { id } } } } }"
                 .into(),
             "costs",
         ),
@@ -168,7 +168,7 @@ async fn the_list_of_all_jobs_counts_with_those_that_there_are() {
     create(12).await;
     for query in [
         "{ jobs { executions { nodes { status } } } }",
-        "{ jobs { executions(first: 200, filter: {status: [\"FAILED\"]}) { nodes { id } } \
+        "{ jobs { executions(first: 200, filter: {status: [FAILED]}) { nodes { id } } \
          nextFireTimes } }",
         "{ ...Two } fragment Two on Query { a: jobs { executions { nodes { id } } } b: jobs { \
          executions { nodes { id } } } }",
@@ -286,6 +286,7 @@ fn dashboard_variables(operation: &str) -> Value {
             (_, "ID") => json!("0199d0a5-0000-7000-8000-000000000000"),
             (_, "Int") => json!(1),
             (_, "String") => json!("text"),
+            (_, "DateTime") => json!("2026-11-28T00:00:00Z"),
             (_, "JobOrder") => json!("NEWEST"),
             (_, "OverlapPolicy") => json!("ALLOW"),
             (_, "CreateJobInput") => {

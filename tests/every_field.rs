@@ -246,7 +246,7 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
     .await;
     let execution = first(
         &node,
-        "executionsPage(filter: {reason: [\"COALESCED\"]}) { nodes { id } }",
+        "executionsPage(filter: {reason: [COALESCED]}) { nodes { id } }",
     )
     .await;
     let fired = node.logs(&job).await[0]["fireTime"].clone();
@@ -267,7 +267,7 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
             ),
             "jobsPage" => "(first: 5)".to_owned(),
             // It counts no others.
-            "executionsPage" => "(filter: {status: [\"RUNNING\", \"RETRYING\"]})".to_owned(),
+            "executionsPage" => "(filter: {status: [RUNNING, RETRYING]})".to_owned(),
             "previewBackfill" => format!(
                 "(id: \"{old}\", from: \"2020-01-01T00:00:00Z\", \
          to: \"2024-01-01T00:00:00Z\")"
@@ -342,11 +342,11 @@ async fn a_list_shows_of_its_rows_what_the_query_of_one_of_them_shows() {
                 "{ jobLogs(jobId: \"FULL\") ROW }",
                 "{ executionsPage { nodes ROW } }",
                 "{ executionsPage { edges { node ROW } } }",
-                "{ executionsPage(filter: {status: [\"SKIPPED\"]}) { nodes ROW } }",
+                "{ executionsPage(filter: {status: [SKIPPED]}) { nodes ROW } }",
                 "{ jobs { executions { nodes ROW } } }",
                 "{ job(id: \"FULL\") { recentExecutions ROW } }",
                 "{ jobs { recentExecutions(count: 5) ROW } }",
-                "{ jobs { executions(filter: {kind: [\"SCHEDULE\"]}) { edges { node ROW } } } }",
+                "{ jobs { executions(filter: {kind: [SCHEDULE]}) { edges { node ROW } } } }",
                 "{ job(id: \"FULL\") { executions(first: 10) { nodes ROW } } }",
             ],
         ),

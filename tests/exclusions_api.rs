@@ -112,7 +112,7 @@ async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
     let id = &made["createBlackout"]["id"];
     let later = horolog::model::rfc3339(times[1]);
     let moved =
-        "mutation($id: ID!, $at: String!) { setBlackoutEnd(id: $id, endsAt: $at) { endsAt } }";
+        "mutation($id: ID!, $at: DateTime!) { setBlackoutEnd(id: $id, endsAt: $at) { endsAt } }";
     let moved = node.data(moved, json!({"id": id, "at": later})).await;
     assert_eq!(moved["setBlackoutEnd"]["endsAt"], later);
     node.data(

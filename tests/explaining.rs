@@ -161,7 +161,7 @@ async fn a_fire_time_whose_log_was_dropped_is_explained_as_dropped() {
 #[actix::test]
 async fn the_api_explains_and_refuses_what_it_cannot() {
     let node = ApiNode::start().await;
-    let query = "query($id: ID!, $at: String!) { explainFireTime(jobId: $id, \
+    let query = "query($id: ID!, $at: DateTime!) { explainFireTime(jobId: $id, \
         at: $at) { reason message execution { status } } }";
     let job = node
         .create(json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600}))

@@ -448,7 +448,7 @@ async fn commands_reach_all_jobs_of_a_filter_and_count_what_they_changed() {
     crate::support::eventually("they ran", async || {
         let done = node
             .data(
-                "{ executionsPage(filter: {status: [\"SUCCESS\"]}) { nodes { id } } }",
+                "{ executionsPage(filter: {status: [SUCCESS]}) { nodes { id } } }",
                 json!({}),
             )
             .await;

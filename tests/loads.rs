@@ -50,7 +50,7 @@ async fn a_node_says_since_when_it_has_no_free_slot() {
     .await;
     assert_eq!(since().await, Some(begun), "it has been full all the time");
 
-    let running = "{ executionsPage(filter: {status: [\"RUNNING\"]}) { nodes { id } } }";
+    let running = "{ executionsPage(filter: {status: [RUNNING]}) { nodes { id } } }";
     let id = node.data(running, json!({})).await["executionsPage"]["nodes"][0]["id"].take();
     node.data(
         "mutation($id: ID!) { cancelExecution(id: $id) }",

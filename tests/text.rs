@@ -65,7 +65,7 @@ impl Schema {
             (_, "Boolean") => json!(true),
             (_, "ID") => json!(self.job),
             (_, "JSON") => json!({}),
-            (_, "String") => json!("2030-01-01T00:00:00Z"),
+            (_, "DateTime" | "String") => json!("2030-01-01T00:00:00Z"),
             ("ENUM", _) => self.types[name]["enumValues"][0]["name"].clone(),
             (_, "CreateJobInput") => {
                 json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60})
@@ -213,7 +213,7 @@ async fn each_is_refused_with_its_field(odd: Odd) -> usize {
 #[actix::test]
 async fn an_odd_text_anywhere_in_the_schema_is_refused_with_its_field() {
     let tried = each_is_refused_with_its_field(|_, name| match name {
-        "String" | "ID" => vec![json!(ODD)],
+        "String" | "ID" | "DateTime" => vec![json!(ODD)],
         "JSON" => vec![json!({ODD: "x"}), json!({"x": ODD})],
         _ => Vec::new(),
     });
@@ -226,6 +226,7 @@ async fn a_value_of_a_wrong_type_is_refused_with_its_field_everywhere() {
         (_, "JSON") => Vec::new(),
         (_, "Int") => vec![json!(1.5), json!(2_147_483_648_i64), json!("1")],
         (_, "ID" | "String") => vec![json!(1.5), json!({})],
+        (_, "DateTime") => vec![json!(1.5), json!({}), json!("tomorrow")],
         ("SCALAR" | "ENUM", _) => vec![json!("GONE"), json!({})],
         _ => vec![json!("x"), json!(1)],
     });

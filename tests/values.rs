@@ -127,24 +127,24 @@ async fn an_instant_that_would_become_another_is_refused_with_its_field() {
     let id = node
         .create(json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60}))
         .await;
-    let once = "mutation($at: String) { createJob(input: {name: \"x\", scheduleType: ONCE, \
+    let once = "mutation($at: DateTime) { createJob(input: {name: \"x\", scheduleType: ONCE, \
         startAt: $at}) { id } }";
-    let end = "mutation($at: String) { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, \
+    let end = "mutation($at: DateTime) { createJob(input: {name: \"x\", scheduleType: FIXED_RATE, \
         intervalSeconds: 1, endAt: $at}) { id } }";
     let blackout =
-        "mutation($at: String!) { createBlackout(input: {reason: \"x\", endsAt: $at}) { id } }";
-    let starts = "mutation($at: String!) { createBlackout(input: {reason: \"x\", startsAt: $at, \
+        "mutation($at: DateTime!) { createBlackout(input: {reason: \"x\", endsAt: $at}) { id } }";
+    let starts = "mutation($at: DateTime!) { createBlackout(input: {reason: \"x\", startsAt: $at, \
         endsAt: \"2030-01-01T00:00:00Z\"}) { id } }";
     let backfill = format!(
-        "mutation($at: String!) {{ backfillJob(id: \"{id}\", from: $at, \
+        "mutation($at: DateTime!) {{ backfillJob(id: \"{id}\", from: $at, \
          to: \"2026-01-01T00:00:00Z\") {{ id }} }}"
     );
     let preview = format!(
-        "query($at: String!) {{ previewBackfill(id: \"{id}\", from: \"2026-01-01T00:00:00Z\", \
+        "query($at: DateTime!) {{ previewBackfill(id: \"{id}\", from: \"2026-01-01T00:00:00Z\", \
          to: $at) {{ count }} }}"
     );
-    let from = "query($at: String!) { executionsPage(filter: {from: $at}) { nodes { id } } }";
-    let to = "query($at: String!) { executionsPage(filter: {to: $at}) { nodes { id } } }";
+    let from = "query($at: DateTime!) { executionsPage(filter: {from: $at}) { nodes { id } } }";
+    let to = "query($at: DateTime!) { executionsPage(filter: {to: $at}) { nodes { id } } }";
     let cases = [
         ("startAt", once),
         ("endAt", end),

@@ -1,57 +1,58 @@
-//! What fires in a stretch of time to come, job by job.
+//! The fire times of the coming hours, job by job.
 
 use super::allowance::COMPUTATIONS;
-use super::lists::JobFilterInput;
-use super::queries::store;
+use super::context::store;
+use super::date_time::DateTime;
+use super::lists::{JobFilterInput, size};
 use super::{cost, errors};
+use crate::model::Timestamp;
 use crate::model::agenda::{self, fires_every};
 use crate::model::exclusions::Exclusions;
 use crate::model::upcoming::{Group, MINUTES_MAX};
-use crate::model::{Timestamp, rfc3339};
 use crate::store::upcoming::Schedules;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use chrono::{Datelike, TimeDelta};
 
 /// Most entries of an agenda.
 const ENTRIES_MAX: usize = 500;
-/// Entries by default.
+/// Default number of entries.
 const ENTRIES: i32 = 100;
-/// Longest interval of what is hidden: a day.
+/// Longest interval of `hideEverySeconds`: a day.
 const HIDE_SECONDS_MAX: i32 = 86_400;
 
-/// What fires in a stretch of time.
+/// The fire times of a period.
 #[derive(SimpleObject)]
 pub struct Agenda {
-    /// Its start.
-    from: String,
-    /// Its end.
-    to: String,
-    /// Instants at which jobs fire, in the order of time.
+    /// Start of the period.
+    from: DateTime,
+    /// End of the period, not included.
+    to: DateTime,
+    /// Fire times in order.
     entries: Vec<AgendaEntry>,
-    /// Jobs with more than 12 fire times in the stretch, by schedule, each with its
-    /// first; the rarest first.
+    /// Jobs with more than 12 fire times in the period: one entry for each schedule, with its first
+    /// fire time, the rarest schedule first.
     often: Vec<AgendaEntry>,
-    /// False when something was left out to bound the work.
+    /// False for an answer that was cut to bound the work.
     complete: bool,
 }
 
-/// Jobs that fire at one time.
+/// Jobs with the same fire time.
 #[derive(SimpleObject)]
 pub struct AgendaEntry {
-    /// The instant that their schedules name.
-    fire_time: String,
-    /// How many they are.
+    /// The fire time of the jobs.
+    fire_time: DateTime,
+    /// Number of jobs with this fire time.
     jobs: i32,
-    /// Some of them, at most 10.
+    /// Some of the jobs, at most 10.
     named: Vec<AgendaJob>,
 }
 
 /// A job of an agenda.
 #[derive(SimpleObject)]
 pub struct AgendaJob {
-    /// Its id.
+    /// Id of the job.
     id: ID,
-    /// Its name.
+    /// Name of the job.
     name: String,
 }
 
@@ -61,18 +62,18 @@ pub struct AgendaQuery;
 
 #[Object]
 impl AgendaQuery {
-    /// Which jobs fire from `from` (default: now) until before `to` (default: a day
-    /// later, at most a week later): the first instants, 100 by default, at most 500. A
-    /// fixed delay is not planned. `hideEverySeconds` leaves out what fires as often
-    /// as that: schedules whose next 24 fire times are no further apart on average.
-    #[graphql(
-        complexity = "cost::PLAN + 2 * cost::rows(cost::bound(first, ENTRIES, ENTRIES_MAX), child_complexity)"
-    )]
+    /// The fire times of all jobs from `from` (default: now) to before `to` (default: a day later;
+    /// at most a week later), at most `first` (default: 100; at most 500). A fixed delay has no
+    /// planned fire times. `hideEverySeconds` leaves out frequent schedules: those whose next 24
+    /// fire times lie no further apart on average.
+    #[graphql(complexity = "cost::PLAN \
+                      + 2 * cost::rows(cost::bound(first, ENTRIES, ENTRIES_MAX), \
+                      child_complexity)")]
     async fn agenda(
         &self,
         ctx: &Context<'_>,
-        from: Option<String>,
-        to: Option<String>,
+        from: Option<DateTime>,
+        to: Option<DateTime>,
         filter: Option<JobFilterInput>,
         hide_every_seconds: Option<i32>,
         #[graphql(default = 100)] first: Option<i32>,
@@ -82,16 +83,12 @@ impl AgendaQuery {
             .filter(|first| (1..=ENTRIES_MAX).contains(first));
         let first =
             first.ok_or_else(|| errors::bad_input("first", "first: must be from 1 to 500"))?;
-        let from = from
-            .map(|text| errors::instant("from", &text))
-            .transpose()?;
-        let to = to.map(|text| errors::instant("to", &text)).transpose()?;
         let hidden = hidden(hide_every_seconds)?;
         let schedules = schedules(ctx, filter).await?;
         let now = schedules.now;
-        // What is over is not planned.
-        let from = from.map_or(now, |from| from.max(now));
-        let to = to.unwrap_or(from + TimeDelta::days(1));
+        // A period in the past has no plan.
+        let from = from.map_or(now, |DateTime(from)| from.max(now));
+        let to = to.map_or(from + TimeDelta::days(1), |DateTime(to)| to);
         let longest = TimeDelta::minutes(i64::try_from(MINUTES_MAX).unwrap_or(i64::MAX));
         if to <= from || to - from > longest || to.year() > 9_999 {
             return Err(errors::bad_input(
@@ -106,8 +103,8 @@ impl AgendaQuery {
         };
         let agenda = COMPUTATIONS.run(agenda).await;
         Ok(Agenda {
-            from: rfc3339(from),
-            to: rfc3339(to),
+            from: DateTime(from),
+            to: DateTime(to),
             entries: agenda.entries.into_iter().map(entry).collect(),
             often: agenda.often.into_iter().map(entry).collect(),
             complete: agenda.complete && complete,
@@ -115,7 +112,7 @@ impl AgendaQuery {
     }
 }
 
-/// The schedules of a filter.
+/// Reads the schedules of a filter.
 pub(super) async fn schedules(
     ctx: &Context<'_>,
     filter: Option<JobFilterInput>,
@@ -125,14 +122,10 @@ pub(super) async fn schedules(
         let message = "filter.lastOutcome: says nothing of what is to come: leave it out";
         return Err(errors::bad_input("filter.lastOutcome", message));
     }
-    store(ctx)
-        .await?
-        .schedules(&filter)
-        .await
-        .map_err(errors::store)
+    Ok(store(ctx).await?.schedules(&filter).await?)
 }
 
-/// The interval of `hideEverySeconds`.
+/// Reads `hideEverySeconds`, from 1 second to a day.
 pub(super) fn hidden(seconds: Option<i32>) -> Result<Option<TimeDelta>> {
     let Some(seconds) = seconds else {
         return Ok(None);
@@ -144,7 +137,7 @@ pub(super) fn hidden(seconds: Option<i32>) -> Result<Option<TimeDelta>> {
     Ok(Some(TimeDelta::seconds(seconds.into())))
 }
 
-/// The schedules that fire less often than what is hidden.
+/// The schedules without the frequent ones.
 pub(super) fn shown(
     groups: Vec<Group>,
     exclusions: &Exclusions,
@@ -161,13 +154,16 @@ pub(super) fn shown(
 }
 
 fn entry(entry: agenda::AgendaEntry) -> AgendaEntry {
-    let job = |(id, name): (uuid::Uuid, String)| AgendaJob {
-        id: id.into(),
-        name,
-    };
+    let mut named = Vec::with_capacity(entry.named.len());
+    for (id, name) in entry.named {
+        named.push(AgendaJob {
+            id: id.into(),
+            name,
+        });
+    }
     AgendaEntry {
-        fire_time: rfc3339(entry.fire_time),
-        jobs: i32::try_from(entry.jobs).unwrap_or(i32::MAX),
-        named: entry.named.into_iter().map(job).collect(),
+        fire_time: DateTime(entry.fire_time),
+        jobs: size(entry.jobs),
+        named,
     }
 }

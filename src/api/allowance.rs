@@ -1,9 +1,7 @@
-//! What one request may take of its node: connections at once, memory for rows, bytes of its
-//! answer.
+//! Limits of one request: connections at the same time, memory for rows, bytes of its answer.
 //!
-//! An answer that becomes large takes one of the few places of the node for large answers, and
-//! keeps it until it is sent: so ten clients that ask for the largest answers take the memory of
-//! two.
+//! A large answer takes one of the few places of the node for large answers, and keeps the place
+//! until it is sent. Ten clients that ask for the largest answers thus take the memory of two.
 
 use super::errors;
 use crate::store::Store;
@@ -18,19 +16,20 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// Most bytes of an answer.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Most bytes of memory that the rows of a request take, before they are an answer.
+/// Most bytes of the rows of a request, before they become an answer.
 const ROW_BYTES_MAX: usize = 24 * 1024 * 1024;
-/// An answer of more bytes, or of rows of more, is large.
+/// Bytes of an answer, or of its rows, from which on the answer is large.
 const LARGE_BYTES: usize = 1024 * 1024;
-/// Large answers of a node at once.
+/// Number of large answers of a node at the same time.
 const LARGE_AT_ONCE: usize = 2;
-/// How long a large answer waits for its place.
+/// Longest wait of a large answer for its place.
 const LARGE_WAIT: Duration = Duration::from_secs(3);
-/// Statements of one request at once; the others of the pool are for other requests.
+/// Statements of one request at the same time; the other connections of the pool are for other
+/// requests.
 const STATEMENTS_AT_ONCE: usize = 2;
-/// Bytes that a field takes in memory besides its text.
+/// Bytes of a field in memory, without its text.
 const FIELD_BYTES: usize = 100;
-/// Fields after which a request lets others run.
+/// Number of fields after which a request yields its thread.
 const FIELDS_AT_A_TIME: usize = 2_000;
 
 /// Arithmetic of queries that takes up to some hundred milliseconds: plans, previews of backfills.
@@ -40,7 +39,7 @@ pub static COMPUTATIONS: Computations = Computations::at_once(2);
 #[derive(Clone)]
 pub struct LargeAnswers(Arc<Semaphore>);
 
-/// What one request has taken.
+/// Usage of one request.
 pub struct Allowance {
     statements: Semaphore,
     rows: Arc<Budget>,
@@ -52,7 +51,7 @@ pub struct Allowance {
     place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-/// The store, while one of the request's statements may run.
+/// The store, for one statement of the request.
 pub struct StoreTurn<'a> {
     store: Store,
     _turn: SemaphorePermit<'a>,
@@ -88,7 +87,7 @@ impl LargeAnswers {
 }
 
 impl Allowance {
-    /// Waits until the request may run one more statement.
+    /// Waits for the turn of one more statement.
     pub async fn store(&self, store: &Store) -> Result<StoreTurn<'_>> {
         if self.rows.taken() > LARGE_BYTES {
             self.take_place().await?;
@@ -110,12 +109,12 @@ impl Allowance {
         if place.is_none() {
             let free =
                 tokio::time::timeout(LARGE_WAIT, self.places.0.clone().acquire_owned()).await;
-            let busy = || {
-                errors::unavailable(
+            let Ok(free) = free else {
+                return Err(errors::unavailable(
                     "this node is sending other large answers: try again, or ask for less",
-                )
+                ));
             };
-            *place = Some(free.map_err(|_| busy())?.map_err(|_| errors::internal())?);
+            *place = Some(free.map_err(|_| errors::internal())?);
         }
         Ok(())
     }
@@ -132,25 +131,24 @@ impl Allowance {
             self.take_place().await?;
         }
         if self.fields.fetch_add(1, Ordering::Relaxed) % FIELDS_AT_A_TIME == FIELDS_AT_A_TIME - 1 {
-            // Nothing waits in a list that is there already: without this a large one would keep
-            // its thread.
+            // Without a pause a large list would keep its thread: none of its fields waits.
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    /// The request was admitted and found valid.
+    /// Notes that the request was admitted and found valid.
     pub fn begin_execution(&self) {
         self.is_executed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether any of it was executed; else it was refused.
+    /// Whether execution has started; otherwise the request was refused.
     pub fn is_executed(&self) -> bool {
         self.is_executed.load(Ordering::Relaxed)
     }
 
-    /// The answer, or the one error of an answer that is too large: what there is of it is of no
-    /// use.
+    /// The answer, or a single error in place of an answer that is too large: its fields are
+    /// incomplete.
     pub fn judged(&self, response: Response) -> Response {
         if self.is_exceeded.load(Ordering::Relaxed) {
             too_large()
@@ -159,7 +157,7 @@ impl Allowance {
         }
     }
 
-    /// Gives back what an event of a subscription took.
+    /// Returns the usage of an event of a subscription.
     pub fn next_event(&self) {
         self.rows.refill();
         self.bytes.store(0, Ordering::Relaxed);
@@ -177,12 +175,12 @@ pub fn too_large() -> Response {
     ])
 }
 
-/// The allowance of the request that is executed.
+/// The allowance of the current request.
 pub fn of<'a>(ctx: &Context<'a>) -> Result<&'a Allowance, Error> {
     Ok(ctx.data::<Arc<Allowance>>()?)
 }
 
-/// Bytes that a value takes in memory.
+/// Bytes of a value in memory.
 fn size(value: &Value) -> usize {
     let (mut bytes, mut open) = (0, vec![value]);
     while let Some(value) = open.pop() {

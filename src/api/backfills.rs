@@ -1,23 +1,21 @@
-//! Backfills in the API.
+//! Backfills: executions for a past range of fire times.
 
 use super::allowance::COMPUTATIONS;
-use super::enums::OverlapPolicyName;
-use super::mutations::command;
-use super::queries::store;
-use super::{cost, errors};
+use super::context::{command, store};
+use super::cost::{self, LIST_MAX};
+use super::date_time::DateTime;
+use super::errors;
+use super::lists::size;
 use crate::actors::job_manager::backfills::{BackfillJob, CancelBackfill, fire_times};
 use crate::model::backfill::{BackfillRequest, FIRES_PER_MINUTE_DEFAULT};
 use crate::model::policies::OverlapPolicy;
-use crate::model::rfc3339;
 use crate::store::backfills::BackfillRecord;
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
-/// Most rows of a list.
-const LIST_MAX: u32 = 1_000;
-/// Fire times that a preview shows.
+/// Most fire times of a preview.
 const PREVIEW: usize = 10;
 
-/// The queries about backfills.
+/// The queries of backfills.
 #[derive(Default)]
 pub struct BackfillQuery;
 
@@ -25,31 +23,31 @@ pub struct BackfillQuery;
 #[derive(Default)]
 pub struct BackfillMutation;
 
-/// Where a backfill stands.
+/// State of a backfill.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub enum BackfillState {
-    /// It goes on.
+    /// Fire times are left.
     Running,
-    /// All its fire times were taken.
+    /// All fire times were taken.
     Done,
-    /// Somebody stopped it, or its job was deleted.
+    /// A user stopped it, or its job was deleted.
     Cancelled,
 }
 
-/// What a backfill would run.
+/// The fire times of a backfill, before it is created.
 #[derive(SimpleObject)]
 pub struct BackfillPreview {
-    /// How many fire times.
+    /// Number of fire times.
     count: i32,
-    /// The first of them, at most ten.
-    fire_times: Vec<String>,
-    /// The last of them.
-    last: Option<String>,
+    /// The first fire times, at most ten.
+    fire_times: Vec<DateTime>,
+    /// The last fire time.
+    last: Option<DateTime>,
 }
 
 #[Object]
 impl BackfillQuery {
-    /// The newest backfills of a job, or of all jobs, at most 1,000.
+    /// The newest backfills of a job, or of all jobs; at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn backfills(
         &self,
@@ -57,55 +55,50 @@ impl BackfillQuery {
         job_id: Option<ID>,
     ) -> Result<Vec<BackfillRecord>> {
         let job_id = job_id.map(|id| errors::uuid("jobId", &id)).transpose()?;
-        store(ctx)
-            .await?
-            .backfills(job_id, LIST_MAX)
-            .await
-            .map_err(errors::store)
+        Ok(store(ctx).await?.backfills(job_id, LIST_MAX).await?)
     }
 
-    /// What a backfill from the first instant `from` to the last instant `to`
-    /// would run.
+    /// The fire times of a backfill from the instant `from` to the instant `to`, both included.
     #[graphql(complexity = "cost::BACKFILL + child_complexity")]
     async fn preview_backfill(
         &self,
         ctx: &Context<'_>,
         id: ID,
-        from: String,
-        to: String,
+        from: DateTime,
+        to: DateTime,
     ) -> Result<BackfillPreview> {
-        let (id, request) = (errors::uuid("id", &id)?, request(&from, &to, None, None)?);
-        let found = fire_times(&*store(ctx).await?, id, request, &COMPUTATIONS).await;
-        let (fire_times, _) = found.map_err(errors::command)?;
+        let id = errors::uuid("id", &id)?;
+        let request = request(from, to, None, None);
+        let (fire_times, _) = fire_times(&*store(ctx).await?, id, request, &COMPUTATIONS).await?;
         Ok(BackfillPreview {
-            count: i32::try_from(fire_times.len()).unwrap_or(i32::MAX),
-            last: fire_times.last().copied().map(rfc3339),
-            fire_times: fire_times.into_iter().take(PREVIEW).map(rfc3339).collect(),
+            count: size(fire_times.len()),
+            last: fire_times.last().copied().map(DateTime),
+            fire_times: fire_times.into_iter().take(PREVIEW).map(DateTime).collect(),
         })
     }
 }
 
 #[Object]
 impl BackfillMutation {
-    /// Runs the fire times of a past range, from the first instant `from` to the
-    /// last instant `to`, oldest first, under ids of their own: at most 100,000.
-    /// While an execution of the job is in flight they wait (`BUFFER_ALL`, unless
-    /// said), are skipped, or run beside it (`ALLOW`).
+    /// Runs the fire times of a past range again or for the first time, oldest first, as executions
+    /// with ids of their own: at most 100,000, from the instant `from` to the instant `to`, both
+    /// included. `overlapPolicy` decides about fire times that meet an execution of the job in
+    /// flight. Default: BUFFER_ALL, one after the other.
     #[graphql(complexity = "cost::BACKFILL + child_complexity")]
     async fn backfill_job(
         &self,
         ctx: &Context<'_>,
         id: ID,
-        from: String,
-        to: String,
-        overlap_policy: Option<OverlapPolicyName>,
+        from: DateTime,
+        to: DateTime,
+        overlap_policy: Option<OverlapPolicy>,
         fires_per_minute: Option<i32>,
     ) -> Result<BackfillRecord> {
-        let request = request(&from, &to, overlap_policy, fires_per_minute)?;
+        let request = request(from, to, overlap_policy, fires_per_minute);
         command(ctx, BackfillJob(errors::uuid("id", &id)?, request)).await
     }
 
-    /// Stops a backfill; what it started goes on.
+    /// Stops a backfill; executions that it started continue.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn cancel_backfill(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, CancelBackfill(errors::uuid("id", &id)?))
@@ -114,26 +107,26 @@ impl BackfillMutation {
     }
 }
 
-/// A past range of a job's schedule that a person asked to run.
+/// A past range of a job's schedule, to be run on request.
 #[Object(name = "Backfill")]
 impl BackfillRecord {
-    /// Its identity.
+    /// Id of the backfill.
     async fn id(&self) -> ID {
         self.id.into()
     }
-    /// The job.
+    /// Id of the job.
     async fn job_id(&self) -> ID {
         self.job_id.into()
     }
     /// First instant of the range.
-    async fn from(&self) -> String {
-        rfc3339(self.from)
+    async fn from(&self) -> DateTime {
+        DateTime(self.from)
     }
     /// Last instant of the range.
-    async fn to(&self) -> String {
-        rfc3339(self.to)
+    async fn to(&self) -> DateTime {
+        DateTime(self.to)
     }
-    /// Where it stands.
+    /// State of the backfill.
     async fn state(&self) -> BackfillState {
         match (self.next_fire_time, self.cancelled_at) {
             (_, Some(_)) => BackfillState::Cancelled,
@@ -141,46 +134,46 @@ impl BackfillRecord {
             (None, None) => BackfillState::Done,
         }
     }
-    /// Fire times in the range when it was asked for.
+    /// Number of fire times in the range, at the creation.
     async fn fire_times(&self) -> i32 {
         self.fire_times
     }
-    /// How many of them were taken.
+    /// Number of fire times that were taken.
     async fn taken(&self) -> i32 {
         self.taken
     }
-    /// The fire time that it takes next.
-    async fn next_fire_time(&self) -> Option<String> {
-        self.next_fire_time.map(rfc3339)
+    /// The next fire time to be taken.
+    async fn next_fire_time(&self) -> Option<DateTime> {
+        self.next_fire_time.map(DateTime)
     }
-    /// What becomes of a fire time while an execution of the job is in flight.
-    async fn overlap_policy(&self) -> OverlapPolicyName {
-        self.overlap_policy.into()
+    /// What happens to a fire time that meets an execution of the job in flight.
+    async fn overlap_policy(&self) -> OverlapPolicy {
+        self.overlap_policy
     }
-    /// Most fire times taken in a minute.
+    /// Most fire times that are taken in a minute.
     async fn fires_per_minute(&self) -> i32 {
         self.fires_per_minute
     }
-    /// When it was asked for.
-    async fn created_at(&self) -> String {
-        rfc3339(self.created_at)
+    /// Time of the creation.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.created_at)
     }
-    /// When somebody stopped it, or its job was deleted.
-    async fn cancelled_at(&self) -> Option<String> {
-        self.cancelled_at.map(rfc3339)
+    /// When a user stopped it, or its job was deleted.
+    async fn cancelled_at(&self) -> Option<DateTime> {
+        self.cancelled_at.map(DateTime)
     }
 }
 
 fn request(
-    from: &str,
-    to: &str,
-    overlap_policy: Option<OverlapPolicyName>,
+    from: DateTime,
+    to: DateTime,
+    overlap_policy: Option<OverlapPolicy>,
     fires_per_minute: Option<i32>,
-) -> Result<BackfillRequest> {
-    Ok(BackfillRequest {
-        from: errors::instant("from", from)?,
-        to: errors::instant("to", to)?,
-        overlap_policy: overlap_policy.map_or(OverlapPolicy::BufferAll, Into::into),
+) -> BackfillRequest {
+    BackfillRequest {
+        from: from.0,
+        to: to.0,
+        overlap_policy: overlap_policy.unwrap_or(OverlapPolicy::BufferAll),
         fires_per_minute: fires_per_minute.unwrap_or(FIRES_PER_MINUTE_DEFAULT),
-    })
+    }
 }

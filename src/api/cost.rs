@@ -1,55 +1,61 @@
-//! What a query costs, before anything of it is done.
+//! The cost of a query, calculated before its execution.
 //!
-//! The unit is one field of one row: some 2 µs of the node and its database together. Each list
-//! counts with the most rows that it can have, whatever it has, except `jobs`: if a query is too
-//! dear with 1,000 of them, it counts with those that there are. A field without a cost of its own
-//! counts 1 and what is selected of it.
+//! The unit is one field of one row: about 2 µs of the node and its database together. A list
+//! counts with its maximal number of rows, whatever it returns. The exception is `jobs`: if a query
+//! is too expensive with 1,000 jobs, it counts with the present number. A field without a cost of
+//! its own counts 1 plus its selections.
 //!
-//! | what                                   | cost                                  | why, on two cores |
-//! |----------------------------------------|---------------------------------------|-------------------|
-//! | a statement                            | [`STATEMENT`]                         | 0.2 ms |
-//! | a row of a list                        | [`ROW`] and its fields                | read, mapped, ordered |
-//! | what is read of all jobs at once       | [`BATCHED`] for each                  | one statement for all jobs of an answer |
-//! | newest executions, of all jobs at once | [`NEWEST`] for each job and the rows  | 0.1 ms: a look into each day of the log |
-//! | a search that no index serves          | [`SEARCH`]                            | 15 to 30 ms: it looks through up to 20,000 rows |
-//! | fire times of a schedule               | [`FIRE_TIMES`], [`FIRE_TIME`] each    | 5 to 10 µs of arithmetic; more where closures lie between |
-//! | `upcoming`                             | [`PLAN`] and [`PLAN_HOUR`] an hour    | 110 ms for a week of 1,000 jobs |
-//! | `previewBackfill`, `backfillJob`       | [`BACKFILL`]                          | 300 ms for 100,000 fire times |
-//! | a command                              | [`COMMAND`]                           | a transaction with its commit |
-//! | a command about many jobs or executions | [`COMMAND_ABOUT_MANY`]               | up to 1,000 rows at a time |
+//! Measured on two cores:
+//!
+//! - [`STATEMENT`]: 0.2 ms.
+//! - [`ROW`] and its fields: a row of a list is read, mapped, ordered.
+//! - [`BATCHED`]: one statement for all jobs of an answer.
+//! - [`NEWEST`] for each job and the rows: 0.1 ms, a read in each day of the log.
+//! - [`SEARCH`]: 15 to 30 ms, a search without an index reads up to 20,000 rows.
+//! - [`FIRE_TIMES`], and [`FIRE_TIME`] for each: 5 to 10 µs of arithmetic, more where calendars or
+//!   blackouts exclude times.
+//! - [`PLAN`], and [`PLAN_HOUR`] for each hour, in `upcoming`: 110 ms for a week of 1,000 jobs.
+//! - [`BACKFILL`]: 300 ms for 100,000 fire times.
+//! - [`COMMAND`]: a transaction with its commit.
+//! - [`COMMAND_ABOUT_MANY`]: up to 1,000 rows at a time.
 
-use super::queries::LIST_MAX;
+use crate::model::lists::PAGE_MAX;
 use std::cell::Cell;
 
-/// Most that one request may cost: some 0.2 s.
+/// Most rows of a list without pages.
+pub const LIST_MAX: u32 = 1_000;
+/// Rows of a page by default.
+pub const PAGE_DEFAULT: i32 = 50;
+
+/// Largest cost of one request: about 0.2 s.
 pub const COST_MAX: usize = 100_000;
 
-/// A statement.
+/// A statement of the database.
 pub const STATEMENT: usize = 100;
-/// A row, besides its fields.
+/// A row, without its fields.
 pub const ROW: usize = 5;
-/// What is read of all jobs of an answer at once, for one of them.
+/// The share of one job in a statement for all jobs of an answer.
 pub const BATCHED: usize = 5;
-/// The newest executions of a job, read with those of the other jobs of the answer.
+/// The share of one job in a read of the newest executions of all jobs of an answer.
 pub const NEWEST: usize = 50;
-/// A search that no index serves.
+/// A search without an index.
 pub const SEARCH: usize = 5_000;
-/// A fire time that is worked out.
+/// A fire time of a schedule.
 pub const FIRE_TIME: usize = 5;
-/// A list of them, whatever does not run between them.
+/// A list of fire times, with all excluded ones between them.
 pub const FIRE_TIMES: usize = 1_000;
-/// Fire times of all jobs.
+/// A plan of the fire times of all jobs.
 pub const PLAN: usize = 10_000;
-/// The same, for each hour.
+/// Each hour of a plan.
 pub const PLAN_HOUR: usize = 400;
-/// A backfill, previewed or begun.
+/// A backfill or its preview.
 pub const BACKFILL: usize = 60_000;
-/// A transaction.
+/// A command about one job: a transaction.
 pub const COMMAND: usize = 1_000;
-/// Transactions about many jobs or executions.
+/// A command about many jobs or executions: several transactions.
 pub const COMMAND_ABOUT_MANY: usize = 20_000;
 
-/// A command about one job, and about its executions as well.
+/// A command about one job, and maybe about its executions.
 pub fn command(is_about_executions: bool) -> usize {
     if is_about_executions {
         COMMAND_ABOUT_MANY
@@ -58,52 +64,44 @@ pub fn command(is_about_executions: bool) -> usize {
     }
 }
 
-/// A list of at most `bound` rows, of each of which `fields` are asked for.
+/// A list of at most `bound` rows, each with `fields`.
 pub fn list(bound: usize, fields: usize) -> usize {
     STATEMENT.saturating_add(rows(bound, fields))
 }
 
-/// Rows that are there already, or come with others.
+/// Rows without a statement of their own.
 pub fn rows(bound: usize, fields: usize) -> usize {
     bound.saturating_mul(fields.saturating_add(ROW))
 }
 
-/// A page of a list, `first` rows or the default; with a filter it is searched for.
+/// A page of a list; a filter may mean a search.
 pub fn page(first: Option<i32>, is_filtered: bool, fields: usize) -> usize {
-    let first = bound(
-        first,
-        super::lists::PAGE_DEFAULT,
-        crate::model::lists::PAGE_MAX,
-    );
+    let first = bound(first, PAGE_DEFAULT, PAGE_MAX);
     let search = if is_filtered { SEARCH } else { 5 * STATEMENT };
     search.saturating_add(rows(first, fields))
 }
 
-/// The first page of a list, read with those of the other jobs of the answer.
+/// The first page of a job's list, read together with those of the other jobs.
 pub fn first_page(first: Option<i32>, fields: usize) -> usize {
-    NEWEST.saturating_add(rows(
-        bound(
-            first,
-            super::lists::PAGE_DEFAULT,
-            crate::model::lists::PAGE_MAX,
-        ),
-        fields,
-    ))
+    NEWEST.saturating_add(rows(bound(first, PAGE_DEFAULT, PAGE_MAX), fields))
 }
 
 tokio::task_local! {
-    /// What one job costs in each `jobs` of the query whose cost is worked out.
+    /// The cost of one job in all `jobs` fields of the query under validation.
     static OF_EACH_JOB: Cell<usize>;
 }
 
-/// All jobs, with the most rows that there can be.
+/// The field `jobs`, with its maximal number of rows.
 pub fn jobs(fields: usize) -> usize {
-    let add = |sum: &Cell<usize>| sum.set(sum.get().saturating_add(rows(1, fields)));
-    OF_EACH_JOB.try_with(add).ok(); // outside of a validation nothing asks for it
+    // Outside of a validation there is no such sum, and nothing to add to.
+    OF_EACH_JOB
+        .try_with(|sum| sum.set(sum.get().saturating_add(rows(1, fields))))
+        .ok();
     list(LIST_MAX as usize, fields)
 }
 
-/// Works a cost out, and what of it each job makes: the cost with fewer jobs is that much less.
+/// Runs a validation, and returns the cost of one job in its `jobs` fields: with fewer jobs the
+/// query costs less by as much for each.
 pub async fn with_cost_of_each_job<T>(validation: impl Future<Output = T>) -> (T, usize) {
     OF_EACH_JOB
         .scope(Cell::new(0), async {
@@ -112,7 +110,7 @@ pub async fn with_cost_of_each_job<T>(validation: impl Future<Output = T>) -> (T
         .await
 }
 
-/// The number of rows that an argument asks for.
+/// The number of rows for the argument `asked`.
 pub fn bound(asked: Option<i32>, default: i32, max: usize) -> usize {
     usize::try_from(asked.unwrap_or(default))
         .unwrap_or(0)

@@ -1,22 +1,27 @@
-//! Errors of the API: a stable code, a sentence for the person, nothing else.
+//! Errors of the API: a stable code and a sentence for the user.
 //!
-//! `BAD_USER_INPUT` has the place of what is refused as its `field`, in one form whatever refuses
-//! it, the library or the model: names of arguments and fields joined by dots, members of lists
-//! counted from 0. The argument `input`, of which a command has no other beside it that could be
-//! meant, is left out. So `first`, `filter.ids.0`, `cronExpression`, `retry.maxAttempts`, `tags.1`,
-//! `inputs.37.cronExpression`.
+//! `BAD_USER_INPUT` has a `field`: the place of the bad value, in one form for refusals of the
+//! library and of the model. Names of arguments and fields are joined by dots, members of lists are
+//! counted from 0, and the argument `input` is left out: `first`, `filter.ids.0`, `cronExpression`,
+//! `retry.maxAttempts`, `tags.1`, `inputs.37.cronExpression`.
 //!
-//! No SQL, path or stack leaves the process; what an operator needs is logged.
+//! No SQL, path or stack trace leaves the process; the log has the details for the operator.
 
 use crate::actors::job_manager::CommandError;
-use crate::model::{self, InvalidInput, Timestamp};
+use crate::model::{InvalidInput, UnknownName};
 use crate::store::StoreError;
 use actix::MailboxError;
 use async_graphql::{Error, ErrorExtensions, ID, ServerError};
+use std::str::FromStr;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What was asked for does not fit.
+/// The name of a place in the arguments, without the argument `input`.
+pub fn field(place: &str) -> &str {
+    place.strip_prefix("input.").unwrap_or(place)
+}
+
+/// The request has a bad value.
 pub fn bad_input(field: &str, message: impl Into<String>) -> Error {
     Error::new(message).extend_with(|_, extensions| {
         extensions.set("code", "BAD_USER_INPUT");
@@ -24,21 +29,16 @@ pub fn bad_input(field: &str, message: impl Into<String>) -> Error {
     })
 }
 
-/// The model's refusal of an input.
-pub fn invalid(invalid: &InvalidInput) -> Error {
-    bad_input(&invalid.field, invalid.to_string())
-}
-
-/// There is no such thing.
+/// The id is unknown.
 pub fn not_found(what: &str, id: impl std::fmt::Display) -> Error {
     coded(format!("no {what} has the id {id}"), "NOT_FOUND")
 }
 
-/// What the log says of an error and its answer does not. It travels with the error, so that a
-/// request logs once however many of its fields failed.
+/// The part of an error that only the log may show. It is the source of the error in the answer, so
+/// that a request logs once, however many of its fields failed.
 pub struct Inside(Box<dyn std::error::Error + Send + Sync>);
 
-/// Logs why fields of one answer failed inside: the first reason, and how many there are.
+/// Logs the first internal error of an answer, and the number of failed fields.
 pub fn log(answer: &[ServerError]) {
     let mut inside = answer.iter().filter_map(ServerError::source::<Inside>);
     if let Some(Inside(first)) = inside.next() {
@@ -51,47 +51,57 @@ pub fn log(answer: &[ServerError]) {
     }
 }
 
-/// The answer would be larger than one may be.
+/// The answer exceeds the memory of one answer.
 pub fn too_large() -> Error {
-    let message = "the answer would take more than 16 MB of memory: ask for a page of fewer rows (`first`), or leave out \
-                   `payload`, `target`, `definition`, `output`, `previousAttempts` and `errorMessage`";
+    let message = "the answer would take more than 16 MB of memory: ask for a page of fewer rows \
+                   (`first`), or leave out `payload`, `target`, `definition`, `output`, \
+                   `previousAttempts` and `errorMessage`";
     coded(message, "BAD_USER_INPUT")
 }
 
-/// The store's error, kept for the log and made harmless.
-pub fn store(error: StoreError) -> Error {
-    if let StoreError::TooLarge { .. } = error {
-        return too_large();
-    }
-    if let StoreError::Unreadable { .. } = error {
-        // The store has said it in the log, once.
-        return coded(error.to_string(), "UNREADABLE");
-    }
-    let shown = if error.is_passing() {
-        coded(
-            "the database does not answer at the moment: try again",
-            "UNAVAILABLE",
-        )
-    } else {
-        internal()
-    };
-    Error {
-        source: Some(Arc::new(Inside(error.into()))),
-        ..shown
+impl From<InvalidInput> for Error {
+    fn from(invalid: InvalidInput) -> Self {
+        bad_input(&invalid.field, invalid.to_string())
     }
 }
 
-/// The command's error, as the API says it.
-pub fn command(error: CommandError) -> Error {
-    match error {
-        CommandError::Invalid(invalid) => self::invalid(&invalid),
-        CommandError::NotFound { what, id } => not_found(what, id),
-        CommandError::Conflict(message) => coded(message, "CONFLICT"),
-        CommandError::Store(error) => store(error),
+/// The answer names no statement and no server; the log has the whole error.
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        if let StoreError::TooLarge { .. } = error {
+            return too_large();
+        }
+        if let StoreError::Unreadable { .. } = error {
+            // The store has logged it already, once.
+            return coded(error.to_string(), "UNREADABLE");
+        }
+        let shown = if error.is_passing() {
+            coded(
+                "the database does not answer at the moment: try again",
+                "UNAVAILABLE",
+            )
+        } else {
+            internal()
+        };
+        Self {
+            source: Some(Arc::new(Inside(error.into()))),
+            ..shown
+        }
     }
 }
 
-/// The actor did not take the message: the node is stopping.
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Invalid(invalid) => invalid.into(),
+            CommandError::NotFound { what, id } => not_found(what, id),
+            CommandError::Conflict(message) => coded(message, "CONFLICT"),
+            CommandError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The actor did not take the message: the node stops.
 pub fn mailbox(error: MailboxError) -> Error {
     let shown = coded("this node is stopping: try another", "UNAVAILABLE");
     Error {
@@ -100,26 +110,21 @@ pub fn mailbox(error: MailboxError) -> Error {
     }
 }
 
-/// An id of the API.
+/// Reads an id; another text than a UUID is a bad value of `field`.
 pub fn uuid(field: &str, id: &ID) -> Result<Uuid, Error> {
-    let malformed = || {
+    Uuid::try_parse(id).map_err(|_| {
         let shown: String = id.chars().take(40).collect();
         bad_input(field, format!("`{}` is not a UUID", shown.escape_debug()))
-    };
-    Uuid::try_parse(id).map_err(|_| malformed())
+    })
 }
 
-/// An instant of the API.
-pub fn instant(field: &'static str, text: &str) -> Result<Timestamp, Error> {
-    model::instant::instant(field, text).map_err(|refused| invalid(&refused))
-}
-
-/// Something that another node, or a later try, may give.
+/// Another node, or a later try, may succeed.
 pub fn unavailable(message: &str) -> Error {
     coded(message, "UNAVAILABLE")
 }
 
-/// No query, but the hash of one: in the words that Apollo's clients know, who then send the query.
+/// The request has the hash of a query instead of the query. The message is the one that Apollo's
+/// clients know; they send the query next.
 pub fn persisted_query_not_supported() -> ServerError {
     let mut error = ServerError::new("PersistedQueryNotSupported", None);
     error
@@ -129,7 +134,7 @@ pub fn persisted_query_not_supported() -> ServerError {
     error
 }
 
-/// What is stored is not what the API can show.
+/// A stored value cannot be shown.
 pub fn unshowable(error: serde_json::Error) -> Error {
     Error {
         source: Some(Arc::new(Inside(error.into()))),
@@ -137,7 +142,16 @@ pub fn unshowable(error: serde_json::Error) -> Error {
     }
 }
 
-/// Something broke that should not.
+/// Reads the name of an enum as stored. A newer node may have written a name that this one does not
+/// know.
+pub fn named<T: FromStr<Err = UnknownName>>(name: &str) -> Result<T, Error> {
+    name.parse().map_err(|unknown: UnknownName| Error {
+        source: Some(Arc::new(Inside(unknown.into()))),
+        ..internal()
+    })
+}
+
+/// An error of the program; the log has its reason.
 pub fn internal() -> Error {
     coded(
         "the request failed inside; the node's log says why",

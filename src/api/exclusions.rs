@@ -1,35 +1,34 @@
 //! Calendars and blackouts in the API.
 
-use super::enums::{BlackoutEndPolicyName, ExclusionKindName, WeekdayName};
-use super::mutations::command;
-use super::queries::store;
-use super::{cost, errors};
+use super::context::{command, store};
+use super::cost::{self, LIST_MAX};
+use super::date_time::DateTime;
+use super::enums::WeekdayName;
+use super::errors;
+use super::lists::size;
 use crate::actors::job_manager::exclusions::{
     CalendarRequest, CreateBlackout, CreateCalendar, DeleteCalendar, SetBlackoutEnd, UpdateCalendar,
 };
-use crate::model::exclusions::{Blackout, BlackoutEndPolicy, JobExclusion, Scope};
+use crate::model::exclusions::{Blackout, BlackoutEndPolicy, ExclusionKind, JobExclusion, Scope};
 use crate::model::schedule::calendar::{CalendarRules, DayOfWeek, DayWindow};
-use crate::model::{rfc3339, text};
+use crate::model::text;
 use crate::store::calendars::CalendarRecord;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-/// Most rows of a list.
-const LIST_MAX: u32 = 1_000;
-
-/// A calendar: which fire times of the jobs that name it count. A date beats a
-/// weekday. A date that no rule names counts, unless weekdays are included, or
-/// dates are included and no day is excluded.
+/// A calendar: which fire times of its jobs count. A date rule has precedence over a weekday rule.
+/// A date without a rule counts, unless weekdays are included, or dates are included and no day is
+/// excluded.
 #[derive(InputObject)]
 pub struct CalendarInput {
-    /// What jobs call it: from 1 to 100 characters.
+    /// The name in `CreateJobInput.calendar`: from 1 to 100 characters.
     name: String,
-    /// For people, at most 2,000 characters.
+    /// Display only; at most 2,000 characters.
     description: Option<String>,
-    /// IANA zone of its dates and times of day; UTC unless said.
+    /// IANA zone of the dates and times of day. Default: UTC.
     time_zone: Option<String>,
-    /// Dates that do not count: 2026-12-25, each year 12-25, or from and to 2026-12-24/2027-01-02.
+    /// Dates that do not count: 2026-12-25, each year 12-25, or a range 2026-12-24/2027-01-02.
     exclude_dates: Option<Vec<String>>,
-    /// Dates that count whatever else is excluded.
+    /// Dates that count, whatever else is excluded.
     include_dates: Option<Vec<String>>,
     /// Weekdays that do not count.
     exclude_weekdays: Option<Vec<WeekdayName>>,
@@ -41,95 +40,81 @@ pub struct CalendarInput {
     include_windows: Option<Vec<DayWindowInput>>,
 }
 
-/// A time of day from `from` to before `to`; over midnight when `to` is not
-/// later, and then it belongs to the day it began.
+/// A time of day from `from` to before `to`. With a `to` that is not later it extends over
+/// midnight, and belongs to the day of its start.
 #[derive(InputObject)]
 pub struct DayWindowInput {
-    /// HH:MM or HH:MM:SS.
+    /// Start, HH:MM or HH:MM:SS.
     from: String,
-    /// HH:MM or HH:MM:SS, not included; 24:00 is the end of the day.
+    /// End, HH:MM or HH:MM:SS, not included; 24:00 is the end of the day.
     to: String,
-    /// Days on which it begins; all unless said.
+    /// Days of the start. Default: all.
     weekdays: Option<Vec<WeekdayName>>,
 }
 
-/// A stretch of time in which nothing starts by schedule: of all jobs, or of
-/// those with a tag, or of one job.
+/// A period in which nothing starts by schedule: for all jobs, for the jobs with a tag, or for one
+/// job.
 #[derive(InputObject)]
 pub struct BlackoutInput {
-    /// Why, for people: at most 500 characters.
+    /// Display only; at most 500 characters.
     reason: String,
-    /// Its start (RFC 3339); now unless said.
-    starts_at: Option<String>,
-    /// Its end (RFC 3339), not included; within a year of its start.
-    ends_at: String,
+    /// Start of the blackout. Default: now.
+    starts_at: Option<DateTime>,
+    /// End, not included; within a year of the start.
+    ends_at: DateTime,
     /// Only jobs with this tag.
     tag: Option<String>,
     /// Only this job.
     job_id: Option<ID>,
-    /// What becomes of its fire times at its end; COLLAPSE unless said.
-    afterwards: Option<BlackoutEndPolicyName>,
+    /// What happens to the fire times at the end. Default: COLLAPSE.
+    afterwards: Option<BlackoutEndPolicy>,
 }
 
 /// A time of day.
 #[derive(SimpleObject)]
 #[graphql(name = "DayWindow")]
 pub struct DayWindowObject {
-    /// HH:MM or HH:MM:SS.
+    /// Start, HH:MM or HH:MM:SS.
     from: String,
-    /// HH:MM or HH:MM:SS, not included.
+    /// End, HH:MM or HH:MM:SS, not included.
     to: String,
-    /// Days on which it begins; all when empty.
+    /// Days of the start; all days when empty.
     weekdays: Vec<WeekdayName>,
 }
 
-/// The queries about closures.
+/// The queries of calendars and blackouts.
 #[derive(Default)]
 pub struct ExclusionQuery;
 
-/// The mutations of closures.
+/// The mutations of calendars and blackouts.
 #[derive(Default)]
 pub struct ExclusionMutation;
 
 #[Object]
 impl ExclusionQuery {
-    /// All calendars by name, at most 1,000.
+    /// All calendars by name; at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn calendars(&self, ctx: &Context<'_>) -> Result<Vec<CalendarRecord>> {
-        store(ctx)
-            .await?
-            .calendars(LIST_MAX)
-            .await
-            .map_err(errors::store)
+        Ok(store(ctx).await?.calendars(LIST_MAX).await?)
     }
 
-    /// A calendar.
+    /// A calendar by its name; none for an unknown name.
     #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn calendar(&self, ctx: &Context<'_>, name: String) -> Result<Option<CalendarRecord>> {
-        text::CALENDAR_NAME
-            .check("name", &name)
-            .map_err(|invalid| errors::invalid(&invalid))?;
-        store(ctx)
-            .await?
-            .calendar(&name)
-            .await
-            .map_err(errors::store)
+        text::CALENDAR_NAME.check("name", &name)?;
+        Ok(store(ctx).await?.calendar(&name).await?)
     }
 
-    /// Blackouts, those that are not over first, at most 1,000.
+    /// Blackouts, those that have not ended first; at most 1,000.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn blackouts(&self, ctx: &Context<'_>) -> Result<Vec<Blackout>> {
-        store(ctx)
-            .await?
-            .blackouts(LIST_MAX)
-            .await
-            .map_err(errors::store)
+        Ok(store(ctx).await?.blackouts(LIST_MAX).await?)
     }
 }
 
 #[Object]
 impl ExclusionMutation {
-    /// Creates a calendar.
+    /// Creates a calendar under a new name.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn create_calendar(
         &self,
@@ -139,9 +124,8 @@ impl ExclusionMutation {
         command(ctx, CreateCalendar(input.into_request())).await
     }
 
-    /// Replaces the calendar of that name if it still has this version. The
-    /// pending fire times of its jobs follow at once; what it closed before its
-    /// change stays closed.
+    /// Replaces the calendar of this name, if it still has this version. The pending fire times of
+    /// its jobs are recalculated at once; a fire time that was excluded before stays excluded.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn update_calendar(
         &self,
@@ -152,80 +136,74 @@ impl ExclusionMutation {
         command(ctx, UpdateCalendar(input.into_request(), version)).await
     }
 
-    /// Deletes a calendar that no job names.
+    /// Deletes a calendar; refused while a job names it.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn delete_calendar(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
         command(ctx, DeleteCalendar(name)).await.map(|()| true)
     }
 
-    /// Creates a blackout. What runs goes on; run-now, backfills, retries and
-    /// recoveries are not held back.
+    /// Creates a blackout. Executions in flight continue. Run-now, backfills, retries and
+    /// recoveries start nevertheless.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn create_blackout(&self, ctx: &Context<'_>, input: BlackoutInput) -> Result<Blackout> {
         command(ctx, input.into_command()?).await
     }
 
-    /// Moves the end of a blackout that is not over.
+    /// Moves the end of a blackout that has not ended.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn set_blackout_end(
         &self,
         ctx: &Context<'_>,
         id: ID,
-        ends_at: String,
+        ends_at: DateTime,
     ) -> Result<Blackout> {
-        command(
-            ctx,
-            SetBlackoutEnd(
-                errors::uuid("id", &id)?,
-                Some(errors::instant("endsAt", &ends_at)?),
-            ),
-        )
-        .await
+        let DateTime(ends_at) = ends_at;
+        command(ctx, SetBlackoutEnd(errors::uuid("id", &id)?, Some(ends_at))).await
     }
 
-    /// Ends a blackout now; one that has not begun never begins.
+    /// Ends a blackout now; a blackout in the future is removed.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn end_blackout(&self, ctx: &Context<'_>, id: ID) -> Result<Blackout> {
         command(ctx, SetBlackoutEnd(errors::uuid("id", &id)?, None)).await
     }
 }
 
-/// A calendar.
+/// A calendar, with the number of its jobs.
 #[Object(name = "Calendar")]
 impl CalendarRecord {
-    /// What jobs call it.
+    /// The name in `Job.calendar`.
     async fn name(&self) -> &str {
         &self.name
     }
-    /// For people.
+    /// Display only; none without one.
     async fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
-    /// Zone of its dates and times of day.
+    /// Zone of the dates and times of day.
     async fn time_zone(&self) -> &str {
         &self.time_zone
     }
-    /// Raised by every change.
+    /// Incremented by each change.
     async fn version(&self) -> i32 {
         self.version
     }
-    /// When it was created.
-    async fn created_at(&self) -> String {
-        rfc3339(self.created_at)
+    /// Time of the creation.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.created_at)
     }
-    /// When it was last changed.
-    async fn updated_at(&self) -> String {
-        rfc3339(self.updated_at)
+    /// Time of the last change.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.updated_at)
     }
-    /// Jobs that name it.
+    /// Number of jobs that name the calendar.
     async fn jobs(&self) -> i32 {
-        i32::try_from(self.jobs).unwrap_or(i32::MAX)
+        size(self.jobs)
     }
     /// Dates that do not count.
     async fn exclude_dates(&self) -> &[String] {
         &self.rules.exclude_dates
     }
-    /// Dates that count whatever else is excluded.
+    /// Dates that count, whatever else is excluded.
     async fn include_dates(&self) -> &[String] {
         &self.rules.include_dates
     }
@@ -255,24 +233,24 @@ impl CalendarRecord {
     }
 }
 
-/// A stretch of time in which nothing starts by schedule.
+/// A period in which nothing starts by schedule.
 #[Object]
 impl Blackout {
-    /// Its identity.
+    /// Id of the blackout.
     async fn id(&self) -> ID {
         self.id.into()
     }
-    /// Why.
+    /// Why there is a blackout; display only.
     async fn reason(&self) -> &str {
         &self.reason
     }
-    /// Its start.
-    async fn starts_at(&self) -> String {
-        rfc3339(self.starts_at)
+    /// Start of the blackout, included.
+    async fn starts_at(&self) -> DateTime {
+        DateTime(self.starts_at)
     }
-    /// Its end, not included.
-    async fn ends_at(&self) -> String {
-        rfc3339(self.ends_at)
+    /// End of the blackout, not included.
+    async fn ends_at(&self) -> DateTime {
+        DateTime(self.ends_at)
     }
     /// Only jobs with this tag.
     async fn tag(&self) -> Option<&str> {
@@ -282,7 +260,7 @@ impl Blackout {
             None
         }
     }
-    /// Only this job.
+    /// Only this job; none for a wider scope.
     async fn job_id(&self) -> Option<ID> {
         if let Scope::Job(job) = &self.scope {
             Some((*job).into())
@@ -290,47 +268,40 @@ impl Blackout {
             None
         }
     }
-    /// What becomes of its fire times at its end.
-    async fn afterwards(&self) -> BlackoutEndPolicyName {
-        self.on_end.into()
+    /// What happens to the fire times at the end.
+    async fn afterwards(&self) -> BlackoutEndPolicy {
+        self.on_end
     }
 }
 
-/// A closure that takes fire times of a job.
+/// A calendar or a blackout that excludes fire times of a job.
 #[Object(name = "JobClosure")]
 impl JobExclusion {
-    /// What kind it is.
-    async fn kind(&self) -> ExclusionKindName {
-        self.kind.into()
+    /// Calendar or blackout.
+    async fn kind(&self) -> ExclusionKind {
+        self.kind
     }
-    /// The name of the calendar, or the reason of the blackout.
+    /// Name of the calendar, or reason of the blackout.
     async fn name(&self) -> &str {
         &self.name
     }
-    /// Start of the blackout; none for a calendar, which closes now.
-    async fn from(&self) -> Option<String> {
-        self.from.map(rfc3339)
+    /// Start of the blackout; none for a calendar, which excludes now.
+    async fn from(&self) -> Option<DateTime> {
+        self.from.map(DateTime)
     }
-    /// When the job may fire again; none when the calendar does not open in sight.
-    async fn until(&self) -> Option<String> {
-        self.until.map(rfc3339)
+    /// When the job may fire again; none when the calendar excludes every time in the next 40
+    /// years.
+    async fn until(&self) -> Option<DateTime> {
+        self.until.map(DateTime)
     }
-    /// What becomes of the fire times of a blackout; none for a calendar, whose fire times are
-    /// skipped.
-    async fn afterwards(&self) -> Option<BlackoutEndPolicyName> {
-        self.on_end.map(Into::into)
+    /// What happens to the fire times of a blackout; none for a calendar, which skips them.
+    async fn afterwards(&self) -> Option<BlackoutEndPolicy> {
+        self.on_end
     }
 }
 
 impl CalendarInput {
     fn into_request(self) -> CalendarRequest {
-        let windows = |windows: Option<Vec<DayWindowInput>>| {
-            windows
-                .unwrap_or_default()
-                .into_iter()
-                .map(DayWindowInput::into_window)
-                .collect()
-        };
         CalendarRequest {
             name: self.name,
             description: self.description,
@@ -374,6 +345,7 @@ impl BlackoutInput {
             (None, None) => Scope::Cluster,
             (Some(tag), None) => Scope::Tag(tag),
             (None, Some(job)) => Scope::Job(errors::uuid("jobId", &job)?),
+            // A job with the tag and a job by id are different scopes.
             (Some(_), Some(_)) => {
                 return Err(errors::bad_input(
                     "jobId",
@@ -383,18 +355,20 @@ impl BlackoutInput {
         };
         Ok(CreateBlackout {
             scope,
-            starts_at: self
-                .starts_at
-                .as_deref()
-                .map(|text| errors::instant("startsAt", text))
-                .transpose()?,
-            ends_at: errors::instant("endsAt", &self.ends_at)?,
-            on_end: self
-                .afterwards
-                .map_or(BlackoutEndPolicy::Collapse, Into::into),
+            starts_at: self.starts_at.map(|DateTime(start)| start),
+            ends_at: self.ends_at.0,
+            on_end: self.afterwards.unwrap_or(BlackoutEndPolicy::Collapse),
             reason: self.reason,
         })
     }
+}
+
+fn windows(inputs: Option<Vec<DayWindowInput>>) -> Vec<DayWindow> {
+    inputs
+        .unwrap_or_default()
+        .into_iter()
+        .map(DayWindowInput::into_window)
+        .collect()
 }
 
 fn weekdays(names: Option<Vec<WeekdayName>>) -> Vec<DayOfWeek> {

@@ -1,11 +1,11 @@
-//! Commands about executions in the API.
+//! Commands about one or many executions.
 
+use super::bulk::refuse_unbound;
+use super::context::{command, store};
 use super::inputs::payload;
 use super::json::Json;
-use super::lists::{ExecutionFilterInput, JobFilterInput, refuse_unbound, size};
+use super::lists::{ExecutionFilterInput, JobFilterInput, size};
 use super::masks::{Masks, Stored};
-use super::mutations::{command, starts};
-use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::executions::{
     CancelExecutions, CancelReport, Rerun, RerunExecution, RerunExecutions, RerunReport,
@@ -14,45 +14,47 @@ use crate::actors::job_manager::executions::{
 use crate::actors::job_manager::{CancelExecution, RunJobNow};
 use crate::model::lists::{ExecutionFilter, JobFilter};
 use crate::model::payload::Payload;
+use crate::traces::ApiCall;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use std::sync::Arc;
 use uuid::Uuid;
 
-/// What became of `cancelExecutions`.
+/// The result of `cancelExecutions`.
 #[derive(SimpleObject)]
 pub struct CancelResult {
     /// Executions of the filter that had not ended.
     matched: i32,
-    /// Those that ended, or whose nodes were asked to stop them; the others ended by themselves. 0
-    /// with `dryRun`.
+    /// Executions that ended, or that their nodes were asked to stop; the others ended by
+    /// themselves. 0 with `dryRun`.
     cancelled: i32,
-    /// Whether there are more than the 100,000 that one command takes: the same command goes on.
+    /// Whether the filter has more than the 100,000 executions of one command: send the command
+    /// again.
     more: bool,
 }
 
-/// What became of `rerunExecutions`, or would with `dryRun`.
+/// The result of `rerunExecutions`, or its forecast with `dryRun`.
 #[derive(SimpleObject)]
 pub struct RerunResult {
     /// Executions of the filter that have ended.
     matched: i32,
-    /// Those that run again.
+    /// Executions that run again.
     reruns: i32,
-    /// Those whose rerun was pending or in flight already: they get no second one.
+    /// Executions with a rerun that is pending or in flight: there is no second rerun.
     under_way: i32,
-    /// Those whose rerun has ended: it stands for them, and runs again itself if the filter holds
-    /// it.
+    /// Executions with a rerun that has ended: that rerun can be repeated itself.
     repeated: i32,
-    /// Those of deleted jobs: they do not run.
+    /// Executions of deleted jobs, which do not run.
     of_deleted_jobs: i32,
-    /// Skipped rows that stand for several fire times: a backfill runs these.
+    /// Skipped rows that stand for several fire times: a backfill can run these.
     ranges: i32,
 }
 
-/// The execution that runs an ended one again.
+/// The execution that repeats an ended one.
 #[derive(SimpleObject)]
 pub struct RerunStart {
-    /// Its identity.
+    /// Id of the rerun.
     id: ID,
-    /// False when it was pending or in flight already.
+    /// False for a rerun that was pending or in flight already.
     created: bool,
 }
 
@@ -62,14 +64,15 @@ pub struct ExecutionMutation;
 
 #[Object]
 impl ExecutionMutation {
-    /// Fires a job now, once, somewhere in the cluster. With a payload its attempts have that one
-    /// instead of the job's, within the same bounds; it is refused where the target gets no
-    /// payload. Masks (`********`) stand for what the job has.
+    /// Fires a job now, once, on any node. A payload replaces the job's payload for this execution,
+    /// within the same bounds; it is refused for a target without payload. Masks (`********`) stand
+    /// for the job's values.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn run_job_now(&self, ctx: &Context<'_>, id: ID, payload: Option<Json>) -> Result<bool> {
         let id = errors::uuid("id", &id)?;
         let own = match payload {
             Some(payload) => {
+                // JSON null is no payload of its own.
                 Some(own_payload(ctx, id, payload).await?).filter(|own| !own.is_null())
             }
             None => None,
@@ -82,7 +85,7 @@ impl ExecutionMutation {
         Ok(true)
     }
 
-    /// Cancels an execution wherever in the cluster it is.
+    /// Cancels an execution on any node.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn cancel_execution(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, CancelExecution(errors::uuid("id", &id)?))
@@ -90,9 +93,10 @@ impl ExecutionMutation {
             .map(|()| true)
     }
 
-    /// Cancels all executions of a filter that have not ended, at most 100,000, or with `all: true`
-    /// all; with `dryRun` it only says how many there are. What has not begun is found by `ids`,
-    /// `jobId`, `kind`, `from` and `to` alone. `jobs` leaves out the executions of other jobs.
+    /// Cancels all executions of a filter that have not ended, at most 100,000. The filter has a
+    /// condition, or `all: true` stands for all executions. With `dryRun` the command only counts.
+    /// Executions that have not started are found by `ids`, `jobId`, `kind`, `from` and `to` alone.
+    /// `jobs` restricts the command to the executions of these jobs.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + child_complexity")]
     async fn cancel_executions(
         &self,
@@ -123,9 +127,9 @@ impl ExecutionMutation {
         })
     }
 
-    /// Runs the fire time of an ended execution again, as an execution of its own under the job as
-    /// it is now. While that one is pending or in flight there is no second one. A paused job runs
-    /// it too.
+    /// Runs the fire time of an ended execution again, as a new execution under the current
+    /// definition of the job. There is one pending or running rerun of an execution at a time. A
+    /// rerun of a paused job runs, too.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn rerun_execution(&self, ctx: &Context<'_>, id: ID) -> Result<RerunStart> {
         let Rerun { id, created } = command(ctx, RerunExecution(errors::uuid("id", &id)?)).await?;
@@ -136,12 +140,11 @@ impl ExecutionMutation {
         })
     }
 
-    /// Runs the fire times of all ended executions of a filter again, at most 10,000, or with `all:
-    /// true` of all: a thousand at once, and a thousand more each second. Without `status`: of what
-    /// is FAILED, LOST or CANCELLED. With `dryRun` it only says how many. `jobs` leaves out the
-    /// executions of other jobs.
-    // A filter that no index serves looks through a hundred times as many rows as a search does for
-    // a page.
+    /// Runs the fire times of all ended executions of a filter again, at most 10,000: a thousand at
+    /// once, and a thousand more each second. The filter has a condition, or `all: true` stands for
+    /// all executions. Default of `status`: FAILED, LOST and CANCELLED. With `dryRun` the command
+    /// only counts. `jobs` restricts the command to the executions of these jobs.
+    // A filter without an index reads a hundred times as many rows as a search reads for a page.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + 10 * cost::SEARCH + child_complexity")]
     async fn rerun_executions(
         &self,
@@ -172,20 +175,22 @@ impl ExecutionMutation {
     }
 }
 
-/// The payload of a run of its own, with what its job has in place of masks.
+/// The payload of one execution, with the job's values in place of masks.
 async fn own_payload(ctx: &Context<'_>, job: Uuid, mut given: Json) -> Result<Payload> {
     let masks = Masks::of(ctx)?;
+    // Only masks need the stored payload of the job.
     if masks.are_in(Some(&given)) {
-        let found = store(ctx).await?.job(job).await.map_err(errors::store)?;
+        let found = store(ctx).await?.job(job).await?;
         let found = found.ok_or_else(|| errors::not_found("job", job))?;
         let restored =
             masks.restore_payload(&mut given, &Stored::of(&found)?, &found.definition.target);
-        restored.map_err(|invalid| errors::invalid(&invalid))?;
+        restored?;
     }
-    payload(given).map_err(|invalid| errors::invalid(&invalid))
+    Ok(payload(given)?)
 }
 
-/// The filters of a command about many executions, which leave some out unless all are meant.
+/// The filters of a command about many executions. Without a condition the request must ask for
+/// all.
 fn bound(
     filter: Option<ExecutionFilterInput>,
     jobs: Option<JobFilterInput>,
@@ -198,4 +203,11 @@ fn bound(
         .filter(JobFilter::has_condition);
     refuse_unbound(filter.has_condition() || jobs.is_some(), all, "executions")?;
     Ok((filter, jobs))
+}
+
+/// Connects the trace of the request with the execution that it starts.
+fn starts(ctx: &Context<'_>, execution_id: Uuid) {
+    if let Some(call) = ctx.data_opt::<Arc<ApiCall>>() {
+        call.starts(execution_id);
+    }
 }

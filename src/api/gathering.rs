@@ -1,8 +1,8 @@
-//! Gathering: fields of one answer that ask for the same kind of fact share a statement.
+//! Gathering: fields of one answer with the same kind of key share a statement.
 //!
 //! async-graphql polls the fields of a request in one task. The first field that asks opens a batch
-//! and yields; until the task polls it again, every other field at that place of the answer has
-//! added its key. The `DataLoader` of async-graphql waits a millisecond in a task of its own
+//! and yields; before the task polls it again, every other field at the same place of the answer
+//! adds its key. The `DataLoader` of async-graphql waits a millisecond in a task of its own
 //! instead, which was the larger part of a short answer (docs/decisions/0044).
 
 use async_graphql::dataloader::Loader;
@@ -14,20 +14,20 @@ use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// A loader, and what the fields of its request ask of it at this moment.
+/// A loader, and the open batches of its request.
 pub struct Gathering<L> {
     loader: Arc<L>,
     /// The open batch of each type of key.
     open: Arc<Mutex<HashMap<TypeId, Box<dyn Any + Send>>>>,
 }
 
-/// What a batch loads.
+/// The values of a batch.
 type Loaded<K, L> = Result<Arc<HashMap<K, <L as Loader<K>>::Value>>, <L as Loader<K>>::Error>;
-/// The work of a batch, for each field that waits for it.
+/// The work of a batch, shared by the fields that wait for it.
 type Work<K, L> = Shared<BoxFuture<'static, Loaded<K, L>>>;
 
-/// Keys that are loaded together, and the work that does it. Any field that waits for the work
-/// drives it: a field that is dropped, because another one failed, takes nothing from the others.
+/// Keys that are loaded together, and the work that loads them. Each waiting field drives the work:
+/// when another field fails and drops its future, the work continues.
 struct Batch<K, L>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
@@ -61,8 +61,8 @@ impl<L: Send + Sync + 'static> Gathering<L> {
         Ok(work.await?.get(&key).cloned())
     }
 
-    /// Adds a key to the open batch of its type, or opens one. Who opens it closes it, by dropping
-    /// the sender.
+    /// Adds a key to the open batch of its type, or opens one. The opener closes the batch by
+    /// dropping the sender.
     fn join<K>(&self, key: K) -> (Option<oneshot::Sender<()>>, Work<K, L>)
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
@@ -91,7 +91,7 @@ impl<L: Send + Sync + 'static> Gathering<L> {
     {
         let (loader, open) = (self.loader.clone(), self.open.clone());
         let load = async move {
-            // An error says no more than that the sender is gone.
+            // The error only says that the sender is gone.
             drop(closed.await);
             let batch = open
                 .lock()

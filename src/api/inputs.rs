@@ -1,147 +1,144 @@
-//! Inputs: what people send, turned into requests of the model.
+//! Inputs of the API, turned into requests of the model.
 
-use super::enums::{
-    DstGapName, DstOverlapName, HttpMethodName, JobScheduleType, MisfirePolicyName,
-    OverlapPolicyName, RecoveryPolicy,
-};
+use super::date_time::DateTime;
+use super::enums::{DstGapName, DstOverlapName};
 use super::json::Json;
 use super::masks::{Masks, Stored};
 use crate::model::InvalidInput;
-use crate::model::instant::instant;
+use crate::model::job::{Recovery, ScheduleType};
 use crate::model::job_request::JobRequest;
 use crate::model::payload::Payload;
-use crate::model::policies::Policies;
+use crate::model::policies::{MisfirePolicy, OverlapPolicy, Policies};
 use crate::model::retry::RetryPolicy;
-use crate::model::target::{HttpTarget, NoopTarget, Target};
+use crate::model::target::{HttpMethod, HttpTarget, NoopTarget, Target};
 use async_graphql::{InputObject, OneofObject};
 use std::collections::BTreeMap;
 use url::Url;
 
-/// What a new job is.
+/// A new job, or the new definition of a job.
 #[derive(InputObject)]
 pub struct CreateJobInput {
-    /// For people, at most 255 characters; not unique.
+    /// Display only; at most 255 characters. Two jobs may have the same name.
     name: String,
     /// How the fire times are made.
-    schedule_type: JobScheduleType,
-    /// For CRON: five fields (Unix), six to seven (Quartz), or a nickname such as @daily.
+    schedule_type: ScheduleType,
+    /// CRON: five fields (Unix), six to seven (Quartz), or a nickname such as @daily.
     cron_expression: Option<String>,
-    /// For CRON: an IANA name such as Europe/Berlin; UTC unless said.
+    /// CRON: an IANA zone such as Europe/Berlin. Default: UTC.
     time_zone: Option<String>,
-    /// For CRON: what happens when the clock goes forward over its time; RUN_AT_GAP_END unless
-    /// said.
+    /// CRON: what happens when the clock goes forward over a fire time. Default: RUN_AT_GAP_END.
     dst_gap: Option<DstGapName>,
-    /// For CRON: what happens when the clock goes back over its time; AUTO unless said.
+    /// CRON: what happens when the clock goes back over a fire time. Default: AUTO.
     dst_overlap: Option<DstOverlapName>,
-    /// For FIXED_RATE and FIXED_DELAY: from 1.
+    /// FIXED_RATE and FIXED_DELAY: the interval, from 1.
     interval_seconds: Option<i32>,
-    /// For FIXED_RATE and FIXED_DELAY: seconds before the first fire time; 0 unless said.
+    /// FIXED_RATE and FIXED_DELAY: seconds before the first fire time. Default: 0.
     initial_delay_seconds: Option<i32>,
-    /// Handed to the target as it is: JSON of at most 262,144 bytes (256 KB) without white space
-    /// between its tokens, nested at most 64 levels deep. Numbers keep their digits.
+    /// JSON for the target, unchanged: at most 262,144 bytes (256 KB) without white space between
+    /// tokens, nested at most 64 levels deep. Numbers keep their digits.
     payload: Option<Json>,
-    /// What to run; a log line unless said.
+    /// What the job runs. Default: a log line.
     target: Option<TargetInput>,
-    /// What happens when a node dies in the middle of a run; RERUN unless said.
-    recovery: Option<RecoveryPolicy>,
-    /// How often a lost attempt is run again before CRASH_LOOP; 3 unless said.
+    /// What happens when a node dies during an attempt. Default: RERUN.
+    recovery: Option<Recovery>,
+    /// Number of times that a lost attempt is run again before CRASH_LOOP. Default: 3.
     max_recoveries: Option<i32>,
-    /// For people, at most 2,000 characters.
+    /// Display only; at most 2,000 characters.
     description: Option<String>,
-    /// Name of the calendar that says which fire times count; all unless said.
+    /// Name of the calendar that restricts the fire times. Default: no calendar.
     calendar: Option<String>,
-    /// For finding and grouping: at most 20, of at most 50 characters.
+    /// For search and grouping: at most 20 tags of at most 50 characters.
     tags: Option<Vec<String>>,
-    /// Tie-break among equal due times, from 0 to 9, 9 first; 5 unless said.
+    /// Order among equal due times, from 0 to 9; 9 comes first. Default: 5.
     priority: Option<i32>,
-    /// No fire time before it (RFC 3339, to the millisecond); the fire time of ONCE.
-    start_at: Option<String>,
-    /// No fire time after it (RFC 3339, to the millisecond).
-    end_at: Option<String>,
-    /// No fire time runs after so many have.
+    /// No fire time before this instant; for ONCE the fire time.
+    start_at: Option<DateTime>,
+    /// No fire time after this instant.
+    end_at: Option<DateTime>,
+    /// Number of fire times that run; further ones do not.
     max_runs: Option<i32>,
-    /// Largest delay between fire time and due time: a hash spreads it; 0 unless said.
+    /// Largest delay in seconds between fire time and due time, spread by a hash. Default: 0.
     jitter_seconds: Option<i32>,
-    /// What becomes of fire times that are found later than the grace; FIRE_ONCE unless said.
-    misfire_policy: Option<MisfirePolicyName>,
-    /// How late a fire time may be found and still simply run late; 60 unless said.
+    /// What happens to fire times that are found later than the grace. Default: FIRE_ONCE.
+    misfire_policy: Option<MisfirePolicy>,
+    /// Grace in seconds: a fire time found within it runs late, without the misfire policy.
+    /// Default: 60.
     misfire_grace_seconds: Option<i32>,
-    /// FIRE_ALL: older fire times are skipped.
+    /// FIRE_ALL: fire times older than this many seconds are skipped.
     catch_up_window_seconds: Option<i32>,
-    /// FIRE_ALL: only so many of the newest run.
+    /// FIRE_ALL: number of missed fire times that run, the newest ones.
     max_catch_up: Option<i32>,
-    /// What becomes of a fire time that comes due while an execution is in flight; ALLOW unless
-    /// said.
-    overlap_policy: Option<OverlapPolicyName>,
-    /// How long one attempt may take.
+    /// What happens to a fire time that comes due while an execution is in flight. Default: ALLOW.
+    overlap_policy: Option<OverlapPolicy>,
+    /// Time limit of one attempt.
     timeout_seconds: Option<i32>,
-    /// When and how often a failed attempt is tried again; once unless said.
+    /// When and how often a failed attempt is tried again. Default: never.
     retry: Option<RetryInput>,
-    /// Whether an execution that fails for good pauses the job.
+    /// Whether an execution that fails for good pauses the job. Default: false.
     pause_on_failure: Option<bool>,
-    /// How many of its newest executions the log keeps, whatever their age; unless
-    /// said, those of the days that the cluster keeps.
+    /// Number of executions that the log keeps, whatever their age, the newest ones. Default: the
+    /// executions within the retention of the cluster.
     keep_executions: Option<i32>,
 }
 
-/// When and how often a failed attempt is tried again: exponential, with full jitter.
+/// When and how often a failed attempt is tried again: exponential back-off with full jitter.
 #[derive(InputObject)]
 pub struct RetryInput {
     /// Attempts that may end by themselves without success, from 1 to 1,000.
     max_attempts: Option<i32>,
-    /// Upper end of the first delay; 5 unless said.
+    /// Upper end of the first delay. Default: 5.
     initial_backoff_seconds: Option<i32>,
-    /// Upper end of every delay; 3,600 unless said.
+    /// Upper end of every delay. Default: 3,600.
     max_backoff_seconds: Option<i32>,
-    /// Growth of the upper end from one delay to the next; 2 unless said.
+    /// Growth of the upper end from one delay to the next. Default: 2.
     multiplier: Option<f64>,
 }
 
 /// What a job runs: exactly one of these.
 #[derive(OneofObject)]
 pub enum TargetInput {
-    /// One line in the node's log.
+    /// A line in the node's log.
     Log(LogTargetInput),
-    /// Sleeps, for drills.
+    /// A sleep, for drills.
     Noop(NoopTargetInput),
     /// An HTTP request.
     Http(HttpTargetInput),
 }
 
-/// One line in the node's log, with the payload.
+/// A line in the node's log, with the payload.
 #[derive(InputObject)]
 pub struct LogTargetInput {
-    /// Not used: GraphQL wants a field. Send `{log: {}}`.
+    /// Unused: GraphQL requires a field. Send `{log: {}}`.
     #[graphql(default)]
     level: Option<String>,
 }
 
-/// Sleeps, then succeeds.
+/// A sleep that succeeds.
 #[derive(InputObject)]
 pub struct NoopTargetInput {
-    /// How long, at most a day.
+    /// Length of the sleep, at most a day. Default: 0.
     #[graphql(default)]
     sleep_millis: i32,
 }
 
-/// An HTTP request; 2xx is success, redirects are not followed.
+/// An HTTP request: 2xx is success, redirects are not followed.
 #[derive(InputObject)]
 pub struct HttpTargetInput {
-    /// Absolute http or https address. Private and loopback addresses are
-    /// refused when the connection is made, unless the node allows them.
+    /// Absolute http or https address. Private and loopback addresses are refused at the
+    /// connection, unless the node allows them.
     url: String,
-    /// POST unless said.
-    method: Option<HttpMethodName>,
+    /// Method of the request. Default: POST.
+    method: Option<HttpMethod>,
     /// Names and values, as a JSON object.
     headers: Option<Json>,
-    /// The payload as JSON unless said; at most 262,144 characters.
+    /// At most 262,144 characters. Default: the payload as JSON.
     body: Option<String>,
-    /// For the whole exchange, from 1 to 3600; 30 unless said.
+    /// Time limit of the whole exchange, from 1 to 3,600. Default: 30.
     timeout_seconds: Option<i32>,
 }
 
 impl CreateJobInput {
-    /// Whether it holds masks, for which something must be stored.
+    /// Whether a mask stands for a stored value.
     pub fn holds_masks(&self, masks: &Masks) -> bool {
         let headers = match &self.target {
             Some(TargetInput::Http(http)) => http.headers.as_ref(),
@@ -150,7 +147,7 @@ impl CreateJobInput {
         masks.are_in(self.payload.as_ref()) || masks.are_in(headers)
     }
 
-    /// The request of the model with what is stored in place of masks.
+    /// The request of the model, with stored values in place of masks.
     pub fn into_request_with(
         mut self,
         masks: &Masks,
@@ -174,16 +171,16 @@ impl CreateJobInput {
         Ok(request)
     }
 
-    /// The request of the model; what the types cannot say is refused there.
+    /// The request of the model. Rules that the types cannot express are checked there.
     pub fn into_request(self) -> Result<JobRequest, InvalidInput> {
-        let policies = self.policies()?;
+        let policies = self.policies();
         Ok(JobRequest {
             policies,
             description: self.description,
             tags: self.tags.unwrap_or_default(),
             priority: self.priority,
             name: self.name,
-            schedule_type: self.schedule_type.into(),
+            schedule_type: self.schedule_type,
             cron_expression: self.cron_expression,
             time_zone: self.time_zone,
             calendar: self.calendar,
@@ -193,39 +190,27 @@ impl CreateJobInput {
             target: self
                 .target
                 .map_or(Ok(Target::Log), TargetInput::into_target)?,
-            recovery: self.recovery.map(Into::into),
+            recovery: self.recovery,
             max_recoveries: self.max_recoveries,
         })
     }
 }
 
 impl CreateJobInput {
-    fn policies(&self) -> Result<Policies, InvalidInput> {
+    fn policies(&self) -> Policies {
         let default = Policies::default();
-        Ok(Policies {
-            start_at: self
-                .start_at
-                .as_deref()
-                .map(|text| instant("startAt", text))
-                .transpose()?,
-            end_at: self
-                .end_at
-                .as_deref()
-                .map(|text| instant("endAt", text))
-                .transpose()?,
+        Policies {
+            start_at: self.start_at.map(|DateTime(start)| start),
+            end_at: self.end_at.map(|DateTime(end)| end),
             max_runs: self.max_runs.map(i64::from),
             jitter_seconds: self.jitter_seconds.unwrap_or(default.jitter_seconds),
-            misfire_policy: self
-                .misfire_policy
-                .map_or(default.misfire_policy, Into::into),
+            misfire_policy: self.misfire_policy.unwrap_or(default.misfire_policy),
             misfire_grace_seconds: self
                 .misfire_grace_seconds
                 .unwrap_or(default.misfire_grace_seconds),
             catch_up_window_seconds: self.catch_up_window_seconds,
             max_catch_up: self.max_catch_up,
-            overlap_policy: self
-                .overlap_policy
-                .map_or(default.overlap_policy, Into::into),
+            overlap_policy: self.overlap_policy.unwrap_or(default.overlap_policy),
             timeout_seconds: self.timeout_seconds,
             retry: self
                 .retry
@@ -235,7 +220,7 @@ impl CreateJobInput {
             keep_executions: self.keep_executions,
             dst_gap: self.dst_gap.map_or(default.dst_gap, Into::into),
             dst_overlap: self.dst_overlap.map_or(default.dst_overlap, Into::into),
-        })
+        }
     }
 }
 
@@ -295,7 +280,7 @@ impl HttpTargetInput {
             .map_or(Ok(HttpTarget::TIMEOUT_SECONDS_DEFAULT), u32::try_from);
         Ok(Target::Http(HttpTarget {
             url,
-            method: self.method.map(Into::into).unwrap_or_default(),
+            method: self.method.unwrap_or_default(),
             headers: self.headers.map(headers).transpose()?.unwrap_or_default(),
             body: self.body,
             timeout_seconds: seconds.map_err(|_| {

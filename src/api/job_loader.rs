@@ -1,9 +1,8 @@
-//! What an answer shows of each of its jobs, read for all of them at once.
+//! Facts about the jobs and executions of an answer, read for all of them at once.
 //!
 //! A loader belongs to one request: its statements and rows count for that request alone.
 
 use super::allowance::Allowance;
-use super::errors;
 use super::gathering::Gathering;
 use crate::model::Timestamp;
 use crate::model::exclusions::Exclusions;
@@ -20,63 +19,63 @@ use std::hash::Hash;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Reads them.
+/// The loader of one request.
 pub struct JobLoader {
     store: Store,
     allowance: Arc<Allowance>,
 }
 
-/// What a job has in flight.
+/// Number of executions in flight of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InFlightKey(pub Uuid);
 
-/// The executions that run an execution of a job again.
+/// The reruns of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RerunsKey {
-    /// The execution.
+    /// Id of the execution.
     pub execution: Uuid,
-    /// Its job.
+    /// Id of its job.
     pub job: Uuid,
 }
 
-/// How a job stands, beyond its status.
+/// State of a job beyond its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StateKey(pub Uuid);
 
-/// The database's now, once for all of the answer.
+/// The database's now, read once for the whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NowKey;
 
-/// When an execution is tried again.
+/// Time of the next attempt of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NextAttemptKey(pub Uuid);
 
-/// What judges the fire times of a job that are not taken yet.
+/// Calendars and blackouts that apply to the fire times of a job which are not taken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ExclusionsKey {
-    /// The name of its calendar.
+    /// Name of the job's calendar.
     pub calendar: Option<String>,
-    /// The first of those fire times.
+    /// The first of these fire times.
     pub since: Timestamp,
 }
 
 /// The first page of a job's executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RecentKey {
-    /// The job.
+    /// Id of the job.
     pub job: Uuid,
-    /// Most rows of it.
+    /// Most rows of the page.
     pub limit: usize,
-    /// Which texts the rows have.
+    /// The texts that the rows have.
     pub texts: ExecutionTexts,
 }
 
-/// How a job's executions ended over time.
+/// Outcomes of a job's executions over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OutcomesKey {
-    /// The job.
+    /// Id of the job.
     pub job: Uuid,
-    /// Over which time, and in how many cells.
+    /// The period and its cells.
     pub axis: OutcomeAxis,
 }
 
@@ -87,17 +86,16 @@ impl JobLoader {
     }
 }
 
-/// What is known of a job, as soon as it is read; none for a job of which there is nothing.
+/// The value of a key; none for a key without a value.
 pub async fn load<K>(ctx: &Context<'_>, key: K) -> Result<Option<<JobLoader as Loader<K>>::Value>>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
-    JobLoader: Loader<K, Error = Arc<Error>>,
+    JobLoader: Loader<K, Error = Error>,
 {
-    let loaded = ctx.data::<Gathering<JobLoader>>()?.load(key).await;
-    loaded.map_err(|error| error.as_ref().clone())
+    ctx.data::<Gathering<JobLoader>>()?.load(key).await
 }
 
-/// The first page of a job's executions, without rows if it has none.
+/// The first page of a job's executions; empty for a job without executions.
 pub async fn first_page(ctx: &Context<'_>, page: RecentKey) -> Result<ExecutionPage> {
     Ok(load(ctx, page).await?.unwrap_or(ExecutionPage {
         rows: Vec::new(),
@@ -107,7 +105,7 @@ pub async fn first_page(ctx: &Context<'_>, page: RecentKey) -> Result<ExecutionP
 
 impl Loader<InFlightKey> for JobLoader {
     type Value = i64;
-    type Error = Arc<Error>;
+    type Error = Error;
 
     async fn load(&self, keys: &[InFlightKey]) -> Result<HashMap<InFlightKey, i64>, Self::Error> {
         let jobs: Vec<Uuid> = keys.iter().map(|InFlightKey(job)| *job).collect();
@@ -116,8 +114,7 @@ impl Loader<InFlightKey> for JobLoader {
             .store(&self.store)
             .await?
             .in_flight(&jobs)
-            .await
-            .map_err(errors::store)?;
+            .await?;
         Ok(in_flight
             .into_iter()
             .map(|(job, count)| (InFlightKey(job), count))
@@ -127,26 +124,27 @@ impl Loader<InFlightKey> for JobLoader {
 
 impl Loader<RerunsKey> for JobLoader {
     type Value = Vec<Uuid>;
-    type Error = Arc<Error>;
+    type Error = Error;
 
     async fn load(&self, keys: &[RerunsKey]) -> Result<HashMap<RerunsKey, Vec<Uuid>>, Self::Error> {
         let (ids, jobs): (Vec<Uuid>, Vec<Uuid>) =
             keys.iter().map(|key| (key.execution, key.job)).unzip();
-        let reruns = self
+        let mut reruns = self
             .allowance
             .store(&self.store)
             .await?
             .reruns_of(&ids, &jobs)
-            .await
-            .map_err(errors::store)?;
-        let of = |key: &RerunsKey| Some((*key, reruns.get(&key.execution)?.clone()));
-        Ok(keys.iter().filter_map(of).collect())
+            .await?;
+        Ok(keys
+            .iter()
+            .filter_map(|key| Some((*key, reruns.remove(&key.execution)?)))
+            .collect())
     }
 }
 
 impl Loader<StateKey> for JobLoader {
     type Value = JobStateRecord;
-    type Error = Arc<Error>;
+    type Error = Error;
 
     async fn load(
         &self,
@@ -158,8 +156,7 @@ impl Loader<StateKey> for JobLoader {
             .store(&self.store)
             .await?
             .job_state_records(&jobs)
-            .await
-            .map_err(errors::store)?;
+            .await?;
         Ok(state_records
             .into_iter()
             .map(|(job, state_record)| (StateKey(job), state_record))
@@ -169,23 +166,17 @@ impl Loader<StateKey> for JobLoader {
 
 impl Loader<NowKey> for JobLoader {
     type Value = Timestamp;
-    type Error = Arc<Error>;
+    type Error = Error;
 
     async fn load(&self, _: &[NowKey]) -> Result<HashMap<NowKey, Timestamp>, Self::Error> {
-        let now = self
-            .allowance
-            .store(&self.store)
-            .await?
-            .now()
-            .await
-            .map_err(errors::store)?;
+        let now = self.allowance.store(&self.store).await?.now().await?;
         Ok(HashMap::from([(NowKey, now)]))
     }
 }
 
 impl Loader<NextAttemptKey> for JobLoader {
     type Value = Timestamp;
-    type Error = Arc<Error>;
+    type Error = Error;
 
     async fn load(
         &self,
@@ -196,10 +187,7 @@ impl Loader<NextAttemptKey> for JobLoader {
             .map(|NextAttemptKey(execution)| *execution)
             .collect();
         let store = self.allowance.store(&self.store).await?;
-        let attempts = store
-            .next_attempts_at(&executions)
-            .await
-            .map_err(errors::store)?;
+        let attempts = store.next_attempts_at(&executions).await?;
         Ok(attempts
             .into_iter()
             .map(|(execution, at)| (NextAttemptKey(execution), at))
@@ -207,11 +195,10 @@ impl Loader<NextAttemptKey> for JobLoader {
     }
 }
 
-/// All that is in force for any of the jobs: fields of one job that are asked for together are
-/// judged by the same.
+/// One read covers all jobs: fields of one job must use the same calendars and blackouts.
 impl Loader<ExclusionsKey> for JobLoader {
     type Value = Arc<Exclusions>;
-    type Error = Arc<Error>;
+    type Error = Error;
 
     async fn load(
         &self,
@@ -227,12 +214,7 @@ impl Loader<ExclusionsKey> for JobLoader {
         calendars.sort_unstable();
         calendars.dedup();
         let store = self.allowance.store(&self.store).await?;
-        let exclusions = Arc::new(
-            store
-                .exclusions_since(&calendars, since)
-                .await
-                .map_err(errors::store)?,
-        );
+        let exclusions = Arc::new(store.exclusions_since(&calendars, since).await?);
         Ok(keys
             .iter()
             .map(|key| (key.clone(), exclusions.clone()))
@@ -242,12 +224,13 @@ impl Loader<ExclusionsKey> for JobLoader {
 
 impl Loader<RecentKey> for JobLoader {
     type Value = ExecutionPage;
-    type Error = Arc<Error>;
+    type Error = Error;
 
     async fn load(
         &self,
         keys: &[RecentKey],
     ) -> Result<HashMap<RecentKey, Self::Value>, Self::Error> {
+        // Limit and texts are part of the statement: each combination is one.
         let mut jobs_by_kind: HashMap<(usize, ExecutionTexts), Vec<Uuid>> = HashMap::new();
         for RecentKey { job, limit, texts } in keys {
             jobs_by_kind.entry((*limit, *texts)).or_default().push(*job);
@@ -255,10 +238,7 @@ impl Loader<RecentKey> for JobLoader {
         let store = self.allowance.store(&self.store).await?;
         let mut loaded = HashMap::new();
         for ((limit, texts), jobs) in jobs_by_kind {
-            let pages = store
-                .first_pages(&jobs, limit, texts)
-                .await
-                .map_err(errors::store)?;
+            let pages = store.first_pages(&jobs, limit, texts).await?;
             loaded.extend(
                 pages
                     .into_iter()
@@ -271,12 +251,13 @@ impl Loader<RecentKey> for JobLoader {
 
 impl Loader<OutcomesKey> for JobLoader {
     type Value = Arc<RecentOutcomes>;
-    type Error = Arc<Error>;
+    type Error = Error;
 
     async fn load(
         &self,
         keys: &[OutcomesKey],
     ) -> Result<HashMap<OutcomesKey, Self::Value>, Self::Error> {
+        // Fields with different arguments have different axes: each axis is one statement.
         let mut jobs_by_axis: HashMap<OutcomeAxis, Vec<Uuid>> = HashMap::new();
         for OutcomesKey { job, axis } in keys {
             jobs_by_axis.entry(*axis).or_default().push(*job);
@@ -284,10 +265,7 @@ impl Loader<OutcomesKey> for JobLoader {
         let store = self.allowance.store(&self.store).await?;
         let mut loaded = HashMap::new();
         for (axis, jobs) in jobs_by_axis {
-            let outcomes = store
-                .recent_outcomes(&jobs, axis)
-                .await
-                .map_err(errors::store)?;
+            let outcomes = store.recent_outcomes(&jobs, axis).await?;
             loaded.extend(
                 outcomes
                     .into_iter()

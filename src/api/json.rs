@@ -1,8 +1,8 @@
 //! JSON in the API: every number keeps its digits.
 //!
-//! `serde_json` keeps the text of a number that 64 bits do not hold (feature
-//! `arbitrary_precision`) and passes it on under a name of its own. The values of
-//! `async-graphql` do not know that name, so they are read here.
+//! `serde_json` keeps the text of a number that does not fit 64 bits (feature
+//! `arbitrary_precision`) and passes it on under a private name. The values of `async-graphql` do
+//! not know that name, so this file reads them.
 
 use async_graphql::{InputValueResult, Name, Scalar, ScalarType, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -14,14 +14,15 @@ use std::fmt;
 
 /// Deepest nesting of the variables of a request. `serde_json` stops at 128.
 pub const DEPTH_MAX: usize = 100;
-/// Most values in the variables of a request: a value takes some hundred bytes for the two of `1,`.
+/// Most values in the variables of a request: the two bytes of `1,` become a value of some hundred
+/// bytes.
 const VALUES_MAX: usize = 150_000;
 
 /// JSON as a value of the API.
 #[derive(Debug, Clone)]
 pub struct Json(Value);
 
-/// A scalar that can represent any JSON value.
+/// Any JSON value.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -34,7 +35,7 @@ impl ScalarType for Json {
 }
 
 impl Json {
-    /// JSON text, as a value of the API.
+    /// Parses JSON text; numbers keep their digits.
     pub fn read(text: &str) -> serde_json::Result<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
         let value = Seed {
@@ -46,32 +47,32 @@ impl Json {
         Ok(Self(value))
     }
 
-    /// What anything is in JSON.
+    /// Converts a value to JSON.
     pub fn of(value: &impl Serialize) -> serde_json::Result<Self> {
         Self::read(&serde_json::to_string(value)?)
     }
 
-    /// JSON of a value.
+    /// Wraps a value.
     pub fn of_value(value: Value) -> Self {
         Self(value)
     }
 
-    /// The value.
+    /// The value inside.
     pub fn into_value(self) -> Value {
         self.0
     }
 
-    /// The value.
+    /// The value inside, borrowed.
     pub fn value(&self) -> &Value {
         &self.0
     }
 
-    /// The value, to be changed.
+    /// The value inside, to be changed.
     pub fn value_mut(&mut self) -> &mut Value {
         &mut self.0
     }
 
-    /// Its text, or what of it cannot be kept.
+    /// JSON text, or the reason why a part of it cannot be kept.
     pub fn into_text(self) -> Result<String, String> {
         match flaw(&self.0) {
             Some(flaw) => Err(flaw),
@@ -79,22 +80,25 @@ impl Json {
         }
     }
 
-    /// An object of texts.
+    /// An object with texts as its values.
     pub fn into_texts(self) -> Result<BTreeMap<String, String>, String> {
         let Value::Object(fields) = self.0 else {
             return Err(flaw(&self.0)
                 .unwrap_or_else(|| "must be a JSON object of names and texts".to_owned()));
         };
-        let text = |(name, value): (Name, Value)| match value {
-            Value::String(text) => Ok((name.to_string(), text)),
-            _ => Err(format!("the value of `{}` must be a text", shown(&name))),
-        };
-        fields.into_iter().map(text).collect()
+        let mut texts = BTreeMap::new();
+        for (name, value) in fields {
+            let Value::String(text) = value else {
+                return Err(format!("the value of `{}` must be a text", shown(&name)));
+            };
+            texts.insert(name.to_string(), text);
+        }
+        Ok(texts)
     }
 }
 
-/// The variables of a request. What cannot be kept stands in them as a flaw, so
-/// that its field is named once that is known.
+/// The variables of a request. A value that cannot be kept becomes a flaw, which is reported with
+/// its field once the field is known.
 pub fn variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     Seed {
         room: DEPTH_MAX,
@@ -103,7 +107,7 @@ pub fn variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D:
     .deserialize(deserializer)
 }
 
-/// No JSON becomes `Binary`: it holds the reason why a value cannot be kept.
+/// No JSON becomes `Binary`: here it holds the reason why a value cannot be kept.
 fn flawed(reason: String) -> Value {
     Value::Binary(reason.into_bytes().into())
 }
@@ -117,7 +121,7 @@ fn flaw(value: &Value) -> Option<String> {
     }
 }
 
-/// A name in a message.
+/// A name, shortened for a message.
 fn shown(name: &str) -> String {
     name.chars()
         .take(40)
@@ -126,7 +130,7 @@ fn shown(name: &str) -> String {
         .to_string()
 }
 
-/// Reads a value that may nest so many levels, of a document that may hold so many more.
+/// Reads a value with limits: levels of nesting, and values left in the document.
 #[derive(Clone, Copy)]
 struct Seed<'a> {
     room: usize,
@@ -210,7 +214,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         if room.is_none() {
             return Ok(too_deep());
         }
-        // Each reader picks another one of the two.
+        // Readers of JSON differ in which of the two values they take.
         let flawed = twice.map(|name| {
             flawed(format!(
                 "holds the key `{}` twice in one object",
@@ -229,7 +233,7 @@ fn number<E: Error>(text: &str) -> Result<Value, E> {
     text.parse::<Number>().map(Value::Number).map_err(E::custom)
 }
 
-/// A key of an object, or the name under which `serde_json` passes a number on.
+/// A key of an object, or the private name under which `serde_json` passes a number.
 enum Key {
     Name(String),
     OfNumber,
@@ -237,8 +241,8 @@ enum Key {
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A key that was sent comes as the bytes that are asked for, the name of a number always as
-        // text: so an object that has that name for a key stays an object.
+        // A key of the request comes as bytes, as asked for; the private name of a number always
+        // comes as text. An object with a key of that name thus stays an object.
         deserializer.deserialize_bytes(KeyVisitor)
     }
 }
@@ -279,8 +283,10 @@ mod tests {
     #[test]
     fn every_digit_and_the_order_of_keys_are_kept() {
         for text in [
-            "[2.27e-29,94.52706955539223,-98.48373126149461,1.7976931348623157e+308,-0.0,-0,0,0.10]",
-            "[18446744073709551615,18446744073709551616,-9223372036854775809,123456789012345678901234567890]",
+            "[2.27e-29,94.52706955539223,-98.48373126149461,1.7976931348623157e+308]",
+            "[-0.0,-0,0,0.10]",
+            "[18446744073709551615,18446744073709551616,-9223372036854775809]",
+            "[123456789012345678901234567890]",
             "[1e+400,1e-400,0.1000000000000000055511151231257827]",
             r#"{"b":1,"a":{"":null},"$serde_json::private::Number":"7","ä\n":[true,false]}"#,
             r#"{"$serde_json::private::Number":"x"}"#,

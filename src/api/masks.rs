@@ -1,7 +1,7 @@
-//! Masks: what looks like a secret by its name is stored and sent to targets, and not shown.
+//! Masks: values with the name of a secret are stored and sent to targets, but not shown.
 //!
-//! A mask that comes back with an edit stands for what is stored at the same place, as long as it
-//! would go where it went before. It is never stored itself.
+//! A mask in an edit stands for the stored value at the same place, provided that the value is sent
+//! to the same host as before. A mask itself is never stored.
 
 use super::errors;
 use super::json::Json;
@@ -12,14 +12,14 @@ use crate::model::target::Target;
 use async_graphql::{Context, Result, Value};
 use std::borrow::Cow;
 
-/// What is shown in place of a secret.
+/// Shown in place of a secret.
 pub const MASK: &str = "********";
 
-/// Words of names whose values are not shown, in small letters.
+/// Words, in lower case, of names whose values are masked.
 #[derive(Debug, Clone, Default)]
 pub struct Masks(Vec<String>);
 
-/// What an input may hold masks of.
+/// The part of an input in which masks are replaced.
 #[derive(Default)]
 pub struct Stored {
     payload: Option<Value>,
@@ -28,7 +28,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// What a job has.
+    /// The stored values of a job.
     pub fn of(job: &Job) -> Result<Self> {
         let definition = &job.definition;
         let payload = definition
@@ -60,19 +60,19 @@ impl Masks {
         )
     }
 
-    /// Those of the node.
+    /// The masks of the node.
     pub fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self> {
         ctx.data::<Self>()
     }
 
-    /// The JSON without secrets.
+    /// The JSON with masks in place of secrets.
     pub fn hide(&self, json: Json) -> Json {
         let mut value = json.into_value();
         self.hide_in(&mut value);
         Json::of_value(value)
     }
 
-    /// A payload as it is shown.
+    /// A payload with masks.
     pub async fn shown<'a>(ctx: &Context<'_>, payload: &'a Payload) -> Result<Cow<'a, str>> {
         let hidden = Self::of(ctx)?
             .hide_text(payload.as_str())
@@ -80,14 +80,14 @@ impl Masks {
         let Some(hidden) = hidden else {
             return Ok(payload.as_str().into());
         };
-        // It was read, which takes some milliseconds of a large one.
+        // The payload was parsed: some milliseconds of a large one.
         tokio::task::yield_now().await;
         Ok(hidden.into())
     }
 
-    /// JSON text without secrets; none where there are none.
+    /// JSON text with masks; none for a text without secrets.
     pub fn hide_text(&self, text: &str) -> serde_json::Result<Option<String>> {
-        // Most texts hold no such word, and are not read.
+        // Most texts contain none of the words, and need no parser.
         let small = text.to_ascii_lowercase();
         if !self.0.iter().any(|word| small.contains(word.as_str())) {
             return Ok(None);
@@ -100,12 +100,12 @@ impl Masks {
         }
     }
 
-    /// Whether an input holds a mask.
+    /// Whether an input has a mask.
     pub fn are_in(&self, json: Option<&Json>) -> bool {
         json.is_some_and(|json| self.is_in(json.value()))
     }
 
-    /// Puts what is stored in place of the masks of a payload that goes to `target`.
+    /// Replaces the masks of a payload for `target` by stored values.
     pub fn restore_payload(
         &self,
         payload: &mut Json,
@@ -117,7 +117,7 @@ impl Masks {
             .map_err(|name| InvalidInput::new("payload", refusal(&name)))
     }
 
-    /// The same of the headers of a request to `target`.
+    /// Replaces the masks of the headers for `target` by stored values.
     pub fn restore_headers(
         &self,
         headers: &mut Json,
@@ -129,7 +129,7 @@ impl Masks {
             .map_err(|name| InvalidInput::new("target.http.headers", refusal(&name)))
     }
 
-    /// Hides what a value holds; whether that was anything.
+    /// Masks the secrets inside a value; whether there was one.
     fn hide_in(&self, value: &mut Value) -> bool {
         let mut hidden = false;
         match value {
@@ -161,7 +161,7 @@ impl Masks {
         }
     }
 
-    /// The error is the name of a mask for which nothing is stored.
+    /// The error is the name of a mask without a stored value.
     fn restore(&self, given: &mut Value, stored: Option<&Value>) -> Result<(), String> {
         if let Value::Object(fields) = given {
             for (name, value) in fields {
@@ -177,7 +177,8 @@ impl Masks {
                 }
             }
         } else if self.is_in(given) {
-            // A list: which member is which is known only where nothing was changed.
+            // Members of a list have no names: a mask inside stands for a stored value only if the
+            // whole list is unchanged.
             let is_shown_so = |stored: &&Value| {
                 let mut shown = (*stored).clone();
                 self.hide_in(&mut shown);
@@ -191,8 +192,8 @@ impl Masks {
         Ok(())
     }
 
-    /// Whether one of the words of a name is a mask's: of `X-Api-Key`, `apiKey` and `api_key` they
-    /// are `api` and `key`.
+    /// Whether a word of a name is one of the words: `X-Api-Key`, `apiKey` and `api_key` consist of
+    /// `api` and `key`.
     fn is_secret(&self, name: &str) -> bool {
         let (mut word, mut was_small) = (String::new(), false);
         for letter in name.chars().chain(std::iter::once(' ')) {
@@ -213,8 +214,8 @@ impl Masks {
 }
 
 impl Stored {
-    /// Whether what goes to `target` goes where it went: else whoever may edit a job could have its
-    /// secrets sent to them.
+    /// Whether `target` has the host of the stored target. Otherwise a user who may edit a job
+    /// could have its secrets sent to a host of his own.
     fn goes_to(&self, target: &Target) -> bool {
         match (&self.target, target) {
             (Some(Target::Http(stored)), Target::Http(given)) => {
@@ -230,7 +231,7 @@ fn is_mask(value: &Value) -> bool {
     matches!(value, Value::String(text) if text == MASK)
 }
 
-/// Nothing, a yes, a no and an empty text are no secrets.
+/// Null, booleans and empty texts are no secrets.
 fn says_something(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Boolean(_))
         && !matches!(value, Value::String(text) if text.is_empty())
@@ -239,8 +240,8 @@ fn says_something(value: &Value) -> bool {
 fn refusal(name: &str) -> String {
     let shown: String = name.chars().take(40).collect();
     format!(
-        "`{}` is a mask ({MASK}), and there is no value that it could stand for: none is stored there, or it would be \
-         sent to another host: send the value",
+        "`{}` is a mask ({MASK}), and there is no value that it could stand for: none \
+         is stored there, or it would be sent to another host: send the value",
         shown.escape_debug()
     )
 }
@@ -280,7 +281,10 @@ mod tests {
     #[test]
     fn secrets_are_hidden_wherever_they_are_and_nothing_else_is_touched() {
         let masks = masks();
-        let text = r#"{"b":1.50,"token":"t","a":[{"key":["x"],"n":1e+400}],"password":"","key":null,"myKey":true,"pin":{"apiKey":7}}"#;
+        let text = concat!(
+            r#"{"b":1.50,"token":"t","a":[{"key":["x"],"n":1e+400}],"#,
+            r#""password":"","key":null,"myKey":true,"pin":{"apiKey":7}}"#
+        );
         let hidden = masks.hide_text(text).expect("JSON").expect("secrets");
         let expected = text
             .replace(r#""t""#, r#""********""#)

@@ -1,13 +1,18 @@
-//! GraphQL: a translation between the terms of the API and the commands, without decisions.
+//! GraphQL: translates between the terms of the API and the commands; it decides nothing.
 //!
-//! Queries read the store; mutations send a command to the JobManager actor. The schema is an
-//! extension of the schema of the reference system (`schema.graphql`).
+//! Queries read the store; mutations send a command to the `JobManager` actor. The schema
+//! (`schema.graphql`) extends the schema of the reference system. Enums derive
+//! `async_graphql::Enum` where the model declares them, objects are implemented on the model's
+//! types.
 
 mod admission;
 mod agenda;
 mod allowance;
 mod backfills;
+mod bulk;
+mod context;
 mod cost;
+mod date_time;
 mod enums;
 mod errors;
 mod exclusions;
@@ -39,11 +44,12 @@ use agenda::AgendaQuery;
 pub use allowance::{ANSWER_BYTES_MAX, Allowance, LargeAnswers, too_large};
 use async_graphql::{MergedObject, SchemaBuilder};
 use backfills::{BackfillMutation, BackfillQuery};
+use bulk::BulkMutation;
 use exclusions::{ExclusionMutation, ExclusionQuery};
 use executions::ExecutionMutation;
 use explanations::ExplanationQuery;
 use ipnet::IpNet;
-use lists::{BulkMutation, ListQuery};
+use lists::ListQuery;
 use load::LoadQuery;
 pub use masks::Masks;
 use mutations::Mutation;
@@ -56,25 +62,25 @@ use subscriptions::{Feeds, Subscription};
 use transports::KindsOfTransports;
 pub use transports::{OnlyByPost, Transport};
 
-/// All queries. Merged in groups: a fragment takes a frame of the stack for each type of the row
-/// that it stands in.
+/// All queries. The groups save stack: a fragment takes a frame for each type of the row in which
+/// it stands.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
 pub struct Queries(JobQueries, ExecutionQueries, ClusterQueries);
 
-/// About jobs and their schedules.
+/// Queries about jobs and their schedules.
 #[derive(MergedObject, Default)]
 pub struct JobQueries(Query, ExclusionQuery, BackfillQuery);
 
-/// About what ran.
+/// Queries about executions, their lists and explanations.
 #[derive(MergedObject, Default)]
 pub struct ExecutionQueries(ListQuery, SearchQuery, ExplanationQuery);
 
-/// About the cluster.
+/// Queries about the cluster.
 #[derive(MergedObject, Default)]
 pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery);
 
-/// All mutations.
+/// All mutations of the API.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
 pub struct Mutations(
@@ -120,7 +126,7 @@ pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-/// The schema without a node: what it looks like, and what it judges.
+/// The schema without a node, for its text and its validation.
 pub fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
     async_graphql::Schema::build(Queries::default(), Mutations::default(), Subscription)
         .extension(AdmissionFactory)

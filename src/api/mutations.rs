@@ -1,37 +1,33 @@
-//! Mutations: send a command to the JobManager actor.
+//! Commands about one job, one node or the cluster.
 
+use super::context::{command, store};
 use super::inputs::CreateJobInput;
 use super::masks::{Masks, Stored};
-use super::queries::store;
 use super::{cost, errors};
 use crate::actors::job_manager::executions::CancelExecutions;
 use crate::actors::job_manager::{
-    CommandError, CreateJob, CreateJobs, DeleteJob, DrainNode, JobManager, MissedOnce,
-    PauseCluster, PauseJob, ResumeCluster, ResumeJob, UpdateJob,
+    CreateJob, CreateJobs, DeleteJob, DrainNode, MissedOnce, PauseCluster, PauseJob, ResumeCluster,
+    ResumeJob, UpdateJob,
 };
 use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
 use crate::model::job_request::JobRequest;
 use crate::model::lists::ExecutionFilter;
 use crate::model::text;
-use crate::traces::ApiCall;
-use actix::dev::ToEnvelope;
-use actix::{Addr, Handler, Message};
 use async_graphql::{Context, ID, Object, Result};
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// Most jobs of one request.
 const JOBS_MAX: usize = 1_000;
 
-/// The mutations.
+/// The mutations of single jobs, nodes and the cluster.
 #[derive(Default)]
 pub struct Mutation;
 
 #[Object(name = "JobMutation")]
 impl Mutation {
-    /// Creates and schedules a job. With `maskedFrom`, a copy: masks (`********`) of its payload
-    /// and headers stand for what that job has.
+    /// Creates and schedules a job. With `maskedFrom` the job is a copy: masks (`********`) in its
+    /// payload and headers stand for the values of that job.
     #[graphql(complexity = "cost::COMMAND + cost::STATEMENT + child_complexity")]
     async fn create_job(
         &self,
@@ -45,8 +41,8 @@ impl Mutation {
         command(ctx, CreateJob(request(ctx, input, original).await?)).await
     }
 
-    /// Creates and schedules up to 1,000 jobs: all or none. A refusal names the first that is
-    /// wrong, counted from 0: `inputs.37.cronExpression`.
+    /// Creates and schedules up to 1,000 jobs: all or none. An error names the first bad job,
+    /// counted from 0: `inputs.37.cronExpression`.
     #[graphql(complexity = "cost::COMMAND_ABOUT_MANY + cost::rows(JOBS_MAX, child_complexity)")]
     async fn create_jobs(
         &self,
@@ -60,21 +56,18 @@ impl Mutation {
             ));
         }
         let masks = Masks::of(ctx)?;
-        let indexed = |(index, input): (usize, CreateJobInput)| {
+        let mut requests = Vec::with_capacity(inputs.len());
+        for (index, input) in inputs.into_iter().enumerate() {
             let request = input.into_request_with(masks, &Stored::default());
-            request.map_err(|invalid| errors::invalid(&invalid.at(&CreateJobs::place(index))))
-        };
-        let requests = inputs
-            .into_iter()
-            .enumerate()
-            .map(indexed)
-            .collect::<Result<_>>()?;
+            requests.push(request.map_err(|invalid| invalid.at(&CreateJobs::place(index)))?);
+        }
         command(ctx, CreateJobs(requests)).await
     }
 
-    /// Replaces the definition of a job that still has this version. What is in flight ends on the
-    /// old one; a fixed rate keeps its phase unless its interval changes; a paused job stays
-    /// paused. Masks (`********`) keep what they stand for, unless it would go to another host.
+    /// Replaces the definition of a job that still has this version. Executions in flight end under
+    /// the old definition; a fixed rate keeps its phase unless its interval changes; a paused job
+    /// stays paused. Masks (`********`) keep the stored values, unless the values would be sent to
+    /// another host.
     #[graphql(complexity = "cost::COMMAND + cost::STATEMENT + child_complexity")]
     async fn update_job(
         &self,
@@ -96,8 +89,8 @@ impl Mutation {
         .await
     }
 
-    /// Stops a job from firing and keeps its definition. With `cancelRunning: true` what it has in
-    /// flight is cancelled after that.
+    /// Pauses a job: it does not fire, and keeps its definition. With `cancelRunning: true` its
+    /// executions in flight are cancelled afterwards.
     #[graphql(complexity = "cost::command(cancel_running) + child_complexity")]
     async fn pause_job(
         &self,
@@ -108,14 +101,15 @@ impl Mutation {
     ) -> Result<Job> {
         let id = errors::uuid("id", &id)?;
         let job = command(ctx, PauseJob(id, validate_reason(reason)?)).await?;
+        // After the pause: nothing can start between the two.
         if cancel_running {
             cancel_running_of(ctx, id).await?;
         }
         Ok(job)
     }
 
-    /// Lets a paused job fire again, from now on. A ONCE whose time passed while it was paused
-    /// (`missedFireTime`) runs now with `runMissed: true`, and is recorded as SKIPPED without.
+    /// Resumes a paused job: it fires again from now on. A ONCE whose time passed during the pause
+    /// (`missedFireTime`) runs now with `runMissed: true`; otherwise it is recorded as SKIPPED.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn resume_job(
         &self,
@@ -130,8 +124,8 @@ impl Mutation {
         .await
     }
 
-    /// Deletes a job; its log stays. With `cancelRunning: true` what it has in flight is cancelled
-    /// after that.
+    /// Deletes a job; its log stays. With `cancelRunning: true` its executions in flight are
+    /// cancelled afterwards.
     #[graphql(complexity = "cost::command(cancel_running) + child_complexity")]
     async fn delete_job(
         &self,
@@ -141,13 +135,14 @@ impl Mutation {
     ) -> Result<bool> {
         let id = errors::uuid("id", &id)?;
         command(ctx, DeleteJob(id)).await?;
+        // After the deletion: nothing can start between the two.
         if cancel_running {
             cancel_running_of(ctx, id).await?;
         }
         Ok(true)
     }
 
-    /// Lets a node finish what runs and take nothing new.
+    /// Drains a node: its executions in flight finish, and nothing new starts there.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn drain_node(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
         command(ctx, DrainNode(errors::uuid("id", &id)?))
@@ -155,7 +150,7 @@ impl Mutation {
             .map(|()| true)
     }
 
-    /// Stops the whole cluster from starting anything; what runs goes on.
+    /// Pauses the whole cluster: nothing starts; executions in flight continue.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn hold_cluster(&self, ctx: &Context<'_>, reason: Option<String>) -> Result<bool> {
         command(ctx, PauseCluster(validate_reason(reason)?))
@@ -163,34 +158,33 @@ impl Mutation {
             .map(|()| true)
     }
 
-    /// Lets a cluster that is held go on: what is due by then starts.
+    /// Resumes a paused cluster: everything that is due by then starts.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn release_cluster(&self, ctx: &Context<'_>) -> Result<bool> {
         command(ctx, ResumeCluster).await.map(|()| true)
     }
 }
 
-/// The request of the model. Masks stand for what `original` has.
+/// The request of the model. Masks stand for values of the job `original`.
 async fn request(
     ctx: &Context<'_>,
     input: CreateJobInput,
     original: Option<Uuid>,
 ) -> Result<JobRequest> {
     let masks = Masks::of(ctx)?;
+    // Most inputs have no mask, and need no read of the job.
     let stored = match original.filter(|_| input.holds_masks(masks)) {
         Some(id) => {
-            let job = store(ctx).await?.job(id).await.map_err(errors::store)?;
-            // An edit between this look and the command has another version, and is a conflict.
+            let job = store(ctx).await?.job(id).await?;
+            // An edit between this read and the command gives the job another version: a conflict.
             Stored::of(&job.ok_or_else(|| errors::not_found("job", id))?)?
         }
         None => Stored::default(),
     };
-    input
-        .into_request_with(masks, &stored)
-        .map_err(|invalid| errors::invalid(&invalid))
+    Ok(input.into_request_with(masks, &stored)?)
 }
 
-/// What a resume does with a ONCE whose time has passed.
+/// The fate of a ONCE that passed during a pause.
 pub(super) fn missed_once(run_missed: bool) -> MissedOnce {
     if run_missed {
         MissedOnce::Run
@@ -199,15 +193,13 @@ pub(super) fn missed_once(run_missed: bool) -> MissedOnce {
     }
 }
 
-/// Why a job is paused, or the cluster held, in so many words.
+/// The reason of a pause, within its bounds.
 pub(super) fn validate_reason(reason: Option<String>) -> Result<Option<String>> {
-    text::REASON
-        .check_given("reason", reason.as_deref())
-        .map_err(|invalid| errors::invalid(&invalid))?;
+    text::REASON.check_given("reason", reason.as_deref())?;
     Ok(reason)
 }
 
-/// Cancels what a job has in flight.
+/// Cancels the executions in flight of a job.
 async fn cancel_running_of(ctx: &Context<'_>, job_id: Uuid) -> Result<()> {
     let statuses = Some(vec![ExecutionStatus::Running, ExecutionStatus::Retrying]);
     let filter = ExecutionFilter {
@@ -225,26 +217,4 @@ async fn cancel_running_of(ctx: &Context<'_>, job_id: Uuid) -> Result<()> {
     )
     .await
     .map(drop)
-}
-
-/// Tells the trace of the call which execution it starts.
-pub(super) fn starts(ctx: &Context<'_>, execution_id: Uuid) {
-    if let Some(call) = ctx.data_opt::<Arc<ApiCall>>() {
-        call.starts(execution_id);
-    }
-}
-
-pub(super) async fn command<M, T>(ctx: &Context<'_>, message: M) -> Result<T>
-where
-    M: Message<Result = Result<T, CommandError>> + Send + 'static,
-    T: Send + 'static,
-    JobManager: Handler<M>,
-    actix::Context<JobManager>: ToEnvelope<JobManager, M>,
-{
-    let manager = ctx.data::<Addr<JobManager>>()?;
-    manager
-        .send(message)
-        .await
-        .map_err(errors::mailbox)?
-        .map_err(errors::command)
 }

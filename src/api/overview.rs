@@ -1,21 +1,24 @@
-//! The overview, what was done, and what is to come.
+//! The overview, the activity of the past, and the load of the coming hours.
 
 use super::agenda::{hidden, schedules, shown};
 use super::allowance::COMPUTATIONS;
-use super::lists::JobFilterInput;
+use super::context::store;
+use super::date_time::DateTime;
+use super::lists::{JobFilterInput, size};
 use super::objects::nodes::Cluster;
-use super::queries::{cluster, store};
+use super::queries::cluster;
 use super::{cost, errors};
 use crate::model::activity::Activity;
 use crate::model::exclusions::Blackout;
+use crate::model::trigger::TriggerKind;
 use crate::model::upcoming::{MINUTES_MAX, Plan};
-use crate::model::{Timestamp, rfc3339};
+use crate::model::{Timestamp, text_enum};
 use crate::store::Store;
 use crate::store::overview::{Attention, OverviewRecord, UpcomingFire};
-use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use std::collections::BTreeMap;
 
-/// Longest look back at the activity, in minutes: a day, as long as it is kept.
+/// Longest period of `activity`, in minutes: a day, as long as the counts are kept.
 const ACTIVITY_MINUTES_MAX: i32 = 1_440;
 /// Points of an activity chart.
 const POINTS: i64 = 60;
@@ -27,7 +30,7 @@ const ATTENTION: usize = 50;
 /// Most rows of `blackouts`.
 const BLACKOUTS: u32 = 10;
 
-/// Whether all is well.
+/// The state of the cluster at a glance.
 #[derive(Clone)]
 pub struct Overview {
     cluster: Cluster,
@@ -35,78 +38,80 @@ pub struct Overview {
     blackouts: Vec<Blackout>,
 }
 
-/// Why a person should look at something.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub enum AttentionKind {
-    /// The cluster is held: nothing starts. The message says why, and what ends the hold.
-    Held,
-    /// Jobs rest until the database's clock has come to fire times that were taken while it was
-    /// ahead.
-    Resting,
-    /// Due for more than five seconds, and taken by no node.
-    Late,
-    /// Runs for longer than its interval, its time-out or an hour.
-    Stuck,
-    /// Waits for its next attempt.
-    Retrying,
-    /// Its newest settled execution failed or was lost, and none has succeeded since: FAILING in
-    /// `jobsPage`.
-    Failed,
-    /// The answering node cannot read the job.
-    Unreadable,
-    /// Its executions, or those of its target host, hold half of the answering node's slots: what
-    /// is due of it waits.
-    Saturated,
-    /// Its last failure paused the job.
-    PausedByFailure,
+text_enum! {
+    /// Why something needs attention.
+    #[derive(async_graphql::Enum)]
+    AttentionKind, "kind of attention" {
+        /// The cluster is held: nothing starts. The message says why, and what ends the hold.
+        Held = "HELD",
+        /// Jobs wait until the database's clock reaches fire times that were taken while the clock
+        /// was ahead.
+        Resting = "RESTING",
+        /// Due for more than five seconds, and taken by no node.
+        Late = "LATE",
+        /// Runs for longer than its interval, its time-out or an hour.
+        Stuck = "STUCK",
+        /// Waits for its next attempt.
+        Retrying = "RETRYING",
+        /// The newest settled execution failed or was lost, and none has succeeded since: FAILING
+        /// in `jobsPage`.
+        Failed = "FAILED",
+        /// The answering node cannot read the job.
+        Unreadable = "UNREADABLE",
+        /// The executions of the job, or those of its target host, hold half of the slots of the
+        /// answering node: further due executions of the job wait.
+        Saturated = "SATURATED",
+        /// The last failure paused the job.
+        PausedByFailure = "PAUSED_BY_FAILURE",
+    }
 }
 
-/// What happened in a stretch of time, in the whole cluster.
+/// Counts of the whole cluster in a period.
 #[derive(SimpleObject)]
 #[graphql(name = "Activity")]
 pub struct ActivityPoint {
-    /// Its start.
-    at: String,
-    /// Its length.
+    /// Start of the period.
+    at: DateTime,
+    /// Length of the period.
     seconds: i32,
     /// Attempts that were leased.
     fires: i32,
-    /// Executions that succeeded.
+    /// Executions that ended successfully.
     succeeded: i32,
-    /// Attempts that failed.
+    /// Attempts that ended without success.
     failed: i32,
     /// Fire times that were recorded and not run.
     skipped: i32,
-    /// Lateness that half of the attempts did not exceed.
+    /// Median of the lateness.
     lateness_p50_millis: Option<f64>,
-    /// Lateness that 99 of 100 attempts did not exceed.
+    /// 99th percentile of the lateness.
     lateness_p99_millis: Option<f64>,
 }
 
-/// Fire times to come.
+/// Number of fire times in the coming hours.
 #[derive(SimpleObject)]
 pub struct Upcoming {
     /// Start of the first bucket.
-    from: String,
-    /// Length of a bucket.
+    from: DateTime,
+    /// Length of each bucket.
     step_seconds: i32,
-    /// Fire times of each bucket.
+    /// Number of fire times in each bucket.
     buckets: Vec<i32>,
-    /// The ten fullest minutes, fullest first.
+    /// The ten minutes with the most fire times, the busiest first.
     crowded: Vec<CrowdedMinute>,
-    /// Jobs that were planned: the active ones but fixed delays, whose next fire time depends on
-    /// the end of a run.
+    /// Number of planned jobs: active jobs without the fixed delays, whose next fire time depends
+    /// on the end of an execution.
     jobs: i32,
-    /// False when something was left out to bound the work.
+    /// False for an answer that was cut to bound the work.
     complete: bool,
 }
 
 /// A minute with many fire times.
 #[derive(SimpleObject)]
 pub struct CrowdedMinute {
-    /// Its start.
-    at: String,
-    /// Its fire times.
+    /// Start of the minute.
+    at: DateTime,
+    /// Number of fire times.
     fires: i32,
     /// Names of some of the jobs.
     jobs: Vec<String>,
@@ -118,14 +123,14 @@ pub struct OverviewQuery;
 
 #[Object]
 impl OverviewQuery {
-    /// Whether all is well.
+    /// The state of the cluster at a glance.
     #[graphql(complexity = "20 * cost::STATEMENT + child_complexity")]
     async fn overview(&self, ctx: &Context<'_>) -> Result<Overview> {
         overview(&*store(ctx).await?).await
     }
 
-    /// What happened in the last minutes, at most a day, in sixty stretches of
-    /// equal length: oldest first, the last one still goes on.
+    /// Counts of the last minutes, at most a day, in sixty periods of equal length, oldest first.
+    /// The last period is not complete.
     #[graphql(complexity = "5 * cost::STATEMENT + cost::rows(POINTS as usize, child_complexity)")]
     async fn activity(
         &self,
@@ -140,17 +145,17 @@ impl OverviewQuery {
             ));
         }
         let store = store(ctx).await?;
-        let rows = store.activity(minutes).await.map_err(errors::store)?;
-        let now = store.now().await.map_err(errors::store)?;
+        let rows = store.activity(minutes).await?;
+        let now = store.now().await?;
         Ok(points(&rows, now, minutes))
     }
 
-    /// How many fire times fall into each stretch of the hours to come. What a
-    /// calendar or a blackout with SKIP closes is left out; what another blackout
-    /// holds back counts at its fire time, folded or not. `filter` and
-    /// `hideEverySeconds` as in `agenda`.
+    /// Number of fire times in each period of the coming hours. Fire times that a calendar or a
+    /// blackout with SKIP excludes are left out; fire times that another blackout defers count at
+    /// their fire time. `filter` and `hideEverySeconds` as in `agenda`.
     #[graphql(
-        complexity = "cost::PLAN + cost::PLAN_HOUR * cost::bound(hours, 24, MINUTES_MAX / 60) + child_complexity"
+        complexity = "cost::PLAN + cost::PLAN_HOUR * cost::bound(hours, 24, MINUTES_MAX / 60) \
+                      + child_complexity"
     )]
     async fn upcoming(
         &self,
@@ -174,6 +179,7 @@ impl OverviewQuery {
         })?;
         let (schedules, hidden) = (schedules(ctx, filter).await?, hidden(hide_every_seconds)?);
         let complete = schedules.complete;
+        // Passed to a thread for arithmetic: a plan of a week takes longer than a request may block.
         let plan = move || {
             let groups = shown(
                 schedules.groups,
@@ -192,171 +198,174 @@ impl OverviewQuery {
     }
 }
 
-/// Whether all is well.
+/// The state of the cluster at a glance.
 #[Object]
 impl Overview {
-    /// Nodes and jobs.
+    /// Numbers of nodes and jobs.
     async fn cluster(&self) -> Cluster {
         self.cluster.clone()
     }
     /// Executions that failed for good within the last hour, counted to 10,000.
     async fn failures_last_hour(&self) -> i32 {
-        int(self.record.failures_last_hour)
+        size(self.record.failures_last_hour)
     }
     /// Jobs that fail: the newest execution that succeeded, failed or was lost did not succeed,
-    /// however long ago that was. Counted to 10,000. `jobsPage(filter: {state: [FAILING]})` lists
-    /// them.
+    /// whatever its age. Counted to 10,000. `jobsPage(filter: {state: [FAILING]})` lists them.
     async fn failing_jobs(&self) -> i32 {
-        int(self.record.failing_jobs)
+        size(self.record.failing_jobs)
     }
     /// Triggers that are due and not taken, counted to 10,000.
     async fn due_now(&self) -> i32 {
-        int(self.record.due_now)
+        size(self.record.due_now)
     }
-    /// The ten next.
+    /// The next ten triggers.
     #[graphql(complexity = "cost::rows(NEXT_DUE, child_complexity)")]
     async fn next_due(&self) -> &[UpcomingFire] {
         &self.record.next_due
     }
-    /// What a person should look at: the whole cluster, then late or stuck jobs, then the others;
-    /// at most 50.
+    /// Problems: first those of the whole cluster, then late or stuck jobs, then the others; at
+    /// most 50.
     #[graphql(complexity = "cost::rows(ATTENTION, child_complexity)")]
     async fn attention(&self) -> &[Attention] {
         &self.record.attention
     }
-    /// Blackouts that are in force, the one that ends first first; at most 10.
+    /// Blackouts in force, by their ends; at most 10.
     #[graphql(complexity = "cost::rows(BLACKOUTS as usize, child_complexity)")]
     async fn blackouts(&self) -> &[Blackout] {
         &self.blackouts
     }
-    /// How many entries `attention` would have without its bound, each kind counted to 10,000.
+    /// Number of problems without the bound of `attention`, each kind counted to 10,000.
     async fn attention_total(&self) -> i32 {
-        int(self.record.attention_total)
+        size(self.record.attention_total)
     }
 }
 
 /// A trigger that is due soon.
 #[Object]
 impl UpcomingFire {
-    /// The job.
+    /// Id of the job.
     async fn job_id(&self) -> ID {
         self.job_id.into()
     }
-    /// Its name.
+    /// Name of the job.
     async fn job_name(&self) -> &str {
         &self.job_name
     }
-    /// When it may start.
-    async fn due_time(&self) -> String {
-        rfc3339(self.due_time)
+    /// When the execution may start.
+    async fn due_time(&self) -> DateTime {
+        DateTime(self.due_time)
     }
-    /// The instant that the schedule names.
-    async fn fire_time(&self) -> String {
-        rfc3339(self.fire_time)
+    /// The fire time of the trigger.
+    async fn fire_time(&self) -> DateTime {
+        DateTime(self.fire_time)
     }
     /// What made the trigger.
-    async fn kind(&self) -> &str {
-        &self.kind
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
+    async fn kind(&self) -> Result<TriggerKind> {
+        errors::named(&self.kind)
     }
 }
 
-/// What a person should look at.
+/// A problem that needs attention.
 #[Object]
 impl Attention {
-    /// Why.
-    async fn kind(&self) -> AttentionKind {
-        match self.kind.as_str() {
-            "HELD" => AttentionKind::Held,
-            "RESTING" => AttentionKind::Resting,
-            "LATE" => AttentionKind::Late,
-            "STUCK" => AttentionKind::Stuck,
-            "RETRYING" => AttentionKind::Retrying,
-            "UNREADABLE" => AttentionKind::Unreadable,
-            "SATURATED" => AttentionKind::Saturated,
-            "PAUSED_BY_FAILURE" => AttentionKind::PausedByFailure,
-            _ => AttentionKind::Failed,
-        }
+    /// Kind of the problem.
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
+    async fn kind(&self) -> Result<AttentionKind> {
+        errors::named(&self.kind)
     }
-    /// The job; none when it is about the whole cluster.
+    /// Id of the job; none for a problem of the whole cluster.
     async fn job_id(&self) -> Option<ID> {
         self.job_id.map(Into::into)
     }
-    /// Its name.
+    /// Name of the job.
     async fn job_name(&self) -> Option<&str> {
         self.job_name.as_deref()
     }
-    /// The execution, if it is about one.
+    /// Id of the execution, for a problem of one execution.
     async fn execution_id(&self) -> Option<ID> {
         self.execution_id.map(Into::into)
     }
-    /// Since when.
-    async fn since(&self) -> String {
-        rfc3339(self.since)
+    /// Start of the problem.
+    async fn since(&self) -> DateTime {
+        DateTime(self.since)
     }
-    /// What is the matter, in words.
+    /// The problem in words.
     async fn message(&self) -> &str {
         &self.message
     }
 }
 
-/// Reads the overview.
+/// Reads all parts of the overview.
 pub(super) async fn overview(store: &Store) -> Result<Overview> {
     let cluster = cluster(store).await?;
-    let blackouts = store
-        .blackouts_in_force(BLACKOUTS)
-        .await
-        .map_err(errors::store)?;
+    let blackouts = store.blackouts_in_force(BLACKOUTS).await?;
     Ok(Overview {
         cluster,
-        record: store.overview().await.map_err(errors::store)?,
+        record: store.overview().await?,
         blackouts,
     })
 }
 
-/// Sums the rows into stretches of equal length, also those without any.
+/// Sums the rows into periods of equal length, with zeros for periods without rows.
 fn points(rows: &[(Timestamp, Activity)], now: Timestamp, minutes: i32) -> Vec<ActivityPoint> {
     let step = (i64::from(minutes) * 60 / POINTS).max(10);
-    let start = |at: i64| at.div_euclid(step) * step;
-    let last = start(now.timestamp());
-    let all = (0..POINTS).map(|back| (last - back * step, Activity::default()));
-    let mut stretches: BTreeMap<i64, Activity> = all.collect();
+    let last = start_of(now, step);
+    // Periods without rows are zeros, not gaps.
+    let mut periods: BTreeMap<i64, Activity> = (0..POINTS)
+        .map(|back| (last - back * step, Activity::default()))
+        .collect();
     for (at, activity) in rows {
-        if let Some(stretch) = stretches.get_mut(&start(at.timestamp())) {
-            stretch.add(activity);
+        if let Some(period) = periods.get_mut(&start_of(*at, step)) {
+            period.add(activity);
         }
     }
-    let point = |(at, activity): (i64, Activity)| ActivityPoint {
-        at: Timestamp::from_timestamp(at, 0)
-            .map(rfc3339)
-            .unwrap_or_default(),
-        seconds: int(step),
-        fires: int(activity.fires),
-        succeeded: int(activity.succeeded),
-        failed: int(activity.failed),
-        skipped: int(activity.skipped),
-        lateness_p50_millis: activity.lateness_percentile(0.5),
-        lateness_p99_millis: activity.lateness_percentile(0.99),
-    };
-    stretches.into_iter().map(point).collect()
+    let mut points = Vec::with_capacity(periods.len());
+    for (at, activity) in periods {
+        points.push(ActivityPoint {
+            at: DateTime(Timestamp::from_timestamp(at, 0).unwrap_or_default()),
+            seconds: size(step),
+            fires: size(activity.fires),
+            succeeded: size(activity.succeeded),
+            failed: size(activity.failed),
+            skipped: size(activity.skipped),
+            lateness_p50_millis: activity.lateness_percentile(0.5),
+            lateness_p99_millis: activity.lateness_percentile(0.99),
+        });
+    }
+    points
+}
+
+/// Start of the period of `step` seconds that has the instant, in seconds since 1970.
+fn start_of(at: Timestamp, step: i64) -> i64 {
+    at.timestamp().div_euclid(step) * step
 }
 
 fn upcoming(plan: &Plan, step: usize, jobs: u32, complete: bool) -> Upcoming {
-    let crowded = |(at, fires, jobs): &(Timestamp, u32, Vec<String>)| CrowdedMinute {
-        at: rfc3339(*at),
-        fires: int((*fires).into()),
-        jobs: jobs.clone(),
-    };
-    let sum = |minutes: &[u32]| int(minutes.iter().map(|fires| i64::from(*fires)).sum());
+    let mut crowded = Vec::with_capacity(plan.crowded.len());
+    for (at, fires, jobs) in &plan.crowded {
+        crowded.push(CrowdedMinute {
+            at: DateTime(*at),
+            fires: size(*fires),
+            jobs: jobs.clone(),
+        });
+    }
     Upcoming {
-        from: rfc3339(plan.from),
-        step_seconds: i32::try_from(step * 60).unwrap_or(i32::MAX),
-        buckets: plan.minutes.chunks(step).map(sum).collect(),
-        crowded: plan.crowded.iter().map(crowded).collect(),
-        jobs: int(jobs.into()),
+        from: DateTime(plan.from),
+        step_seconds: size(step * 60),
+        buckets: plan
+            .minutes
+            .chunks(step)
+            .map(|minutes| size(minutes.iter().map(|fires| i64::from(*fires)).sum::<i64>()))
+            .collect(),
+        crowded,
+        jobs: size(jobs),
         complete: plan.complete && complete,
     }
-}
-
-fn int(number: i64) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
 }

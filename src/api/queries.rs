@@ -1,19 +1,19 @@
-//! Queries: read the store.
+//! Queries about jobs, executions and nodes.
 
-use super::allowance::{self, StoreTurn};
+use super::context::{LARGE_OF_JOBS, asks_for, store, texts};
+use super::cost::{self, LIST_MAX};
+use super::date_time::DateTime;
 use super::inputs::CreateJobInput;
-use super::objects::jobs::SchedulePreview;
+use super::lists::size;
 use super::objects::nodes::Cluster;
-use super::{cost, errors};
+use super::objects::schedule::SchedulePreview;
+use super::{allowance, errors};
 use crate::model::exclusions::Pending;
-use crate::model::job::{Job, JobDefinition};
+use crate::model::job::Job;
 use crate::model::job_request::JobRequest;
 use crate::model::node::NodeState;
-use crate::model::schedule::Schedule;
-use crate::model::schedule::cron::CronSchedule;
 use crate::model::schedule::preview::COUNT_MAX;
 use crate::model::schedule::zone::tzdb_version;
-use crate::model::{InvalidInput, Timestamp, rfc3339};
 use crate::store::Store;
 use crate::store::executions::{ExecutionRecord, ExecutionTexts};
 use crate::store::jobs::{JobParts, JobVersion};
@@ -21,26 +21,18 @@ use crate::store::nodes::NodeRecord;
 use async_graphql::{Context, ID, Object, Result};
 use uuid::Uuid;
 
-/// Most rows of a list without paging.
-pub(super) const LIST_MAX: u32 = 1_000;
-
-/// Most rows of a list without paging whose rows are large.
+/// Most rows of a list without pages whose rows are large.
 const LARGE_LIST_MAX: u32 = 200;
-/// Fields of a job that may take 256 KB.
-pub(super) const LARGE_OF_JOBS: [&str; 2] = ["payload", "target"];
-/// Fields of an execution that may take 64 KB and more.
-pub(super) const LARGE_OF_EXECUTIONS: [&str; 3] = ["output", "previousAttempts", "payload"];
-/// Nodes that a list of them counts for: it has no bound, but clusters do.
+/// Nodes that a list of nodes counts for in its cost; the list itself has no bound.
 const NODES: usize = 100;
 
-/// The queries.
+/// The queries of single jobs, executions and nodes.
 #[derive(Default)]
 pub struct Query;
 
 #[Object(name = "JobQuery")]
 impl Query {
-    /// The newest jobs that are not deleted, at most 1,000; with `payload` or `target`, at most
-    /// 200.
+    /// The newest jobs that are not deleted, at most 1,000; with `payload` or `target` at most 200.
     #[graphql(complexity = "cost::jobs(child_complexity)")]
     async fn jobs(&self, ctx: &Context<'_>) -> Result<Vec<Job>> {
         let (limit, parts) = if asks_for(ctx, &[], &LARGE_OF_JOBS) {
@@ -49,22 +41,18 @@ impl Query {
         } else {
             (LIST_MAX, JobParts::Small)
         };
-        store(ctx)
-            .await?
-            .newest_jobs(limit, parts)
-            .await
-            .map_err(errors::store)
+        Ok(store(ctx).await?.newest_jobs(limit, parts).await?)
     }
 
-    /// A job, also a deleted one.
+    /// A job by its id, also a deleted one; none for an unknown id.
     #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn job(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Job>> {
         let id = errors::uuid("id", &id)?;
-        store(ctx).await?.job(id).await.map_err(errors::store)
+        Ok(store(ctx).await?.job(id).await?)
     }
 
     /// The newest executions of a job, at most 1,000; with `output`, `payload` or
-    /// `previousAttempts`, at most 200. An unknown job has none.
+    /// `previousAttempts` at most 200. An unknown job has no executions.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn job_logs(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<ExecutionRecord>> {
         let id = errors::uuid("jobId", &job_id)?;
@@ -75,13 +63,10 @@ impl Query {
             LIST_MAX
         };
         let store = store(ctx).await?;
-        store
-            .executions_of(id, limit, texts)
-            .await
-            .map_err(errors::store)
+        Ok(store.executions_of(id, limit, texts).await?)
     }
 
-    /// The newest versions of a job, at most 1,000; with `definition`, at most 200.
+    /// The newest versions of a job, at most 1,000; with `definition` at most 200.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn job_versions(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<JobVersion>> {
         let id = errors::uuid("jobId", &job_id)?;
@@ -91,20 +76,15 @@ impl Query {
         } else {
             LIST_MAX
         };
-        store(ctx)
-            .await?
-            .job_versions(id, limit)
-            .await
-            .map_err(errors::store)
+        Ok(store(ctx).await?.job_versions(id, limit).await?)
     }
 
-    /// What a schedule means: words, the next fire times, and what may surprise.
-    /// Only the fields of the schedule matter. With `jobId`: as if that job were
-    /// edited so, with its own phase and hash. Its fire times are what
-    /// `nextFireTimes` of the job would be.
-    #[graphql(
-        complexity = "3 * cost::STATEMENT + cost::FIRE_TIMES + cost::FIRE_TIME * cost::bound(Some(count), 0, COUNT_MAX) + child_complexity"
-    )]
+    /// The meaning of a schedule: words, the next fire times, and warnings. Only the fields of the
+    /// schedule are used. With `jobId` the preview is that of an edit of this job, with the phase
+    /// and the hash of the job. The fire times equal `nextFireTimes` of the job after the command.
+    #[graphql(complexity = "3 * cost::STATEMENT + cost::FIRE_TIMES \
+                      + cost::FIRE_TIME * cost::bound(Some(count), 0, COUNT_MAX) \
+                      + child_complexity")]
     async fn preview_schedule(
         &self,
         ctx: &Context<'_>,
@@ -117,169 +97,97 @@ impl Query {
             .filter(|count| *count <= COUNT_MAX);
         let count =
             count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
-        let now = store(ctx).await?.now().await.map_err(errors::store)?;
-        let refuse = |invalid: InvalidInput| errors::invalid(&invalid);
-        // No job gets the name.
+        let now = store(ctx).await?.now().await?;
+        // Only the schedule matters, but a request must have a name.
         let request = JobRequest {
             name: "preview".to_owned(),
-            ..input.into_request().map_err(refuse)?
+            ..input.into_request()?
         };
         let edited = match job_id.map(|id| errors::uuid("jobId", &id)).transpose()? {
             Some(id) => {
-                let job = store(ctx).await?.job(id).await.map_err(errors::store)?;
+                let job = store(ctx).await?.job(id).await?;
                 Some(job.ok_or_else(|| errors::not_found("job", id))?)
             }
             None => None,
         };
+        // The id is the seed of `H` in a cron expression, and of the jitter.
         let id = edited.as_ref().map_or_else(Uuid::now_v7, |job| job.id);
         let definition = match &edited {
             Some(job) => request.validate_edit(id, now, &job.definition),
             None => request.validate(id, now),
         };
-        let definition = definition.map_err(refuse)?;
-        let exclusions = store(ctx)
-            .await?
-            .exclusions(&[&definition])
-            .await
-            .map_err(errors::store)?;
-        exclusions
-            .validate_edit(
-                id,
-                &definition,
-                now,
-                edited.as_ref().map(|job| &job.definition),
-            )
-            .map_err(refuse)?;
+        let definition = definition?;
+        let exclusions = store(ctx).await?.exclusions(&[&definition]).await?;
+        exclusions.validate_edit(
+            id,
+            &definition,
+            now,
+            edited.as_ref().map(|job| &job.definition),
+        )?;
+        // An edit keeps the phase of its job; a new job waits for its initial delay.
         let first = match &edited {
             Some(_) => definition.next_fire_time(now),
             None => definition.first_fire_time(now),
         };
         let count = count.min(definition.runs_left(edited.as_ref().map_or(0, |job| job.runs)));
-        let pending = first.map(|fire_time| Pending {
-            fire_time,
-            excluded_from: None,
-        });
-        let fire_times =
-            pending.map(|pending| exclusions.fire_times(id, &definition, pending, count));
-        Ok(preview(&definition, now, fire_times.unwrap_or_default()))
+        let fire_times = match first {
+            Some(fire_time) => {
+                let pending = Pending {
+                    fire_time,
+                    excluded_from: None,
+                };
+                exclusions.fire_times(id, &definition, pending, count)
+            }
+            None => Vec::new(),
+        };
+        Ok(SchedulePreview::new(&definition, now, fire_times))
     }
 
-    /// An execution.
+    /// An execution by its id; none for an unknown id.
     #[graphql(complexity = "cost::list(1, child_complexity)")]
     async fn execution(&self, ctx: &Context<'_>, id: ID) -> Result<Option<ExecutionRecord>> {
         let id = errors::uuid("id", &id)?;
-        store(ctx).await?.execution(id).await.map_err(errors::store)
+        Ok(store(ctx).await?.execution(id).await?)
     }
 
-    /// Living nodes first, then those that ended within a day.
+    /// All living nodes, then nodes that ended within a day.
     #[graphql(complexity = "cost::list(NODES, child_complexity)")]
     async fn nodes(&self, ctx: &Context<'_>) -> Result<Vec<NodeRecord>> {
-        store(ctx).await?.nodes().await.map_err(errors::store)
+        Ok(store(ctx).await?.nodes().await?)
     }
 
-    /// The cluster as this node sees it.
+    /// The cluster, as the answering node sees it.
     #[graphql(complexity = "5 * cost::STATEMENT + child_complexity")]
     async fn cluster(&self, ctx: &Context<'_>) -> Result<Cluster> {
         cluster(&*store(ctx).await?).await
     }
 }
 
-/// The store, as soon as the request may run one more statement.
-pub(super) async fn store<'a>(ctx: &Context<'a>) -> Result<StoreTurn<'a>> {
-    allowance::of(ctx)?.store(ctx.data::<Store>()?).await
-}
-
-/// Whether any of these is selected of the rows of a list; the names before the last lead to its
-/// rows.
-pub(super) fn asks_for(ctx: &Context<'_>, path: &[&str], fields: &[&str]) -> bool {
-    let rows = path
-        .iter()
-        .fold(ctx.look_ahead(), |ahead, name| ahead.field(name));
-    fields.iter().any(|field| rows.field(field).exists())
-}
-
-/// Which texts of the executions of a list are asked for, at any of the paths to its rows. All of
-/// them are a large answer.
-pub(super) async fn texts(ctx: &Context<'_>, paths: &[&[&str]]) -> Result<ExecutionTexts> {
-    let at = |path: &&[&str]| {
-        if asks_for(ctx, path, &LARGE_OF_EXECUTIONS) {
-            ExecutionTexts::All
-        } else if asks_for(ctx, path, &["errorMessage"]) {
-            ExecutionTexts::Errors
-        } else {
-            ExecutionTexts::None
-        }
-    };
-    let texts = paths.iter().map(at).max().unwrap_or(ExecutionTexts::None);
-    if texts == ExecutionTexts::All {
-        allowance::of(ctx)?.take_place().await?;
-    }
-    Ok(texts)
-}
-
-fn preview(
-    definition: &JobDefinition,
-    now: Timestamp,
-    fire_times: Vec<Timestamp>,
-) -> SchedulePreview {
-    let (cron, description) = match &definition.schedule {
-        Schedule::Cron(cron) => (Some(cron), cron.description()),
-        Schedule::FixedRate { interval, anchor } => (
-            None,
-            format!(
-                "every {} seconds from {}",
-                interval.num_seconds(),
-                rfc3339(*anchor)
-            ),
-        ),
-        Schedule::FixedDelay { interval } => (
-            None,
-            format!(
-                "{} seconds after the end of the previous execution",
-                interval.num_seconds()
-            ),
-        ),
-        Schedule::Once { at } => (None, format!("once, at {}", rfc3339(*at))),
-    };
-    let warnings = |cron: &CronSchedule| [cron.warnings(), cron.clock_changes(now)].concat();
-    SchedulePreview {
-        expression: cron.map(|cron| cron.expression().to_owned()),
-        dialect: cron.map(|cron| cron.dialect().as_str().to_owned()),
-        zone: cron.map_or_else(|| "UTC".to_owned(), |cron| cron.zone().name().to_owned()),
-        description,
-        fire_times: fire_times.into_iter().map(rfc3339).collect(),
-        warnings: cron.map(warnings).unwrap_or_default(),
-    }
-}
-
-/// The cluster, as this node sees it now.
+/// Reads the state of the cluster.
 pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
-    // One after the other: at once they would take all connections of the API.
-    let nodes = store.nodes().await.map_err(errors::store)?;
-    let jobs = store.job_counts().await.map_err(errors::store)?;
-    let now = store.now().await.map_err(errors::store)?;
-    let pause = store.cluster_pause().await.map_err(errors::store)?;
-    let alive = |node: &&NodeRecord| matches!(node.state, NodeState::Active | NodeState::Draining);
-    let in_state = |state| count(nodes.iter().filter(|node| node.state == state).count());
+    // One after the other: at once these statements would take all connections of the API.
+    let nodes = store.nodes().await?;
+    let jobs = store.job_counts().await?;
+    let now = store.now().await?;
+    let pause = store.cluster_pause().await?;
+    let living = nodes
+        .iter()
+        .filter(|node| matches!(node.state, NodeState::Active | NodeState::Draining));
     Ok(Cluster {
-        active_nodes: in_state(NodeState::Active),
-        draining_nodes: in_state(NodeState::Draining),
-        slots: nodes.iter().filter(alive).map(|node| node.slots).sum(),
-        executions_running: nodes
-            .iter()
-            .filter(alive)
-            .map(|node| node.executions_running)
-            .sum(),
-        active_jobs: count(jobs.active),
-        paused_jobs: count(jobs.paused),
-        ended_jobs: count(jobs.ended),
+        active_nodes: in_state(&nodes, NodeState::Active),
+        draining_nodes: in_state(&nodes, NodeState::Draining),
+        slots: living.clone().map(|node| node.slots).sum(),
+        executions_running: living.map(|node| node.executions_running).sum(),
+        active_jobs: size(jobs.active),
+        paused_jobs: size(jobs.paused),
+        ended_jobs: size(jobs.ended),
         hold: pause,
-        database_time: rfc3339(now),
+        database_time: DateTime(now),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tzdb_version: tzdb_version().to_owned(),
     })
 }
 
-fn count(number: impl TryInto<i32>) -> i32 {
-    number.try_into().unwrap_or(i32::MAX)
+fn in_state(nodes: &[NodeRecord], state: NodeState) -> i32 {
+    size(nodes.iter().filter(|node| node.state == state).count())
 }

@@ -1,4 +1,4 @@
-//! Requests: one JSON object, by POST or over a socket; or the query of an address, by GET.
+//! Requests: one JSON object, by POST or over a socket, or the query string of an address, by GET.
 
 use super::json;
 use async_graphql::{Request, Value, Variables};
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use std::fmt;
 use url::form_urlencoded;
 
-/// A request as it was sent, with every digit of its variables.
+/// A request as it was sent; numbers in its variables keep all digits.
 pub struct GraphqlRequest(pub Request);
 
 impl GraphqlRequest {
@@ -17,13 +17,13 @@ impl GraphqlRequest {
         serde_json::from_slice(body)
     }
 
-    /// Reads the query of an address, where `variables` and `extensions` are JSON.
+    /// Reads the query string of an address. Its `variables` and `extensions` are JSON.
     pub fn of_address(parameters: &str) -> serde_json::Result<Self> {
         let mut fields = Vec::new();
         for (name, value) in form_urlencoded::parse(parameters.as_bytes()) {
             let value = match &*name {
                 "query" | "operationName" => serde_json::to_string(&value)?,
-                // Whole values of JSON: nothing can end the object that they are put into.
+                // A complete JSON value cannot end the object around it.
                 "variables" | "extensions" => {
                     RawValue::from_string(value.into_owned())?.get().to_owned()
                 }
@@ -37,7 +37,7 @@ impl GraphqlRequest {
 
 impl<'de> Deserialize<'de> for GraphqlRequest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // `deserialize_struct` would take a list of its fields too.
+        // `deserialize_struct` would accept a list of the fields, too.
         deserializer.deserialize_map(RequestVisitor).map(Self)
     }
 }
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
     }
 }
 
-/// An object, or nothing.
+/// An object or null.
 struct ObjectSeed;
 
 impl<'de> DeserializeSeed<'de> for ObjectSeed {
@@ -117,7 +117,10 @@ mod tests {
     #[test]
     fn a_request_is_one_object_with_a_query() {
         let read = |body: &str| GraphqlRequest::read(body.as_bytes());
-        let body = r#"{"query":"{ a }","operationName":"b","variables":{"n":1e400},"extensions":null,"x":[[]]}"#;
+        let body = concat!(
+            r#"{"query":"{ a }","operationName":"b","variables":{"n":1e400},"#,
+            r#""extensions":null,"x":[[]]}"#
+        );
         let GraphqlRequest(request) = read(body).expect("a request");
         assert_eq!(
             (request.query.as_str(), request.operation_name.as_deref()),
@@ -142,7 +145,8 @@ mod tests {
     #[test]
     fn an_address_holds_the_same_request() {
         let read = GraphqlRequest::of_address;
-        let address = "query=%7B+a+%7D&operationName=b&variables=%7B%22n%22%3A1e400%7D&extensions=null&x=%7B&x=1";
+        let address = "query=%7B+a+%7D&operationName=b&variables=%7B%22n%22%3A1e400%7D\
+                       &extensions=null&x=%7B&x=1";
         let GraphqlRequest(request) = read(address).expect("a request");
         assert_eq!(
             (request.query.as_str(), request.operation_name.as_deref()),

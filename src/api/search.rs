@@ -1,16 +1,17 @@
-//! Executions by a text.
+//! Search for executions by a text.
 
+use super::context::{store, texts};
+use super::cost::{self, PAGE_DEFAULT};
+use super::errors;
 use super::lists::{
-    ExecutionConnection, ExecutionFilterInput, PAGE_DEFAULT, ROWS_OF_A_PAGE, after_id, page_size,
+    ExecutionConnection, ExecutionFilterInput, ROWS_OF_A_PAGE, after_id, page_size,
 };
-use super::queries::{store, texts};
-use super::{cost, errors};
 use crate::model::lists::PAGE_MAX;
 use crate::model::text;
 use crate::store::execution_search::ExecutionSearch;
 use async_graphql::{Context, Object, Result};
 
-/// Looks through up to 20,000 errors, and as many executions of jobs by their names.
+/// A search reads up to 20,000 errors, and as many executions of jobs found by name.
 const SEARCHES: usize = 4;
 
 /// The query of the search.
@@ -19,15 +20,14 @@ pub struct SearchQuery;
 
 #[Object]
 impl SearchQuery {
-    /// Executions whose job's name or error holds a text, in any case, or of that id;
-    /// with `outputs` also those whose output does. Of errors and outputs the first
-    /// 4,000 characters are looked at. Newest fire time first, a page at a time: at
-    /// most 200. So many rows are looked through for a page: it may hold fewer rows
-    /// than `first`, or none, and still have a next. With `outputs` 20,000 executions
-    /// of any outcome count: give a range of time.
-    #[graphql(
-        complexity = "SEARCHES * cost::SEARCH + cost::rows(cost::bound(first, PAGE_DEFAULT, PAGE_MAX), child_complexity)"
-    )]
+    /// Executions with a text in the name of their job or in their error, in any case, or with the
+    /// text as id. With `outputs` the output is searched, too. Of an error and an output the first
+    /// 4,000 characters are searched. Newest fire time first, a page at a time: at most 200. The
+    /// number of rows read for a page is limited: a page may have fewer rows than `first`, or none,
+    /// and still have a next one. With `outputs` the limit is 20,000 executions of any outcome:
+    /// give a range of time.
+    #[graphql(complexity = "SEARCHES * cost::SEARCH \
+                      + cost::rows(cost::bound(first, PAGE_DEFAULT, PAGE_MAX), child_complexity)")]
     async fn search_executions(
         &self,
         ctx: &Context<'_>,
@@ -37,9 +37,7 @@ impl SearchQuery {
         after: Option<String>,
         filter: Option<ExecutionFilterInput>,
     ) -> Result<ExecutionConnection> {
-        text::SEARCH
-            .check("text", &text)
-            .map_err(|invalid| errors::invalid(&invalid))?;
+        text::SEARCH.check("text", &text)?;
         let looked_for = text.trim();
         if looked_for.is_empty() {
             return Err(errors::bad_input(
@@ -58,9 +56,6 @@ impl SearchQuery {
             .await?
             .execution_search(search, &filter, after, limit, texts)
             .await;
-        Ok(ExecutionConnection::found(
-            page.map_err(errors::store)?,
-            after.is_some(),
-        ))
+        Ok(ExecutionConnection::found(page?, after.is_some()))
     }
 }

@@ -1,14 +1,13 @@
-//! Subscriptions: what changes, told while somebody listens.
+//! Subscriptions: changes, as events for listeners.
 //!
-//! One feed of each kind per node: it asks the database while it has listeners,
-//! however many, and sleeps when the last one is gone. Events are hints with
-//! content: a listener that is too slow loses the oldest, and whoever was away
-//! reads the lists again. They hold nothing large; what a listener selects besides
-//! is read when it is ready for the event.
+//! A node has one feed of each kind. The feed polls the database while it has listeners, with the
+//! same cost for any number of them. Events are hints with content: a slow listener loses the
+//! oldest events, and a client that was away reads the lists again. Events have no large fields; a
+//! large field that a listener selects is read when the listener takes the event.
 
+use super::context::{LARGE_OF_EXECUTIONS, LARGE_OF_JOBS, asks_for};
 use super::errors;
 use super::overview::{Overview, overview};
-use super::queries::{LARGE_OF_EXECUTIONS, LARGE_OF_JOBS, asks_for};
 use super::whole::Whole;
 use crate::model::job::Job;
 use crate::store::Store;
@@ -25,22 +24,22 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-/// How often a feed asks what has changed.
+/// Time between two polls of a feed.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How often the overview is told.
+/// Time between two overviews.
 const OVERVIEW_EVERY: Duration = Duration::from_secs(1);
-/// How long changes are gathered before their number is told.
+/// Time over which changes are counted before the number is sent.
 const GATHERED_FOR: Duration = Duration::from_secs(1);
 /// Longest pause between two overviews that a listener may ask for, in seconds.
 const PAUSE_SECONDS_MAX: i32 = 60;
-/// Events that a slow listener may be behind. The slowest of a feed keeps them in memory, once for
-/// all listeners: at most 16 MB, since an event takes at most some 15 KB.
+/// Most events that a slow listener may lag behind. They stay in memory once for all listeners of a
+/// feed: at most 16 MB, since an event takes up to 15 KB.
 const BEHIND_MAX: usize = 1_024;
-/// The same of overviews: each says all that the one before said.
+/// The same for overviews: a newer one replaces the older.
 const OVERVIEWS_BEHIND_MAX: usize = 1;
-/// Listeners of one feed on one node, besides the first of each socket.
+/// Most listeners of one feed on one node, without the first of each socket.
 const LISTENERS_MAX: usize = 1_000;
-/// How many of those one client may have.
+/// Most listeners of one client among them.
 const LISTENERS_PER_CLIENT_MAX: usize = 200;
 
 /// The feeds of a node.
@@ -59,7 +58,7 @@ struct Feed<T> {
     behind_max: usize,
 }
 
-/// What a feed tells while somebody listens.
+/// The channel of a feed; none without listeners.
 type Told<T> = Arc<Mutex<Option<Events<T>>>>;
 
 struct Events<T> {
@@ -67,33 +66,33 @@ struct Events<T> {
     last: Option<T>,
 }
 
-/// Whose socket an operation came over; the data of every operation that did.
+/// The socket of an operation, in the data of each operation that came over one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subscriber {
-    /// The address that it counts for.
+    /// The client's address, for the limit of its listeners.
     pub client: IpAddr,
-    /// A number that no other socket of the node has.
+    /// Number of the socket, unique on the node.
     pub socket: u64,
 }
 
-/// The listeners of one feed, by their socket. The first of a socket always has
-/// room (sockets are bounded themselves), so that no client can take the dashboard
-/// away from the others, even behind the same proxy; more than one share the bounds.
+/// The listeners of one feed by socket. The first listener of a socket always has a place (sockets
+/// have a limit of their own): no client can shut out the dashboard of another one, even behind the
+/// same proxy. Further listeners share the limits.
 #[derive(Clone, Default)]
 struct Listeners(Arc<Mutex<HashMap<Subscriber, usize>>>);
 
-/// A listener's place; dropped, it is free again.
+/// A listener's place, freed on drop.
 struct Place {
     listeners: Listeners,
     subscriber: Subscriber,
 }
 
-/// The subscriptions.
+/// The subscriptions of the API.
 #[derive(Default)]
 pub struct Subscription;
 
 impl Feeds {
-    /// Feeds that nobody listens to yet.
+    /// The feeds of a node, without listeners.
     pub fn new(store: &Store) -> Self {
         Self {
             executions: Feed::new(BEHIND_MAX),
@@ -109,15 +108,16 @@ impl Listeners {
     fn admit(&self, subscriber: Subscriber) -> Result<Place> {
         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.contains_key(&subscriber) {
-            let more = |(_, count): (&Subscriber, &usize)| count - 1;
-            let of_client = listeners
-                .iter()
-                .filter(|(other, _)| other.client == subscriber.client)
-                .map(more)
-                .sum::<usize>();
-            if of_client >= LISTENERS_PER_CLIENT_MAX
-                || listeners.iter().map(more).sum::<usize>() >= LISTENERS_MAX
-            {
+            let mut of_client = 0;
+            let mut of_all = 0;
+            for (other, count) in listeners.iter() {
+                // The first listener of a socket does not count.
+                of_all += count - 1;
+                if other.client == subscriber.client {
+                    of_client += count - 1;
+                }
+            }
+            if of_client >= LISTENERS_PER_CLIENT_MAX || of_all >= LISTENERS_MAX {
                 return Err(errors::unavailable(
                     "too many listeners on this node: end a subscription, or try another node",
                 ));
@@ -156,8 +156,8 @@ impl<T: Clone + Send + 'static> Feed<T> {
         }
     }
 
-    /// Listens; the first listener makes the feed look. With the last event before, if there was
-    /// one.
+    /// Adds a listener; the first one starts the feed. Returns the last event, if there was one,
+    /// and the stream of further ones.
     fn listen<S: Default + Send + 'static>(
         &self,
         ctx: &Context<'_>,
@@ -178,7 +178,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
             loop {
                 match receiver.recv().await {
                     Ok(event) => return Some((event, (receiver, place))),
-                    // The oldest are lost: the lists have them.
+                    // The oldest events are lost; the lists have their content.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return None,
                 }
@@ -188,7 +188,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
     }
 }
 
-/// Looks until nobody listens any more.
+/// Polls until the last listener is gone.
 async fn feed<T: Clone, S: Default>(
     told: Told<T>,
     every: Duration,
@@ -206,7 +206,7 @@ async fn feed<T: Clone, S: Default>(
                         drop(events.sender.send(event));
                     }
                 }
-                // Under the lock: a listener that comes now begins anew.
+                // Under the lock, so that a listener that comes now starts the feed again.
                 _ => {
                     *told = None;
                     return;
@@ -223,10 +223,9 @@ async fn feed<T: Clone, S: Default>(
 )]
 #[GraphqlSubscription]
 impl Subscription {
-    /// Executions that are new or stand otherwise, of one job or of all. What
-    /// changes faster than twice a second may be told once. With `output` or
-    /// `previousAttempts` it is told as it stands when the event is sent; without, an
-    /// `errorMessage` ends after 500 characters.
+    /// New and changed executions, of one job or of all. Changes in quick succession, more than two
+    /// a second, may be merged. With `output` or `previousAttempts` the event has the state of the
+    /// moment at which it is sent; otherwise an `errorMessage` is cut after 500 characters.
     async fn execution_updated(
         &self,
         ctx: &Context<'_>,
@@ -245,8 +244,8 @@ impl Subscription {
         Ok(events.filter_map(read).boxed())
     }
 
-    /// How many executions, of one job or of all, are new or stand otherwise: told once a second at
-    /// most, for who reads lists again. In a busy cluster it is a thousandth of `executionUpdated`.
+    /// Number of new and changed executions, of one job or of all, at most once a second: for
+    /// clients that read lists again. In a busy cluster it is a thousandth of `executionUpdated`.
     async fn executions_changed(
         &self,
         ctx: &Context<'_>,
@@ -256,8 +255,8 @@ impl Subscription {
         Ok(gathered(executions(ctx, job_id)?, GATHERED_FOR).boxed())
     }
 
-    /// Jobs that were created, edited, paused, resumed or deleted. With `payload` or
-    /// `target` a job is told as it stands when the event is sent.
+    /// Jobs that were created, edited, paused, resumed or deleted. With `payload` or `target` the
+    /// event has the state of the moment at which it is sent.
     async fn job_updated(&self, ctx: &Context<'_>) -> Result<BoxStream<'static, Job>> {
         let store = ctx.data::<Store>()?.clone();
         let poll = async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await);
@@ -287,7 +286,7 @@ impl Subscription {
         Ok(events)
     }
 
-    /// The overview, at once and then each second, or as seldom as asked for: 1 to 60.
+    /// The overview, at once and then every second, or every 2 to 60 seconds on request.
     async fn overview_updated(
         &self,
         ctx: &Context<'_>,
@@ -299,13 +298,13 @@ impl Subscription {
         }
         let store = ctx.data::<Store>()?.clone();
         let poll = async move |(): &mut ()| overview(&store).await.ok().into_iter().collect();
-        // The last one at once: a poll of its own for each listener would be thousands a second for
-        // those who come and go.
+        // The last overview is sent at once: a poll for each new listener would be thousands a
+        // second for listeners that come and go.
         let (last, events) = ctx
             .data::<Feeds>()?
             .overviews
             .listen(ctx, OVERVIEW_EVERY, poll)?;
-        // The feed tells it each second.
+        // The feed has one event a second.
         let every = usize::try_from(every_seconds).unwrap_or(1);
         let told = stream::iter(last).chain(events).enumerate();
         Ok(told.filter_map(move |(number, overview)| {
@@ -314,7 +313,7 @@ impl Subscription {
     }
 }
 
-/// Executions that changed, of one job or of all.
+/// Changed executions, of one job or of all.
 fn executions(
     ctx: &Context<'_>,
     job_id: Option<Uuid>,
@@ -325,13 +324,15 @@ fn executions(
         .data::<Feeds>()?
         .executions
         .listen(ctx, POLL_INTERVAL, poll)?;
-    let wanted = move |execution: &ExecutionRecord| job_id.is_none_or(|id| execution.job_id == id);
+    let Some(job_id) = job_id else {
+        return Ok(events);
+    };
     Ok(events
-        .filter(move |execution| std::future::ready(wanted(execution)))
+        .filter(move |execution| std::future::ready(execution.job_id == job_id))
         .boxed())
 }
 
-/// How many events came within a time after the first.
+/// Counts the events within a period after the first one.
 fn gathered<T: Send + 'static>(
     events: BoxStream<'static, T>,
     time: Duration,
@@ -347,7 +348,7 @@ fn gathered<T: Send + 'static>(
     })
 }
 
-/// What was found; when the database did not answer, nothing is told.
+/// The found changes; none when the database does not answer.
 fn told<T: Default>(found: Result<T, crate::store::StoreError>) -> T {
     found.unwrap_or_else(|error| {
         tracing::debug!(

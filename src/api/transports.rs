@@ -1,7 +1,7 @@
-//! Which operations come over which transport: a socket is for subscriptions, `GET` for queries.
+//! Operations and their transports: a socket is for subscriptions, `GET` is for queries.
 //!
-//! A query or mutation over a socket would have none of what `POST` has: a bound of its time, a
-//! trace, a status. A mutation by `GET` would be executed by whatever follows a link.
+//! A query or mutation over a socket would lack what `POST` has: a time limit, a trace, a status
+//! code. A mutation by `GET` would be executed by every program that follows links.
 
 use super::errors;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery};
@@ -9,18 +9,18 @@ use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Opera
 use async_graphql::{Name, Pos, ServerError, ServerResult, Variables, async_trait};
 use std::sync::Arc;
 
-/// The data of an operation that did not come by `POST`: which one of its document is meant.
+/// The transport of an operation that did not come by `POST`, with the name of the operation.
 pub enum Transport {
-    /// By a socket.
+    /// By a socket, for subscriptions.
     Socket(Option<String>),
-    /// By `GET`.
+    /// By `GET`, for queries.
     Get(Option<String>),
 }
 
-/// The source of the error of an operation that came by `GET` and is for `POST`.
+/// Source of the error of an operation that came by `GET` and requires `POST`.
 pub struct OnlyByPost;
 
-/// Refuses operations of a kind that their transport is not for.
+/// Refuses operations over the wrong transport.
 pub struct KindsOfTransports;
 
 impl ExtensionFactory for KindsOfTransports {
@@ -65,7 +65,7 @@ fn is_answered_once(kind: OperationType) -> bool {
     matches!(kind, OperationType::Query | OperationType::Mutation)
 }
 
-/// The kind of the operation that is meant; none when it is not there, which is refused later.
+/// The kind of the named operation; none for an unknown name, which is refused later.
 fn meant(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationType> {
     let operation = match (&document.operations, name) {
         (DocumentOperations::Single(operation), _) => Some(operation),

@@ -1,6 +1,5 @@
-//! Executions and jobs with all that the feeds leave out, as they stand now, read once for all
-//! listeners that want them at the same moment: a thousand listeners to one execution cost the
-//! database one row.
+//! Executions and jobs with the fields that the feeds leave out, read once for all listeners of the
+//! same moment: a thousand listeners of one execution cost the database one row.
 
 use crate::model::job::Job;
 use crate::store::executions::ExecutionRecord;
@@ -11,14 +10,14 @@ use std::hash::Hash;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-/// Executions of one statement: each may have 500 KB of texts and payload.
+/// Most executions of one statement: each may have 500 KB of texts and payload.
 const EXECUTIONS_MAX: usize = 20;
-/// Jobs of one statement: each may have 512 KB of payload and target.
+/// Most jobs of one statement: each may have 512 KB of payload and target.
 const JOBS_MAX: usize = 10;
-/// Statements at once; the other connections are for requests.
+/// Statements at the same time; the other connections are for requests.
 const STATEMENTS_AT_ONCE: usize = 2;
 
-/// Reads them.
+/// Reads executions and jobs with all their fields.
 pub struct Whole {
     executions: DataLoader<Rows>,
     jobs: DataLoader<Rows>,
@@ -38,25 +37,30 @@ struct JobId(Uuid);
 impl Whole {
     /// For all listeners of a node.
     pub fn new(store: &Store) -> Self {
-        let rows = || Rows {
-            store: store.clone(),
-            turns: Semaphore::new(STATEMENTS_AT_ONCE),
-        };
-        let loader = |most| DataLoader::new(rows(), tokio::spawn).max_batch_size(most);
         Self {
-            executions: loader(EXECUTIONS_MAX),
-            jobs: loader(JOBS_MAX),
+            executions: Rows::loader(store, EXECUTIONS_MAX),
+            jobs: Rows::loader(store, JOBS_MAX),
         }
     }
 
-    /// An execution. None when it is gone, or the database does not answer.
+    /// An execution; none when it is purged, or the database does not answer.
     pub async fn execution(&self, id: Uuid) -> Option<ExecutionRecord> {
         self.executions.load_one(ExecutionId(id)).await.ok()?
     }
 
-    /// A job. None when it is gone, or the database does not answer.
+    /// A job; none when it is unknown, or the database does not answer.
     pub async fn job(&self, id: Uuid) -> Option<Job> {
         self.jobs.load_one(JobId(id)).await.ok()?
+    }
+}
+
+impl Rows {
+    fn loader(store: &Store, batch_max: usize) -> DataLoader<Self> {
+        let rows = Self {
+            store: store.clone(),
+            turns: Semaphore::new(STATEMENTS_AT_ONCE),
+        };
+        DataLoader::new(rows, tokio::spawn).max_batch_size(batch_max)
     }
 }
 

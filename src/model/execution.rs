@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 text_enum! {
     /// Where an execution stands. Terminal states are final.
+    #[derive(async_graphql::Enum)]
     ExecutionStatus, "execution status" {
         /// An attempt is leased by a node.
         Running = "RUNNING",
@@ -35,6 +36,8 @@ text_enum! {
 
 text_enum! {
     /// Why an execution ended as it did.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "ExecutionReason")]
     Reason, "reason" {
         /// The handler returned an error or panicked.
         Error = "ERROR",

@@ -24,11 +24,12 @@ const REACHES: [TimeDelta; 6] = [
 const STEPS_MAX: usize = 128;
 
 text_enum! {
-    /// Why.
+    /// Why a job ran at an instant, or did not.
+    #[derive(async_graphql::Enum)]
     FireTimeReason, "reason of an explanation" {
-        /// It was taken: the execution says what became of it.
+        /// It was taken: the execution says how it ended.
         Ran = "RAN",
-        /// It was recorded and not run.
+        /// It was recorded and not run: the execution says why.
         Skipped = "SKIPPED",
         /// It has come and has not begun.
         Waiting = "WAITING",

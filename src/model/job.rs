@@ -17,10 +17,12 @@ pub const RECOVERIES_DEFAULT: i32 = 3;
 
 text_enum! {
     /// How a job's fire times are made.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "JobScheduleType")]
     ScheduleType, "schedule type" {
         /// By a cron expression.
         Cron = "CRON",
-        /// On a grid: anchor + k · interval.
+        /// At anchor + k · interval: a grid that nothing moves.
         FixedRate = "FIXED_RATE",
         /// One interval after the end of the previous execution.
         FixedDelay = "FIXED_DELAY",
@@ -31,6 +33,7 @@ text_enum! {
 
 text_enum! {
     /// Whether a job fires.
+    #[derive(async_graphql::Enum)]
     JobStatus, "job status" {
         /// It fires.
         Active = "ACTIVE",
@@ -43,18 +46,20 @@ text_enum! {
 
 text_enum! {
     /// How a job stands, beyond its status. Of those that are true the first counts.
+    #[derive(async_graphql::Enum)]
     JobState, "job state" {
         /// It is gone for good.
         Deleted = "DELETED",
         /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not
-        /// count.
+        /// count. It may be paused.
         Failing = "FAILING",
         /// It is paused.
         Paused = "PAUSED",
         /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has
         /// passed.
         Ended = "ENDED",
-        /// A fire time has come and has not begun.
+        /// A fire time has come and has not begun: it is late, a blackout holds it back, or it waits
+        /// behind an execution of the job.
         Waiting = "WAITING",
         /// None of these: it fires.
         Active = "ACTIVE",
@@ -62,7 +67,25 @@ text_enum! {
 }
 
 text_enum! {
+    /// What a version of a job changed.
+    #[derive(async_graphql::Enum)]
+    JobChange, "change of a job" {
+        /// The job was created.
+        Created = "CREATED",
+        /// Its definition was replaced.
+        Updated = "UPDATED",
+        /// It was paused.
+        Paused = "PAUSED",
+        /// It was resumed.
+        Resumed = "RESUMED",
+        /// It was deleted.
+        Deleted = "DELETED",
+    }
+}
+
+text_enum! {
     /// What happens to an attempt whose node died.
+    #[derive(async_graphql::Enum)]
     Recovery, "recovery" {
         /// Run it again: at least once.
         Rerun = "RERUN",

@@ -12,6 +12,7 @@ pub const PAGE_MAX: usize = 200;
 
 text_enum! {
     /// The order of a list of jobs.
+    #[derive(async_graphql::Enum)]
     JobOrder, "order" {
         /// By creation, newest first.
         Newest = "NEWEST",

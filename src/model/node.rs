@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 text_enum! {
     /// What the database knows of a node.
+    #[derive(async_graphql::Enum)]
     NodeState, "node state" {
         /// Leases and runs.
         Active = "ACTIVE",

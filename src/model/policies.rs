@@ -23,7 +23,8 @@ const KEEP_MAX: i32 = 1_000_000;
 pub const BUFFER_MAX: usize = 1_000;
 
 text_enum! {
-    /// What becomes of fire times that are found later than the grace.
+    /// What happens to fire times that are found later than the grace.
+    #[derive(async_graphql::Enum)]
     MisfirePolicy, "misfire policy" {
         /// The last missed one runs, the others are folded into it.
         FireOnce = "FIRE_ONCE",
@@ -35,10 +36,11 @@ text_enum! {
 }
 
 text_enum! {
-    /// What becomes of a fire time that comes due while an execution of its job
-    /// is in flight anywhere in the cluster (Temporal's table).
+    /// What happens to a fire time that comes due while an execution of its job is in flight
+    /// anywhere in the cluster (the policies are Temporal's).
+    #[derive(async_graphql::Enum)]
     OverlapPolicy, "overlap policy" {
-        /// It runs beside it.
+        /// Both run at the same time.
         Allow = "ALLOW",
         /// It is skipped.
         Skip = "SKIP",

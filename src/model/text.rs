@@ -24,8 +24,6 @@ pub const BLACKOUT_REASON: Text = Text::lines(1, 500);
 pub const NAME_KEY: Text = Text::line(1, 1_000);
 /// What a list is searched for.
 pub const SEARCH: Text = Text::lines(0, 255);
-/// A name in a filter that the API does not list.
-pub const FILTER_NAME: Text = Text::line(0, 50);
 /// Body of an HTTP request: as large as a payload may be.
 pub const HTTP_BODY: Text = Text::lines(0, 256 * 1024);
 /// Name of a node.

@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 text_enum! {
     /// What made a trigger.
+    #[derive(async_graphql::Enum)]
     TriggerKind, "trigger kind" {
         /// The job's schedule; one per job.
         Schedule = "SCHEDULE",

@@ -22,6 +22,8 @@ use uuid::Uuid;
 
 text_enum! {
     /// How a node's end was noticed.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "NodeEnd")]
     EndedBy, "end of a node" {
         /// It left by itself.
         Left = "LEFT",

@@ -1,8 +1,8 @@
-//! Values of arguments that the validation lets through, and that would be refused later without
-//! saying which they are: integers of more than 32 bits, other values than objects, variables that
-//! are not given.
+//! Values of arguments that pass the validation and would be refused later without their place:
+//! integers of more than 32 bits, bad times, other values than objects, variables without a value.
 
 use super::Refusal;
+use crate::api::{date_time, errors};
 use async_graphql::parser::types::{
     ExecutableDocument, Field, OperationType, Selection, SelectionSet, VariableDefinition,
 };
@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, HashSet};
 /// The types of a schema by their names.
 type Types = BTreeMap<String, MetaType>;
 
-/// Where the values of variables come from.
+/// Source of the values of variables.
 struct Given<'a> {
     types: &'a Types,
     declared: &'a [Positioned<VariableDefinition>],
     variables: &'a Variables,
 }
 
-/// Refuses the first such value of the operation that is executed, with its place.
+/// Refuses the first such value of the executed operation, with its place.
 pub fn check(
     document: &ExecutableDocument,
     operation: Option<&str>,
@@ -96,14 +96,16 @@ impl Given<'_> {
             let Some(argument) = found.args.get(name.node.as_str()) else {
                 continue;
             };
-            let refuse = |flaw: Flaw| flaw.refusal(&argument.name).at(value.pos);
-            let value = value
+            let constant = value
                 .node
                 .clone()
-                .into_const_with(|variable| self.variable(&variable))
-                .map_err(refuse)?;
-            if let Some(flaw) = self.flaw(&argument.ty, &value) {
-                return Err(refuse(flaw));
+                .into_const_with(|variable| self.variable(&variable));
+            let flaw = match constant {
+                Ok(constant) => self.flaw(&argument.ty, &constant),
+                Err(flaw) => Some(flaw),
+            };
+            if let Some(flaw) = flaw {
+                return Err(flaw.refusal(&argument.name).at(value.pos));
             }
         }
         Ok(())
@@ -126,30 +128,43 @@ impl Given<'_> {
             .ok_or_else(|| Flaw::new(format!("the variable `{name}` is not given")))
     }
 
-    /// As deep as the types of the schema, however deep the value is.
+    /// Finds the flaw of a value. The depth is that of the types of the schema, whatever the depth
+    /// of the value.
     fn flaw(&self, of: &str, value: &Value) -> Option<Flaw> {
         match (MetaTypeName::create(of), value) {
             (_, Value::Null) => None,
             (MetaTypeName::List(of), Value::List(items)) => {
-                let flaw = |(index, item)| Some(self.flaw(of, item)?.inside(&index));
-                items.iter().enumerate().find_map(flaw)
+                for (index, item) in items.iter().enumerate() {
+                    if let Some(flaw) = self.flaw(of, item) {
+                        return Some(flaw.inside(&index));
+                    }
+                }
+                None
             }
-            // One value stands for a list of it.
+            // GraphQL accepts a single value for a list.
             (MetaTypeName::NonNull(of) | MetaTypeName::List(of), _) => self.flaw(of, value),
             (MetaTypeName::Named("Int"), Value::Number(number)) => {
                 let is_too_large = number
                     .as_i64()
                     .is_some_and(|number| i32::try_from(number).is_err());
-                let bounds = || format!("expected an integer from {} to {}", i32::MIN, i32::MAX);
-                is_too_large.then(|| Flaw::new(bounds()))
+                is_too_large.then(|| {
+                    let reason = format!("expected an integer from {} to {}", i32::MIN, i32::MAX);
+                    Flaw::new(reason)
+                })
             }
+            (MetaTypeName::Named("DateTime"), _) => date_time::read(value).err().map(Flaw::of_time),
             (MetaTypeName::Named(of), _) => match (self.types.get(of)?, value) {
                 (MetaType::InputObject { input_fields, .. }, Value::Object(fields)) => {
-                    let flaw = |(name, value): (&Name, &Value)| {
-                        let field = input_fields.get(name.as_str())?;
-                        Some(self.flaw(&field.ty, value)?.inside(name))
-                    };
-                    fields.iter().find_map(flaw)
+                    for (name, value) in fields {
+                        // The validation reports an unknown field.
+                        let Some(field) = input_fields.get(name.as_str()) else {
+                            continue;
+                        };
+                        if let Some(flaw) = self.flaw(&field.ty, value) {
+                            return Some(flaw.inside(name));
+                        }
+                    }
+                    None
                 }
                 (MetaType::InputObject { .. }, _) => {
                     Some(Flaw::new(format!("expected type \"{of}\"")))
@@ -160,10 +175,11 @@ impl Given<'_> {
     }
 }
 
-/// What is wrong, and where below the argument: the innermost first.
+/// A flaw, and its place below the argument, innermost name first.
 struct Flaw {
     reason: String,
     places: Vec<String>,
+    is_of_time: bool,
 }
 
 impl Flaw {
@@ -171,6 +187,15 @@ impl Flaw {
         Self {
             reason,
             places: Vec::new(),
+            is_of_time: false,
+        }
+    }
+
+    /// A flaw of a time, in the words of the model.
+    fn of_time(reason: String) -> Self {
+        Self {
+            is_of_time: true,
+            ..Self::new(reason)
         }
     }
 
@@ -179,13 +204,16 @@ impl Flaw {
         self
     }
 
-    /// In the words of the validation.
+    /// In the words of the validation, or of the model for a time.
     fn refusal(mut self, argument: &str) -> Refusal {
         self.places.push(argument.to_owned());
         self.places.reverse();
+        let place = self.places.join(".");
+        if self.is_of_time {
+            return Refusal::of_field(errors::field(&place), &self.reason);
+        }
         Refusal::new(format!(
-            "Invalid value for argument \"{}\", {}",
-            self.places.join("."),
+            "Invalid value for argument \"{place}\", {}",
             self.reason
         ))
     }

@@ -1,14 +1,14 @@
 //! Fields that cannot be merged, found before the validation.
 //!
-//! The validation reports each pair: 800 fields beside one of 300 arguments, inside 30 fragments,
-//! are 7 million errors of 200 bytes. Here the first one ends the request.
+//! The validation reports each pair: 800 fields next to one of 300 arguments, inside 30 fragments,
+//! are 7 million errors of 200 bytes. Here the first conflict ends the request.
 
 use super::Refusal;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 use std::collections::{HashMap, HashSet};
 
-/// Refuses a document in which one name of an answer stands for two things.
+/// Refuses a document in which one name of the answer has two meanings.
 pub fn check(document: &ExecutableDocument) -> Result<(), Refusal> {
     let operations = document
         .operations
@@ -44,7 +44,8 @@ fn check_one(document: &ExecutableDocument, selection_set: &SelectionSet) -> Res
                     let first = fields.entry((on, name)).or_insert(field);
                     if !is_same(first, field) {
                         let message = format!(
-                            "`{name}` stands for two different fields, or for one with different arguments: give one an alias"
+                            "`{name}` stands for two different fields, or for one with different \
+                              arguments: give one an alias"
                         );
                         return Err(Refusal::new(message).at(*pos));
                     }

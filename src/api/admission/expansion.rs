@@ -1,8 +1,8 @@
-//! The size of a query once its fragments are expanded, found without expanding them.
+//! The size of a query with its fragments expanded, calculated without the expansion.
 //!
 //! The validation and the execution walk through a fragment again for each spread: twenty fragments
-//! of ten spreads are 10²⁰ fields. Each fragment is counted once, and its count added wherever it
-//! is spread.
+//! of ten spreads are 10²⁰ fields. Here each fragment is counted once, and its count is added at
+//! each spread.
 
 use super::Refusal;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
@@ -11,27 +11,27 @@ use async_graphql_value::Value;
 use std::collections::HashMap;
 use std::ops::AddAssign;
 
-/// Selections of all operations and fragments at most, with all fragments expanded.
+/// Most selections of all operations and fragments, with all fragments expanded.
 const SELECTIONS_MAX: usize = 2_000;
-/// Selections inside selections at most, fragments and spreads included.
+/// Most levels of selections, fragments and spreads included.
 const DEPTH_MAX: usize = super::lexer::NESTING_MAX;
-/// Fields of an operation at most.
+/// Most fields of an operation.
 const ROOT_FIELDS_MAX: usize = 20;
-/// Aliases at most, with all fragments expanded.
+/// Most aliases, with all fragments expanded.
 const ALIASES_MAX: usize = 100;
-/// Directives at most, with all fragments expanded.
+/// Most directives, with all fragments expanded.
 const DIRECTIVES_MAX: usize = 100;
-/// Arguments of one field or directive at most.
+/// Most arguments of one field or directive.
 const ARGUMENTS_MAX: usize = 20;
-/// Bytes at most that all copies of variables for arguments of root fields cost: each is read once.
+/// Most bytes of the copies of variables for arguments of root fields: each copy is read once.
 const ROOT_COPIES_MAX: usize = 16 * 1024 * 1024;
-/// The same for arguments of other fields: each is read for each row.
+/// Most bytes of the copies for arguments of other fields: each copy is read for each row.
 const INNER_COPIES_MAX: usize = 64 * 1024;
 
-/// Bytes that a copy of each variable costs.
+/// Bytes of a copy of each variable.
 type Weights = HashMap<Name, usize>;
 
-/// What is counted; sums saturate.
+/// The counts; sums saturate.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Size {
     selections: usize,
@@ -42,7 +42,7 @@ struct Size {
     directives: usize,
     /// Bytes of variables copied for arguments of fields on the first level.
     copies: usize,
-    /// The same for all other fields and for directives.
+    /// Bytes of variables copied for all other fields and for directives.
     inner_copies: usize,
 }
 
@@ -59,8 +59,7 @@ impl AddAssign for Size {
 }
 
 impl Size {
-    /// As it counts where it is spread, that deep; below the first level it has no fields of the
-    /// first.
+    /// The counts at a spread on this level. Below the first level there are no first-level fields.
     fn spread_at(mut self, depth: usize, on_first_level: bool) -> Self {
         self.depth = self.depth.saturating_add(depth);
         if !on_first_level {
@@ -73,7 +72,7 @@ impl Size {
     }
 }
 
-/// An operation or a fragment by itself: its size without what it spreads, and its spreads.
+/// An operation or a fragment: its size without its spreads, and the spreads.
 struct Definition<'a> {
     size: Size,
     spreads: Vec<Spread<'a>>,
@@ -86,14 +85,14 @@ struct Spread<'a> {
     on_first_level: bool,
 }
 
-/// Refuses a document that is too large once its fragments are expanded.
+/// Refuses a document whose expansion is too large.
 pub fn check(document: &ExecutableDocument, weights: &Weights) -> Result<(), Refusal> {
     let mut fragments = HashMap::with_capacity(document.fragments.len());
     for (name, fragment) in &document.fragments {
         fragments.insert(name, definition(&fragment.node.selection_set, weights)?);
     }
     let expanded = expand(&fragments)?;
-    // The validation walks through each fragment by itself too.
+    // The validation walks through each fragment on its own, too.
     let mut whole = Size::default();
     for size in expanded.values() {
         whole += size.spread_at(0, false);
@@ -144,14 +143,14 @@ fn bounded(size: &Size) -> Result<(), Refusal> {
     }
 }
 
-/// The size of each fragment with all that it spreads. A fragment waits on the stack for those that
+/// The size of each fragment with its spreads. A fragment waits on the stack for the fragments that
 /// it spreads.
 fn expand<'a>(
     fragments: &HashMap<&'a Name, Definition<'a>>,
 ) -> Result<HashMap<&'a Name, Size>, Refusal> {
     let mut expanded: HashMap<&Name, Size> = HashMap::with_capacity(fragments.len());
     for name in fragments.keys() {
-        // With each fragment, how many of its spreads have been followed.
+        // Each fragment on the stack, with the number of its spreads that were followed.
         let mut waiting: Vec<(&'a Name, usize)> = vec![(*name, 0)];
         while let Some((name, followed)) = waiting.last_mut() {
             let Some(definition) = fragments
@@ -178,7 +177,7 @@ fn expand<'a>(
     Ok(expanded)
 }
 
-/// What a definition spreads. An unknown fragment counts nothing: the validation refuses it.
+/// The spreads of a definition. An unknown fragment counts nothing: the validation refuses it.
 fn spread_sizes(definition: &Definition<'_>, expanded: &HashMap<&Name, Size>) -> Size {
     let mut sum = Size::default();
     for spread in &definition.spreads {
@@ -189,7 +188,7 @@ fn spread_sizes(definition: &Definition<'_>, expanded: &HashMap<&Name, Size>) ->
     sum
 }
 
-/// Counts a definition without what it spreads.
+/// Counts a definition without its spreads.
 fn definition<'a>(
     selection_set: &'a Positioned<SelectionSet>,
     weights: &Weights,
@@ -238,7 +237,7 @@ fn definition<'a>(
     Ok(counted)
 }
 
-/// A field without what is selected of it.
+/// Counts a field without its selections.
 fn field_size(field: &Field, weights: &Weights) -> Result<Size, Refusal> {
     Ok(Size {
         fields: 1,
@@ -248,7 +247,7 @@ fn field_size(field: &Field, weights: &Weights) -> Result<Size, Refusal> {
     })
 }
 
-/// Bytes of the variables in some arguments.
+/// Bytes of the variables in arguments.
 fn copies(
     arguments: &[(Positioned<Name>, Positioned<Value>)],
     weights: &Weights,

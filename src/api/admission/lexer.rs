@@ -1,49 +1,49 @@
-//! The text of a query, token by token, without recursion and in one pass.
+//! The text of a query, token by token, in one pass and without recursion.
 //!
-//! It knows the tokens of GraphQL and nothing of the grammar: each token begins and ends where the
-//! parser's does, so no bracket is hidden from it in a string or a comment. What is no token is
-//! refused here.
+//! The lexer knows the tokens of GraphQL, not the grammar. Its tokens begin and end where the
+//! tokens of the parser do, so that no string or comment can hide a bracket. Other characters are
+//! refused.
 
 use super::Refusal;
 use async_graphql::Pos;
 use std::collections::HashSet;
 
-/// Tokens of a query at most.
+/// Most tokens of a query.
 const TOKENS_MAX: usize = 2_000;
-/// Brackets inside brackets at most: selections, arguments, lists and objects alike. The parser and
-/// the validation of a debug build take 25 KB of stack for each, so that these take half of a
-/// thread's 2 MB.
+/// Most levels of brackets: of selections, arguments, lists and objects. In a debug build the
+/// parser and the validation take 25 KB of stack for each level, half of a thread's 2 MB for all.
 pub const NESTING_MAX: usize = 40;
-/// Bytes of all names at most: the search for similar names costs their length times the schema's.
+/// Most bytes of all names: the search for similar names costs their length times that of the
+/// schema.
 const NAME_BYTES_MAX: usize = 32 * 1024;
 
 const SYNTAX: &str = "the query cannot be read";
 
 struct Lexer<'a> {
     text: &'a str,
-    /// Byte at which the next token begins.
+    /// Start of the next token.
     at: usize,
     tokens: usize,
-    /// The brackets that are open.
+    /// Open brackets.
     open: Vec<Bracket<'a>>,
     /// The last token, if it was a name.
     name: Option<&'a str>,
     name_bytes: usize,
 }
 
-/// A bracket that is open.
+/// An open bracket, by its kind.
 enum Bracket<'a> {
-    /// Of fields.
+    /// A bracket around fields.
     Selection,
-    /// Of arguments, or of the values of a list.
+    /// Around arguments, or around the values of a list.
     Values,
-    /// Of an object, with the names of its fields. The parser would keep the last of two that have
-    /// one name.
+    /// Around an object, with the names of its fields. The parser would keep the last of two fields
+    /// with the same name.
     Object(HashSet<&'a str>),
 }
 
-/// Refuses a text with too many tokens, too deep brackets, a name twice in an object, or what is no
-/// token.
+/// Refuses a text with too many tokens, too many levels of brackets, a repeated name in an object,
+/// or an unknown token.
 pub fn check(text: &str) -> Result<(), Refusal> {
     let mut lexer = Lexer {
         text,
@@ -64,7 +64,7 @@ impl<'a> Lexer<'a> {
         &self.text[self.at..]
     }
 
-    /// Passes over whitespace, commas and comments; whether anything follows.
+    /// Skips whitespace, commas and comments; whether a token follows.
     fn skip_ignored(&mut self) -> bool {
         loop {
             let rest = self
@@ -82,7 +82,8 @@ impl<'a> Lexer<'a> {
         self.tokens += 1;
         if self.tokens > TOKENS_MAX {
             return Err(self.refuse(format!(
-                "the query has more than {TOKENS_MAX} tokens: send lists and large values as variables"
+                "the query has more than {TOKENS_MAX} tokens: send lists and large values as \
+                 variables"
             )));
         }
         let rest = self.rest();
@@ -123,13 +124,14 @@ impl<'a> Lexer<'a> {
         });
         if self.open.len() > NESTING_MAX {
             return Err(self.refuse(format!(
-                "the query is nested more than {NESTING_MAX} levels deep: send deep values as variables"
+                "the query is nested more than {NESTING_MAX} levels deep: send deep values as \
+                 variables"
             )));
         }
         Ok(1)
     }
 
-    /// A colon, behind a name.
+    /// A colon after a name.
     fn colon(&mut self, name: Option<&'a str>) -> Result<usize, Refusal> {
         if let (Some(Bracket::Object(names)), Some(name)) = (self.open.last_mut(), name)
             && !names.insert(name)
@@ -154,7 +156,7 @@ impl<'a> Lexer<'a> {
         Ok(length)
     }
 
-    /// Bytes of a string with its quotes; it ends on its line.
+    /// Length of a string with its quotes, in bytes; a string ends on its line.
     fn string(&self) -> Result<usize, Refusal> {
         let mut bytes = self.rest().bytes().enumerate().skip(1);
         while let Some((index, byte)) = bytes.next() {
@@ -168,7 +170,7 @@ impl<'a> Lexer<'a> {
         Err(self.refuse(format!("{SYNTAX}: a string has no end")))
     }
 
-    /// Bytes of a block string with its quotes; `\"""` does not end it.
+    /// Length of a block string with its quotes, in bytes; `\"""` does not end it.
     fn block_string(&self) -> Result<usize, Refusal> {
         let mut from = 3;
         while let Some(quotes) = self.rest().get(from..).and_then(|rest| rest.find("\"\"\"")) {
@@ -181,7 +183,7 @@ impl<'a> Lexer<'a> {
         Err(self.refuse(format!("{SYNTAX}: a block string has no end")))
     }
 
-    /// Bytes from here on that are of a kind.
+    /// Number of bytes of a kind from here on.
     fn run(&self, is_of_kind: impl Fn(u8) -> bool) -> usize {
         self.rest()
             .bytes()
@@ -260,7 +262,8 @@ mod tests {
             assert!(refusal(text).contains("twice"), "{text}");
         }
         for text in [
-            "{ a: b a: b c(x: {b: a, a: b}, y: {b: {b: {b: $b}}}, z: [{b: 1}, {b: 2}]) { a: b a: b } }",
+            "{ a: b a: b c(x: {b: a, a: b}, y: {b: {b: {b: $b}}}, z: [{b: 1}, {b: 2}]) \
+             { a: b a: b } }",
             "query($b: T = {b: \"b: b:\"}, $c: T = {b: 1}) { a(b: $b) a(b: $b) }",
         ] {
             assert_eq!(check(text), Ok(()), "{text}");

@@ -1,10 +1,10 @@
-//! Admission: what a request must be before a recursive parser, the validation or a resolver sees
+//! Admission: the checks of a request before a recursive parser, the validation or a resolver sees
 //! it.
 //!
-//! Order: the text is lexed, which bounds its tokens and nesting; it is parsed once; its fragments
-//! are expanded by counting, which bounds what validation and execution walk through; of several
-//! operations the one that is executed is kept. The walks here use no recursion, so that their own
-//! stack does not depend on the request. POST and sockets pass through the same extension.
+//! In order: the lexer bounds tokens and nesting; the query is parsed once; the expansion of its
+//! fragments is counted, which bounds the work of validation and execution; all operations but the
+//! executed one are removed. No walk here uses recursion, so that its stack does not depend on the
+//! request. POST and sockets pass through the same extension.
 
 mod arguments;
 mod conflicts;
@@ -14,8 +14,8 @@ mod operations;
 mod variables;
 
 use super::allowance::{Allowance, LargeAnswers};
+use super::cost::LIST_MAX;
 use super::job_loader::JobLoader;
-use super::queries::LIST_MAX;
 use super::{cost, errors};
 use crate::store::Store;
 use async_graphql::async_trait::async_trait;
@@ -34,27 +34,28 @@ use std::collections::BTreeMap;
 use std::mem::take;
 use std::sync::{Arc, OnceLock};
 
-/// Fields inside fields at most: GraphiQL's own question about the schema just fits.
+/// Most levels of fields: the introspection query of GraphiQL just fits.
 const DEPTH_MAX: usize = 16;
-/// Errors of one answer at most.
+/// Most errors of one answer.
 const ERRORS_MAX: usize = 20;
-/// Bytes of one error's message at most.
+/// Most bytes of the message of an error.
 const MESSAGE_BYTES_MAX: usize = 500;
 
-/// Puts [`Admission`] before each request.
+/// Puts an [`Admission`] before each request.
 pub struct AdmissionFactory;
 
-/// Judges one request, and bounds the errors of its answer.
+/// Checks one request, and bounds the errors of its answer.
 #[derive(Default)]
 struct Admission {
-    /// What the request may take, once it is there.
+    /// The allowance of the request, once it is known.
     allowance: Arc<OnceLock<Arc<Allowance>>>,
 }
 
-/// Why a request is not executed.
+/// A refusal of a request.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal {
     message: String,
+    field: Option<String>,
     at: Option<Pos>,
 }
 
@@ -62,6 +63,16 @@ impl Refusal {
     fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            field: None,
+            at: None,
+        }
+    }
+
+    /// Refuses one field, in the words of the model.
+    fn of_field(field: &str, reason: &str) -> Self {
+        Self {
+            message: format!("{field}: {reason}"),
+            field: Some(field.to_owned()),
             at: None,
         }
     }
@@ -75,8 +86,12 @@ impl Refusal {
 }
 
 impl From<Refusal> for ServerError {
-    fn from(Refusal { message, at }: Refusal) -> Self {
-        Self::new(message, at)
+    fn from(refusal: Refusal) -> Self {
+        let Some(field) = refusal.field else {
+            return Self::new(refusal.message, refusal.at);
+        };
+        let error = errors::bad_input(&field, refusal.message);
+        error.into_server_error(refusal.at.unwrap_or_default())
     }
 }
 
@@ -117,7 +132,7 @@ impl Extension for Admission {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let mut request = admit(request, &ctx.schema_env.registry.types)?;
-        // Who sends the answer has one already, and keeps it until then.
+        // POST has an allowance already, and keeps it until the answer is sent.
         let given = request
             .data
             .get(&TypeId::of::<Arc<Allowance>>())
@@ -158,7 +173,7 @@ impl Extension for Admission {
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
         let is_leaf = info.field.selection_set.node.items.is_empty();
-        // A list's items are resolved too, before the list.
+        // The resolver runs for the items of a list first, then for the list itself.
         let is_field = matches!(info.path_node.segment, QueryPathSegment::Name(_));
         let pos = info.field.name.pos;
         let value = next.run(ctx, info).await?;
@@ -191,7 +206,8 @@ impl Extension for Admission {
 }
 
 impl Admission {
-    /// How many jobs `jobs` counts with: those that there are, or the most if that is not known.
+    /// Number of jobs for the cost of `jobs`: the present number, or the maximum if the database
+    /// does not answer.
     async fn jobs(&self, ctx: &ExtensionContext<'_>) -> usize {
         let count = async {
             let (store, allowance) = (ctx.data_opt::<Store>()?, self.allowance.get()?);
@@ -214,7 +230,7 @@ impl Admission {
     }
 }
 
-/// Gives a request its parsed query, or says why it is not executed.
+/// Parses a request and checks it.
 fn admit(mut request: Request, types: &BTreeMap<String, MetaType>) -> ServerResult<Request> {
     if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
         return Err(errors::persisted_query_not_supported());
@@ -243,8 +259,7 @@ fn admit(mut request: Request, types: &BTreeMap<String, MetaType>) -> ServerResu
     Ok(request)
 }
 
-/// The parser's error without the drawing that it makes of the query's line; the answer says where
-/// it is.
+/// The error of the parser without its drawing of the query's line; the answer has the position.
 fn readable(error: ServerError) -> ServerError {
     let expected = error
         .message
@@ -259,7 +274,7 @@ fn readable(error: ServerError) -> ServerError {
     }
 }
 
-/// Refuses a query that asks for too much of a cluster with that many jobs.
+/// Refuses a query that costs too much in a cluster with this number of jobs.
 fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Result<(), Refusal> {
     if found.depth > DEPTH_MAX {
         let message = format!(
@@ -268,6 +283,7 @@ fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Resu
         );
         return Err(Refusal::new(message));
     }
+    // The validation counted each `jobs` with the maximum: the jobs that do not exist cost nothing.
     let missing = (LIST_MAX as usize).saturating_sub(jobs);
     let cost = found
         .complexity
@@ -282,8 +298,9 @@ fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Resu
             "so ask for pages of fewer rows (`first`)"
         };
         let message = format!(
-            "the query costs {cost} fields of rows, at most {} are allowed: a list counts with all the rows that it may \
-             have; {advice}, for fewer lists inside lists, or for fewer fields",
+            "the query costs {cost} fields of rows, at most {} are allowed: a list counts \
+             with all the rows that it may have; {advice}, for fewer lists inside lists, or for \
+             fewer fields",
             cost::COST_MAX
         );
         return Err(Refusal::new(message));
@@ -291,8 +308,8 @@ fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Resu
     Ok(())
 }
 
-/// Logs what failed inside, gives the parser's and the validation's errors a code too, and cuts
-/// their echo of the query.
+/// Logs internal errors, gives the errors of the parser and the validation a code, and cuts their
+/// quotes of the query.
 fn bounded(mut response: Response) -> Response {
     errors::log(&response.errors);
     response.errors.truncate(ERRORS_MAX);
@@ -312,32 +329,32 @@ fn bounded(mut response: Response) -> Response {
     response
 }
 
-/// What the validation says before the name of an argument or a variable.
+/// The texts of the validation before the name of an argument or a variable.
 const BEFORE_FIELDS: [&str; 3] = [
     "Invalid value for argument \"",
     "Unknown argument \"",
     "Invalid default value for argument: \"",
 ];
 
-/// What it says between an argument and the field of it that is missing or unknown.
+/// The texts of the validation between an argument and its missing or unknown field.
 const BEFORE_INNER_FIELDS: [&str; 2] = [", field \"", ", unknown field \""];
 
-/// The field that an error of the validation is about (in the form that `errors` describes), by its
-/// message: `Invalid value for argument "inputs.37.name", expected type "String"`, or `Field "job"
-/// argument "id" of type "ID!" is required but not provided`.
+/// The field of an error of the validation (in the form of `errors`), taken from the message:
+/// `Invalid value for argument "inputs.37.name", expected type "String"`, or `Field "job" argument
+/// "id" of type "ID!" is required but not provided`.
 fn argument(message: &str) -> Option<String> {
-    let missing = || {
-        Some(
-            message
-                .strip_prefix("Field \"")?
-                .split_once("\" argument \"")?
-                .1,
-        )
-    };
-    let rest = BEFORE_FIELDS
+    let bad = BEFORE_FIELDS
         .iter()
-        .find_map(|before| message.strip_prefix(before))
-        .or_else(missing)?;
+        .find_map(|before| message.strip_prefix(before));
+    let rest = match bad {
+        Some(rest) => rest,
+        None => {
+            let (_, missing) = message
+                .strip_prefix("Field \"")?
+                .split_once("\" argument \"")?;
+            missing
+        }
+    };
     let (argument, rest) = rest.split_once('"')?;
     let inner = BEFORE_INNER_FIELDS
         .iter()
@@ -346,10 +363,5 @@ fn argument(message: &str) -> Option<String> {
         || argument.to_owned(),
         |(field, _)| format!("{argument}.{field}"),
     );
-    Some(
-        place
-            .strip_prefix("input.")
-            .map(str::to_owned)
-            .unwrap_or(place),
-    )
+    Some(errors::field(&place).to_owned())
 }

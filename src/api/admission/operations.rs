@@ -1,8 +1,8 @@
 //! The one operation of a document that is executed.
 //!
-//! A document may hold several operations, of which the request names one and gives the variables
-//! (GraphQL §6.1). The validation works out what all of them cost, and so wants the variables of
-//! all. Therefore the others are taken out, after the size of the whole document has been judged.
+//! A document may have several operations; a request names one and has its variables (GraphQL
+//! §6.1). The validation calculates the cost of every operation, and requires the variables of all
+//! of them. The others are therefore removed, after the check of the whole document's size.
 
 use super::Refusal;
 use async_graphql::parser::types::{
@@ -11,8 +11,8 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 use std::collections::{HashMap, HashSet};
 
-/// The document without the operations that are not executed, and without the fragments that only
-/// they spread; none when there is nothing to take out.
+/// The document without the other operations, and without the fragments that only they spread; none
+/// when nothing is removed.
 pub fn only_executed(
     document: &ExecutableDocument,
     name: Option<&str>,
@@ -35,7 +35,7 @@ pub fn only_executed(
         .map(|(_, operation)| operation);
     let (used, unused) = (spread_by(document, [executed]), spread_by(document, others));
     let mut fragments = document.fragments.clone();
-    // A fragment that none of them spreads stays, and is refused for it.
+    // A fragment without a spread stays: the validation refuses it.
     fragments.retain(|fragment, _| used.contains(fragment) || !unused.contains(fragment));
     let operations =
         DocumentOperations::Multiple(HashMap::from([(name.clone(), executed.clone())]));
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use async_graphql::parser::parse_query;
 
-    /// The names of the operations and fragments that are left.
+    /// The names of the remaining operations and fragments.
     fn left(query: &str, name: Option<&str>) -> Result<Option<Vec<String>>, String> {
         let document = only_executed(&parse_query(query).expect(query), name)
             .map_err(|refusal| refusal.message)?;
@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn the_named_operation_is_left_with_its_fragments() {
         let query = "query A { ...F x { ...G } } query B { ...G ... on Q { ...H } }
-            fragment F on Q { a } fragment G on X { ...I } fragment H on Q { b ...H } fragment I on X { c }
+            fragment F on Q { a } fragment G on X { ...I } fragment H on Q { b ...H }
+            fragment I on X { c }
             fragment Nobodys on Q { d }";
         let names = |names: &[&str]| {
             Ok(Some(

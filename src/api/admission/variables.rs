@@ -1,18 +1,17 @@
-//! The variables of a request: how deep they are, what a copy of each costs, and that their types
-//! exist.
+//! The variables of a request: their depth, the cost of a copy of each, and their types.
 
 use super::Refusal;
 use async_graphql::parser::types::{BaseType, ExecutableDocument};
 use async_graphql::{Name, Value, Variables};
 use std::collections::HashMap;
 
-/// Nesting of a variable's value at most; a payload may take up to 64 levels of it.
+/// Most levels of a variable's value; a payload may take up to 64 of them.
 pub const NESTING_MAX: usize = 100;
-/// Bytes that a value costs besides its text.
+/// Bytes of a value without its text.
 const VALUE_BYTES: usize = 8;
 
-/// Bytes that a copy of each variable costs, about: validation and execution copy it for each place
-/// that names it.
+/// Bytes of a copy of each variable, estimated: validation and execution copy a variable for each
+/// use.
 pub fn weights(variables: &Variables) -> Result<HashMap<Name, usize>, Refusal> {
     variables
         .iter()
@@ -20,7 +19,7 @@ pub fn weights(variables: &Variables) -> Result<HashMap<Name, usize>, Refusal> {
         .collect()
 }
 
-/// None for a value that is nested too deep.
+/// None for a value with too many levels.
 fn weight(value: &Value) -> Option<usize> {
     let (mut weight, mut open) = (0, vec![(value, 1)]);
     while let Some((value, depth)) = open.pop() {
@@ -43,8 +42,8 @@ fn weight(value: &Value) -> Option<usize> {
     Some(weight)
 }
 
-/// Refuses a variable of a type that there is not: the validation panics at a default for a list of
-/// such a type.
+/// Refuses a variable of an unknown type: the validation panics at a default for a list of such a
+/// type.
 pub fn check_types(
     document: &ExecutableDocument,
     is_known: impl Fn(&str) -> bool,

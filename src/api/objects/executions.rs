@@ -1,31 +1,34 @@
 //! Executions, as the API shows them.
 
+use crate::api::date_time::DateTime;
 use crate::api::job_loader::{self, NextAttemptKey, RerunsKey};
 use crate::api::json::Json;
+use crate::api::lists::size;
 use crate::api::masks::Masks;
 use crate::api::{cost, errors};
-use crate::model::execution::ExecutionStatus;
+use crate::model::execution::{ExecutionStatus, Reason};
+use crate::model::trigger::TriggerKind;
 use crate::model::{Timestamp, rfc3339};
 use crate::store::executions::ExecutionRecord;
 use async_graphql::{Context, ID, Object, Result};
 use std::borrow::Cow;
 
-/// One fire time taken by the cluster, or a range of skipped ones.
+/// A fire time taken by the cluster, or a range of skipped fire times.
 #[Object(name = "JobExecutionLog")]
 impl ExecutionRecord {
-    /// The occurrence's identity, the same for all attempts.
+    /// Id of the execution, the same for all attempts.
     async fn id(&self) -> ID {
         self.id.into()
     }
-    /// The job.
+    /// Id of the job.
     async fn job_id(&self) -> ID {
         self.job_id.into()
     }
-    /// The job's name.
+    /// Name of the job.
     async fn job_name(&self) -> Option<&str> {
         self.job_name.as_deref()
     }
-    /// Version of the definition that it was taken under.
+    /// Version of the definition under which the fire time was taken.
     async fn job_version(&self) -> Option<i32> {
         self.job_version
     }
@@ -37,11 +40,12 @@ impl ExecutionRecord {
     async fn fire_time(&self) -> String {
         rfc3339(self.fire_time)
     }
-    /// RUNNING, RETRYING, SUCCESS, FAILED, CANCELLED, LOST or SKIPPED.
+    /// Value of the enum ExecutionStatus: RUNNING, RETRYING, SUCCESS, FAILED, CANCELLED, LOST or
+    /// SKIPPED.
     async fn status(&self) -> &str {
         self.status.as_str()
     }
-    /// What went wrong.
+    /// Error of the last attempt.
     async fn error_message(&self) -> Option<&str> {
         self.error_message.as_deref()
     }
@@ -49,64 +53,71 @@ impl ExecutionRecord {
     async fn created_at(&self) -> String {
         rfc3339(self.created_at)
     }
-    /// When it could start.
-    async fn due_time(&self) -> String {
-        rfc3339(self.due_time)
+    /// When the execution may start.
+    async fn due_time(&self) -> DateTime {
+        DateTime(self.due_time)
     }
     /// Start of the current or last attempt.
-    async fn started_at(&self) -> Option<String> {
-        self.started_at.map(rfc3339)
+    async fn started_at(&self) -> Option<DateTime> {
+        self.started_at.map(DateTime)
     }
-    /// When it was settled.
-    async fn finished_at(&self) -> Option<String> {
-        self.finished_at.map(rfc3339)
+    /// When the execution was settled.
+    async fn finished_at(&self) -> Option<DateTime> {
+        self.finished_at.map(DateTime)
     }
     /// From the start of the last attempt to the settlement.
     async fn duration_millis(&self) -> Option<i32> {
         duration_millis(self.started_at, self.finished_at)
     }
-    /// Current or last attempt, from 1; 0 when skipped.
+    /// Number of the current or last attempt, from 1; 0 for a skipped fire time.
     async fn attempt(&self) -> i32 {
         self.attempt
     }
-    /// Node of the current or last attempt.
+    /// Id of the node of the current or last attempt.
     async fn node_id(&self) -> Option<ID> {
         self.node_id.map(Into::into)
     }
-    /// Its name.
+    /// Name of that node.
     async fn node_name(&self) -> Option<&str> {
         self.node_name.as_deref()
     }
-    /// What made the trigger: SCHEDULE, MANUAL, …
-    async fn kind(&self) -> &str {
-        &self.kind
+    /// What made it: SCHEDULE, MANUAL, BACKFILL, BUFFERED or RERUN.
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
+    async fn kind(&self) -> Result<TriggerKind> {
+        errors::named(&self.kind)
     }
-    /// Why it ended as it did: ERROR, TIMEOUT, CRASH_LOOP, COALESCED, …
-    async fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
+    /// Why the execution ended as it did; none before its end, and after a success.
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
+    async fn reason(&self) -> Result<Option<Reason>> {
+        self.reason.as_deref().map(errors::named).transpose()
     }
-    /// What the handler reported.
+    /// Output of the handler.
     async fn output(&self) -> Option<&str> {
         self.output.as_deref()
     }
     /// Last fire time of a skipped range.
-    async fn through_fire_time(&self) -> Option<String> {
-        self.through_fire_time.map(rfc3339)
+    async fn through_fire_time(&self) -> Option<DateTime> {
+        self.through_fire_time.map(DateTime)
     }
-    /// Fire times in a skipped range.
+    /// Number of fire times in a skipped range.
     async fn occurrences(&self) -> Option<i32> {
         self.occurrences
     }
-    /// When a RETRYING execution is tried again; none while its job is paused, which holds the
+    /// Time of the next attempt of a RETRYING execution; none while the pause of the job defers the
     /// attempt.
     #[graphql(complexity = "cost::BATCHED")]
-    async fn next_attempt_at(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+    async fn next_attempt_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
         if self.status != ExecutionStatus::Retrying {
             return Ok(None);
         }
-        Ok(job_loader::load(ctx, NextAttemptKey(self.id))
-            .await?
-            .map(rfc3339))
+        let attempt = job_loader::load(ctx, NextAttemptKey(self.id)).await?;
+        Ok(attempt.map(DateTime))
     }
     /// Earlier attempts: attempt, nodeId, startedAt, endedAt, outcome, error.
     #[expect(
@@ -120,15 +131,15 @@ impl ExecutionRecord {
             .transpose()
             .map_err(errors::unshowable)
     }
-    /// The execution that a skipped range was folded into.
+    /// Id of the execution that stands for a skipped range.
     async fn coalesced_into(&self) -> Option<ID> {
         self.coalesced_into.map(Into::into)
     }
-    /// The execution whose fire time it runs again.
+    /// Id of the execution whose fire time this one repeats.
     async fn repeats(&self) -> Option<ID> {
         self.repeats.map(Into::into)
     }
-    /// The executions that run its fire time again and have begun, newest first, at most 20.
+    /// Ids of the reruns that have started, newest first; at most 20.
     #[graphql(complexity = "2 * cost::BATCHED")]
     async fn repeated_by(&self, ctx: &Context<'_>) -> Result<Vec<ID>> {
         let reruns = job_loader::load(
@@ -145,8 +156,8 @@ impl ExecutionRecord {
             .map(Into::into)
             .collect())
     }
-    /// The payload of its own, as JSON text with masks as in a job's; none when its attempts have
-    /// that of the job.
+    /// Payload of this execution, as JSON text with masks as in `Job.payload`; none when the
+    /// attempts have the payload of the job.
     async fn payload(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, str>>> {
         match &self.payload {
             Some(payload) => Masks::shown(ctx, payload).await.map(Some),
@@ -156,6 +167,5 @@ impl ExecutionRecord {
 }
 
 fn duration_millis(started: Option<Timestamp>, finished: Option<Timestamp>) -> Option<i32> {
-    let millis = (finished? - started?).num_milliseconds().max(0);
-    Some(i32::try_from(millis).unwrap_or(i32::MAX))
+    Some(size((finished? - started?).num_milliseconds().max(0)))
 }

@@ -1,24 +1,23 @@
 //! Jobs, as the API shows them.
 
-use crate::api::enums::{
-    DstGapName, DstOverlapName, JobScheduleType, JobStateName, JobStatusName, MisfirePolicyName,
-    OverlapPolicyName, RecoveryPolicy,
-};
+use crate::api::context::{store, texts};
+use crate::api::date_time::DateTime;
+use crate::api::enums::{DstGapName, DstOverlapName};
 use crate::api::job_loader::{
     self, ExclusionsKey, InFlightKey, NowKey, OutcomesKey, RecentKey, StateKey,
 };
 use crate::api::json::Json;
-use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, executions, first_executions};
+use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, size};
 use crate::api::masks::Masks;
-use crate::api::queries::{store, texts};
 use crate::api::{cost, errors};
 use crate::model::exclusions::{Exclusions, JobExclusion, Pending};
-use crate::model::job::Job;
+use crate::model::job::{Job, JobChange, JobState, JobStatus, Recovery, ScheduleType};
 use crate::model::lists::ExecutionFilter;
 use crate::model::outcomes::{CELLS_MAX, OutcomeAxis};
-use crate::model::rfc3339;
+use crate::model::policies::{MisfirePolicy, OverlapPolicy};
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
+use crate::model::{Timestamp, rfc3339};
 use crate::store::executions::{ExecutionRecord, ExecutionTexts};
 use crate::store::job_states::{Failing, JobStateRecord};
 use crate::store::jobs::JobVersion;
@@ -27,27 +26,10 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Most of `nextFireTimes`.
+/// Most fire times of `nextFireTimes`.
 const FIRE_TIMES_MAX: usize = 1_000;
-/// Most of `recentExecutions`.
+/// Most executions of `recentExecutions`.
 const RECENT_MAX: usize = 50;
-
-/// What a schedule means, before any job has it.
-#[derive(SimpleObject)]
-pub struct SchedulePreview {
-    /// For CRON, as typed.
-    pub expression: Option<String>,
-    /// For CRON: UNIX or QUARTZ.
-    pub dialect: Option<String>,
-    /// The zone of the expression.
-    pub zone: String,
-    /// In English words.
-    pub description: String,
-    /// The next ones, in UTC.
-    pub fire_times: Vec<String>,
-    /// What may surprise.
-    pub warnings: Vec<String>,
-}
 
 /// When and how often a failed attempt is tried again.
 #[derive(SimpleObject)]
@@ -62,22 +44,22 @@ pub struct Retry {
     pub multiplier: f64,
 }
 
-/// Why a job fails.
+/// The failure of a job.
 #[Object(name = "JobFailing")]
 impl Failing {
-    /// The execution that failed last. The log may have dropped it.
+    /// Id of the execution that failed last. The log may have purged it.
     async fn execution_id(&self) -> ID {
         self.execution_id.into()
     }
     /// End of the first execution that failed since the last success.
-    async fn since(&self) -> String {
-        rfc3339(self.since)
+    async fn since(&self) -> DateTime {
+        DateTime(self.since)
     }
     /// End of the execution that failed last.
-    async fn failed_at(&self) -> String {
-        rfc3339(self.failed_at)
+    async fn failed_at(&self) -> DateTime {
+        DateTime(self.failed_at)
     }
-    /// What went wrong then, at most 200 characters.
+    /// Error of that execution, at most 200 characters.
     async fn message(&self) -> &str {
         &self.message
     }
@@ -86,23 +68,27 @@ impl Failing {
 /// One version of a job's definition.
 #[Object(name = "JobVersion")]
 impl JobVersion {
-    /// As in the job after the change.
+    /// `Job.version` after the change.
     async fn version(&self) -> i32 {
         self.version
     }
-    /// When it was made.
-    async fn changed_at(&self) -> String {
-        rfc3339(self.changed_at)
+    /// Time of the change.
+    async fn changed_at(&self) -> DateTime {
+        DateTime(self.changed_at)
     }
-    /// Who made it.
+    /// The user who made the change.
     async fn changed_by(&self) -> &str {
         &self.changed_by
     }
-    /// CREATED, UPDATED, PAUSED, RESUMED or DELETED.
-    async fn change(&self) -> &str {
-        &self.change
+    /// What the version changed.
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
+    async fn change(&self) -> Result<JobChange> {
+        errors::named(&self.change)
     }
-    /// The whole row after the change, with every policy; secrets masked as in the job.
+    /// The whole row after the change, with every policy; secrets are masked as in the job.
     #[expect(
         clippy::unused_async,
         reason = "the macro wants every field asynchronous"
@@ -112,29 +98,33 @@ impl JobVersion {
     }
 }
 
-/// A job.
+/// A job: definition, state and history.
 #[Object(name = "Job")]
 impl Job {
-    /// Its identity.
+    /// Id of the job.
     async fn id(&self) -> ID {
         self.id.into()
     }
-    /// For people.
+    /// Display only; two jobs may have the same name.
     async fn name(&self) -> &str {
         &self.definition.name
     }
-    /// How its fire times are made.
-    async fn schedule_type(&self) -> JobScheduleType {
-        self.definition.schedule.schedule_type().into()
+    /// How the fire times are made.
+    async fn schedule_type(&self) -> ScheduleType {
+        self.definition.schedule.schedule_type()
     }
-    /// For CRON, as typed.
+    /// The schedule in English words: `at 09:00 on weekdays`, `every 5 minutes`.
+    async fn schedule_description(&self) -> String {
+        self.definition.schedule.description()
+    }
+    /// CRON: the expression as typed.
     async fn cron_expression(&self) -> Option<&str> {
         match &self.definition.schedule {
             Schedule::Cron(cron) => Some(cron.expression()),
             _ => None,
         }
     }
-    /// For FIXED_RATE and FIXED_DELAY.
+    /// FIXED_RATE and FIXED_DELAY: the interval.
     async fn interval_seconds(&self) -> Option<i32> {
         match &self.definition.schedule {
             Schedule::FixedRate { interval, .. } | Schedule::FixedDelay { interval } => {
@@ -147,86 +137,77 @@ impl Job {
     async fn initial_delay_seconds(&self) -> Option<i32> {
         self.definition.initial_delay_seconds.and_then(int)
     }
-    /// Handed to the target, as JSON text. Values whose names look like secrets (`--mask`) are
-    /// `********`; the target gets them.
+    /// Data for the target, as JSON text. Values with names of secrets (`--mask`) are shown as
+    /// `********`; the target gets the values.
     async fn payload(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, str>>> {
         match &self.definition.payload {
             Some(payload) => Masks::shown(ctx, payload).await.map(Some),
             None => Ok(None),
         }
     }
-    /// Whether it fires.
-    async fn status(&self) -> JobStatusName {
-        self.status.into()
+    /// Whether the job fires.
+    async fn status(&self) -> JobStatus {
+        self.status
     }
-    /// How it stands, beyond its status.
+    /// State beyond the status.
     #[graphql(complexity = "cost::BATCHED")]
-    async fn state(&self, ctx: &Context<'_>) -> Result<JobStateName> {
-        Ok(state_record(ctx, self)
-            .await?
-            .map_or(JobStateName::Deleted, |state_record| {
-                state_record.state.into()
-            }))
+    async fn state(&self, ctx: &Context<'_>) -> Result<JobState> {
+        let state_record = state_record(ctx, self).await?;
+        Ok(state_record.map_or(JobState::Deleted, |state_record| state_record.state))
     }
-    /// Whether its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt`
-    /// has passed. False of a job that is paused or deleted.
+    /// Whether the schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt`
+    /// has passed. False for a paused or deleted job.
     #[graphql(complexity = "cost::BATCHED")]
     async fn has_ended(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(state_record(ctx, self)
             .await?
             .is_some_and(|state_record| state_record.has_ended))
     }
-    /// Why it fails; none unless its newest settled execution failed or was lost.
+    /// The failure; none unless the newest settled execution failed or was lost.
     #[graphql(complexity = "cost::BATCHED + child_complexity")]
     async fn failing(&self, ctx: &Context<'_>) -> Result<Option<Failing>> {
         Ok(state_record(ctx, self)
             .await?
             .and_then(|state_record| state_record.failing))
     }
-    /// Raised by every change.
+    /// Incremented by each change.
     async fn version(&self) -> i32 {
         self.version
     }
-    /// When it was created.
+    /// Time of the creation.
     async fn created_at(&self) -> Option<String> {
         Some(rfc3339(self.created_at))
     }
-    /// When it was last changed.
+    /// Time of the last change.
     async fn updated_at(&self) -> Option<String> {
         Some(rfc3339(self.updated_at))
     }
-    /// The first of its next fire times; none while it is paused, or while a fixed delay runs.
+    /// The first of `nextFireTimes`; none while the job is paused, and while a fixed delay runs.
     #[graphql(complexity = "cost::BATCHED")]
-    async fn next_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        Ok(fire_times(ctx, self, 1).await?.pop())
+    async fn next_fire_time(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        Ok(fire_times(ctx, self, 1).await?.pop().map(DateTime))
     }
-    /// Its next fire times, if nothing is changed: at most 1,000. A fire time is the
-    /// instant that the schedule names: what runs starts then, or later by its
-    /// jitter, or when the blackout ends that holds it back. Only the pending one
-    /// for a fixed delay, whose next depends on the end of its run; none while it
-    /// is paused. What its calendar or a blackout with SKIP closes is left out, and
-    /// what comes after its last run. Of those that a blackout holds back stand here
-    /// with COLLAPSE the last, into which the others are folded, and with RUN_ALL
-    /// every one. What is late stands here until it is taken: then its misfire
-    /// policy decides. Fewer than asked for when hundreds that do not run lie
-    /// between two that do.
-    #[graphql(
-        complexity = "cost::BATCHED + cost::FIRE_TIMES + cost::FIRE_TIME * cost::bound(Some(count), 0, FIRE_TIMES_MAX)"
-    )]
+    /// The next fire times under the present definition, at most 1,000. A fire time is the instant
+    /// that the schedule names; the execution starts then, or later by the jitter or at the end of
+    /// a blackout. A fixed delay has only its pending fire time, and a paused job has none. Fire
+    /// times that a calendar or a blackout with SKIP excludes are left out. Of the fire times that
+    /// another blackout defers, COLLAPSE shows the last and RUN_ALL shows all. A late fire time is
+    /// shown until it is taken; its misfire policy decides then. The list is shorter than `count`
+    /// when hundreds of excluded fire times lie between two others.
+    #[graphql(complexity = "cost::BATCHED + cost::FIRE_TIMES \
+                      + cost::FIRE_TIME * cost::bound(Some(count), 0, FIRE_TIMES_MAX)")]
     async fn next_fire_times(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 10)] count: i32,
     ) -> Result<Vec<String>> {
-        fire_times(
-            ctx,
-            self,
-            usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX),
-        )
-        .await
+        let count = usize::try_from(count).unwrap_or(0).min(FIRE_TIMES_MAX);
+        let fire_times = fire_times(ctx, self, count).await?;
+        Ok(fire_times.into_iter().map(rfc3339).collect())
     }
-    /// The calendar or blackout that keeps it from firing now, or the blackout ahead that holds its
-    /// next fire time; none when that takes no fire time of the job, and while it is paused.
+    /// The calendar or blackout that keeps the job from firing now, or the coming blackout that
+    /// defers its next fire time; none when no fire time of the job is concerned, and for a paused
+    /// job.
     #[graphql(complexity = "2 * cost::BATCHED + cost::FIRE_TIME + child_complexity")]
     async fn closed_by(&self, ctx: &Context<'_>) -> Result<Option<JobExclusion>> {
         let Some(pending) = pending(self) else {
@@ -240,7 +221,7 @@ impl Job {
     }
     /// The newest fire time that was taken.
     #[graphql(complexity = "cost::NEWEST")]
-    async fn previous_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+    async fn previous_fire_time(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
         let newest = RecentKey {
             job: self.id,
             limit: 1,
@@ -250,20 +231,19 @@ impl Job {
         Ok(newest
             .rows
             .first()
-            .map(|execution| rfc3339(execution.through_fire_time.unwrap_or(execution.fire_time))))
+            .map(|execution| DateTime(execution.through_fire_time.unwrap_or(execution.fire_time))))
     }
-    /// Executions that run or wait for their next attempt.
+    /// Number of executions that run or wait for their next attempt.
     #[graphql(complexity = "cost::BATCHED")]
     async fn in_flight(&self, ctx: &Context<'_>) -> Result<i32> {
         let in_flight = job_loader::load(ctx, InFlightKey(self.id))
             .await?
             .unwrap_or(0);
-        Ok(i32::try_from(in_flight).unwrap_or(i32::MAX))
+        Ok(size(in_flight))
     }
-    /// The newest executions, newest fire time first: at most 50.
-    #[graphql(
-        complexity = "cost::NEWEST + cost::rows(cost::bound(count, 20, RECENT_MAX), child_complexity)"
-    )]
+    /// The newest executions, newest fire time first; at most 50.
+    #[graphql(complexity = "cost::NEWEST \
+                      + cost::rows(cost::bound(count, 20, RECENT_MAX), child_complexity)")]
     async fn recent_executions(
         &self,
         ctx: &Context<'_>,
@@ -279,25 +259,26 @@ impl Job {
         };
         Ok(job_loader::first_page(ctx, newest).await?.rows)
     }
-    /// How its executions of the last minutes ended, at most a day, in cells of equal
-    /// length, at most 100: of each cell what failed, else the newest.
-    #[graphql(
-        complexity = "cost::NEWEST + cost::rows(cost::bound(Some(cells), 0, CELLS_MAX), child_complexity)"
-    )]
+    /// How the executions of the last minutes ended, at most a day, in at most 100 cells of equal
+    /// length. A cell shows its newest failure, else its newest execution.
+    #[graphql(complexity = "cost::NEWEST \
+                      + cost::rows(cost::bound(Some(cells), 0, CELLS_MAX), child_complexity)")]
     async fn recent_outcomes(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 1440)] minutes: i32,
         #[graphql(default = 48)] cells: i32,
     ) -> Result<Arc<RecentOutcomes>> {
-        let axis = OutcomeAxis::new(minutes, cells).map_err(|invalid| errors::invalid(&invalid))?;
+        let axis = OutcomeAxis::new(minutes, cells)?;
         let outcomes = job_loader::load(ctx, OutcomesKey { job: self.id, axis }).await?;
         outcomes.ok_or_else(|| errors::not_found("job", self.id))
     }
     /// The executions, newest fire time first, a page at a time: at most 200.
-    #[graphql(
-        complexity = "if after.is_none() && filter.is_none() { cost::first_page(first, child_complexity) } else { cost::page(first, filter.is_some(), child_complexity) }"
-    )]
+    #[graphql(complexity = "if after.is_none() && filter.is_none() { \
+                        cost::first_page(first, child_complexity) \
+                      } else { \
+                        cost::page(first, filter.is_some(), child_complexity) \
+                      }")]
     async fn executions(
         &self,
         ctx: &Context<'_>,
@@ -306,68 +287,68 @@ impl Job {
         filter: Option<ExecutionFilterInput>,
     ) -> Result<ExecutionConnection> {
         if after.is_none() && filter.is_none() {
-            return first_executions(ctx, self.id, first).await;
+            return ExecutionConnection::first_of(ctx, self.id, first).await;
         }
         let filter = ExecutionFilter {
             job_id: Some(self.id),
             ..filter.unwrap_or_default().into_filter()?
         };
-        executions(ctx, filter, first, after).await
+        ExecutionConnection::read(ctx, filter, first, after).await
     }
-    /// For people.
+    /// Display only; at most 2,000 characters.
     async fn description(&self) -> Option<&str> {
         self.definition.description.as_deref()
     }
-    /// For finding and grouping.
+    /// For search and grouping.
     async fn tags(&self) -> &[String] {
         &self.definition.tags
     }
-    /// Tie-break among equal due times, 9 first.
+    /// Order among equal due times; 9 comes first.
     async fn priority(&self) -> i32 {
         self.definition.priority.into()
     }
-    /// Name of the calendar that says which fire times count.
+    /// Name of the calendar that restricts the fire times.
     async fn calendar(&self) -> Option<&str> {
         self.definition.calendar.as_deref()
     }
-    /// The zone of its cron expression.
+    /// Zone of the cron expression; UTC for other schedules.
     async fn time_zone(&self) -> &str {
         match &self.definition.schedule {
             Schedule::Cron(cron) => cron.zone().name(),
             _ => "UTC",
         }
     }
-    /// What its cron does when the clock goes forward over its time.
+    /// CRON: what happens when the clock goes forward over a fire time.
     async fn dst_gap(&self) -> DstGapName {
         self.definition.policies.dst_gap.into()
     }
-    /// What its cron does when the clock goes back over its time.
+    /// CRON: what happens when the clock goes back over a fire time.
     async fn dst_overlap(&self) -> DstOverlapName {
         self.definition.policies.dst_overlap.into()
     }
-    /// Why it is paused, if somebody said.
+    /// Why the job is paused, if the user gave a reason; display only.
     async fn paused_because(&self) -> Option<&str> {
         self.pause_reason.as_deref()
     }
-    /// The time of a ONCE that passed while it was paused: `resumeJob` runs it now with
-    /// `runMissed: true`, and records it as SKIPPED without.
+    /// The time of a ONCE that passed during a pause: `resumeJob` runs it now with `runMissed:
+    /// true`, and records it as SKIPPED otherwise.
     #[graphql(complexity = "cost::STATEMENT")]
-    async fn missed_fire_time(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+    async fn missed_fire_time(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
         let Some(held) = self.held_fire_time else {
             return Ok(None);
         };
-        let now = store(ctx).await?.now().await.map_err(errors::store)?;
-        Ok(Some(held).filter(|held| *held <= now).map(rfc3339))
+        let now = store(ctx).await?.now().await?;
+        Ok(Some(held).filter(|held| *held <= now).map(DateTime))
     }
-    /// No fire time before it.
-    async fn start_at(&self) -> Option<String> {
-        self.definition.policies.start_at.map(rfc3339)
+    /// No fire time before this instant.
+    async fn start_at(&self) -> Option<DateTime> {
+        self.definition.policies.start_at.map(DateTime)
     }
-    /// No fire time after it.
-    async fn end_at(&self) -> Option<String> {
-        self.definition.policies.end_at.map(rfc3339)
+    /// No fire time after this instant.
+    async fn end_at(&self) -> Option<DateTime> {
+        self.definition.policies.end_at.map(DateTime)
     }
-    /// No fire time runs after so many have.
+    /// Number of fire times that run; further ones do not.
     async fn max_runs(&self) -> Option<i32> {
         self.definition.policies.max_runs.and_then(int)
     }
@@ -375,27 +356,27 @@ impl Job {
     async fn jitter_seconds(&self) -> i32 {
         self.definition.policies.jitter_seconds
     }
-    /// What becomes of fire times that are found later than the grace.
-    async fn misfire_policy(&self) -> MisfirePolicyName {
-        self.definition.policies.misfire_policy.into()
+    /// What happens to fire times that are found later than the grace.
+    async fn misfire_policy(&self) -> MisfirePolicy {
+        self.definition.policies.misfire_policy
     }
-    /// How late a fire time may be found and still simply run late.
+    /// Grace: a fire time found within it runs late, without the misfire policy.
     async fn misfire_grace_seconds(&self) -> i32 {
         self.definition.policies.misfire_grace_seconds
     }
-    /// FIRE_ALL: older fire times are skipped.
+    /// FIRE_ALL: fire times older than this are skipped.
     async fn catch_up_window_seconds(&self) -> Option<i32> {
         self.definition.policies.catch_up_window_seconds
     }
-    /// FIRE_ALL: only so many of the newest run.
+    /// FIRE_ALL: number of missed fire times that run, the newest ones.
     async fn max_catch_up(&self) -> Option<i32> {
         self.definition.policies.max_catch_up
     }
-    /// What becomes of a fire time that comes due while an execution is in flight.
-    async fn overlap_policy(&self) -> OverlapPolicyName {
-        self.definition.policies.overlap_policy.into()
+    /// What happens to a fire time that comes due while an execution is in flight.
+    async fn overlap_policy(&self) -> OverlapPolicy {
+        self.definition.policies.overlap_policy
     }
-    /// How long one attempt may take.
+    /// Time limit of one attempt.
     async fn timeout_seconds(&self) -> Option<i32> {
         self.definition.policies.timeout_seconds
     }
@@ -413,12 +394,12 @@ impl Job {
     async fn pause_on_failure(&self) -> bool {
         self.definition.policies.pause_on_failure
     }
-    /// How many of its newest executions the log keeps, whatever their age.
+    /// Number of executions that the log keeps, whatever their age, the newest ones.
     async fn keep_executions(&self) -> Option<i32> {
         self.definition.policies.keep_executions
     }
-    /// What it runs, as JSON with the kind as its one key. Headers whose names look like secrets
-    /// (`--mask`) are `********`.
+    /// What the job runs, as JSON with the kind as its one key. Headers with names of secrets
+    /// (`--mask`) are shown as `********`.
     #[expect(
         clippy::unused_async,
         reason = "the macro wants every field asynchronous"
@@ -426,17 +407,17 @@ impl Job {
     async fn target(&self, ctx: &Context<'_>) -> Result<Json> {
         Ok(Masks::of(ctx)?.hide(target(&self.definition.target).map_err(errors::unshowable)?))
     }
-    /// What happens when a node dies in the middle of a run.
-    async fn recovery(&self) -> RecoveryPolicy {
-        self.definition.recovery.into()
+    /// What happens when a node dies during an attempt.
+    async fn recovery(&self) -> Recovery {
+        self.definition.recovery
     }
-    /// How often a lost attempt is run again before CRASH_LOOP.
+    /// Number of times that a lost attempt is run again before CRASH_LOOP.
     async fn max_recoveries(&self) -> i32 {
         self.definition.max_recoveries
     }
 }
 
-/// In the words of the input: `{"log": {}}`, `{"noop": {…}}`, `{"http": {…}}`.
+/// The target in the form of the input: `{"log": {}}`, `{"noop": {…}}`, `{"http": {…}}`.
 fn target(target: &Target) -> serde_json::Result<Json> {
     match target {
         Target::Log => Json::read(r#"{"log":{}}"#),
@@ -444,12 +425,12 @@ fn target(target: &Target) -> serde_json::Result<Json> {
     }
 }
 
-/// The API's Int has 32 bits; ten years of seconds fit.
+/// Seconds as the API's Int, which has 32 bits: ten years fit.
 fn int(seconds: i64) -> Option<i32> {
     i32::try_from(seconds).ok()
 }
 
-/// The fire time that the job's trigger names.
+/// The pending fire time of the job's trigger.
 fn pending(job: &Job) -> Option<Pending> {
     job.next_fire_time.map(|fire_time| Pending {
         fire_time,
@@ -457,7 +438,7 @@ fn pending(job: &Job) -> Option<Pending> {
     })
 }
 
-/// What judges the fire times of a job from the pending one on.
+/// The calendars and blackouts that apply to fire times from the pending one on.
 async fn exclusions(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<Exclusions>> {
     let since = pending.excluded_from.unwrap_or(pending.fire_time);
     let calendar = job.definition.calendar.clone();
@@ -470,13 +451,12 @@ async fn state_record(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStateRec
     job_loader::load(ctx, StateKey(job.id)).await
 }
 
-/// The next fire times of a job. The first of them are the same, however many are asked for.
-async fn fire_times(ctx: &Context<'_>, job: &Job, count: usize) -> Result<Vec<String>> {
+/// The next fire times of a job. `count` changes the length of the list, not its start.
+async fn fire_times(ctx: &Context<'_>, job: &Job, count: usize) -> Result<Vec<Timestamp>> {
     let count = count.min(job.definition.runs_left(job.runs));
     let Some(pending) = pending(job).filter(|_| count > 0) else {
         return Ok(Vec::new());
     };
     let exclusions = exclusions(ctx, job, pending).await?;
-    let fire_times = exclusions.fire_times(job.id, &job.definition, pending, count);
-    Ok(fire_times.into_iter().map(rfc3339).collect())
+    Ok(exclusions.fire_times(job.id, &job.definition, pending, count))
 }

@@ -1,6 +1,7 @@
-//! Objects: what the API shows, a file per noun.
+//! Objects of the API, a file for each noun.
 
 mod executions;
 pub mod jobs;
 pub mod nodes;
 mod outcomes;
+pub mod schedule;

@@ -1,135 +1,141 @@
 //! Nodes and the cluster, as the API shows them.
 
-use crate::api::enums::NodeStateName;
-use crate::model::rfc3339;
+use crate::api::date_time::DateTime;
+use crate::api::errors;
+use crate::api::lists::size;
+use crate::model::node::NodeState;
 use crate::store::cluster_pause::ClusterPause;
 use crate::store::nodes::NodeRecord;
+use crate::store::takeovers::EndedBy;
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use ipnet::IpNet;
 
 /// A node: one process lifetime.
 #[Object(name = "Node")]
 impl NodeRecord {
-    /// This process lifetime.
+    /// Id of the process lifetime.
     async fn id(&self) -> ID {
         self.id.into()
     }
-    /// For people.
+    /// Display only; two nodes may have the same name.
     async fn name(&self) -> &str {
         &self.name
     }
-    /// host:port by which other programs reach it.
+    /// host:port under which other programs reach the node.
     async fn address(&self) -> &str {
         &self.address
     }
-    /// Version of its binary.
+    /// Version of the binary.
     async fn version(&self) -> &str {
         &self.version
     }
-    /// Whether it lives.
-    async fn state(&self) -> NodeStateName {
-        self.state.into()
+    /// State of the node.
+    async fn state(&self) -> NodeState {
+        self.state
     }
-    /// Executions it can run at once.
+    /// Number of executions that the node can run at once.
     async fn slots(&self) -> i32 {
         self.slots
     }
-    /// Executions it held at its last heartbeat.
+    /// Executions at the last heartbeat.
     async fn executions_running(&self) -> i32 {
         self.executions_running
     }
-    /// Its wall clock minus the database's; shown, decides nothing.
+    /// Wall clock of the node minus the database's clock; display only.
     async fn clock_offset_millis(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a clock offset for people")]
         let micros = self.clock_offset_micros as f64;
         micros / 1_000.0
     }
-    /// When it joined.
-    async fn started_at(&self) -> String {
-        rfc3339(self.started_at)
+    /// When the node joined.
+    async fn started_at(&self) -> DateTime {
+        DateTime(self.started_at)
     }
-    /// Its last heartbeat.
-    async fn heartbeat_at(&self) -> String {
-        rfc3339(self.heartbeat_at)
+    /// Time of the last heartbeat.
+    async fn heartbeat_at(&self) -> DateTime {
+        DateTime(self.heartbeat_at)
     }
     /// Age of the last heartbeat, by the database's clock.
     async fn heartbeat_age_seconds(&self) -> f64 {
         self.heartbeat_age_seconds
     }
-    /// The first of its heartbeats since which each found no slot free; none while one
-    /// is.
-    async fn full_since(&self) -> Option<String> {
-        self.full_since.map(rfc3339)
+    /// Start of the present series of heartbeats without a free slot; none while a slot is free.
+    async fn full_since(&self) -> Option<DateTime> {
+        self.full_since.map(DateTime)
     }
-    /// When it ended.
-    async fn ended_at(&self) -> Option<String> {
-        self.ended_at.map(rfc3339)
+    /// When the node ended.
+    async fn ended_at(&self) -> Option<DateTime> {
+        self.ended_at.map(DateTime)
     }
-    /// Why it ended: LEFT, TTL or SESSION.
-    async fn ended_by(&self) -> Option<&str> {
-        self.ended_by.as_deref()
+    /// How the end was noticed.
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
+    async fn ended_by(&self) -> Result<Option<EndedBy>> {
+        self.ended_by.as_deref().map(errors::named).transpose()
     }
 }
 
-/// Why nothing starts, and what would when the cluster is released.
+/// The pause of the cluster, and the work that starts at its end.
 #[Object(name = "Hold")]
 impl ClusterPause {
-    /// Since when.
-    async fn since(&self) -> String {
-        rfc3339(self.paused_at)
+    /// Start of the pause.
+    async fn since(&self) -> DateTime {
+        DateTime(self.paused_at)
     }
-    /// Why, for people.
+    /// Why the cluster is paused; display only.
     async fn reason(&self) -> &str {
         &self.reason
     }
-    /// After a restore: the last moment that the database knows of. What fired
-    /// after it fires again at the release.
-    async fn set_back_to(&self) -> Option<String> {
-        self.set_back_to.map(rfc3339)
+    /// After a restore: the last moment in the database. Later fire times fire again at the end of
+    /// the pause.
+    async fn set_back_to(&self) -> Option<DateTime> {
+        self.set_back_to.map(DateTime)
     }
     /// After a restore: the last moment that a running node remembers.
-    async fn last_known(&self) -> Option<String> {
-        self.last_known.map(rfc3339)
+    async fn last_known(&self) -> Option<DateTime> {
+        self.last_known.map(DateTime)
     }
     /// Triggers that are due by now, counted to 10,000.
     async fn triggers_due(&self) -> i32 {
-        i32::try_from(self.due).unwrap_or(i32::MAX)
+        size(self.due)
     }
-    /// Attempts that were lost with their nodes and not taken over yet.
+    /// Attempts that were lost with their nodes and are not taken over yet.
     async fn attempts_lost(&self) -> i32 {
-        i32::try_from(self.lost).unwrap_or(i32::MAX)
+        size(self.lost)
     }
 }
 
-/// The cluster as the answering node sees it.
+/// The cluster, as the answering node sees it.
 #[derive(SimpleObject, Clone)]
 #[graphql(complex)]
 pub struct Cluster {
     /// Nodes that lease and run.
     pub active_nodes: i32,
-    /// Nodes that finish what they hold.
+    /// Nodes that finish their executions in flight.
     pub draining_nodes: i32,
-    /// Executions that all living nodes can run at once.
+    /// Number of executions that all living nodes can run at once.
     pub slots: i32,
-    /// Executions held at their last heartbeats.
+    /// Executions at the last heartbeats.
     pub executions_running: i32,
-    /// Jobs that fire: ACTIVE ones whose schedule goes on.
+    /// ACTIVE jobs with fire times left.
     pub active_jobs: i32,
-    /// Jobs that are paused.
+    /// Jobs that are PAUSED.
     pub paused_jobs: i32,
-    /// ACTIVE jobs whose schedule has no fire time left.
+    /// ACTIVE jobs without fire times left.
     pub ended_jobs: i32,
-    /// While it is there, nothing starts.
+    /// The pause of the cluster; while there is one, nothing starts.
     pub hold: Option<ClusterPause>,
-    /// The database's clock, the only one that decides.
-    pub database_time: String,
+    /// The database's clock, on which all decisions depend.
+    pub database_time: DateTime,
     /// Version of the answering node.
     pub version: String,
-    /// Version of the tz database that the answering node goes by.
+    /// Version of the tz database of the answering node.
     pub tzdb_version: String,
 }
 
-/// Networks that webhooks of the answering node may reach besides public addresses.
+/// Networks that webhooks of the answering node may reach in addition to public addresses.
 pub struct WebhookNetworks(pub Vec<IpNet>);
 
 #[expect(
@@ -138,8 +144,8 @@ pub struct WebhookNetworks(pub Vec<IpNet>);
 )]
 #[ComplexObject]
 impl Cluster {
-    /// Networks that webhooks of the answering node may reach besides public
-    /// addresses (`--http-allow`), e.g. 10.0.0.0/8.
+    /// Networks that webhooks of the answering node may reach in addition to public addresses
+    /// (`--http-allow`), e.g. 10.0.0.0/8.
     async fn webhook_networks(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
         Ok(ctx
             .data::<WebhookNetworks>()?

@@ -1,62 +1,68 @@
-//! How executions ended, over time.
+//! Outcomes of a job's executions over time.
 
-use crate::model::rfc3339;
+use crate::api::date_time::DateTime;
+use crate::api::errors;
+use crate::api::lists::size;
+use crate::model::execution::{ExecutionStatus, Reason};
 use crate::store::outcomes::{OutcomeCell, RecentOutcomes};
-use async_graphql::{ID, Object};
+use async_graphql::{ID, Object, Result};
 
-/// How the executions of a job ended, in stretches of time of equal length.
+/// Outcomes of a job's executions, in cells of equal length.
 #[Object(name = "RecentOutcomes")]
 impl RecentOutcomes {
     /// Start of the first cell.
-    async fn from(&self) -> String {
-        rfc3339(self.from)
+    async fn from(&self) -> DateTime {
+        DateTime(self.from)
     }
-    /// End of the last cell, which still goes on.
-    async fn to(&self) -> String {
-        rfc3339(self.to)
+    /// End of the last cell, which is not complete.
+    async fn to(&self) -> DateTime {
+        DateTime(self.to)
     }
-    /// Failures from then on are all counted: `from`, or later when more than 5,000
+    /// Start of the period in which all failures are counted: `from`, or later when more than 5,000
     /// executions of the cluster ended badly since.
-    async fn failures_from(&self) -> String {
-        rfc3339(self.failures_from)
+    async fn failures_from(&self) -> DateTime {
+        DateTime(self.failures_from)
     }
-    /// Cells that have an execution, the oldest first.
+    /// Cells with an execution, oldest first.
     async fn cells(&self) -> &[OutcomeCell] {
         &self.cells
     }
 }
 
-/// What a job ran in a stretch of time, by fire time. Of several executions it shows
-/// the newest that failed or was lost, else the newest.
+/// The executions of a job in a cell, by fire time. One of several is shown: the newest that failed
+/// or was lost, else the newest.
 #[Object(name = "OutcomeCell")]
 impl OutcomeCell {
-    /// Its place on the axis, from 0; -1 for what fired before the axis and runs
-    /// into it.
+    /// Place on the axis, from 0; -1 for an execution from before the axis that runs into it.
     async fn cell(&self) -> i32 {
         self.cell
     }
-    /// The execution that it shows.
+    /// Id of the execution that is shown.
     async fn execution_id(&self) -> ID {
         self.id.into()
     }
-    /// RUNNING, RETRYING, SUCCESS, FAILED, CANCELLED, LOST or SKIPPED.
-    async fn status(&self) -> &str {
-        self.status.as_str()
+    /// Where the execution stands.
+    async fn status(&self) -> ExecutionStatus {
+        self.status
     }
     /// Why the execution ended as it did.
-    async fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
+    async fn reason(&self) -> Result<Option<Reason>> {
+        self.reason.as_deref().map(errors::named).transpose()
     }
-    /// Start of its last attempt; its fire time when none started.
-    async fn at(&self) -> String {
-        rfc3339(self.at)
+    /// Start of the last attempt; the fire time when no attempt started.
+    async fn at(&self) -> DateTime {
+        DateTime(self.at)
     }
     /// From the start of the last attempt to the settlement.
     async fn duration_millis(&self) -> Option<i32> {
         let finished_at = self.finished_at.filter(|_| self.has_started)?;
-        Some(i32::try_from((finished_at - self.at).num_milliseconds().max(0)).unwrap_or(i32::MAX))
+        Some(size((finished_at - self.at).num_milliseconds().max(0)))
     }
-    /// Whether the cell has other executions too.
+    /// Whether the cell has further executions.
     async fn several(&self) -> bool {
         self.several
     }

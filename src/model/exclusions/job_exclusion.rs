@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 text_enum! {
     /// What kind of exclusion it is.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "ClosureKind")]
     ExclusionKind, "kind of exclusion" {
         /// A calendar.
         Calendar = "CALENDAR",

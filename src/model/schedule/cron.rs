@@ -188,13 +188,20 @@ impl CronSchedule {
 
     /// What the changes of the zone's clock in the year after `after` mean for it.
     #[must_use]
-    pub fn clock_changes(&self, after: Timestamp) -> Vec<String> {
+    fn clock_changes(&self, after: Timestamp) -> Vec<String> {
         changes::within_a_year(
             &self.0.rule,
             self.options(),
             self.0.passes,
             after.timestamp(),
         )
+    }
+
+    /// Everything that may surprise its author, in words: unusual parts of the expression, and the
+    /// clock changes in the year after `after`.
+    #[must_use]
+    pub fn all_warnings(&self, after: Timestamp) -> Vec<String> {
+        [self.warnings(), self.clock_changes(after)].concat()
     }
 
     /// The first fire time strictly after `after`, a whole second; none when

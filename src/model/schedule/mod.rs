@@ -6,6 +6,7 @@
 pub mod calendar;
 pub mod cron;
 pub mod preview;
+mod words;
 pub mod zone;
 
 use self::cron::CronSchedule;

@@ -39,8 +39,7 @@ pub fn preview(
         )));
     }
     let schedule = CronSchedule::parse(expression, options)?;
-    let mut warnings = schedule.warnings();
-    warnings.extend(schedule.clock_changes(after));
+    let mut warnings = schedule.all_warnings(after);
     let first = schedule.next_after(after);
     if first.is_none() {
         warnings.push("it never fires again".to_owned());
