@@ -92,7 +92,7 @@ test('of two who edit one job the second is told', async () => {
     'mutation($id: ID!, $input: CreateJobInput!) { updateJob(id: $id, input: $input, version: 0) { version } }'
   await graphql(cluster.url, update, { id, input: { ...values, description: 'theirs' } })
   await page.getByRole('button', { name: 'Save changes' }).click()
-  const notice = page.getByRole('alert').filter({ hasText: 'Somebody else changed this job.' })
+  const notice = page.getByRole('alert').filter({ hasText: 'Another user changed this job.' })
   await notice.getByText('theirs').waitFor()
   await page.getByRole('button', { name: 'Load it again' }).click()
   await eventually(

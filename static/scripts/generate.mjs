@@ -1,5 +1,5 @@
-// Writes src/api/generated.ts: the API's types from ../schema.graphql, and every operation of src/**/*.graphql as a typed
-// string. An operation that the API does not know stops the build here.
+// Writes src/api/generated.ts: the API's types and the values of its enums from ../schema.graphql, and every operation of
+// src/**/*.graphql as a typed string. An operation that the API does not know stops the build here.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { codegen } from '@graphql-codegen/core'
 import * as typedDocuments from '@graphql-codegen/typed-document-node'
 import * as types from '@graphql-codegen/typescript'
 import * as operations from '@graphql-codegen/typescript-operations'
-import { buildSchema, parse, printSchema, stripIgnoredCharacters } from 'graphql'
+import { buildSchema, isEnumType, parse, printSchema, stripIgnoredCharacters } from 'graphql'
 
 const home = join(dirname(fileURLToPath(import.meta.url)), '..')
 const target = join(home, 'src/api/generated.ts')
@@ -27,7 +27,7 @@ const text = await codegen({
     documentMode: 'string',
     enumsAsTypes: true,
     useTypeImports: true,
-    scalars: { ID: 'string', JSON: 'unknown' },
+    scalars: { DateTime: 'string', ID: 'string', JSON: 'unknown' },
     strictScalars: true,
     skipTypename: true,
     avoidOptionals: { field: true },
@@ -43,4 +43,11 @@ const short = text.replace(
   operation,
   (_, document) => `new TypedDocumentString(\`${stripIgnoredCharacters(document)}\``,
 )
-writeFileSync(target, banner + short)
+// Types vanish at run time: a menu needs the values.
+const enums = Object.values(schema.getTypeMap()).filter((type) => isEnumType(type) && !type.name.startsWith('__'))
+const values = enums.map((type) => {
+  const name = `${type.name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()}_VALUES`
+  const list = JSON.stringify(type.getValues().map((value) => value.name))
+  return `export const ${name} = ${list} as const satisfies readonly ${type.name}[]\n`
+})
+writeFileSync(target, banner + short + values.join(''))

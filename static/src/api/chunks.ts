@@ -1,9 +1,9 @@
-// The pages and other large parts arrive as chunks when they are asked for. A node that is away is waited for. One that was
-// upgraded under an open page has other chunks: only a new page gets them.
+// Pages and other large parts arrive as chunks on demand. While the node is away, a chunk waits for it. A node that was
+// upgraded under an open page has other chunks: only a reload gets them.
 
 import { whenAnswering } from './connection'
 
-/** The node answers and no longer has a chunk. */
+/** The node answers, and does not have the chunk any more. */
 export class ChunkGone extends Error {
   constructor() {
     super('This node was upgraded and has another version of this page.')
@@ -11,11 +11,11 @@ export class ChunkGone extends Error {
   }
 }
 
-/** Set for a while after a reload, so that a chunk that is missing for good does not reload for ever. */
+/** Set for a while after a reload: a chunk that is missing for good must not cause endless reloads. */
 const RELOADED = 'horolog.reloaded'
 const RELOAD_PAUSE_MILLIS = 10_000
 
-/** Makes `get`, an `import()`, wait for the node; throws ChunkGone when the node is there and the chunk is not. */
+/** Makes `get`, an `import()`, wait for the node. Throws ChunkGone for a missing chunk. */
 export function loadChunk<Module>(get: () => Promise<Module>): () => Promise<Module> {
   return async () => {
     try {
@@ -30,8 +30,8 @@ export function loadChunk<Module>(get: () => Promise<Module>): () => Promise<Mod
 }
 
 /**
- * Loads the page again for what is gone; returns whether it does. Only for a part that is shown: a hint of the pointer
- * that fetches a page in advance must not end the one that is open.
+ * Reloads the page for a missing chunk; returns whether it does. Only for a part that is shown: a prefetch under the
+ * pointer must not close the open page.
  */
 export function reloadIfGone(error: unknown): boolean {
   if (!(error instanceof ChunkGone)) return false

@@ -1,4 +1,4 @@
-// Speaks to the node that served this page: one typed fetch, and errors that know what kind they are.
+// The client of the API: one typed fetch, and errors by kind.
 
 import { encode } from '@/lib/json'
 import { GRAPHQL } from './base'
@@ -6,13 +6,13 @@ import { noteAnswer, noteUnavailable, noteUnreachable } from './connection'
 import type { TypedDocumentString } from './generated'
 import { noteReread } from './spending'
 
-/** What the API refused, in its own words. */
+/** A refusal of the API, in the words of the API. */
 export class ApiError extends Error {
   constructor(
     message: string,
     /** BAD_USER_INPUT, NOT_FOUND, CONFLICT, UNAVAILABLE, … */
     readonly code: string,
-    /** The input field that a BAD_USER_INPUT is about. */
+    /** The input field of a BAD_USER_INPUT. */
     readonly field: string | null,
   ) {
     super(message)
@@ -20,7 +20,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The node did not answer at all. */
+/** The node did not answer. */
 export class Unreachable extends Error {
   constructor() {
     super('This node does not answer.')
@@ -35,7 +35,7 @@ interface Answer<Result> {
 
 interface Sending {
   signal?: AbortSignal
-  /** Nobody asked for it: it was read before, and may have changed. */
+  /** Read without a request of the user, because it may have changed. */
   again?: boolean
 }
 
@@ -74,7 +74,7 @@ async function post<Result>(body: string, { signal, again }: Sending): Promise<A
     return (await response.json()) as Answer<Result>
   } catch (error) {
     if (signal?.aborted) throw error
-    // A proxy's own page: the node behind it is away.
+    // A proxy answered with a page of its own: the node behind it is away.
     noteUnreachable()
     throw new Unreachable()
   }
@@ -85,7 +85,7 @@ export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The operation's name, which is also the first part of its query key. */
+/** The name of an operation, which is also the first part of its query key. */
 export function nameOf(document: { toString(): string }): string {
   return /(?:query|mutation|subscription)\s+(\w+)/.exec(document.toString())?.[1] ?? 'anonymous'
 }

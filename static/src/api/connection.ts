@@ -1,13 +1,13 @@
-// Whether what is on the screen can be fresh: the node that served this page answers, and so does its database. Requests
-// and the live connection report here; while something is away it is asked for until it is back.
+// The connection to the node that served this page, and of that node to its database. Requests and the live connection
+// report here; during an outage a check runs until the node is back.
 
 import { useSyncExternalStore } from 'react'
 import { BASE } from './base'
 
-/** `lost`: the node does not answer. `stale`: it does, but its database does not. */
+/** `lost`: the node does not answer. `stale`: the node answers, but its database does not. */
 export type Connection = 'good' | 'stale' | 'lost'
 
-/** Time between two looks whether it is back, in milliseconds. */
+/** Time between two checks during an outage, in milliseconds. */
 const PROBE_INTERVAL = 1_000
 
 let state: Connection = 'good'
@@ -23,7 +23,7 @@ export function noteAnswer() {
   readAgain()
 }
 
-/** The node answered that its database does not. */
+/** The node answered that its database does not answer. */
 export function noteUnavailable() {
   clearTimeout(probe)
   set('stale')
@@ -38,7 +38,7 @@ export function noteUnreachable() {
   probeLater()
 }
 
-/** Resolves once the node answers. */
+/** Resolves when the node answers. */
 export async function whenAnswering(): Promise<void> {
   if (await answers()) return
   noteUnreachable()
@@ -51,7 +51,7 @@ export async function whenAnswering(): Promise<void> {
   })
 }
 
-/** Calls back whenever what is on the screen should be read again; returns how to stop. */
+/** Calls back when the content of the screen should be read again; returns the function that stops it. */
 export function onReadAgain(reader: () => void) {
   readers.add(reader)
   return () => {

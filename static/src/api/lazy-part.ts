@@ -1,13 +1,12 @@
-// Parts of the page that the first screen does not need: each is a chunk that arrives when it is first wanted, or while nothing
-// else is to do.
+// Parts that the first screen does not need. Each is a chunk, loaded on first use or when the page is idle.
 
 import { type ComponentType, useEffect, useEffectEvent, useState } from 'react'
 import { loadChunk } from './chunks'
 
-/** How long the first screen is left alone, in milliseconds. */
+/** Time without loading after the first screen, in milliseconds. */
 const QUIET_MILLIS = 2_000
 
-/** A part, or null as long as it has not arrived. `onMissing` is told why it cannot arrive although it is wanted. */
+/** A part; null before it has arrived. `onMissing` gets the reason when a wanted part cannot arrive. */
 export function useLazyPart<Props>(
   get: () => Promise<{ default: ComponentType<Props> }>,
   wanted: boolean,

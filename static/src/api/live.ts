@@ -1,5 +1,5 @@
-// Subscriptions over graphql-transport-ws. Events are hints with content: whoever missed some, because the connection broke,
-// reads the lists again. A hidden tab listens to nothing.
+// Subscriptions over graphql-transport-ws. Events are hints with content: after a broken connection the lists are read
+// again. A hidden tab has no subscription.
 
 import { createClient } from 'graphql-ws'
 import { useEffect, useEffectEvent, useSyncExternalStore } from 'react'
@@ -9,7 +9,9 @@ import type { TypedDocumentString } from './generated'
 /** Longest wait between two attempts to connect, in milliseconds. */
 const RETRY_WAIT_MAX = 5_000
 
-/** Time between two reads of what events keep fresh, in milliseconds: they may be lost, or their source may have stopped. */
+/**
+ * Time between two reads in addition to events, in milliseconds: events may be lost, or their source may have stopped.
+ */
 const LIVE_POLL_INTERVAL = 15_000
 
 let isLive = false
@@ -39,13 +41,13 @@ export function subscribe<Event, Variables>(
     next: (result) => {
       if (result.data) onEvent(result.data)
     },
-    // The node refused the subscription: the page goes on by polling.
+    // The node refused the subscription: the page continues with polling.
     error: () => {},
     complete: () => {},
   })
 }
 
-/** Hears events while the component is on the screen and the tab is visible. */
+/** Receives events while the component is on the screen and the tab is visible. */
 export function useLive<Event, Variables>(
   document: TypedDocumentString<Event, Variables>,
   variables: Variables,
@@ -60,7 +62,7 @@ export function useLive<Event, Variables>(
   }, [document, key, visible])
 }
 
-/** Time between two reads: `interval` while no events arrive, and seldom while they do. */
+/** Time between two reads: `interval` without events, longer with them. */
 export function usePollInterval(interval: number): number {
   return useSyncExternalStore(listen, () => isLive) ? LIVE_POLL_INTERVAL : interval
 }

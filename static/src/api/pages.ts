@@ -1,5 +1,5 @@
-// A long list of the API, read page by page as far as somebody looks. Each page is a query of its own, so that only what is
-// on the screen is read again when something changed.
+// A long list of the API, read page by page around the visible rows. Each page is a query of its own, so that after a
+// change only the visible pages are read again.
 
 import { useQueries, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useEffectEvent, useState } from 'react'
@@ -10,35 +10,35 @@ import { type Pulse, read as readAgain } from './read'
 import { heldPage, onRenewStill, type Withheld, withheld } from './still'
 
 interface Options<Result, Row, Fresh> {
-  /** Rows that are asked for at a time. */
+  /** Rows of one request. */
   size: number
   /** The list in the answer. */
   read: (result: Result) => Paged<Row>
   /** Time between two reads of what is on the screen, in milliseconds. */
   refetchInterval: number
   keyOf: (row: Row) => string
-  /** Rows keep their places: somebody points at them, or has scrolled. */
+  /** Rows keep their places: under the pointer, or after scrolling. */
   still: boolean
   pulse?: Pulse<Result, Fresh>
 }
 
 export interface Pages<Row> {
-  /** Rows that are known to be there, read or not. */
+  /** Number of known rows, read or not. */
   count: number
   /** A row, if it has been read. */
   rowAt: (index: number) => Row | undefined
-  /** Tells which rows are on the screen. */
-  look: (first: number, last: number) => void
-  /** All rows that match, if the server counted them. */
+  /** Reports the visible rows. */
+  setVisible: (first: number, last: number) => void
+  /** Number of matching rows, if the server counted them. */
   total: number | null
-  /** Why nothing could be read. */
+  /** The error of the first page. */
   error: unknown
   /** The first page has been read. */
   ready: boolean
   refetch: () => void
-  /** What is not shown because the list holds still. */
+  /** Changes that are not shown because the list holds still. */
   withheld: Withheld
-  /** Shows it, and holds still again. */
+  /** Shows the changes; the list holds still again afterwards. */
   renew: () => void
 }
 
@@ -50,12 +50,12 @@ interface Kept<Row> {
 const NOTHING_KEPT: Kept<never> = { list: '', pages: new Map() }
 const NOTHING_WITHHELD: Withheld = { arrived: 0, moved: false }
 
-/** Rows below the screen that are read too, so that they are there when somebody scrolls on. */
+/** Rows below the screen that are read in advance for scrolling. */
 const AHEAD = 60
-/** Rows that have to scroll by before pages are thought of again. */
+/** Rows to scroll before pages are calculated again. */
 const STEP = 10
 
-/** Reads the pages of a list around what `look` was told last. `variables` are those without `first` and `after`. */
+/** Reads the pages of a list around the rows of the last `setVisible`. `variables` are without `first` and `after`. */
 export function usePages<Result, Variables extends { first?: unknown; after?: unknown }, Row, Fresh = never>(
   document: TypedDocumentString<Result, Variables>,
   variables: Omit<Variables, 'first' | 'after'>,
@@ -64,14 +64,14 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
   const queries = useQueryClient()
   const list = JSON.stringify(variables)
   const [known, setKnown] = useState({ list, chain: START })
-  const [looked, setLooked] = useState({ first: 0, last: 0 })
+  const [visibleRows, setVisibleRows] = useState({ first: 0, last: 0 })
   const [kept, setKept] = useState<Kept<Row>>(NOTHING_KEPT)
   const [renewals, setRenewals] = useState(0)
   const held = still && kept.list === list ? kept.pages : NOTHING_KEPT.pages
-  // Another filter is another list: nothing of the old one holds.
+  // Another filter is another list: no page of the old one is valid.
   const chain = known.list === list ? known.chain : START
-  const from = pageOf(chain, looked.first, size).page
-  const to = pageOf(chain, looked.last + AHEAD, size).page
+  const from = pageOf(chain, visibleRows.first, size).page
+  const to = pageOf(chain, visibleRows.last + AHEAD, size).page
   const pages = Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
   const variablesOf = (page: number) =>
@@ -85,7 +85,7 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
     })),
   })
   const readFresh = (page: number) => {
-    // A result that is looked at draws this again when it changes; the cache alone would not.
+    // An observed result renders this component again when it changes; the cache alone would not.
     const result = results[page - from]?.data ?? queries.getQueryData<Result>([nameOf(document), variablesOf(page)])
     return result && read(result)
   }
@@ -127,11 +127,11 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
     })
   }, [saidKey, list])
 
-  // In steps, so that the page is not drawn again for each row that scrolls by.
-  const look = useCallback((firstRow: number, lastRow: number) => {
+  // In steps: one rendering for several rows that scroll by.
+  const setVisible = useCallback((firstRow: number, lastRow: number) => {
     const first = Math.floor(firstRow / STEP) * STEP
     const last = Math.ceil(lastRow / STEP) * STEP
-    setLooked((now) => (now.first === first && now.last === last ? now : { first, last }))
+    setVisibleRows((now) => (now.first === first && now.last === last ? now : { first, last }))
   }, [])
 
   const renew = useCallback(() => {
@@ -149,7 +149,7 @@ export function usePages<Result, Variables extends { first?: unknown; after?: un
       const { page, place } = pageOf(chain, row, size)
       return readPage(page)?.nodes[place]
     },
-    look,
+    setVisible,
     total: start?.totalCount ?? null,
     error: start ? undefined : results.find((result) => result.error)?.error,
     ready: start !== undefined,

@@ -1,4 +1,4 @@
-// How cursors chain pages together. A page may hold fewer rows than were asked for and still have a next one. Pure.
+// The chain of cursors between pages. A page may have fewer rows than requested and still have a next one. Pure.
 
 /** A connection of the API. */
 export interface Paged<Row> {
@@ -7,30 +7,30 @@ export interface Paged<Row> {
   pageInfo: { hasNextPage: boolean; endCursor: string | null }
 }
 
-/** The pages that are known to be there. */
+/** The known pages. */
 export interface Chain {
-  /** Where each page begins. */
+  /** Cursor of each page. */
   after: readonly (string | null)[]
-  /** Rows of each page that has been read. */
+  /** Number of rows of each page that has been read. */
   lengths: readonly (number | undefined)[]
 }
 
-/** Nothing but the first page, unread. */
+/** The first page, unread. */
 export const START: Chain = { after: [null], lengths: [] }
 
-/** What a page that was read says: its rows, and where the next one begins if there is one. */
+/** Facts of a page that has been read: its rows, and the cursor of the next one. */
 export interface Said {
   page: number
   length: number
   end: string | null
 }
 
-/** Reads it from an answer. */
+/** The facts of a page, from an answer. */
 export function saidBy<Row>(page: number, { nodes, pageInfo }: Paged<Row>): Said {
   return { page, length: nodes.length, end: pageInfo.hasNextPage ? pageInfo.endCursor : null }
 }
 
-/** The chain with what a page said: cut off when it is the last, the very same when nothing is new. */
+/** The chain with the facts of a page: cut after the last page, unchanged without news. */
 export function withPage(chain: Chain, { page, length, end }: Said): Chain {
   const { after, lengths } = chain
   if (page >= after.length) return chain
@@ -43,12 +43,12 @@ export function withPage(chain: Chain, { page, length, end }: Said): Chain {
   }
 }
 
-/** Rows that are known to be there; a page that has not been read counts as full, so that there is room for it. */
+/** Number of known rows; an unread page counts as full, to leave room for it. */
 export function rowCount({ after, lengths }: Chain, size: number): number {
   return after.reduce((sum, _, page) => sum + (lengths[page] ?? size), 0)
 }
 
-/** Which page a row is on, and its place there. */
+/** The page of a row, and the place there. */
 export function pageOf({ after, lengths }: Chain, row: number, size: number): { page: number; place: number } {
   let place = row
   for (const page of after.keys()) {

@@ -1,10 +1,10 @@
-// Apart from the reading of pages, so that the router does not bring that with it.
+// Apart from the reading of pages, so that the router does not load that code.
 
 import type { QueryClient } from '@tanstack/react-query'
 import { nameOf, send } from './client'
 import type { TypedDocumentString } from './generated'
 
-/** Asks for the first page of a list before the component that shows it is there. */
+/** Requests the first page of a list before its component is there. */
 export function prefetchPages<Result, Variables extends { first?: unknown; after?: unknown }>(
   queries: QueryClient,
   document: TypedDocumentString<Result, Variables>,

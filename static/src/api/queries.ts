@@ -1,5 +1,5 @@
-// How components read: TanStack Query around the client. The lists of the API are the truth, so a command reads again
-// what is on the screen instead of patching it.
+// Queries of components: TanStack Query around the client. The lists of the API are the truth: after a command the
+// visible ones are read again, nothing is patched.
 
 import { QueryClient, type UseQueryOptions, useQuery, useQueryClient } from '@tanstack/react-query'
 import { ApiError, Unreachable } from './client'
@@ -13,7 +13,7 @@ export function createQueryClient(): QueryClient {
     defaultOptions: {
       queries: {
         staleTime: 1_000,
-        // What the API refused stays refused; what did not arrive is read again when the node is back.
+        // A refusal of the API is final; a request without an answer is repeated when the node is back.
         retry: (failures, error) => !(error instanceof ApiError) && !(error instanceof Unreachable) && failures < 2,
         refetchOnWindowFocus: true,
         networkMode: 'always',

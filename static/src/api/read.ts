@@ -1,15 +1,15 @@
-// How a query is read again: by its pulse if it has one, which asks for what changes by itself, and puts it into what is
-// there; as a whole when that does not do, and from time to time.
+// Repeated reads of a query: by its pulse, a small query for the values that change, merged into the known result; as a
+// whole when the pulse is not enough, and from time to time.
 
 import type { QueryClient } from '@tanstack/react-query'
 import { nameOf, send } from './client'
 import type { TypedDocumentString } from './generated'
 
-/** A smaller query with the same variables, and what it says of the result of the larger one. */
+/** A smaller query with the same variables, and its merge into the result of the larger one. */
 export interface Pulse<Result, Fresh> {
   // biome-ignore lint/suspicious/noExplicitAny: it takes what the query that it belongs to takes
   document: TypedDocumentString<Fresh, any>
-  /** The result with what is new of it; null when all has to be read. Pure. */
+  /** The result with the news; null when a whole read is necessary. Pure. */
   patch: (known: Result, fresh: Fresh) => Result | null
 }
 
@@ -49,8 +49,10 @@ interface Run {
   status: string
 }
 
-/** The newest `most` of the runs that are known and those that were read again; null when some between them, or the end of
- * one that ran, are not known. Both are given newest first. Pure. */
+/**
+ * The newest `most` runs among known and repeated ones; null when a run between them, or the end of a run, is unknown.
+ * Both lists are newest first. Pure.
+ */
 export function newestRuns<One extends Run>(known: One[], fresh: One[], most: number): One[] | null {
   const ids = new Set(fresh.map(({ id }) => id))
   const older = known.filter(({ id }) => !ids.has(id))

@@ -1,5 +1,5 @@
-// Events say that something changed; what is on the screen is then read again, not more than once in a while, and within what
-// a tab may take of the network.
+// Events announce changes. The visible queries are then read again, at a limited rate, and within the network budget of
+// a tab.
 
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useRef } from 'react'
@@ -8,13 +8,15 @@ import { ExecutionsHappenedDocument, JobHappenedDocument } from './generated'
 import { useLive } from './live'
 import { restMillis } from './spending'
 
-/** Least time between two reads because of events, in milliseconds: a busy cluster has thousands of events a second. */
+/**
+ * Minimum time between two reads because of events, in milliseconds: a busy cluster has thousands of events a second.
+ */
 const PACE = 1_000
 
 interface ShownRows {
-  /** Queries that say something about executions. */
+  /** Queries about executions. */
   executions: Operation[]
-  /** Queries that say something about jobs. */
+  /** Queries about jobs. */
   jobs: Operation[]
 }
 
@@ -22,7 +24,7 @@ interface Operation {
   toString(): string
 }
 
-/** Reads queries again when an execution (of one job, or any) or a job changed. */
+/** Reads queries again after a change of an execution (of one job, or of any) or of a job. */
 export function useRefreshOnEvents(jobId: string | null, { executions, jobs }: ShownRows) {
   const queries = useQueryClient()
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)

@@ -1,44 +1,44 @@
-// What a tab that nobody touches takes of the network: reads because of events wait until they are within it, however busy
-// the cluster is. What is opened or commanded is read at once.
+// Network budget of an idle tab: reads because of events wait for it, however busy the cluster is. A read on request of
+// the user does not wait.
 
 /** Bytes a second in the long run. */
 const RATE = 1_200
-/** Bytes that a quiet time saves up: then the next change is seen at once. */
+/** Bytes that a quiet period saves up, so that the next change is shown at once. */
 const SAVED_MAX = 3_000
-/** Longest wait, in milliseconds, whatever a read took. */
+/** Longest wait, in milliseconds, whatever the size of a read. */
 const WAIT_MAX = 15_000
-/** What a request and its answer take besides the answer's body. */
+/** Bytes of a request and its answer, without the body of the answer. */
 const HEADERS = 600
-/** The body of an answer that does not say how long it is. */
+/** Assumed size of an answer without a length. */
 const UNKNOWN = 4_000
 
 export interface Account {
-  /** Bytes that may be taken; less than none after a large read. */
+  /** Bytes left; negative after a large read. */
   balance: number
-  /** When that was so, in milliseconds. */
+  /** Time of that balance, in milliseconds. */
   at: number
 }
 
 let account: Account = { balance: SAVED_MAX, at: 0 }
 
-/** Takes note of an answer to what was asked again by itself. */
+/** Records an answer to a repeated read. */
 export function noteReread(response: Response) {
   const length = Number(response.headers.get('content-length') ?? UNKNOWN)
   account = spent(account, length + HEADERS, performance.now())
 }
 
-/** Milliseconds until the next read is within what a tab may take. */
+/** Milliseconds until the next read is within the budget. */
 export function restMillis(): number {
   return waitOf(account, performance.now())
 }
 
-/** The account after a read. Pure. */
+/** The balance after a read. Pure. */
 export function spent(before: Account, bytes: number, now: number): Account {
   const lowest = (-RATE * WAIT_MAX) / 1_000
   return { balance: Math.max(lowest, balanceAt(before, now) - bytes), at: now }
 }
 
-/** How long nothing may be taken of it. Pure. */
+/** Time until the balance is positive. Pure. */
 export function waitOf(before: Account, now: number): number {
   return Math.max(0, (-balanceAt(before, now) / RATE) * 1_000)
 }

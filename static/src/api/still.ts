@@ -1,13 +1,16 @@
-// A page of a list that holds still: its rows keep their places, whatever comes or moves meanwhile, and show what is new of them.
+// A page of a list that holds still: its rows keep their places, whatever the changes, and show their new values.
 
 import type { Paged } from './paging'
 
-/** The page that was kept, with the newest of each of its rows. Its end stays too, or the next page would begin elsewhere. */
+/**
+ * The kept page, with the newest version of each row. Its end cursor is kept, too, or the next page would start
+ * elsewhere.
+ */
 export function heldPage<Row>(kept: Paged<Row>, fresh: Paged<Row>, keyOf: (row: Row) => string): Paged<Row> {
   return { ...fresh, nodes: heldRows(kept.nodes, fresh.nodes, keyOf), pageInfo: kept.pageInfo }
 }
 
-/** The rows that were kept, each as new as it is known. */
+/** The kept rows, each in its newest version. */
 export function heldRows<Row>(kept: readonly Row[], fresh: readonly Row[], keyOf: (row: Row) => string): Row[] {
   const newest = new Map(fresh.map((row) => [keyOf(row), row]))
   return kept.map((row) => newest.get(keyOf(row)) ?? row)
@@ -15,7 +18,7 @@ export function heldRows<Row>(kept: readonly Row[], fresh: readonly Row[], keyOf
 
 const renewers = new Set<() => void>()
 
-/** What somebody just did is seen: lists show their newest rows, and hold still again. */
+/** After a command of the user lists show their newest rows, and hold still again. */
 export function renewStill() {
   for (const renew of renewers) renew()
 }
@@ -28,15 +31,15 @@ export function onRenewStill(renew: () => void) {
   }
 }
 
-/** What a list that holds still does not show. */
+/** Changes that a list does not show while it holds still. */
 export interface Withheld {
-  /** Rows that came. */
+  /** Number of new rows. */
   arrived: number
-  /** Whether rows would stand elsewhere. */
+  /** Whether rows would change their places. */
   moved: boolean
 }
 
-/** How the first page would differ. */
+/** The differences of the first page. */
 export function withheld<Row>(kept: Paged<Row>, fresh: Paged<Row>, keyOf: (row: Row) => string): Withheld {
   const before = kept.nodes.map(keyOf)
   const now = fresh.nodes.map(keyOf)

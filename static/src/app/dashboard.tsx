@@ -10,7 +10,7 @@ interface DashboardProps {
   router: ReturnType<typeof createDashboardRouter>
 }
 
-/** All pages, with what any of them can say, ask and explain. */
+/** All pages, with the toasts, dialogs and tooltips that each of them uses. */
 export function Dashboard({ queries, router }: DashboardProps) {
   return (
     <QueryClientProvider client={queries}>

@@ -1,4 +1,4 @@
-// What stands in place of a page that does not exist, or that broke.
+// Replacements for a page that does not exist, or failed.
 
 import { Link } from '@tanstack/react-router'
 import { Compass, TriangleAlert } from 'lucide-react'
@@ -20,7 +20,7 @@ export function NotFound() {
   )
 }
 
-/** A page broke while it was drawn: that is an error of the dashboard. */
+/** A page failed while it was rendered: an error of the dashboard. */
 export function PageFailure({ error }: { error: unknown }) {
   const [reloads] = useState(() => reloadIfGone(error))
   if (reloads) return null
@@ -37,7 +37,7 @@ export function PageFailure({ error }: { error: unknown }) {
   )
 }
 
-/** What stands around all pages broke. */
+/** The frame around all pages failed. */
 export function DashboardFailure({ error }: { error: unknown }) {
   return (
     <main>

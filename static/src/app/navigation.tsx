@@ -1,4 +1,4 @@
-// Where one can go, and whether all is well, on every page.
+// Links to all pages and the state of the cluster, on every page.
 
 import { Link } from '@tanstack/react-router'
 import { clsx } from 'clsx'
@@ -37,7 +37,7 @@ const LINKS = [
 const LINK =
   'flex h-8 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium text-muted hover:bg-hover hover:text-ink aria-[current=page]:bg-hover aria-[current=page]:text-ink'
 
-/** The column at the left; on a narrow screen a bar at the top that opens. */
+/** The column at the left; on a narrow screen a bar at the top with a menu. */
 export function Navigation({ onHelp, onSearch }: { onHelp: () => void; onSearch: () => void }) {
   const [open, setOpen] = useState(false)
   return (

@@ -1,4 +1,4 @@
-// Every page's path. A page is a folder of its own and arrives when it is asked for.
+// The path of every page. A page is a folder of its own and arrives on demand.
 
 import type { QueryClient } from '@tanstack/react-query'
 import {
@@ -12,7 +12,7 @@ import { BASE } from '@/api/base'
 import { loadChunk } from '@/api/chunks'
 import { ExecutionsPageDocument, JobsPageDocument } from '@/api/generated'
 import { prefetchPages } from '@/api/prefetch'
-import { executionsSearch, jobsSearch, newJobSearch, timelineSearch, upcomingSearch } from '@/lib/filters'
+import { executionsSearch, jobsSearch, newJobSearch, timelineSearch, upcomingSearch } from '@/filters/address'
 import { parseSearch, stringifySearch } from '@/lib/search'
 import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/executions/filter'
 import { PAGE_SIZE as JOBS_SIZE, jobListOf } from '@/pages/jobs/filter'
@@ -36,7 +36,7 @@ const jobs = createRoute({
   path: '/jobs',
   validateSearch: jobsSearch,
   loaderDeps: ({ search }) => search,
-  // Not waited for: the page shows that it is being read. It only begins earlier.
+  // Not awaited: the page shows that it loads. The request only starts earlier.
   loader: ({ context, deps }) => prefetchPages(context.queries, JobsPageDocument, jobListOf(deps), JOBS_SIZE),
   component: lazyRouteComponent(loadChunk(() => import('@/pages/jobs'))),
 })
@@ -72,7 +72,7 @@ const executions = createRoute({
   validateSearch: executionsSearch,
   loaderDeps: ({ search }) => search,
   loader: ({ context, deps }) => {
-    // A search is another query, and waits for the page.
+    // A search is another query, which waits for the page.
     if (!deps.search) prefetchPages(context.queries, ExecutionsPageDocument, executionListOf(deps), EXECUTIONS_SIZE)
   },
   component: lazyRouteComponent(loadChunk(() => import('@/pages/executions'))),
@@ -110,7 +110,7 @@ const calendars = createRoute({
   component: lazyRouteComponent(loadChunk(() => import('@/pages/calendars'))),
 })
 
-/** The router of this page; a test gives it a history of its own. */
+/** The router of this page; a test passes a history of its own. */
 export function createDashboardRouter(queries: QueryClient, history?: RouterHistory) {
   return createRouter({
     basepath: BASE,

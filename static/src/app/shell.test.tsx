@@ -32,6 +32,28 @@ test('g and a letter go to a page', async () => {
   await waitFor(() => expect(address()).toBe('/jobs'))
 })
 
+test('Ctrl K goes to the search, also from a field', async () => {
+  const { user, address } = await open('/', ANSWERS)
+  await screen.findByRole('heading', { name: 'Overview' })
+  await user.keyboard('{Control>}k{/Control}')
+  const field = await screen.findByRole('searchbox')
+  await waitFor(() => expect(document.activeElement).toBe(field))
+  expect(address()).toBe('/jobs')
+})
+
+test('j and k move through the rows of a list', async () => {
+  const rows = [jobRow({ name: 'First' }), jobRow({ name: 'Second' })]
+  const { user } = await open('/jobs', { JobsPage: () => ({ jobsPage: pageOf(rows) }) })
+  await screen.findByRole('link', { name: 'Second' })
+  const focused = () => document.activeElement?.textContent
+  await user.keyboard('j')
+  expect(focused()).toBe('First')
+  await user.keyboard('j')
+  expect(focused()).toBe('Second')
+  await user.keyboard('jk')
+  expect(focused()).toBe('First')
+})
+
 test('a node that goes away is said, and the page comes back with it', async () => {
   const { user } = await open('/', ANSWERS)
   await screen.findByRole('heading', { name: 'Overview' })

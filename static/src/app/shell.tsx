@@ -1,4 +1,4 @@
-// What stands around every page.
+// The frame of every page.
 
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
@@ -10,7 +10,7 @@ import { useListMemory } from '@/components/up-link'
 import { Navigation } from './navigation'
 import { useShortcuts } from './shortcuts'
 
-/** The field that `/` goes to, on a page that has one. */
+/** The field that `/` focuses, on a page that has one. */
 const SEARCH_FIELD = 'input[type=search]'
 
 const getHelp = () => import('./help')
@@ -33,6 +33,8 @@ export function Shell() {
     const does: Record<string, () => void> = {
       '/': search,
       '?': () => setHelping(true),
+      j: () => focusRow(1),
+      k: () => focusRow(-1),
       'g o': () => void navigate({ to: '/' }),
       'g j': () => void navigate({ to: '/jobs' }),
       'g e': () => void navigate({ to: '/executions' }),
@@ -79,7 +81,7 @@ function LostBanner() {
   )
 }
 
-/** On every page but the overview, whose notice says more. */
+/** On every page but the overview, which has a longer notice. */
 function HoldBanner() {
   const hold = useOverview().data?.overview.cluster.hold
   const path = useRouterState({ select: (state) => state.location.pathname })
@@ -94,17 +96,26 @@ function HoldBanner() {
   )
 }
 
-/** A new page begins at its top. */
+/** A new page starts at its top. */
 function useMovesToTop() {
   const path = useRouterState({ select: (state) => state.location.pathname })
   // biome-ignore lint/correctness/useExhaustiveDependencies: it is the change of the path that matters
   useEffect(() => {
-    // In braces: new browsers answer with a promise, which React would take for the clean-up.
+    // In braces: new browsers return a promise, which React would take for the clean-up.
     document.getElementById('page')?.scrollTo(0, 0)
   }, [path])
 }
 
-/** The page may still be on its way. */
+/** Moves the focus to the link of the next or previous row of a list; to the first row from outside. */
+function focusRow(step: 1 | -1) {
+  const links = [...document.querySelectorAll('#page :is([role=row], tbody tr)')].flatMap(
+    (row) => row.querySelector<HTMLElement>('a[href]') ?? [],
+  )
+  const at = links.findIndex((link) => link.closest('[role=row], tr')?.contains(document.activeElement))
+  links[at + step]?.focus()
+}
+
+/** The page may still be loading. */
 function focusSoon(selector: string, tries = 20) {
   const field = document.querySelector<HTMLElement>(selector)
   if (field) field.focus()

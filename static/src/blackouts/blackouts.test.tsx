@@ -25,7 +25,7 @@ test('the question names the blackout and whom it concerns, and its buttons cann
   })
   await user.click(await screen.findByRole('button', { name: 'Cancel…' }))
   const question = await screen.findByRole('dialog', { name: 'Cancel “database move”?' })
-  expect(question.textContent).toContain('The blackout of jobs with the tag reports never begins.')
+  expect(question.textContent).toContain('The blackout of jobs with the tag reports is removed before its start.')
   expect(within(question).queryByRole('button', { name: 'Cancel' })).toBeNull()
   await user.click(within(question).getByRole('button', { name: 'Keep it' }))
   expect(last(asked, 'EndBlackout')).toBeUndefined()

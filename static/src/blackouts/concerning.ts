@@ -2,7 +2,7 @@
 
 import type { BlackoutRowFragment } from '@/api/generated'
 
-/** The blackouts of a job that last or lasted for some time: one that was cancelled before it began never was. */
+/** The blackouts of a job that have lasted for some time: one that was cancelled before its start is left out. */
 export function blackoutsOf<Blackout extends Pick<BlackoutRowFragment, 'jobId' | 'tag' | 'startsAt' | 'endsAt'>>(
   job: { id: string; tags: string[] },
   blackouts: Blackout[],

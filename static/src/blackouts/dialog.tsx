@@ -9,7 +9,7 @@ import {
   TagsDocument,
 } from '@/api/generated'
 import { useApi } from '@/api/queries'
-import { useSaving } from '@/app/saving'
+import { useSaving } from '@/commands/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
@@ -22,7 +22,7 @@ const AFTERWARDS: [Afterwards, string, string][] = [
   ['SKIP', 'None runs', 'Each is recorded as skipped.'],
 ]
 
-/** Creates a blackout: of the job that it is asked about, or else of all jobs, those with a tag or one. */
+/** Creates a blackout: of one given job, or of all jobs, the jobs with a tag, or one job. */
 export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose: () => void }) {
   const [values, setValues] = useState({
     reason: '',
@@ -80,14 +80,14 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
     >
       <div className="flex flex-col gap-4">
         <p className="text-muted text-sm">
-          Nothing starts by schedule in a blackout. What runs goes on; run now, retries and backfills are not held back.
+          Nothing starts by schedule in a blackout. Running executions continue; run now, retries and backfills start nevertheless.
         </p>
         {errors.all && (
           <p role="alert" className="text-bad text-sm">
             {errors.all}
           </p>
         )}
-        <TextField label="Reason" maxLength={500} hint="Shown where it holds jobs back" {...field('reason')} />
+        <TextField label="Reason" maxLength={500} hint="Shown with the jobs that it defers" {...field('reason')} />
         <TimeField label="From" hint="In your zone. Default: now" {...time('startsAt')} />
         <TimeField label="To" hint="In your zone" {...time('endsAt')} />
         {!job && (

@@ -1,13 +1,13 @@
 import { useState } from 'react'
 import { send } from '@/api/client'
 import { type BlackoutRowFragment, SetBlackoutEndDocument } from '@/api/generated'
-import { useSaving } from '@/app/saving'
+import { useSaving } from '@/commands/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { TimeField } from '@/components/time-field'
 import { fromLocalInput, timeFault, toLocalInput } from '@/format/time'
 
-/** Moves the end of a blackout that is not over. */
+/** Moves the end of a blackout that has not ended. */
 export function BlackoutEndDialog({ blackout, onClose }: { blackout: BlackoutRowFragment; onClose: () => void }) {
   const [end, setEnd] = useState(toLocalInput(blackout.endsAt))
   const { errors, setErrors, busy, save } = useSaving(onClose)

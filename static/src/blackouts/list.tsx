@@ -12,11 +12,11 @@ import { BlackoutEndDialog } from './end-dialog'
 
 interface BlackoutListProps {
   blackouts: BlackoutRowFragment[]
-  /** On the page of a job: a blackout that is not its own can be changed where all of them are. */
+  /** On the page of a job: blackouts of several jobs are changed on the page of all blackouts. */
   jobId?: string
 }
 
-/** Blackouts, each with what can still be done about it. */
+/** Blackouts, each with its commands. */
 export function BlackoutList({ blackouts, jobId }: BlackoutListProps) {
   const [moved, setMoved] = useState<BlackoutRowFragment | null>(null)
   return (
@@ -65,7 +65,7 @@ function BlackoutItem({ blackout, jobId, onMove }: BlackoutProps) {
   const now = useNow()
   const ask = useConfirm()
   const end = useCommand(EndBlackoutDocument, () => 'The blackout is over.')
-  // One that was cancelled before it began ends where it would have begun.
+  // A blackout that was cancelled before its start ends at its start.
   const cancelled = blackout.endsAt <= blackout.startsAt
   const over = cancelled || Date.parse(blackout.endsAt) <= now
   const begun = Date.parse(blackout.startsAt) <= now
@@ -73,8 +73,8 @@ function BlackoutItem({ blackout, jobId, onMove }: BlackoutProps) {
     const sure = await ask({
       title: begun ? `End “${blackout.reason}” now?` : `Cancel “${blackout.reason}”?`,
       text: begun
-        ? `The blackout of ${scopeOf(blackout, onItsPage)} ends. What it held back is decided about at once.`
-        : `The blackout of ${scopeOf(blackout, onItsPage)} never begins.`,
+        ? `The blackout of ${scopeOf(blackout, onItsPage)} ends. Its deferred fire times are decided at once.`
+        : `The blackout of ${scopeOf(blackout, onItsPage)} is removed before its start.`,
       action: begun ? 'End blackout' : 'Cancel blackout',
       keep: 'Keep it',
       danger: true,

@@ -1,4 +1,5 @@
-// The state of the whole cluster: read once, then told. The navigation and the overview show the same.
+// The state of the whole cluster: read once, then updated by events. The navigation and the overview show the same
+// data.
 
 import { useQueryClient } from '@tanstack/react-query'
 import { useRouterState } from '@tanstack/react-router'
@@ -15,10 +16,10 @@ import { keyOf } from '@/api/read'
 import { count } from '@/format/number'
 import { noteDatabaseTime } from '@/lib/clock'
 
-/** Time between two reads while no events arrive, in milliseconds. */
+/** Time between two reads without events, in milliseconds. */
 const POLL_INTERVAL = 3_000
 
-/** Seconds between two overviews: on its own page, and where the navigation alone shows something of it. */
+/** Seconds between two overviews: on its own page, and elsewhere for the navigation. */
 const TOLD_EVERY = { overview: 1, elsewhere: 10 }
 
 /** The newest overview. */
@@ -41,13 +42,13 @@ export function useOverviewUpdates() {
   }, [data])
 }
 
-/** Whether all is well, in one word and one sentence. */
+/** The state of the cluster, in one word and one sentence. */
 export interface Health {
   tone: 'good' | 'warn' | 'bad'
   title: string
 }
 
-/** Reads the overview as a person would. */
+/** Judges the overview. */
 export function healthOf(overview: OverviewPartsFragment): Health {
   const { cluster, attention, attentionTotal } = overview
   if (cluster.hold) return { tone: 'bad', title: 'The cluster is held' }
@@ -58,7 +59,7 @@ export function healthOf(overview: OverviewPartsFragment): Health {
   const urgent = jobsOf(attention.filter((one) => one.kind === 'LATE' || one.kind === 'STUCK'))
   if (urgent > 0) return { tone: 'bad', title: jobs(urgent, 'late or stuck') }
   if (attention.some((one) => !one.jobId)) return { tone: 'warn', title: 'The cluster needs attention' }
-  // What the list does not show is counted with it.
+  // The count includes entries that the list leaves out.
   const hidden = Math.max(0, attentionTotal - attention.length)
   if (attentionTotal > 0) return { tone: 'warn', title: attentionOf(jobsOf(attention) + hidden) }
   return { tone: 'good', title: 'All is well' }
@@ -68,7 +69,7 @@ function attentionOf(number: number): string {
   return number === 1 ? 'One job needs attention' : `${count(number)} jobs need attention`
 }
 
-/** Whether no node can start anything before something ends. */
+/** Whether no node has a free slot. */
 export function isFull({ slots, executionsRunning }: OverviewPartsFragment['cluster']): boolean {
   return slots > 0 && executionsRunning >= slots
 }

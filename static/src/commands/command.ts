@@ -1,4 +1,4 @@
-// A mutation as a person gives it: sent, reported in a toast, and followed by a read of what is on the screen.
+// A mutation by the user: sent, reported in a toast, and followed by a read of the visible queries.
 
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { errorMessage, send } from '@/api/client'
@@ -6,7 +6,7 @@ import type { TypedDocumentString } from '@/api/generated'
 import { renewStill } from '@/api/still'
 import { useToast } from '@/components/toasts'
 
-/** A command: says what happened in a toast and reads again what is on the screen. `said` null says nothing. */
+/** A command: reports its result in a toast and reads the visible queries again. `said` null reports nothing. */
 export function useCommand<Result, Variables>(
   document: TypedDocumentString<Result, Variables>,
   said: (result: Result, variables: Variables) => string | null,

@@ -1,4 +1,4 @@
-// What a person can tell many executions to do: counts first, asks, and says afterwards what happened.
+// Commands about many executions: count, confirm, report.
 
 import { errorMessage, send } from '@/api/client'
 import {
@@ -14,7 +14,7 @@ import { count, counted } from '@/format/number'
 import { leftOut } from '@/format/reruns'
 import { useCommand } from './command'
 
-/** Executions as the API wants them named: a filter, or `all` where it leaves out none. */
+/** The selected executions in the form of the API: a filter, or `all` for a filter without conditions. */
 export interface Executions {
   filter: ExecutionFilter
   all: boolean
@@ -30,7 +30,7 @@ export function useExecutionCommands() {
     ({ rerunExecutions }) => `${counted(rerunExecutions.reruns, 'fire time')} will run again.`,
   )
 
-  /** A count that cannot be had is said, and then nothing is asked. */
+  /** A failed count is reported, and the command is not offered. */
   const counting = <Count>(counted: Promise<Count>) =>
     counted.catch((error) => {
       toast({ kind: 'failed', message: errorMessage(error) })
@@ -48,11 +48,11 @@ export function useExecutionCommands() {
       const answer = await counting(send(CancelExecutionsDocument, { ...executions, dryRun: true }))
       if (!answer) return false
       const { matched, more } = answer.cancelExecutions
-      if (matched === 0) return nothing('None of these executions runs or waits.')
+      if (matched === 0) return nothing('None of these executions is in flight.')
       const many = `${counted(matched, 'execution')}${more ? ' or more' : ''}`
       const sure = await ask({
         title: `Cancel ${many}?`,
-        text: 'What runs is dropped by its node, and what it did so far stays done; what waits for its next attempt or to begin ends at once. None is tried again. What has ended stays as it is.',
+        text: 'Running attempts are stopped by their nodes; their effects so far stay. Executions that wait for an attempt end at once. None is tried again. Executions that have ended do not change.',
         action: `Cancel ${many}`,
         keep: 'Let them go on',
         danger: true,
@@ -67,7 +67,7 @@ export function useExecutionCommands() {
       if (reruns === 0) return nothing(`None of these executions runs again. ${others}`.trim())
       const sure = await ask({
         title: `Run ${counted(reruns, 'fire time')} again?`,
-        text: `Each runs as an execution of its own, by what its job is now: a thousand at once, and a thousand more each second. ${others}`.trim(),
+        text: `Each runs as a new execution, under the current definition of its job: a thousand at once, and a thousand more each second. ${others}`.trim(),
         action: `Run ${count(reruns)} again`,
       })
       return sure !== null && done(rerun.mutateAsync({ ...executions, dryRun: false }))
@@ -75,10 +75,10 @@ export function useExecutionCommands() {
   }
 }
 
-/** Counts what the jobs of a filter have in flight; null when that cannot be had. */
+/** Counts the executions in flight of the jobs of a filter; null when the count failed. */
 export function useRunningOf() {
   return (jobs: JobFilter): Promise<number | null> => {
-    const filter = { status: ['RUNNING', 'RETRYING'] }
+    const filter: ExecutionFilter = { status: ['RUNNING', 'RETRYING'] }
     const answer = send(CancelExecutionsDocument, { filter, jobs, all: false, dryRun: true })
     return answer.then(
       ({ cancelExecutions }) => cancelExecutions.matched,
@@ -89,11 +89,11 @@ export function useRunningOf() {
 
 function cancelled({ matched, cancelled, more }: CancelResult): string {
   const ended = matched - cancelled
-  const others = ended > 0 ? ` ${count(ended)} had ended, or were told to stop before.` : ''
+  const others = ended > 0 ? ` ${count(ended)} had ended or were being stopped already.` : ''
   return `${counted(cancelled, 'execution')} cancelled.${others}${more ? ' There are more: cancel again.' : ''}`
 }
 
-/** A failure has been said already, in a toast. */
+/** The failure was reported in a toast already. */
 function done(command: Promise<unknown>): Promise<boolean> {
   return command.then(
     () => true,

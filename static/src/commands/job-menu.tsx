@@ -4,7 +4,7 @@ import { IconButton } from '@/components/button'
 import { Menu, MenuItem, MenuLine } from '@/components/menu'
 import { type Commanded, useJobCommands } from './jobs'
 
-/** Everything that can be done with one job. */
+/** All commands about one job. */
 export function JobMenu({ job, onDeleted }: { job: Commanded; onDeleted?: () => void }) {
   const commands = useJobCommands(job)
   const navigate = useNavigate()

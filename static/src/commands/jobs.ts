@@ -1,4 +1,4 @@
-// What a person can tell one job to do, from any page: asks first where it cannot be undone, says afterwards what happened.
+// Commands about one job, from any page: confirmed when they cannot be undone, and reported.
 
 import { errorMessage, send } from '@/api/client'
 import {
@@ -19,9 +19,9 @@ export interface Commanded {
   id: string
   name: string
   status: JobStatus
-  /** Its schedule has no fire time left: there is nothing to pause. */
+  /** The schedule has no fire time left: there is nothing to pause. */
   hasEnded?: boolean
-  /** The time of a ONCE that passed while it was paused: it can be run with the resume. */
+  /** The time of a ONCE that passed during a pause: it can run with the resume. */
   missedFireTime?: string | null
   /** Executions that run or wait for their next attempt. */
   inFlight?: number
@@ -42,7 +42,7 @@ export function useJobCommands(job: Commanded) {
 
   return {
     runNow: () => done(run.mutateAsync({ id: job.id })),
-    /** With another payload, which the person writes beginning with that of the job. */
+    /** With another payload, edited from that of the job. */
     async runWith() {
       const found = await send(JobPayloadDocument, { id: job.id }).catch((error) => {
         toast({ kind: 'failed', message: errorMessage(error) })
@@ -51,7 +51,7 @@ export function useJobCommands(job: Commanded) {
       if (!found) return false
       const text = await ask({
         title: `Run “${shortened(job.name)}” with another payload?`,
-        text: 'It fires now, once, besides its schedule. All attempts of this run have the payload below; the job keeps its own.',
+        text: 'It fires now, once, in addition to its schedule. All attempts of this execution have the payload below; the job keeps its own payload.',
         action: 'Run now',
         input: {
           label: 'Payload',
@@ -68,9 +68,9 @@ export function useJobCommands(job: Commanded) {
     async pause() {
       const reason = await ask({
         title: `Pause “${shortened(job.name)}”?`,
-        text: 'It keeps its definition and has no fire times until it is resumed. What runs now ends as it would; what waits behind it or for its next attempt goes on with the resume.',
+        text: 'It keeps its definition and does not fire until it is resumed. Running attempts finish; buffered executions and further attempts wait for the resume.',
         action: 'Pause',
-        input: { label: 'Reason', placeholder: 'Shown to whoever wonders why (optional)' },
+        input: { label: 'Reason', placeholder: 'Shown with the pause (optional)' },
         ...tick,
       })
       return reason !== null && done(pause.mutateAsync({ id: job.id, reason: reason.trim() || null, cancelRunning }))
@@ -78,7 +78,7 @@ export function useJobCommands(job: Commanded) {
     async remove() {
       const sure = await ask({
         title: `Delete “${shortened(job.name)}”?`,
-        text: 'It is gone for good; its log stays. What runs now ends as it would.',
+        text: 'It cannot be restored; its log stays. Running attempts finish.',
         action: 'Delete job',
         danger: true,
         ...tick,
@@ -88,19 +88,19 @@ export function useJobCommands(job: Commanded) {
   }
 }
 
-/** What runs can end with the job. */
+/** Executions in flight can be cancelled with the job. */
 function tickOf({ inFlight = 0 }: Commanded, onAnswer: (ticked: boolean) => void): Pick<Question, 'tick'> {
   if (inFlight === 0) return {}
   const what = inFlight === 1 ? 'the one that runs' : `the ${count(inFlight)} that run`
   return { tick: { label: `Cancel ${what} as well`, onAnswer } }
 }
 
-/** A name that fits into a sentence. */
+/** A name, shortened for a sentence. */
 export function shortened(name: string): string {
   return name.length > 60 ? `${name.slice(0, 59)}…` : name
 }
 
-/** A failure has been said already, in a toast. */
+/** The failure was reported in a toast already. */
 function done(command: Promise<unknown>): Promise<boolean> {
   return command.then(
     () => true,

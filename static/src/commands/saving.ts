@@ -1,14 +1,14 @@
-// How a dialog saves what it holds.
+// How a dialog saves its values.
 
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { ApiError, errorMessage } from '@/api/client'
 import { useToast } from '@/components/toasts'
 
-/** Faults by the field that they are about; `all` is about none that the dialog has. */
+/** Errors by field; `all` is for errors of no field in the dialog. */
 export type Faults = Record<string, string | undefined>
 
-/** What is wrong, whether it is being saved, and how to save: `send` answers what is said when it is done. */
+/** The errors, whether a save is in progress, and the function that saves: `send` returns the message of success. */
 export function useSaving(onClose: () => void) {
   const [errors, setErrors] = useState<Faults>({})
   const [busy, setBusy] = useState(false)
@@ -23,7 +23,7 @@ export function useSaving(onClose: () => void) {
       await queries.invalidateQueries()
       onClose()
     } catch (error) {
-      // A field may hold a whole list: `excludeWindows.2.from` belongs to `excludeWindows`.
+      // A field may hold a list: `excludeWindows.2.from` belongs to `excludeWindows`.
       const field = error instanceof ApiError ? error.field?.split('.')[0] : undefined
       setErrors({ [field || 'all']: errorMessage(error) })
     } finally {

@@ -36,7 +36,7 @@ export function Button({ kind = 'plain', icon: Icon, busy, className, children, 
   )
 }
 
-/** The looks of a button, for a link that is one. */
+/** The style of a button, for a link that looks like one. */
 export function buttonClass(kind: ButtonKind = 'plain') {
   return clsx(SHAPE, 'px-3', KINDS[kind])
 }
@@ -46,7 +46,7 @@ interface IconButtonProps extends ComponentProps<'button'> {
   label: string
 }
 
-/** A command as a picture; the label is read out and shown as a hint. */
+/** A command as an icon; the label is read out and shown as a hint. */
 export function IconButton({ icon: Icon, label, className, ...rest }: IconButtonProps) {
   return (
     <button

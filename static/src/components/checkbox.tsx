@@ -9,7 +9,7 @@ interface CheckboxProps {
   onChange: (checked: boolean) => void
 }
 
-/** A tick box with its label beside it. */
+/** A tick box with a label. */
 export function Tick({ label, checked, onChange }: CheckboxProps & { checked: boolean }) {
   const id = useId()
   return (
@@ -22,7 +22,7 @@ export function Tick({ label, checked, onChange }: CheckboxProps & { checked: bo
   )
 }
 
-/** A tick box; its label is read out, not shown. */
+/** A tick box with a label that is read out, not shown. */
 export function Checkbox({ id, label, checked, onChange }: CheckboxProps) {
   return (
     <Radix.Root

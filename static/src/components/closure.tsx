@@ -3,7 +3,7 @@ import { isClosedNow } from '@/format/job'
 import { useNow } from '@/lib/clock'
 import { Time } from './time'
 
-/** "closed until 22:41": where a next fire time would stand. Nothing while the blackout is ahead. */
+/** "closed until 22:41", in place of a next fire time. Empty while the blackout is in the future. */
 export function ClosedUntil({ closure }: { closure: NonNullable<JobRowFragment['closedBy']> }) {
   const now = useNow()
   if (!isClosedNow(closure, now)) return null

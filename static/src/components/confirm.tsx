@@ -1,4 +1,4 @@
-// One question before what cannot be undone, or what reaches many jobs.
+// A question before a command that cannot be undone, or that concerns many jobs.
 
 import { createContext, type ReactNode, useCallback, useContext, useRef, useState } from 'react'
 import { errorMessage } from '@/api/client'
@@ -7,30 +7,30 @@ import { useToast } from './toasts'
 
 export interface Question {
   title: string
-  /** What will happen, in a sentence or two. */
+  /** The effect, in a sentence or two. */
   text: ReactNode
-  /** The command itself, as the button says it. */
+  /** The command, as the label of the button. */
   action: string
   danger?: boolean
-  /** The other button. Default: "Cancel"; a question about a cancellation needs another word. */
+  /** Label of the other button. Default: "Cancel"; a question about a cancellation needs another word. */
   keep?: string
-  /** Asks for a text besides: a line such as a reason, or JSON. */
+  /** A text to enter: a line such as a reason, or JSON. */
   input?: { label: string; placeholder?: string; hint?: string; json?: true; value?: string }
-  /** Offers something besides; told whether it was ticked when the answer is yes. */
+  /** An option; called with its state when the answer is yes. */
   tick?: { label: string; onAnswer: (ticked: boolean) => void }
 }
 
-/** The text that was asked for (empty without one), or null for no. */
+/** The entered text (empty without an input), or null for no. */
 export type Answer = string | null
 
 const ConfirmContext = createContext<(question: Question) => Promise<Answer>>(() => Promise.resolve(null))
 
-/** Asks the person; resolves when there is an answer. */
+/** Asks the user; resolves with the answer. */
 export const useConfirm = () => useContext(ConfirmContext)
 
 const getDialog = () => import('./question-dialog')
 
-/** Holds the question that is being asked. */
+/** Holds the current question. */
 export function Confirm({ children }: { children: ReactNode }) {
   const [question, setQuestion] = useState<Question | null>(null)
   const resolve = useRef<(answer: Answer) => void>(() => {})
@@ -48,7 +48,7 @@ export function Confirm({ children }: { children: ReactNode }) {
     setQuestion(null)
   }
   const QuestionDialog = useLazyPart(getDialog, question !== null, (error) => {
-    // What cannot be asked is not done.
+    // A command that cannot be confirmed is not sent.
     settle(null)
     toast({ kind: 'failed', message: `${errorMessage(error)} Reload it.` })
   })

@@ -2,7 +2,7 @@ import { Rows4 } from 'lucide-react'
 import { useDensity } from '@/lib/density'
 import { IconButton } from './button'
 
-/** Makes the rows of the lists low, or comfortable again. A narrow screen has cards, which are what they are. */
+/** Switches between compact and comfortable rows. A narrow screen has cards, without a choice. */
 export function DensitySwitch() {
   const [density, choose] = useDensity()
   const compact = density === 'compact'

@@ -1,5 +1,5 @@
-// Dialogs on the browser's own <dialog>: it keeps the focus inside, closes on Escape and needs no inline style, which the
-// content security policy would refuse.
+// Dialogs on the browser's own <dialog>: it keeps the focus inside, closes on Escape and needs no inline style, which
+// the content security policy would refuse.
 
 import { clsx } from 'clsx'
 import { X } from 'lucide-react'
@@ -16,7 +16,7 @@ interface DialogProps {
   wide?: boolean
 }
 
-/** Whatever has this attribute gets the focus when the dialog opens; otherwise it is the first that can have it. */
+/** The element with this attribute gets the focus when the dialog opens. Default: the first focusable element. */
 export const FIRST = 'data-first'
 
 /** A question or a form above the page. */

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react'
 
 export type Fact = [label: string, value: ReactNode]
 
-/** Names and values; what has no value is left out. */
+/** Names and values; empty values are left out. */
 export function Facts({ facts }: { facts: Fact[] }) {
   const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== '')
   return (

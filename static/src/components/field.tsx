@@ -1,4 +1,4 @@
-// Form fields: a label, a hint, an error that is read out with the field.
+// Form fields: a label, a hint, and an error that is read out with the field.
 
 import { clsx } from 'clsx'
 import { ChevronDown } from 'lucide-react'
@@ -20,7 +20,7 @@ interface FieldIds {
   'aria-invalid': true | undefined
 }
 
-/** A label above whatever `children` makes with the ids that tie them together. */
+/** A label above the control that `children` creates with the ids. */
 export function Field({
   label,
   hint,
@@ -73,7 +73,7 @@ export function SelectField({ label, hint, error, className, ...rest }: FieldPro
   return <Field {...{ label, hint, error, className }}>{(ids) => <Select {...rest} {...ids} />}</Field>
 }
 
-/** The browser's own list: works by keyboard, with a screen reader and under a thumb. */
+/** The browser's own list: it works by keyboard, with a screen reader and by touch. */
 export function Select({ className, ...rest }: ComponentProps<'select'>) {
   return (
     <span className={clsx('relative inline-flex min-w-0', className)}>

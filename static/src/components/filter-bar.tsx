@@ -4,14 +4,14 @@ import { type ReactNode, useState } from 'react'
 import { Button } from './button'
 
 interface FilterBarProps {
-  /** What stays in sight on a narrow screen, such as the search field. */
+  /** Always visible on a narrow screen, such as the search field. */
   first?: ReactNode
-  /** How many filters are set. */
+  /** Number of active filters. */
   active: number
   children: ReactNode
 }
 
-/** The filters of a list; on a narrow screen behind a button, so that the list has room. */
+/** The filters of a list; on a narrow screen behind a button. */
 export function FilterBar({ first, active, children }: FilterBarProps) {
   const [open, setOpen] = useState(false)
   return (

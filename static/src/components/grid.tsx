@@ -1,5 +1,5 @@
-// A table of any length: only the rows on the screen exist. Rows may be missing while their page is read. It says by roles that
-// it is a table, because a <table> cannot leave out rows.
+// A table of any length: only the visible rows exist. Rows may be missing while their page loads. Roles declare the
+// table, because a <table> cannot leave out rows.
 
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { clsx } from 'clsx'
@@ -14,42 +14,42 @@ export interface Column<Row> {
   /** A track of a CSS grid, such as `minmax(12rem, 2fr)`. */
   width: string
   align?: 'end'
-  /** Left out where not everything fits. */
+  /** Left out on a screen without space for all columns. */
   wide?: boolean
   cell: (row: Row) => ReactNode
 }
 
 export interface GridProps<Row> {
   label: string
-  /** The same array as long as nothing changes: then rows that stay are not drawn again. */
+  /** The same array until a change, so that unchanged rows are not rendered again. */
   columns: Column<Row>[]
   count: number
-  /** All rows there are, if that is known; `count` may be what was read so far. */
+  /** Number of all rows, if known; `count` may be the number of loaded rows. */
   total?: number | null
   rowAt: (index: number) => Row | undefined
   keyOf: (row: Row) => string
-  /** Height of a row in pixels, when the reader wants comfortable rows. */
+  /** Height of a comfortable row in pixels. */
   rowHeight: number
-  /** A row on a narrow screen, where columns do not fit (the same function each time), and its height in pixels. */
+  /** A row on a narrow screen (the same function each time), and its height in pixels. */
   card: (row: Row) => ReactNode
   cardHeight: number
-  /** Its cells know how to be one line of text. */
+  /** The cells can be shown as one line of text. */
   hasDensity?: boolean
-  /** Called with the rows on the screen. */
-  onLook: (first: number, last: number) => void
+  /** Called with the visible rows. */
+  onVisible: (first: number, last: number) => void
   /** Called when rows should keep their places, and when they need not any more. */
   onStill: (still: boolean) => void
-  /** What they do not show meanwhile, such as "12 new"; a button leads to it. */
+  /** Changes that are not shown, such as "12 new"; a button shows them. */
   news: string | null
   onNews: () => void
 }
 
-/** Height of a row in pixels when the reader wants compact rows: a line of text and its commands. */
+/** Height of a compact row in pixels: a line of text and its commands. */
 const COMPACT_HEIGHT = 34
 
 /** The table; fills the height of its parent and scrolls inside. */
 export function Grid<Row>(props: GridProps<Row>) {
-  const { label, count, total, rowAt, keyOf, rowHeight, card, cardHeight, hasDensity, onLook, onStill, news, onNews } =
+  const { label, count, total, rowAt, keyOf, rowHeight, card, cardHeight, hasDensity, onVisible, onStill, news, onNews } =
     props
   const box = useRef<HTMLDivElement>(null)
   const screen = useScreen()
@@ -68,8 +68,8 @@ export function Grid<Row>(props: GridProps<Row>) {
   const first = rows[0]?.index ?? 0
   const last = rows[rows.length - 1]?.index ?? 0
   useEffect(() => {
-    onLook(first, last)
-  }, [onLook, first, last])
+    onVisible(first, last)
+  }, [onVisible, first, last])
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows measured for the other shape are measured again
   useEffect(() => virtual.measure(), [height])
 
@@ -139,11 +139,11 @@ export function Grid<Row>(props: GridProps<Row>) {
 interface CellsProps<Row> {
   row: Row
   columns: Column<Row>[]
-  /** Instead of the columns. */
+  /** In place of the columns. */
   card: ((row: Row) => ReactNode) | null
 }
 
-// Scrolling moves rows; only those that appear are drawn.
+// Scrolling moves rows; only new ones are rendered.
 const Cells = memo(function Cells<Row>({ row, columns, card }: CellsProps<Row>) {
   if (card) return <Cell>{card(row)}</Cell>
   return columns.map((column) => (

@@ -1,4 +1,4 @@
-// A menu of commands behind a button, and one of things to tick. Not modal: that would need an inline style to lock scrolling.
+// A menu of commands behind a button, and one of options. Not modal: that would need an inline style to lock scrolling.
 
 import { clsx } from 'clsx'
 import { Check, type LucideIcon } from 'lucide-react'
@@ -48,7 +48,7 @@ export function MenuItem({ icon: Icon, danger, disabled, onSelect, children }: M
   )
 }
 
-/** A thing to tick; the menu stays open. */
+/** An option; the menu stays open. */
 export function MenuCheck(props: { checked: boolean; onChange: (checked: boolean) => void; children: ReactNode }) {
   return (
     <DropdownMenu.CheckboxItem

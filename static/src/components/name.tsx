@@ -1,6 +1,6 @@
 import { visible } from '@/format/name'
 
-/** A name that somebody gave: its direction is its own, and nothing in it turns letters around. */
+/** A name from a user: it has its own text direction, and no character can reverse its letters. */
 export function Name({ text }: { text: string }) {
   return <bdi>{visible(text)}</bdi>
 }

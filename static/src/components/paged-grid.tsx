@@ -3,18 +3,18 @@ import type { Pages } from '@/api/pages'
 import { Grid, type GridProps } from './grid'
 import { Failure } from './states'
 
-interface PagedGridProps<Row> extends Omit<GridProps<Row>, 'count' | 'total' | 'rowAt' | 'onLook' | 'onNews'> {
+interface PagedGridProps<Row> extends Omit<GridProps<Row>, 'count' | 'total' | 'rowAt' | 'onVisible' | 'onNews'> {
   pages: Pages<Row>
-  /** What it shows, as in "Cannot show the jobs". */
+  /** Name of the content, as in "Cannot show the jobs". */
   what: string
-  /** Stands in its place when there are no rows. */
+  /** Shown in place of an empty list. */
   empty: ReactNode
-  /** Told the rows on the screen, as the list is. */
-  onLook?: (first: number, last: number) => void
+  /** Called with the visible rows, as in the list. */
+  onVisible?: (first: number, last: number) => void
   ref?: Ref<HTMLDivElement>
 }
 
-/** A long list of the API as a table, or why there is none; takes the height that is left on its page. */
+/** A long list of the API as a table, or the reason why there is none; fills the rest of its page. */
 export function PagedGrid<Row>({ pages, what, empty, ref, ...grid }: PagedGridProps<Row>) {
   return (
     <div ref={ref} className="min-h-80 flex-1">
@@ -24,7 +24,7 @@ export function PagedGrid<Row>({ pages, what, empty, ref, ...grid }: PagedGridPr
         empty
       ) : (
         <Grid
-          onLook={pages.look}
+          onVisible={pages.setVisible}
           {...grid}
           count={pages.count}
           total={pages.total}

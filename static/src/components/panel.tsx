@@ -4,7 +4,7 @@ import { Empty, type EmptyProps } from './states'
 
 interface PanelProps {
   title?: ReactNode
-  /** Stands at the right of the title. */
+  /** At the right of the title. */
   aside?: ReactNode
   children: ReactNode
   className?: string
@@ -12,7 +12,7 @@ interface PanelProps {
   flush?: boolean
 }
 
-/** There is no such page, job or execution: the page says so by its title. */
+/** There is no such page, job or execution: the title of the page shows it. */
 export function Missing(props: EmptyProps) {
   return (
     <div className="p-6">
@@ -37,7 +37,7 @@ export function Panel({ title, aside, children, className, flush }: PanelProps) 
 }
 
 interface PageProps {
-  /** A link to the list that this page is one of. */
+  /** A link to the list of the page. */
   up?: ReactNode
   title: ReactNode
   /** One line below the title. */
@@ -48,7 +48,7 @@ interface PageProps {
   fixed?: boolean
 }
 
-/** A page: its heading, its commands, its content. */
+/** A page: heading, commands, content. */
 export function Page({ up, title, note, actions, children, fixed }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {

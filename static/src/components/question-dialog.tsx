@@ -7,12 +7,12 @@ import { Dialog, FIRST } from './dialog'
 import { TextArea, TextField } from './field'
 
 interface QuestionDialogProps {
-  /** None is asked when it is null. */
+  /** Null without a question. */
   question: Question | null
   onAnswer: (answer: Answer) => void
 }
 
-/** A question with its two answers. It stays when it is answered, so that the focus goes back where it was. */
+/** A question with its two answers. It stays mounted after the answer, so that the focus returns to its element. */
 export default function QuestionDialog({ question, onAnswer }: QuestionDialogProps) {
   const [asked, setAsked] = useState<Question | null>(null)
   const [text, setText] = useState('')

@@ -2,11 +2,11 @@ import { useSyncExternalStore } from 'react'
 
 export type Screen = 'narrow' | 'medium' | 'wide'
 
-/** Below the first, tables become lists of cards; below the second, columns that can be missed are left out. In pixels. */
+/** Below the first width, in pixels, tables become lists of cards; below the second, secondary columns are left out. */
 const BOUNDS = { narrow: 768, medium: 1280 }
 const queries = Object.values(BOUNDS).map((bound) => matchMedia(`(max-width: ${bound - 1}px)`))
 
-/** How much fits beside each other. */
+/** The space in the width of the screen. */
 export function useScreen(): Screen {
   return useSyncExternalStore(subscribe, () => {
     if (queries[0]?.matches) return 'narrow'

@@ -2,19 +2,19 @@ import { Search } from 'lucide-react'
 import { useEffect, useEffectEvent, useState } from 'react'
 import { INPUT_CLASS } from './field'
 
-/** Time without a key before a search is asked for, in milliseconds. */
+/** Pause after the last key before the search, in milliseconds. */
 const TYPING_PAUSE = 250
 
 interface SearchFieldProps {
   /** Read out. */
   label: string
-  /** Stands in the field while it is empty. */
+  /** Shown in the empty field. */
   hint: string
   value: string
   onChange: (text: string) => void
 }
 
-/** Asks when the person pauses; follows the address when that changes elsewhere. */
+/** Searches after a pause in typing; follows changes of the address. */
 export function SearchField({ label, hint, value, onChange }: SearchFieldProps) {
   const [text, setText] = useState(value)
   const [asked, setAsked] = useState(value)

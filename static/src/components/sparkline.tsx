@@ -1,4 +1,5 @@
-// The last runs of a job at a glance: one bar each, oldest at the left, as high as it took long; one that failed has the full height.
+// The last runs of a job at a glance: one bar each, oldest at the left, as high as its duration; a failed one has the
+// full height.
 
 import { enumLabel, statusColour } from './status'
 
@@ -44,13 +45,13 @@ export function Sparkline({ runs, places = 20 }: { runs: Run[]; places?: number 
   )
 }
 
-/** Heights on a logarithmic scale: a run that takes ten times as long is seen, and does not flatten the others. */
+/** Heights on a logarithmic scale: a run of ten times the duration is visible, and does not flatten the others. */
 export function barHeights(runs: Run[]): number[] {
   const logs = runs.map((run) => Math.log1p(run.durationMillis ?? 0))
   const most = Math.max(...logs)
   return runs.map((run, index) => {
     if (run.status === 'SKIPPED') return LOWEST
-    // What fails fast would be the smallest bar.
+    // A run that fails fast would be the smallest bar.
     if (run.status === 'FAILED' || run.status === 'LOST') return HEIGHT
     if (run.durationMillis === null || most === 0) return HEIGHT / 2
     return LOWEST + (HEIGHT - LOWEST) * ((logs[index] ?? 0) / most)

@@ -1,11 +1,11 @@
-// What a part of a page shows when it has nothing to show yet, nothing at all, or an error.
+// The content of a part of a page that is loading, is empty, or has an error.
 
 import { CircleAlert, type LucideIcon } from 'lucide-react'
 import { type ReactNode, useEffect } from 'react'
 import { errorMessage, Unreachable } from '@/api/client'
 import { Button } from './button'
 
-/** Grey lines in place of what is being read. */
+/** Grey lines in place of content that is loading. */
 export function Loading({ lines = 4, label = 'Loading' }: { lines?: number; label?: string }) {
   return (
     <div role="status" aria-label={label} className="flex flex-col gap-3 p-4">
@@ -24,11 +24,11 @@ export interface EmptyProps {
   icon?: LucideIcon
   title: string
   children?: ReactNode
-  /** It stands in place of a whole page: the title is that of the page. */
+  /** In place of a whole page: the title is that of the page. */
   alone?: boolean | undefined
 }
 
-/** There is nothing, and what that means. */
+/** An empty list, and its meaning. */
 export function Empty({ icon: Icon, title, children, alone }: EmptyProps) {
   return (
     <div className="flex flex-col items-center gap-1.5 px-4 py-10 text-center">
@@ -39,7 +39,7 @@ export function Empty({ icon: Icon, title, children, alone }: EmptyProps) {
   )
 }
 
-/** In place of a whole page it is its heading, and the title of the window. */
+/** In place of a whole page it is the heading of the page, and the title of the window. */
 function Title({ alone, children }: { alone: boolean | undefined; children: string }) {
   useEffect(() => {
     if (alone) document.title = `${children} · Horolog`
@@ -54,7 +54,7 @@ interface FailureProps {
   alone?: boolean | undefined
 }
 
-/** What could not be read, why, and a way to try again. */
+/** A failed read, its reason, and a button to repeat it. */
 export function Failure({ error, retry, what, alone }: FailureProps) {
   return (
     <div role="alert" className="flex flex-col items-center gap-1.5 px-4 py-10 text-center">
@@ -79,12 +79,12 @@ interface QueryResult<Result> {
   refetch: () => unknown
 }
 
-/** The state of one query: its data as `children` shows them, or why there are none. */
+/** The state of one query: its data as `children` render them, or the reason why there are none. */
 export function QueryBoundary<Result>(props: {
   query: QueryResult<Result>
   what: string
   lines?: number
-  /** It stands in place of a whole page. */
+  /** In place of a whole page. */
   alone?: boolean
   children: (data: Result) => ReactNode
 }) {

@@ -4,7 +4,7 @@ import { clsx } from 'clsx'
 
 type Tone = 'good' | 'bad' | 'busy' | 'warn' | 'lost' | 'calm'
 
-/** What a status of a job, an execution or a node feels like. */
+/** The tone of each status of a job, an execution or a node. */
 const TONES: Record<string, Tone> = {
   ACTIVE: 'good',
   PAUSED: 'warn',
@@ -33,7 +33,7 @@ const BADGES: Record<Tone, string> = {
   calm: 'bg-faint/12 text-muted',
 }
 
-/** The custom property of a status's colour, for what is drawn. */
+/** The custom property of a status's colour, for drawings. */
 export function statusColour(status: string): string {
   const tone = TONES[status] ?? 'calm'
   return `var(--color-${tone === 'calm' ? 'faint' : tone})`
@@ -47,7 +47,7 @@ export function StatusBadge({ status, detail }: { status: string; detail?: strin
       data-status={status}
       className={clsx(
         'inline-flex h-5.5 items-center gap-1.5 rounded-full font-medium text-2xs whitespace-nowrap',
-        // The usual state is quiet, so that the others stand out.
+        // The usual state is quiet, so that the others are visible.
         status === 'ACTIVE' ? 'text-muted' : clsx('px-2', BADGES[tone]),
       )}
     >

@@ -3,7 +3,7 @@
 import { type FocusEvent, type PointerEvent, useRef, useState } from 'react'
 import { heldRows } from '@/api/still'
 
-/** Handlers that know whether somebody points at an element, or has the focus in it. A finger does not rest. */
+/** Handlers that track whether the pointer or the focus is in an element. A finger does not rest. */
 export function usePointed() {
   const [pointed, setPointed] = useState(false)
   const [focused, setFocused] = useState(false)
@@ -17,12 +17,12 @@ export function usePointed() {
     },
     onBlur: (event: FocusEvent) => setFocused(event.currentTarget.contains(event.relatedTarget)),
   }
-  // What had the focus may be gone, and no event says so.
+  // The focused element may have been removed, without an event.
   const within = focused && (element.current?.contains(document.activeElement) ?? false)
   return [pointed || within, handlers] as const
 }
 
-/** Rows that keep their places while somebody points at them. */
+/** Rows that keep their places while the pointer is on them. */
 export function useStillRows<Row>(rows: readonly Row[], keyOf: (row: Row) => string) {
   const [pointed, handlers] = usePointed()
   const [kept, setKept] = useState<readonly Row[] | null>(null)

@@ -10,14 +10,14 @@ interface TagFilterProps {
   onChange: (tags: string[] | undefined) => void
 }
 
-/** The tags that jobs have, and those that are chosen; `jobs` says how many jobs have one. */
+/** The tags of all jobs, and the selected ones; `jobs` is the number of jobs with a tag. */
 export function useTags(chosen: string[] = []) {
   const { data } = useApi(TagsDocument, {}, { staleTime: STALE_MILLIS })
   const jobs = new Map(data?.tags.map(({ tag, jobs }) => [tag, jobs]))
   return { names: [...new Set([...jobs.keys(), ...chosen])], jobs }
 }
 
-/** Tags as a filter; nothing while no job has one. */
+/** Tags as a filter; empty while no job has a tag. */
 export function TagFilter({ chosen, onChange }: TagFilterProps) {
   const { names, jobs } = useTags(chosen)
   if (names.length === 0) return null

@@ -1,4 +1,4 @@
-// Text from elsewhere, as it is: never HTML.
+// Text from users and targets: never HTML.
 
 import { Check, Copy } from 'lucide-react'
 import { useState } from 'react'
@@ -22,7 +22,7 @@ export function TextBlock({ text, label }: { text: string; label: string }) {
   )
 }
 
-/** Copies a text; where the browser keeps the clipboard for https, it says so. */
+/** Copies a text; reports a browser that allows this only with https. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
   const [copied, setCopied] = useState(false)
   const toast = useToast()
@@ -32,7 +32,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
       setCopied(true)
       setTimeout(() => setCopied(false), 1_500)
     } catch {
-      toast({ kind: 'failed', message: 'This browser does not let the page copy (it may want https).' })
+      toast({ kind: 'failed', message: 'This browser does not allow the page to copy (it may require https).' })
     }
   }
   return <IconButton icon={copied ? Check : Copy} label={label} onClick={() => void copy()} />

@@ -1,4 +1,5 @@
-// A time that is typed on a clock of 24 hours, or picked. The browser's own field would follow its language: "10:00 PM".
+// A time that is typed on a clock of 24 hours, or picked. The browser's own field would follow its language: "10:00
+// PM".
 
 import { clsx } from 'clsx'
 import { CalendarDays } from 'lucide-react'
@@ -13,9 +14,9 @@ interface TimeInputProps {
   name?: string
   'aria-describedby'?: string | undefined
   'aria-invalid'?: true | undefined
-  /** On the viewer's wall clock: 2026-11-24T10:00:00. What is no time is kept as it was typed. */
+  /** On the viewer's wall clock: 2026-11-24T10:00:00. A text that is no time is kept. */
   value: string
-  /** Called when a time is complete, and when the typing has ended. */
+  /** Called when a time is complete, and after the typing. */
   onChange: (value: string) => void
   className?: string
 }
@@ -26,7 +27,7 @@ export function TimeInput({ value, onChange, className, ...rest }: TimeInputProp
   const type = (text: string) => {
     setDraft(text)
     const instant = fromLocalInput(text)
-    // A day alone may be the beginning of a day and a time.
+    // A date alone may be the start of a date with a time.
     if (instant && /\d:\d\d/.test(text)) onChange(toLocalInput(instant))
   }
   const end = () => {
@@ -69,7 +70,7 @@ export function TimeInput({ value, onChange, className, ...rest }: TimeInputProp
   )
 }
 
-/** What the native field takes. */
+/** The form of the native field. */
 function timeOf(value: string): string {
   const instant = fromLocalInput(value)
   return instant ? toLocalInput(instant) : ''
@@ -81,7 +82,7 @@ interface TimeFieldProps extends Omit<TimeInputProps, 'id' | 'aria-describedby' 
   error?: string | undefined
 }
 
-/** The same with a label. */
+/** The time input with a label. */
 export function TimeField({ label, hint, error, ...rest }: TimeFieldProps) {
   return <Field {...{ label, hint, error }}>{(ids) => <TimeInput {...rest} {...ids} />}</Field>
 }

@@ -4,13 +4,13 @@ import { Tooltip } from './tooltip'
 
 interface TimeProps {
   at: string
-  /** The job's zone, shown beside the viewer's. */
+  /** The job's zone, shown in addition to the viewer's zone. */
   zone?: string
-  /** How it stands in the text; the exact times are in the hint either way. */
+  /** The form of the time; the exact times are in the hint. */
   as?: 'relative' | 'exact' | 'short'
 }
 
-/** An instant. Resting on it shows the exact time in the viewer's zone, the job's and UTC. */
+/** An instant. The hint has the exact time in the viewer's zone, the job's zone and UTC. */
 export function Time({ at, zone, as = 'relative' }: TimeProps) {
   return (
     <Tooltip content={<Zones at={at} zone={zone} />}>
@@ -34,7 +34,7 @@ function Short({ at, zone }: { at: string; zone?: string }) {
   return shortTime(at, zone ?? viewerZone, useNow())
 }
 
-/** The instant in each zone that matters, by name. */
+/** The instant in each relevant zone, by name. */
 export function Zones({ at, zone }: { at: string; zone?: string }) {
   const zones = new Map([[viewerZone, 'your zone']])
   if (zone) zones.set(zone, zone === viewerZone ? "your zone, the job's" : "the job's zone")

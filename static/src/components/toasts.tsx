@@ -1,4 +1,4 @@
-// Messages that say what a command did. They leave by themselves; failures stay longer.
+// Messages about the results of commands. They disappear after a while, failures later.
 
 import { clsx } from 'clsx'
 import { CircleAlert, CircleCheck, X } from 'lucide-react'

@@ -1,5 +1,5 @@
-// Hints over what the pointer rests on, or the focus. There is one for the whole page, drawn when it is wanted: a list has
-// hundreds of things that can have one.
+// Hints for the element under the pointer or with the focus. There is one for the whole page, created on demand: a list
+// has hundreds of elements that can have one.
 
 import {
   cloneElement,
@@ -13,7 +13,7 @@ import {
   useSyncExternalStore,
 } from 'react'
 
-/** How long the pointer has to rest, in milliseconds; not at all shortly after another hint. */
+/** Time on an element before its hint appears, in milliseconds; none shortly after another hint. */
 const DELAY_MILLIS = 350
 const SKIP_DELAY_MILLIS = 200
 /** Time to move the pointer from the element to its hint, in milliseconds. */
@@ -57,7 +57,7 @@ function subscribe(listener: () => void) {
   }
 }
 
-/** What a hint hears of its element. */
+/** The events of an element with a hint. */
 interface Heard {
   onPointerEnter?: (event: PointerEvent) => void
   onPointerLeave?: (event: PointerEvent) => void
@@ -66,7 +66,10 @@ interface Heard {
   onBlur?: (event: FocusEvent) => void
 }
 
-/** More about one element. What it says must not be needed to use the page; it is drawn outside of the router. */
+/**
+ * Additional information about one element. It must not be necessary for the use of the page; it is rendered outside of
+ * the router.
+ */
 export function Tooltip({ content, children }: { content: ReactNode; children: ReactElement<Heard> }) {
   return cloneElement(children, {
     onPointerEnter: ({ currentTarget, pointerType }) => {
@@ -84,7 +87,7 @@ export function Tooltip({ content, children }: { content: ReactNode; children: R
   })
 }
 
-/** Where the hint is drawn; once on the page. */
+/** The place of the hint; once on the page. */
 export function TooltipLayer() {
   const shown = useSyncExternalStore(subscribe, () => hint)
   return shown && <TooltipBox {...shown} />
@@ -95,7 +98,7 @@ function TooltipBox({ element, content }: Hint) {
   useLayoutEffect(() => {
     const drawn = box.current
     if (!drawn) return
-    // Above a dialog, which lies above everything else.
+    // Above a dialog, which is above everything else.
     drawn.showPopover?.()
     const { left, width, top, bottom } = element.getBoundingClientRect()
     const above = top - drawn.offsetHeight - GAP
@@ -110,7 +113,7 @@ function TooltipBox({ element, content }: Hint) {
     const { signal } = heard
     addEventListener('keydown', press, { signal })
     addEventListener('scroll', hide, { signal, capture: true, passive: true })
-    // An element that leaves the page says nothing about it.
+    // An element that is removed sends no event.
     const gone = new MutationObserver(() => element.isConnected || hide())
     gone.observe(document.body, { childList: true, subtree: true })
     if (!element.isConnected) hide()

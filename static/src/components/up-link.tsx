@@ -1,14 +1,14 @@
-// The way back to a list, with the filters that it had.
+// The way back to a list, with its last filters.
 
 import { Link, useRouterState } from '@tanstack/react-router'
 import { useEffect } from 'react'
 
 type List = '/jobs' | '/executions'
 
-/** What stood last in the address of each list; for as long as the page is open. */
+/** The last address of each list, while the page is open. */
 const last = new Map<string, Record<string, unknown>>()
 
-/** Notes the filters of the lists; used once, by the shell. */
+/** Records the filters of the lists; used once, by the shell. */
 export function useListMemory() {
   const { pathname, search } = useRouterState({ select: ({ location }) => location })
   useEffect(() => {
@@ -16,7 +16,7 @@ export function useListMemory() {
   }, [pathname, search])
 }
 
-/** A link from a page to the list that it is one of. */
+/** A link from a page to its list. */
 export function UpLink({ to }: { to: List }) {
   return (
     <Link to={to} search={last.get(to) ?? {}}>

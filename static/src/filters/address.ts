@@ -1,25 +1,32 @@
-// What the address of a list says: its filters, each of them optional.
+// The filters of a list, read from its address; each is optional.
 
-import type { JobOrder, JobScheduleType, JobState, JobStatus } from '@/api/generated'
+import type {
+  ExecutionReason,
+  ExecutionStatus,
+  JobOrder,
+  JobScheduleType,
+  JobState,
+  JobStatus,
+  LastOutcome,
+  TriggerKind,
+} from '@/api/generated'
 import {
+  EXECUTION_KINDS,
+  EXECUTION_REASONS,
   EXECUTION_STATUSES,
-  type ExecutionStatus,
   HIDDEN,
   type Hidden,
   JOB_OUTCOMES,
   JOB_STATES,
   JOB_STATUSES,
-  type JobOutcome,
   ORDERS,
   SCHEDULE_TYPES,
   SPANS,
   type Span,
   TIMELINE_VIEWS,
   type TimelineView,
-  TRIGGER_KINDS,
-  type TriggerKind,
 } from './enums'
-import { list, listOf, oneOf, text } from './search'
+import { list, listOf, oneOf, text } from '@/lib/search'
 
 /** Of `/jobs`. */
 export interface JobsSearch {
@@ -28,11 +35,11 @@ export interface JobsSearch {
   state?: JobState[]
   type?: JobScheduleType[]
   tag?: string[]
-  outcome?: JobOutcome[]
+  outcome?: LastOutcome[]
   order?: JobOrder
 }
 
-/** Reads the filters of `/jobs`; what is not understood is left out. */
+/** Reads the filters of `/jobs`; an unknown value is left out. */
 export function jobsSearch(search: Record<string, unknown>): JobsSearch {
   return {
     search: text(search.search),
@@ -45,7 +52,7 @@ export function jobsSearch(search: Record<string, unknown>): JobsSearch {
   }
 }
 
-/** Of `/timeline`: which jobs, and what of them; 24 hours by default. */
+/** Of `/timeline`: the jobs, and the view. Default: 24 hours. */
 export interface TimelineSearch extends JobsSearch {
   view?: TimelineView
 }
@@ -55,7 +62,7 @@ export function timelineSearch(search: Record<string, unknown>): TimelineSearch 
   return { ...jobsSearch(search), view: oneOf(TIMELINE_VIEWS, search.view) }
 }
 
-/** Of `/upcoming`: how far, and which jobs. */
+/** Of `/upcoming`: the span of time, and the jobs. */
 export interface UpcomingSearch {
   span?: Span
   tag?: string[]
@@ -76,12 +83,12 @@ export function upcomingSearch(search: Record<string, unknown>): UpcomingSearch 
 /** Of `/executions`. */
 export interface ExecutionsSearch {
   search?: string
-  /** Where it is looked for besides names and errors. */
+  /** Where the text is searched, in addition to names and errors. */
   in?: 'outputs'
   job?: string
   status?: ExecutionStatus[]
   kind?: TriggerKind[]
-  reason?: string[]
+  reason?: ExecutionReason[]
   node?: string
   from?: string
   to?: string
@@ -94,8 +101,8 @@ export function executionsSearch(search: Record<string, unknown>): ExecutionsSea
     in: oneOf(['outputs'], search.in),
     job: text(search.job),
     status: listOf(EXECUTION_STATUSES, search.status),
-    kind: listOf(TRIGGER_KINDS, search.kind),
-    reason: list(search.reason),
+    kind: listOf(EXECUTION_KINDS, search.kind),
+    reason: listOf(EXECUTION_REASONS, search.reason),
     node: text(search.node),
     from: text(search.from),
     to: text(search.to),
@@ -107,7 +114,7 @@ export interface NewJobSearch {
   clone?: string
 }
 
-/** Reads what to copy. */
+/** Reads the job to copy. */
 export function newJobSearch(search: Record<string, unknown>): NewJobSearch {
   return { clone: text(search.clone) }
 }

@@ -1,34 +1,30 @@
-// The enumerations of the API that a list can be filtered by.
+// The enums that a list can be filtered by, in the order of the menus.
 
-import type { JobOrder, JobScheduleType, JobState, JobStatus } from '@/api/generated'
+import {
+  EXECUTION_REASON_VALUES,
+  EXECUTION_STATUS_VALUES,
+  JOB_ORDER_VALUES,
+  JOB_SCHEDULE_TYPE_VALUES,
+  JOB_STATUS_VALUES,
+  type JobState,
+  type LastOutcome,
+  type TriggerKind,
+} from '@/api/generated'
 
-export const JOB_STATUSES = ['ACTIVE', 'PAUSED', 'DELETED'] as const satisfies JobStatus[]
-export const JOB_STATES = ['ACTIVE', 'WAITING', 'FAILING', 'PAUSED', 'ENDED', 'DELETED'] as const satisfies JobState[]
-export const SCHEDULE_TYPES = ['CRON', 'FIXED_RATE', 'FIXED_DELAY', 'ONCE'] as const satisfies JobScheduleType[]
-export const ORDERS = ['NEWEST', 'OLDEST', 'NAME', 'NEXT_FIRE_TIME'] as const satisfies JobOrder[]
-export const EXECUTION_STATUSES = ['RUNNING', 'RETRYING', 'SUCCESS', 'FAILED', 'CANCELLED', 'LOST', 'SKIPPED'] as const
-export const JOB_OUTCOMES = [...EXECUTION_STATUSES, 'NONE'] as const
-export const TRIGGER_KINDS = ['SCHEDULE', 'MANUAL', 'RETRY', 'RECOVERY', 'BACKFILL', 'BUFFERED', 'RERUN'] as const
+export const JOB_STATUSES = JOB_STATUS_VALUES
+export const JOB_STATES = ['ACTIVE', 'WAITING', 'FAILING', 'PAUSED', 'ENDED', 'DELETED'] as const satisfies readonly JobState[]
+export const SCHEDULE_TYPES = JOB_SCHEDULE_TYPE_VALUES
+export const ORDERS = JOB_ORDER_VALUES
+export const EXECUTION_STATUSES = EXECUTION_STATUS_VALUES
+export const EXECUTION_REASONS = EXECUTION_REASON_VALUES
+export const JOB_OUTCOMES = [...EXECUTION_STATUS_VALUES, 'NONE'] as const satisfies readonly LastOutcome[]
+/** The kinds of executions: a retry or a recovery is a further attempt of the same execution. */
+export const EXECUTION_KINDS = ['SCHEDULE', 'MANUAL', 'BACKFILL', 'BUFFERED', 'RERUN'] as const satisfies readonly TriggerKind[]
 export const TIMELINE_VIEWS = ['24h', '6h', '1h', 'runs'] as const
 export const SPANS = ['day', 'week'] as const
-/** What fires as often as that may be left out of the plan. */
+/** Schedules with at least this frequency can be hidden from the plan. */
 export const HIDDEN = ['minute', 'hour'] as const
-export const REASONS = [
-  'ERROR',
-  'TIMEOUT',
-  'CRASH_LOOP',
-  'MISFIRE',
-  'OVERLAP',
-  'CALENDAR',
-  'DEADLINE',
-  'COALESCED',
-  'PAUSED',
-  'DELETED',
-] as const
 
-export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number]
-export type JobOutcome = (typeof JOB_OUTCOMES)[number]
-export type TriggerKind = (typeof TRIGGER_KINDS)[number]
 export type TimelineView = (typeof TIMELINE_VIEWS)[number]
 export type Span = (typeof SPANS)[number]
 export type Hidden = (typeof HIDDEN)[number]

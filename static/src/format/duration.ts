@@ -1,4 +1,4 @@
-// Lengths of time in words.
+// Durations in words.
 
 const UNITS = [
   ['d', 86_400],
@@ -16,7 +16,7 @@ export function duration(millis: number): string {
   return inUnits(Math.round(millis / 1_000))
 }
 
-/** "every 90 s" is said as "1 min 30 s"; whole seconds, exact. */
+/** "1 min 30 s" for 90: whole seconds, exact, at most two units. */
 export function inUnits(seconds: number): string {
   if (seconds < 60) return `${seconds} s`
   const parts: string[] = []

@@ -22,7 +22,7 @@ test('the reason explains more than the status', () => {
   expect(explanation({ status: 'SKIPPED', reason: 'OVERLAP', occurrences: 4 })).toMatch(
     /in flight.*stands for 4 fire times/,
   )
-  expect(explanation({ status: 'SUCCESS', reason: null, occurrences: null })).toBe('It ended well.')
+  expect(explanation({ status: 'SUCCESS', reason: null, occurrences: null })).toBe('It succeeded.')
   expect(explanation({ status: 'NEW_WORD', reason: 'NEWER', occurrences: null })).toBe('Its status is NEW_WORD.')
 })
 
@@ -35,7 +35,7 @@ test('between two attempts more are to come, and none runs', () => {
     durationMillis: null,
   })
   expect(explanation(waiting)).toBe(
-    'The last attempt failed: the target reported an error. The next attempt waits for its time.',
+    'The last attempt failed: the target reported an error. The next attempt is scheduled.',
   )
   expect(explanation({ ...waiting, reason: 'NEWER' })).not.toContain('used up')
   expect(runtime(waiting, Date.parse('2026-11-23T07:16:00.000Z'))).toBeNull()

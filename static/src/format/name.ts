@@ -1,9 +1,9 @@
-// Names as they are.
+// Names, made safe to read.
 
-/** Characters that turn the letters after them around: `gnp.exe` would be read as `exe.png`. */
+/** Characters that reverse the letters after them: `gnp.exe` would read as `exe.png`. */
 const TURNS = /[\u202a-\u202e\u2066-\u2069]/g
 
-/** A text with a mark where a character would turn letters around. */
+/** A text with a visible mark for each character that reverses letters. */
 export function visible(text: string): string {
   return text.replace(TURNS, '\ufffd')
 }

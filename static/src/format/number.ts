@@ -1,4 +1,4 @@
-// Counts for people.
+// Numbers in words.
 
 const counts = new Intl.NumberFormat('en')
 

@@ -1,15 +1,15 @@
-// Stretches of time that people ask for, up to now.
+// Usual ranges of time up to now.
 
 export interface Preset {
   label: string
-  /** Where it begins. */
+  /** Start of the range. */
   from: (now: Date) => Date
 }
 
 const HOUR = 3_600_000
 const hoursBefore = (hours: number) => (now: Date) => new Date(now.getTime() - hours * HOUR)
 
-/** By the viewer's clock: a day begins at midnight. */
+/** By the viewer's clock: a day starts at midnight. */
 export const PRESETS: Preset[] = [
   { label: 'Last hour', from: hoursBefore(1) },
   { label: 'Last 24 hours', from: hoursBefore(24) },

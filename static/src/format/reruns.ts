@@ -1,4 +1,4 @@
-// What is left out when executions run again, in words. Pure.
+// The executions that a rerun leaves out, in words. Pure.
 
 import { count } from './number'
 
@@ -9,13 +9,13 @@ export interface Reruns {
   ranges: number
 }
 
-/** Why some of them do not run again; empty when all do. */
+/** Why some executions do not run again; empty when all do. */
 export function leftOut({ underWay, repeated, ofDeletedJobs, ranges }: Reruns): string {
   const parts = [
     underWay > 0 && `${count(underWay)} run again already`,
-    repeated > 0 && `${count(repeated)} have run again before, and their reruns stand for them`,
+    repeated > 0 && `${count(repeated)} have run again before; their reruns can be repeated`,
     ofDeletedJobs > 0 && `${count(ofDeletedJobs)} are of deleted jobs`,
-    ranges > 0 && `${count(ranges)} stand for several fire times, which a backfill runs`,
+    ranges > 0 && `${count(ranges)} stand for several fire times: a backfill can run them`,
   ].filter(Boolean)
   return parts.length === 0 ? '' : `Left out: ${parts.join('; ')}.`
 }

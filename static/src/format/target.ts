@@ -1,4 +1,4 @@
-// What a job calls, in a line. The stored target is JSON with the kind as its one key, or the kind alone.
+// The target of a job in a line. The stored target is JSON with the kind as its one key, or the kind alone.
 
 /** "POST https://example.com/", "Log line", "Nothing". */
 export function describeTarget(target: unknown): string {

@@ -1,4 +1,4 @@
-// Where an axis of time has its ticks: at instants that people read, by the viewer's clock.
+// Ticks of a time axis: at round times of the viewer's clock.
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -12,7 +12,7 @@ const STEPS = [
   ...[1, 2, 7, 14, 30, 60, 120, 365].map((days) => days * DAY),
 ]
 
-/** Ticks between two instants in milliseconds, `most` at most, and the step between them. */
+/** Ticks between two instants in milliseconds, at most `most`, and the step between them. */
 export function ticksOf(from: number, to: number, most: number): { at: number[]; step: number } {
   const step = STEPS.find((one) => (to - from) / one <= most) ?? Math.ceil((to - from) / most / DAY) * DAY
   const at: number[] = []

@@ -56,7 +56,7 @@ export function onTheirClock(instant: string, zone: string): string {
   return `${theirDay === ourDay ? '' : `${theirDay}, `}${theirTime ?? ''} ${cityOf(zone)}`
 }
 
-/** Whether clocks in a zone show the same as the viewer's at that instant. */
+/** Whether clocks in a zone show the same as the viewer's clock at that instant. */
 export function sameClock(instant: string, zone: string): boolean {
   const millis = Date.parse(instant)
   return (
@@ -104,7 +104,7 @@ function format(zone: string, shape: Shape): Intl.DateTimeFormat {
   return made
 }
 
-/** An instant on the viewer's wall clock: "2026-11-24T10:00:00", which a native field understands; nothing when it is none. */
+/** An instant on the viewer's wall clock for a native field: "2026-11-24T10:00:00"; undefined for another text. */
 export function toLocalInput(instant: string): string {
   const date = new Date(instant)
   if (Number.isNaN(date.getTime())) return ''
@@ -114,8 +114,8 @@ export function toLocalInput(instant: string): string {
 const WALL_CLOCK = /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?$/
 
 /**
- * What somebody typed as an instant: "2026-11-24 10:00" on the viewer's wall clock, or a timestamp with a zone, such as one
- * from a log. Nothing when it is none.
+ * Reads an instant that the user typed: "2026-11-24 10:00" on the viewer's wall clock, or a timestamp with a zone, such
+ * as one from a log; undefined for another text.
  */
 export function fromLocalInput(value: string): string | undefined {
   const text = value.trim()
@@ -125,12 +125,12 @@ export function fromLocalInput(value: string): string | undefined {
     .slice(1)
     .map((part) => Number(part ?? 0))
   const date = new Date(year, month - 1, day, hour, minute, second)
-  // The 31st of February would be the 3rd of March.
+  // The 31st of February would become the 3rd of March.
   const exists = date.getMonth() === month - 1 && date.getDate() === day && hour < 24 && minute < 60 && second < 60
   return exists ? isoOf(date) : undefined
 }
 
-/** Why a text is no time; nothing when it is, or is empty. */
+/** Why a text is no time; undefined for a time and for an empty text. */
 export function timeFault(value: string): string | undefined {
   return value.trim() === '' || fromLocalInput(value) ? undefined : 'Write a time as 2026-11-24 10:00'
 }

@@ -1,4 +1,4 @@
-// GraphiQL for this node, from this node: no other host is asked for anything.
+// GraphiQL for this node, served by this node: there is no request to another host.
 
 import 'graphiql/style.css'
 import './graphiql.css'
@@ -26,7 +26,7 @@ interface Request {
   operationName?: string | null
 }
 
-/** Subscriptions by the socket, everything else by POST. */
+/** Subscriptions by the socket, queries and mutations by POST. */
 function fetcher(request: Request) {
   if (/^\s*subscription\b/m.test(request.query)) {
     return sockets.iterate({

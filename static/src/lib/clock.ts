@@ -1,4 +1,4 @@
-// Now, as the database sees it: the viewer's clock may be wrong, and "in 3 min" must not be.
+// Now by the database's clock: the viewer's clock may be wrong, and "in 3 min" must be right.
 
 import { useSyncExternalStore } from 'react'
 
@@ -7,18 +7,18 @@ let offset = 0
 let now = Date.now()
 let timer: ReturnType<typeof setInterval> | undefined
 
-/** The database's time just arrived. */
+/** Takes the database's time of an answer that just arrived. */
 export function noteDatabaseTime(instant: string) {
   const millis = Date.parse(instant)
   if (!Number.isNaN(millis)) offset = millis - Date.now()
 }
 
-/** The database's now in milliseconds, as near as this page knows it. */
+/** The database's now in milliseconds, as exact as this page knows it. */
 export function databaseNow(): number {
   return Date.now() + offset
 }
 
-/** The same for a component, each second. */
+/** The database's now for a component, updated each second. */
 export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now)
 }

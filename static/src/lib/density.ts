@@ -1,4 +1,4 @@
-// How much room a row of a long list takes; kept in this browser, for all lists.
+// The height of the rows of long lists; kept in this browser, for all lists.
 
 import { storedChoice } from './stored-choice'
 

@@ -1,12 +1,12 @@
-// JSON as text. What people wrote is never read into numbers and written again: a double rounds integers above 2^53, such as
-// the ids of many systems. Pure.
+// JSON as text. A text of the user is never parsed into numbers and written again: a double rounds integers above 2^53,
+// such as the ids of many systems. Pure.
 
-/** JSON that goes out as it stands. */
+/** JSON that is sent unchanged. */
 export class JsonText {
   constructor(readonly text: string) {}
 }
 
-/** What JSON.stringify writes, with each JsonText as it stands. */
+/** The text of JSON.stringify, with each JsonText unchanged. */
 export function encode(value: unknown): string {
   if (value instanceof JsonText) return value.text
   if (Array.isArray(value)) return `[${value.map(encode).join(',')}]`
@@ -17,7 +17,7 @@ export function encode(value: unknown): string {
   return JSON.stringify(value) ?? 'null'
 }
 
-/** Why a text is no JSON; nothing when it is, or is empty. */
+/** Why a text is no JSON; undefined for JSON and for an empty text. */
 export function jsonFault(text: string): string | undefined {
   if (!text.trim()) return undefined
   try {
@@ -28,7 +28,10 @@ export function jsonFault(text: string): string | undefined {
   }
 }
 
-/** Why a text is no JSON object of texts, as headers are; nothing when it is, or is empty. */
+/**
+ * Why a text is no JSON object with texts as values, as headers are; undefined for such an object and for an empty
+ * text.
+ */
 export function headersFault(text: string): string | undefined {
   const fault = jsonFault(text)
   if (fault || !text.trim()) return fault
@@ -40,7 +43,7 @@ export function headersFault(text: string): string | undefined {
   return odd && `The value of ${odd[0]} is not a text: write it in quotes`
 }
 
-/** JSON without the white space between its tokens, which counts for nothing; as it is when it is none. */
+/** JSON without the white space between its tokens; another text is returned unchanged. */
 export function compact(text: string): string {
   return jsonFault(text) ? text : tokensOf(text).join('')
 }
@@ -49,7 +52,7 @@ function tokensOf(text: string): string[] {
   return text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? []
 }
 
-/** JSON, indented; as it is when it is none. */
+/** JSON, indented; another text is returned unchanged. */
 export function indented(text: string): string {
   if (!text.trim() || jsonFault(text)) return text
   const tokens = tokensOf(text)

@@ -1,4 +1,4 @@
-// The part of the URL behind `?`: plain `name=value`, repeated for lists, so that a person can read and write it.
+// The query string of the URL: plain `name=value`, repeated for lists, readable for users.
 
 export type Search = Record<string, string | string[]>
 
@@ -13,7 +13,7 @@ export function parseSearch(text: string): Search {
   return search
 }
 
-/** Writes it; what is empty is left out. */
+/** Writes it without empty values. */
 export function stringifySearch(search: Record<string, unknown>): string {
   const params = new URLSearchParams()
   for (const [name, value] of Object.entries(search)) {
@@ -25,13 +25,13 @@ export function stringifySearch(search: Record<string, unknown>): string {
   return text && `?${text}`
 }
 
-/** A parameter as one text; nothing when it is empty. */
+/** A parameter as one text; undefined when it is empty. */
 export function text(value: unknown): string | undefined {
   const first = Array.isArray(value) ? value[0] : value
   return typeof first === 'string' && first !== '' ? first : undefined
 }
 
-/** A parameter as a list; nothing when it is empty. */
+/** A parameter as a list; undefined when it is empty. */
 export function list(value: unknown): string[] | undefined {
   const all = (Array.isArray(value) ? value : [value]).filter(
     (one): one is string => typeof one === 'string' && one !== '',
@@ -39,7 +39,7 @@ export function list(value: unknown): string[] | undefined {
   return all.length > 0 ? all : undefined
 }
 
-/** A parameter as a list of known words; a word that is not known is left out. */
+/** A parameter as a list of known words; other words are left out. */
 export function listOf<Word extends string>(words: readonly Word[], value: unknown): Word[] | undefined {
   const known = list(value)?.filter((one): one is Word => words.includes(one as Word))
   return known && known.length > 0 ? known : undefined

@@ -1,20 +1,20 @@
-// Which rows of a list a bulk command is for. Pure.
+// The rows of a list that a bulk command is for. Pure.
 
-/** Most rows that can be named one by one; the API takes no more. */
+/** Most rows that a command names one by one: a limit of the API. */
 export const NAMED_MAX = 1_000
 
-/** Some rows by their ids, or all that match the filter, also those that nobody scrolled to. */
+/** Some rows by their ids, or all rows that match the filter, also those that were never visible. */
 export type Selection = { all: false; ids: ReadonlySet<string> } | { all: true }
 
 export const NOTHING: Selection = { all: false, ids: new Set() }
 export const allThatMatch: Selection = { all: true }
 
-/** Whether a row is meant. */
+/** Whether a row is selected. */
 export function isSelected(selection: Selection, id: string): boolean {
   return selection.all || selection.ids.has(id)
 }
 
-/** The selection with a row added or taken away. */
+/** The selection with a row added or removed. */
 export function withRow(selection: Selection, id: string, selected: boolean): Selection {
   const ids = new Set(selection.all ? [] : selection.ids)
   if (selected) {
@@ -25,7 +25,7 @@ export function withRow(selection: Selection, id: string, selected: boolean): Se
   return ids.size === 0 ? NOTHING : { all: false, ids }
 }
 
-/** How many rows are meant; null when nobody counted them. */
+/** Number of selected rows; null without a count of the server. */
 export function selectedCount(selection: Selection, total: number | null): number | null {
   return selection.all ? total : selection.ids.size
 }

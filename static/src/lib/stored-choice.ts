@@ -1,8 +1,8 @@
-// Choices that stay in this browser.
+// Choices that are kept in this browser.
 
 import { useSyncExternalStore } from 'react'
 
-/** A choice between words, the first of them by default. `onChoose` hears of each new one. */
+/** A choice between words; the first is the default. `onChoose` gets each new one. */
 export function storedChoice<Word extends string>(
   key: string,
   words: readonly [Word, ...Word[]],

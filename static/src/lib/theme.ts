@@ -1,4 +1,4 @@
-// Light, dark, or as the system says; kept in this browser.
+// Light, dark, or the colours of the system; kept in this browser.
 
 import { storedChoice } from './stored-choice'
 
@@ -6,7 +6,7 @@ export type Theme = 'system' | 'light' | 'dark'
 
 const theme = storedChoice<Theme>('horolog.theme', ['system', 'light', 'dark'], apply)
 
-/** Applies what was chosen before; called before the first paint. */
+/** Applies the stored choice; called before the first paint. */
 export function startTheme() {
   apply(theme.read())
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', theme.announce)
@@ -15,7 +15,7 @@ export function startTheme() {
 /** The choice, and how to change it. */
 export const useTheme = theme.useChoice
 
-/** Calls back when the colours change, for what draws them itself. */
+/** Calls back when the colours change, for components that draw on a canvas. */
 export const onColoursChange = theme.subscribe
 
 function apply(chosen: Theme) {

@@ -1,4 +1,4 @@
-// Rows of the API as tests need them: everything filled in, and what the test is about given.
+// Rows of the API for tests: complete, with the given values.
 
 import type { ExecutionRowFragment, JobRowFragment, OverviewPartsFragment } from '@/api/generated'
 
@@ -17,8 +17,8 @@ export function jobRow(given: Partial<JobRowFragment> = {}): JobRowFragment {
     failing: null,
     closedBy: null,
     scheduleType: 'CRON',
+    scheduleDescription: 'every 5 minutes',
     cronExpression: '*/5 * * * *',
-    intervalSeconds: null,
     startAt: null,
     timeZone: 'UTC',
     tags: [],
@@ -31,7 +31,7 @@ export function jobRow(given: Partial<JobRowFragment> = {}): JobRowFragment {
   }
 }
 
-/** An execution that ended well, on time. */
+/** An execution that succeeded, on time. */
 export function executionRow(given: Partial<ExecutionRowFragment> = {}): ExecutionRowFragment {
   return {
     id: nextId(),
@@ -55,7 +55,7 @@ export function executionRow(given: Partial<ExecutionRowFragment> = {}): Executi
   }
 }
 
-/** Three nodes, nothing to look at. */
+/** Three nodes, no problems. */
 export function overview(given: Partial<OverviewPartsFragment> = {}): OverviewPartsFragment {
   return {
     cluster: {

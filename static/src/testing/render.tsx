@@ -1,4 +1,4 @@
-// Opens the dashboard at an address, with the API faked at fetch alone.
+// Opens the dashboard at an address, with a fake API in place of fetch.
 
 import { createMemoryHistory } from '@tanstack/react-router'
 import { render } from '@testing-library/react'
@@ -11,16 +11,16 @@ import { overview } from './factories'
 
 type Variables = Record<string, unknown>
 
-/** What the fake API answers to an operation: its data, or an Error (with a `code` and a `field`) for what it refuses. */
+/** The answer of the fake API to an operation: its data, or an Error (with a `code` and a `field`) for a refusal. */
 export type Answers = Record<string, (variables: Variables) => unknown>
 
-/** One request of the page, as the fake API saw it. */
+/** One request of the page, as the fake API received it. */
 export interface Asked {
   operation: string
   variables: Variables
 }
 
-/** Answers every page may need. */
+/** Answers that every page may need. */
 const ALWAYS: Answers = {
   Overview: () => ({ overview: overview() }),
   Activity: () => ({ activity: [] }),
@@ -30,14 +30,14 @@ const ALWAYS: Answers = {
   Closures: () => ({ calendars: [], blackouts: [] }),
 }
 
-/** What a pulse asks for is there in the answer to the query that it belongs to. */
+/** The answer to a pulse is part of the answer to its query. */
 const PULSES: Record<string, string> = {
   JobsPulse: 'JobsPage',
   JobPulse: 'Job',
   JobExecutionsPulse: 'JobExecutions',
 }
 
-/** Answers each operation by its name; an unknown one is refused. Returns what was asked so far. */
+/** Answers each operation by name; an unknown one is refused. Returns the requests so far. */
 export function fakeApi(answers: Answers): Asked[] {
   const asked: Asked[] = []
   vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {

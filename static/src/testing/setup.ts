@@ -1,10 +1,10 @@
-// The browser that the tests run in has no layout, no network and no canvas: a window that is large enough, a live connection
-// that never comes about, so that pages poll, and drawings that draw nothing.
+// The browser of the tests has no layout, no network and no canvas: a window of sufficient size, a live connection that
+// never opens, so that pages poll, and drawings without effect.
 
 import { cleanup, configure } from '@testing-library/react'
 import { afterEach, vi } from 'vitest'
 
-// What is waited for comes, however busy the machine is.
+// A long time-out, for a busy machine.
 configure({ asyncUtilTimeout: 15_000 })
 
 Object.defineProperty(HTMLElement.prototype, 'clientHeight', { configurable: true, get: () => 800 })
@@ -21,7 +21,7 @@ class DeafSocket {
 }
 vi.stubGlobal('WebSocket', DeafSocket)
 
-// It draws on a canvas, which is not there; what is drawn is tested as values, and looked at in a real browser.
+// It draws on a canvas, which does not exist here; drawings are tested as values, and in a real browser.
 vi.mock('uplot', () => {
   class Drawing {
     static readonly paths = {}

@@ -1,9 +1,12 @@
-// How series are drawn, and how their values are prepared.
+// The drawing of series, and the preparation of their values.
 
 import uPlot from 'uplot'
 import type { ChartSeries } from './plot'
 
-/** The values with those of the bars added up, from the last series to the first: the first is the highest and drawn first. */
+/**
+ * The values with those of the bars summed up, from the last series to the first: the first is the highest and is drawn
+ * first.
+ */
 export function stacked(series: ChartSeries[]): (number | null)[][] {
   const sums: number[] = []
   return series
@@ -19,7 +22,7 @@ export function stacked(series: ChartSeries[]): (number | null)[][] {
     .toReversed()
 }
 
-/** A series as uPlot draws it. */
+/** A series in the form of uPlot. */
 export function pathsOf(label: string, colour: string, shape: ChartSeries['shape']): uPlot.Series {
   switch (shape) {
     case 'bars':
@@ -38,16 +41,18 @@ export function pathsOf(label: string, colour: string, shape: ChartSeries['shape
   }
 }
 
-/** Least length of the time axis, in seconds: labels of its ticks differ then. */
+/** Minimum length of the time axis, in seconds: the labels of its ticks differ then. */
 const AXIS_MIN = 60
 
-/** The ends of the time axis, in seconds: those of the data, apart enough. One point stands in the middle. */
+/**
+ * The ends of the time axis, in seconds: those of the data, at the minimum distance. A single point is in the middle.
+ */
 export function endsOf(min: number, max: number): [number, number] {
   const missing = Math.max(0, AXIS_MIN - (max - min))
   return [min - missing / 2, max + missing / 2]
 }
 
-/** A CSS colour as the canvas knows it: `light-dark()` and variables resolved where the element stands. */
+/** A CSS colour for the canvas: `light-dark()` and variables are resolved at the element. */
 export function colourOf(element: HTMLElement, colour: string): string {
   const before = element.style.color
   element.style.color = colour

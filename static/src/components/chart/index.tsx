@@ -1,4 +1,4 @@
-// A chart over time. The drawing arrives in a chunk of its own, after the page; the place is kept meanwhile.
+// A chart over time. The drawing arrives in a chunk of its own, after the page; its place is reserved.
 
 import { lazy, Suspense } from 'react'
 import { loadChunk } from '@/api/chunks'

@@ -16,7 +16,7 @@ export interface ChartSeries {
 }
 
 export interface PlotProps {
-  /** What the chart shows, read out instead of the drawing. */
+  /** Description of the chart, read out instead of the drawing. */
   label: string
   /** Instants in milliseconds, ascending; one for each value. */
   at: number[]
@@ -24,11 +24,11 @@ export interface PlotProps {
   /** A value as text, such as "12 ms". */
   format: (value: number) => string
   height: number
-  /** Bars stand on each other, the last series lowest; lines stay where they are. */
+  /** Bars are stacked, the last series lowest; lines are not. */
   stack?: boolean
   /** Ends of the time axis in milliseconds; default: those of the data, at least a minute apart. */
   range?: { from: number; to: number }
-  /** Begins at zero unless the scale is logarithmic. */
+  /** Starts at zero unless the scale is logarithmic. */
   logarithmic?: boolean
 }
 
@@ -45,14 +45,14 @@ export default function Plot({ label, at, series, format, height, stack, range, 
   }, [at, series, stack])
   const shapes = series.map((one) => `${one.label}|${one.colour}|${one.shape}`).join('\n')
 
-  // Not as uPlot has them, for which a single point lasts for years.
+  // Not the defaults of uPlot, for which a single point extends over years.
   const ends = useEffectEvent((): uPlot.Range.MinMax => {
     if (range) return [range.from / 1_000, range.to / 1_000]
     const [first, last] = [at[0], at.at(-1)]
     return first === undefined || last === undefined ? [null, null] : endsOf(first / 1_000, last / 1_000)
   })
 
-  // The drawing is made anew when its looks change, and only given new data otherwise.
+  // A change of the style creates the drawing again; a change of the data does not.
   const latest = useEffectEvent(() => data)
   useEffect(() => {
     const element = box.current
@@ -128,14 +128,14 @@ export default function Plot({ label, at, series, format, height, stack, range, 
 
 const FONT = '11px Inter, sans-serif'
 
-/** Room for the longest label of the axis, at about 6.5 pixels a letter. */
+/** Space for the longest label of the axis, at about 6.5 pixels a letter. */
 function widest(_plot: uPlot, labels: string[] | null): number {
   return 14 + 6.5 * Math.max(2, ...(labels ?? []).map((label) => label.length))
 }
 
 const fromZero: uPlot.Range.Function = (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1]
 
-/** As precise as the steps between the ticks (seconds) need it. */
+/** As precise as the distance of the ticks (seconds) requires. */
 function tickLabel(second: number, step: number): string {
   const instant = new Date(second * 1_000).toISOString()
   if (step >= DAY_SECONDS) return dayAndTime(instant, viewerZone).replace(/, .*/, '')

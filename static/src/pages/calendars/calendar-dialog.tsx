@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import { send } from '@/api/client'
 import { type CalendarRowFragment, CreateCalendarDocument, UpdateCalendarDocument } from '@/api/generated'
-import { useSaving } from '@/app/saving'
+import { useSaving } from '@/commands/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { TextArea, TextField } from '@/components/field'
@@ -10,7 +10,7 @@ import { viewerZone } from '@/format/time'
 import { type CalendarValues, inputOf, valuesOf, WEEKDAYS } from './rules'
 
 interface CalendarDialogProps {
-  /** The one that is edited; null for a new one. */
+  /** The calendar to edit; null for a new one. */
   calendar: CalendarRowFragment | null
   onClose: () => void
 }

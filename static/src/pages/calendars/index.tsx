@@ -1,4 +1,4 @@
-// Calendars, which say which fire times count, and blackouts, in which nothing starts.
+// Calendars, which restrict fire times, and blackouts, in which nothing starts.
 
 import { CalendarOff, CalendarX, Pencil, Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
@@ -26,7 +26,7 @@ export default function CalendarsPage() {
   return (
     <Page
       title="Calendars"
-      note="A calendar says which fire times of a job count. In a blackout nothing starts by schedule."
+      note="A calendar restricts the fire times of its jobs. In a blackout nothing starts by schedule."
       actions={
         <>
           <Button icon={CalendarX} onClick={() => setOpen('blackout')}>
@@ -69,7 +69,7 @@ function CalendarItem({ calendar, onEdit }: { calendar: CalendarRowFragment; onE
   const confirmed = async () => {
     const sure = await ask({
       title: `Delete calendar “${calendar.name}”?`,
-      text: 'It is gone for good. A calendar that jobs name cannot be deleted.',
+      text: 'It cannot be restored. A calendar of a job cannot be deleted.',
       action: 'Delete calendar',
       danger: true,
     })

@@ -1,4 +1,4 @@
-// A calendar's rules in words, and as the form's texts.
+// The rules of a calendar, in words and as the texts of the form.
 
 import type { CalendarInput, CalendarRowFragment, Weekday } from '@/api/generated'
 import { enumLabel } from '@/components/status'
@@ -13,16 +13,16 @@ export interface CalendarValues {
   /** Separated by commas or lines. */
   excludeDates: string
   includeDates: string
-  /** Lines such as "22:00-06:00", or "22:00-06:00 Fri, Sat" for those that begin on these days. */
+  /** Lines such as "22:00-06:00", or "22:00-06:00 Fri, Sat" for windows that start on these days. */
   excludeWindows: string
   includeWindows: string
-  /** What the fields above say less exactly than the calendar. */
+  /** Rules that the fields above cannot express exactly. */
   original: Pick<CalendarRowFragment, 'description' | 'excludeWeekdays' | 'includeWeekdays'>
 }
 
 type Windows = CalendarRowFragment['excludeWindows']
 
-/** What the form shows of a calendar, or of a new one. */
+/** The form of a calendar, or of a new one. */
 export function valuesOf(calendar: CalendarRowFragment | null, zone: string): CalendarValues {
   const lines = (windows: Windows) =>
     windows.map(({ from, to, weekdays }) => [`${from}-${to}`, days(weekdays)].filter(Boolean).join(' ')).join('\n')
@@ -44,13 +44,16 @@ export function valuesOf(calendar: CalendarRowFragment | null, zone: string): Ca
   }
 }
 
-/** The form has what is closed; a calendar that includes weekdays closes the others, and those that it excludes too. */
+/**
+ * The form has excluded weekdays; a calendar that includes weekdays excludes all others, and those that it excludes
+ * too.
+ */
 function closedDays({ excludeWeekdays, includeWeekdays }: CalendarValues['original']): Weekday[] {
   const left = includeWeekdays.length > 0 ? includeWeekdays : WEEKDAYS
   return WEEKDAYS.filter((day) => !left.includes(day) || excludeWeekdays.includes(day))
 }
 
-/** Weekdays that nobody ticked stay as the calendar says them. */
+/** Weekdays without a change in the form stay as in the calendar. */
 function weekdaysOf({
   excludeWeekdays,
   original,
@@ -61,7 +64,7 @@ function weekdaysOf({
   return { excludeWeekdays: original.excludeWeekdays, includeWeekdays: original.includeWeekdays }
 }
 
-/** What the API is told. */
+/** The input of the API. */
 export function inputOf(values: CalendarValues): CalendarInput {
   const list = (text: string) => text.split(/[\s,]+/).filter(Boolean)
   const windows = (text: string) =>
@@ -88,7 +91,7 @@ export function inputOf(values: CalendarValues): CalendarInput {
   }
 }
 
-/** "Closed: Saturday, Sunday, 12-25" and "Open only 09:00–17:00"; of many dates some, unless all are asked for. */
+/** "Closed: Saturday, Sunday, 12-25" and "Open only 09:00–17:00"; of many dates some, or all on request. */
 export function describeRules(calendar: CalendarRowFragment, all = false): string[] {
   const some = (dates: string[]) => (all ? dates : firstOf(dates))
   const said = (windows: Windows) =>
@@ -106,7 +109,7 @@ export function describeRules(calendar: CalendarRowFragment, all = false): strin
   return lines.length > 0 ? lines : ['Closes nothing']
 }
 
-/** "Fri" as FRIDAY; what is no day stays as it is, and the server says so. */
+/** "Fri" as FRIDAY; another text is sent unchanged, and the server refuses it. */
 function weekdayOf(name: string): Weekday {
   return WEEKDAYS.find((day) => name.length > 1 && day.startsWith(name.toUpperCase())) ?? (name as Weekday)
 }

@@ -4,7 +4,7 @@ import { duration } from '@/format/duration'
 import { useNow } from '@/lib/clock'
 import type { AttemptLine } from './attempts'
 
-/** Every try: which node, from when, how long, how it ended. */
+/** Every attempt: node, start, duration, outcome. */
 export function AttemptTable({ attempts, nameOf }: { attempts: AttemptLine[]; nameOf: (nodeId: string) => string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard

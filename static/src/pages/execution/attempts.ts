@@ -1,4 +1,4 @@
-// All attempts of an execution, the earlier ones as the API keeps them in JSON and the current one as the row itself. Pure.
+// All attempts of an execution: earlier ones from the JSON of the API, the current one from the row itself. Pure.
 
 import type { ExecutionQuery } from '@/api/generated'
 
@@ -15,11 +15,11 @@ export interface AttemptLine {
   error: string | null
 }
 
-/** Attempts from the first to the last; none when it was skipped. */
+/** Attempts from the first to the last; none for a skipped fire time. */
 export function attemptsOf(execution: Execution): AttemptLine[] {
   const earlier = (Array.isArray(execution.previousAttempts) ? execution.previousAttempts : []).map(readAttempt)
   if (execution.attempt === 0) return earlier
-  // While it waits for a retry the row's attempt is the one that failed, which is among the earlier ones.
+  // Before a retry the attempt of the row is the failed one, which is among the earlier attempts.
   if (earlier.some(({ attempt }) => attempt === execution.attempt)) return earlier
   return [
     ...earlier,

@@ -12,21 +12,21 @@ import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { isInFlight, isRepeatable } from '@/format/execution'
 
-/** Cancel it while it runs; run its fire time again when it has ended, or its job at any time. */
+/** Cancel a running execution; repeat the fire time of an ended one; run the job at any time. */
 export function Commands({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {
   const ask = useConfirm()
   const job = useApi(ExecutionJobDocument, { id: execution.jobId })
   const cancel = useCommand(CancelExecutionDocument, ({ cancelExecution }) =>
-    cancelExecution ? 'Its node was told to stop it.' : 'It had ended already.',
+    cancelExecution ? 'Its node stops it.' : 'It had ended already.',
   )
   const rerun = useCommand(RerunExecutionDocument, ({ rerunExecution }) =>
     rerunExecution.created ? 'Its fire time runs again.' : 'Its fire time runs again already.',
   )
-  const run = useCommand(RunJobNowDocument, () => 'The job fires now, as an execution of its own.')
+  const run = useCommand(RunJobNowDocument, () => 'The job fires now, as a new execution.')
   const cancelSurely = async () => {
     const sure = await ask({
       title: 'Cancel this execution?',
-      text: 'Its node drops it wherever it is; what it did so far stays done. It is not tried again.',
+      text: 'Its node stops the attempt; its effects so far stay. It is not tried again.',
       action: 'Cancel execution',
       keep: 'Let it go on',
       danger: true,

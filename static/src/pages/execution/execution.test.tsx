@@ -50,7 +50,7 @@ test('a skipped one says why, and leads to what stands for it', async () => {
     startedAt: null,
   })
   expect(await screen.findByText(/folded into another fire time.*stands for 3 fire times/)).toBeTruthy()
-  expect(screen.getByRole('link', { name: 'See the execution that stands for it' }).getAttribute('href')).toBe(
+  expect(screen.getByRole('link', { name: 'See the execution that runs in its place' }).getAttribute('href')).toBe(
     '/executions/other',
   )
   expect(screen.queryByRole('region', { name: 'Attempts' })).toBeNull()
@@ -114,7 +114,7 @@ test('only what runs can be cancelled, and only when one is sure', async () => {
 test('what has ended cannot be cancelled, but its job can run again', async () => {
   const { asked, user, execution } = await see({ status: 'SUCCESS' }, { RunJobNow: () => ({ runJobNow: true }) })
   await user.click(await screen.findByRole('button', { name: 'Run job now' }))
-  await screen.findByText('The job fires now, as an execution of its own.')
+  await screen.findByText('The job fires now, as a new execution.')
   expect(last(asked, 'RunJobNow')).toEqual({ id: execution.jobId })
   expect(screen.queryByRole('button', { name: 'Cancel…' })).toBeNull()
 })

@@ -13,7 +13,7 @@ import { onTheirClock, sameClock } from '@/format/time'
 
 type Execution = NonNullable<ExecutionQuery['execution']>
 
-/** Everything that the row says, and the policies that decided about it. */
+/** All values of the row, and the policies that applied to it. */
 export function ExecutionFacts({ execution }: { execution: Execution }) {
   const { data } = useApi(ExecutionJobDocument, { id: execution.jobId })
   const job = data?.job
@@ -70,7 +70,7 @@ export function ExecutionFacts({ execution }: { execution: Execution }) {
   return <Facts facts={[...facts, ...policies]} />
 }
 
-/** As all times of the page, and on the job's clock where that shows another one. */
+/** As all times of the page, and on the job's clock if that one differs. */
 function FireTime({ at, zone }: { at: string; zone: string | undefined }) {
   return (
     <>

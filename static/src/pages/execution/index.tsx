@@ -1,4 +1,4 @@
-// One execution: what became of one fire time, why, where, and how long each step took.
+// One execution: the outcome of one fire time, its reason, its node, and the duration of each step.
 
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { FileQuestion } from 'lucide-react'
@@ -48,7 +48,7 @@ function ExecutionView({ execution }: { execution: NonNullable<ExecutionQuery['e
   useRefreshOnEvents(execution.jobId, SHOWN)
   const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
   const attempts = attemptsOf(execution)
-  // What is skipped has a message too, and nothing went wrong.
+  // A skipped fire time has a message, too, but no error.
   const messageTitle = execution.status === 'SKIPPED' ? 'Message' : 'Error'
   const nameOf = (id: string) =>
     id === execution.nodeId && execution.nodeName
@@ -83,7 +83,7 @@ function ExecutionView({ execution }: { execution: NonNullable<ExecutionQuery['e
                 params={{ executionId: execution.coalescedInto }}
                 className="text-accent hover:underline"
               >
-                See the execution that stands for it
+                See the execution that runs in its place
               </Link>
             </>
           )}
@@ -118,7 +118,7 @@ function ExecutionView({ execution }: { execution: NonNullable<ExecutionQuery['e
   )
 }
 
-/** What it repeats, and what repeats it. */
+/** The execution that it repeats, and its reruns. */
 function Repetitions({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {
   const { repeats, repeatedBy } = execution
   const [newest] = repeatedBy

@@ -14,7 +14,7 @@ interface StepsProps {
 interface Step {
   name: string
   at: string | null
-  /** What passed until the next one, in words. */
+  /** The reason for the time until the next step, in words. */
   length: string | null
 }
 
@@ -33,7 +33,7 @@ function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] 
     const name = attempt > 1 ? `Attempt ${attempt} started` : 'Started'
     steps.push({ name, at: startedAt, length: took === null ? lengthOf(failed) : duration(took) })
   }
-  // The row's own end comes when it is settled; that of an attempt stands among the attempts.
+  // The end of the row is the settlement; the end of an attempt is among the attempts.
   if (failed?.endedAt) steps.push({ name: `Attempt ${failed.attempt} failed`, at: failed.endedAt, length: null })
   if (nextAttemptAt) {
     const ahead = Date.parse(nextAttemptAt) - nowMillis
@@ -49,7 +49,7 @@ function lengthOf(attempt: AttemptLine | undefined): string | null {
   return duration(Math.max(0, Date.parse(attempt.endedAt) - Date.parse(attempt.startedAt)))
 }
 
-/** The states that it went through, when, and how long each took. */
+/** The states of the execution, with the time and the duration of each. */
 export function Steps({ execution }: StepsProps) {
   const now = useNow()
   const steps = stepsOf(execution, now)

@@ -8,14 +8,14 @@ import { cancelledBy, repeatedBy } from './selection'
 
 interface BulkBarProps {
   selection: Selection
-  /** What "all that match" means; null when only what is selected one by one can be meant. */
+  /** The filter for "all that match"; null when only single executions can be selected. */
   filter: ExecutionFilter | null
-  /** All executions that match, if the server counted them. */
+  /** Number of matching executions, if the server counted them. */
   total: number | null
   onSelect: (selection: Selection) => void
 }
 
-/** The commands for what is selected; for all that match while nothing is. */
+/** The commands for the selection; for all matching executions without one. */
 export function BulkBar({ selection, filter, total, onSelect }: BulkBarProps) {
   const commands = useExecutionCommands()
   const isNothing = selection === NOTHING

@@ -19,7 +19,7 @@ export const CARD_HEIGHT = 100
 
 type Execution = ExecutionRowFragment
 
-/** The columns of the list of all executions; their tick boxes show and change the selection. */
+/** The columns of the list of all executions; their tick boxes are the selection. */
 export function columnsOf(
   selection: Selection,
   onSelect: (selection: Selection) => void,
@@ -139,7 +139,7 @@ export function ExecutionCard({ execution, selection, onSelect }: SelectableProp
   )
 }
 
-/** How it ended, as a link to all about it. */
+/** The outcome, as a link to the execution. */
 export function OutcomeCell({ execution }: { execution: Execution }) {
   const times = execution.occurrences !== null && execution.occurrences > 1 ? ` ×${count(execution.occurrences)}` : ''
   return (
@@ -177,10 +177,10 @@ export function LatenessCell({ execution }: { execution: Execution }) {
   return <span className={millis > LATE_MILLIS ? 'text-warn' : 'text-muted'}>{duration(millis)}</span>
 }
 
-/** A start later than this is worth a second look. */
+/** A later start is highlighted. */
 const LATE_MILLIS = 1_000
 
-/** How long the last attempt took, or takes; between two attempts when the next one is due. */
+/** Duration of the last attempt, also of a running one; between two attempts the time of the next. */
 export function DurationCell({ execution }: { execution: Execution }) {
   if (execution.nextAttemptAt) {
     return (

@@ -110,6 +110,6 @@ test('nothing is asked where nothing would happen', async () => {
     CancelExecutions: () => ({ cancelExecutions: { matched: 0, cancelled: 0, more: false } }),
   })
   await user.click(await screen.findByRole('button', { name: 'Cancel…' }))
-  await screen.findByText('None of these executions runs or waits.')
+  await screen.findByText('None of these executions is in flight.')
   expect(screen.queryByRole('button', { name: /^Cancel \d/ })).toBeNull()
 })

@@ -1,12 +1,13 @@
-// The address's filters in the API's words; the router uses them too, to ask before the page is there.
+// The filters of the address in the form of the API; the router uses them, too, for the request before the page is
+// there.
 
 import type { ExecutionFilter } from '@/api/generated'
-import type { ExecutionsSearch } from '@/lib/filters'
+import type { ExecutionsSearch } from '@/filters/address'
 
-/** Rows that are asked for at a time. */
+/** Rows of one request. */
 export const PAGE_SIZE = 100
 
-/** The list that an address means; with a text it is another query. */
+/** The list of an address; with a text it is another query. */
 export function executionListOf(search: ExecutionsSearch): { filter: ExecutionFilter } {
   const filter = filterOf(search)
   return search.search ? { filter, ...{ text: search.search, outputs: search.in === 'outputs' } } : { filter }

@@ -13,15 +13,15 @@ import { TimeInput } from '@/components/time-field'
 import { PRESETS } from '@/format/ranges'
 import { fromLocalInput, timeFault, toLocalInput } from '@/format/time'
 import { databaseNow } from '@/lib/clock'
-import { EXECUTION_STATUSES, REASONS, TRIGGER_KINDS } from '@/lib/enums'
-import type { ExecutionsSearch } from '@/lib/filters'
+import { EXECUTION_KINDS, EXECUTION_REASONS, EXECUTION_STATUSES } from '@/filters/enums'
+import type { ExecutionsSearch } from '@/filters/address'
 
 interface FiltersProps {
   search: ExecutionsSearch
   onChange: (next: Partial<ExecutionsSearch>) => void
 }
 
-/** What can be asked for; kept in the address. */
+/** The filters; kept in the address. */
 export function Filters({ search, onChange }: FiltersProps) {
   const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
   const orNone = <Value,>(values: Value[]) => (values.length > 0 ? values : undefined)
@@ -49,13 +49,13 @@ export function Filters({ search, onChange }: FiltersProps) {
       />
       <FilterMenu
         label="Reason"
-        all={REASONS}
-        chosen={REASONS.filter((reason) => search.reason?.includes(reason))}
-        onChange={(reason) => onChange({ reason: orNone<string>(reason) })}
+        all={EXECUTION_REASONS}
+        chosen={search.reason}
+        onChange={(reason) => onChange({ reason: orNone(reason) })}
       />
       <FilterMenu
         label="Kind"
-        all={TRIGGER_KINDS}
+        all={EXECUTION_KINDS}
         chosen={search.kind}
         onChange={(kind) => onChange({ kind: orNone(kind) })}
       />
@@ -98,7 +98,7 @@ export function Filters({ search, onChange }: FiltersProps) {
   )
 }
 
-/** Outputs are many and in no index: they are looked through for a day, unless somebody says since when. */
+/** Outputs have no index: one day of them is searched, unless the range has a start. */
 const OUTPUTS_HOURS = 24
 
 function OutputSearchBox({ search, onChange }: FiltersProps) {
@@ -141,7 +141,7 @@ function RangeBound(props: {
         id={id}
         value={props.value ? toLocalInput(props.value) : ''}
         onChange={(local) => {
-          // What is no time leaves the filter as it was.
+          // A text that is no time does not change the filter.
           if (!timeFault(local)) props.onChange(fromLocalInput(local))
         }}
         className="w-48"

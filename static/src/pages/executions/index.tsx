@@ -1,4 +1,4 @@
-// Every execution of the cluster, newest first, found by filters that stand in the address.
+// Every execution of the cluster, newest first, with filters in the address.
 
 import { getRouteApi } from '@tanstack/react-router'
 import { Activity, SearchX } from 'lucide-react'
@@ -17,7 +17,7 @@ import { PagedGrid } from '@/components/paged-grid'
 import { Page } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { counted } from '@/format/number'
-import type { ExecutionsSearch } from '@/lib/filters'
+import type { ExecutionsSearch } from '@/filters/address'
 import { NOTHING, type Selection } from '@/lib/selection'
 import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, ExecutionCard, ROW_HEIGHT } from './columns'
@@ -25,9 +25,9 @@ import { executionListOf, PAGE_SIZE } from './filter'
 import { Filters } from './filters'
 
 const POLL_INTERVAL = 4_000
-/** What a search finds is read again seldom: it may have looked through many pages. */
+/** The result of a search is read again rarely: it may have searched many pages. */
 const SEARCH_INTERVAL = 60_000
-/** It answers as the list does. */
+/** The answer has the form of the list. */
 const SEARCH = ExecutionsSearchDocument as unknown as typeof ExecutionsPageDocument
 const SHOWN = { executions: [ExecutionsPageDocument], jobs: [] }
 const route = getRouteApi('/executions')
@@ -51,7 +51,7 @@ export default function ExecutionsPage() {
     },
     [navigate],
   )
-  // The commands know no text: all that match would be more than what is shown.
+  // The commands have no text search: all executions of the filter would be more than the visible ones.
   const searches = search.search !== undefined
   const columns = useMemo(() => columnsOf(selection, setSelection, !searches), [selection, searches])
   const card = useCallback(
@@ -111,7 +111,7 @@ function NoExecutions({ filtered, onClear }: { filtered: boolean; onClear: () =>
   if (!filtered) {
     return (
       <Empty icon={Activity} title="Nothing has run yet">
-        The first execution stands here as soon as a job fires.
+        The first execution appears as soon as a job fires.
       </Empty>
     )
   }

@@ -2,15 +2,15 @@ import { useEffect, useState } from 'react'
 import { ExecutionMessageDocument, type ExecutionRowFragment } from '@/api/generated'
 import { useApi } from '@/api/queries'
 
-/** A row that scrolls by sooner is not asked about, in milliseconds. */
+/** Time on the screen before a row requests its error, in milliseconds. */
 const REST = 150
 
 /** Longest text of a hint, in characters. */
 const HINT_MAX = 1_000
 
 /**
- * What went wrong, in a line. A message may have 64 KB and a list a hundred rows that are read again each second: so it is
- * asked for by itself, once, while its row is on the screen.
+ * The error, in a line. A message may have 64 KB, and a list has a hundred rows that are read again each second: so the
+ * error has a query of its own, once, while its row is on the screen.
  */
 export function Message({ execution }: { execution: ExecutionRowFragment }) {
   const [rested, setRested] = useState(false)

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
+import type { ExecutionFilter } from '@/api/generated'
 import { allThatMatch, NOTHING, withRow } from '@/lib/selection'
 import { cancelledBy, repeatedBy } from './selection'
 
-const FILTER = { status: ['FAILED'], jobId: null }
+const FILTER: ExecutionFilter = { status: ['FAILED'], jobId: null }
 const one = withRow(NOTHING, 'a', true)
 
 test('what is ticked is named, and what is ticked runs again however it ended', () => {

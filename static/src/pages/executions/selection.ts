@@ -1,19 +1,22 @@
-// What the API is told of selected executions. Pure.
+// Selected executions in the form of the API. Pure.
 
 import type { ExecutionFilter } from '@/api/generated'
 import type { Executions } from '@/commands/executions'
 import { isInFlight } from '@/format/execution'
-import { EXECUTION_STATUSES } from '@/lib/enums'
+import { EXECUTION_STATUSES } from '@/filters/enums'
 import type { Selection } from '@/lib/selection'
 
 const ENDED = EXECUTION_STATUSES.filter((status) => !isInFlight(status))
 
-/** Those that a cancellation is about. */
+/** The selection for a cancellation. */
 export function cancelledBy(selection: Selection, filter: ExecutionFilter): Executions {
   return selection.all ? allOf(filter) : { filter: { ids: [...selection.ids] }, all: false }
 }
 
-/** Those that run again: who ticks one that succeeded means it, while a filter without a status means what went wrong. */
+/**
+ * The selection for a rerun: a ticked execution that succeeded is included, a filter without a status means the
+ * failures.
+ */
 export function repeatedBy(selection: Selection, filter: ExecutionFilter): Executions {
   return selection.all ? allOf(filter) : { filter: { ids: [...selection.ids], status: ENDED }, all: false }
 }

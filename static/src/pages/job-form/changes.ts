@@ -1,16 +1,18 @@
-// What an edit of the schedule does to the fire times to come.
+// The effect of an edit of the schedule on the next fire times.
 
 export interface FireTimeChanges {
   appear: string[]
   disappear: string[]
-  /** Both lists went on: there may be more than these. */
+  /** Both lists are longer: there may be further changes. */
   open: boolean
 }
 
-/** The two lists were not made at quite the same moment; what one of them may have seen pass is left out, in milliseconds. */
+/**
+ * The two lists are not of exactly the same moment; fire times that passed in between are left out, in milliseconds.
+ */
 const TOO_CLOSE = 1_000
 
-/** Compares two lists of `now` as far as both reach; each names the next ones in order, `asked` at most. */
+/** Compares two lists at `now` as far as both reach; each has the next fire times in order, at most `asked`. */
 export function changesOf(before: string[], after: string[], asked: number, now: number): FireTimeChanges {
   const horizon = (times: string[]) =>
     times.length < asked ? Number.POSITIVE_INFINITY : Date.parse(times.at(-1) ?? '')

@@ -1,10 +1,10 @@
-// A cron expression from a few choices, and back: what the builder cannot say stays as it was typed.
+// A cron expression from a few choices, and back; any other expression stays as typed.
 
 export type Rhythm = 'minutes' | 'hourly' | 'daily' | 'weekly' | 'monthly'
 
 export interface Choices {
   rhythm: Rhythm
-  /** Every so many minutes. */
+  /** Interval in minutes. */
   step: number
   minute: number
   hour: number
@@ -32,7 +32,7 @@ export function expressionOf({ rhythm, step, minute, hour, weekdays, day }: Choi
   }
 }
 
-/** The choices that make an expression; null when none do. */
+/** The choices for an expression; null when there are none. */
 export function choicesOf(expression: string): Choices | null {
   const fields = expression.trim().split(/\s+/)
   if (fields.length !== 5) return null

@@ -1,4 +1,4 @@
-// A cron expression: built from choices or typed, side by side; each follows the other.
+// A cron expression, built from choices or typed; each follows the other.
 
 import { useState } from 'react'
 import { useFormContext } from 'react-hook-form'
@@ -20,8 +20,8 @@ const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 
 const GAPS: [DstGap, string, string][] = [
   ['RUN_AT_GAP_END', 'Run at the end of the gap', 'Fixed hours run once; intervals go on.'],
-  ['SKIP', 'Do not run', 'Nothing runs for a time that does not come.'],
-  ['SHIFT_BY_GAP', 'Shift by the gap', 'They run later, by the length of the gap.'],
+  ['SKIP', 'Do not run', 'The skipped time does not run.'],
+  ['SHIFT_BY_GAP', 'Shift by the gap', 'The skipped time runs later, by the length of the gap.'],
 ]
 
 const OVERLAPS: [DstOverlap, string, string][] = [

@@ -1,4 +1,4 @@
-// Ties a field of the kit to a value of the form: its name, its checks, its error.
+// Connects a form field with a value of the form: name, checks, error.
 
 import { type FieldPath, get, useFormContext } from 'react-hook-form'
 import type { FormValues } from './values'
@@ -8,7 +8,7 @@ interface Checks {
   required?: boolean
 }
 
-/** What a field needs: `<TextField {...field('name')} />`. */
+/** The props of a field: `<TextField {...field('name')} />`. */
 export function useFieldProps() {
   const { register, formState } = useFormContext<FormValues>()
   return (path: FieldPath<FormValues>, { number, required }: Checks = {}) => ({

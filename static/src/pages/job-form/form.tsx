@@ -1,5 +1,5 @@
-// The form of a job, new or edited. The server's errors land on their field; what has none that is shown stands next to the
-// button, and has the focus.
+// The form of a job, new or edited. Errors of the server appear at their field; an error without a visible field
+// appears next to the button and gets the focus.
 
 import { CircleAlert } from 'lucide-react'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
@@ -21,9 +21,9 @@ interface JobFormProps {
   values: FormValues
   action: string
   edited?: FormJobFragment | undefined
-  /** Stands above the form, such as a conflict. */
+  /** Above the form, such as a conflict. */
   notice?: ReactNode
-  /** Saves, and returns where to go then: nowhere when it was not saved. */
+  /** Saves, and returns the next address; none when it was not saved. */
   onSave: (input: CreateJobInput) => Promise<(() => Promise<void>) | undefined>
   onCancel: () => void
 }
@@ -87,7 +87,7 @@ function IdentityFields() {
         <TextField label="Name" maxLength={255} {...field('name', { required: true })} />
         <TextArea label="Description" rows={2} maxLength={2000} {...field('description')} />
         <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_10rem]">
-          <TextField label="Tags" hint="Separated by commas, for finding and grouping" {...field('tags')} />
+          <TextField label="Tags" hint="Separated by commas; for search and grouping" {...field('tags')} />
           <TextField
             label="Priority"
             inputMode="numeric"
@@ -100,10 +100,10 @@ function IdentityFields() {
   )
 }
 
-/** Why it is not saved, when no field says it. */
+/** The error without a field. */
 function Failure({ message }: { message: string }) {
   const element = useRef<HTMLDivElement>(null)
-  // The focus brings it into the window.
+  // The focus scrolls it into view.
   useEffect(() => element.current?.focus(), [])
   return (
     <div
@@ -118,7 +118,7 @@ function Failure({ message }: { message: string }) {
   )
 }
 
-/** The field of a path of the API, or the one that holds it: `target.http.headers` has what is in it. Only one that is shown. */
+/** The visible field for a path of the API, or the field around it: `target.http.headers` includes its members. */
 function shownField(form: HTMLFormElement, path: string): string | undefined {
   const parts = path.split('.')
   const paths = parts.map((_, index) => parts.slice(0, parts.length - index).join('.'))

@@ -59,7 +59,7 @@ function CreateForm({ original }: { original: FormJobFragment | null }) {
 /** Edits a job. */
 export function EditJob() {
   const { jobId } = editRoute.useParams()
-  // Never an answer of some minutes ago: its version could not be saved.
+  // Without the cache: the version of an old answer could not be saved.
   const read = useApi(FormJobDocument, { id: jobId }, { staleTime: Number.POSITIVE_INFINITY, gcTime: 0 })
   return (
     <Page
@@ -91,7 +91,7 @@ interface Conflict {
 }
 
 function EditForm({ first }: { first: FormJobFragment }) {
-  // What is edited does not change under the person's hands, whatever is read again behind it.
+  // The edited values do not change under the user, whatever is read again.
   const [job, setJob] = useState(first)
   const [conflict, setConflict] = useState<Conflict | null>(null)
   const navigate = useNavigate()
@@ -136,14 +136,14 @@ function EditForm({ first }: { first: FormJobFragment }) {
   )
 }
 
-/** What a person may want to know of a job that somebody else changed. */
+/** The fields of a job that another user may have changed. */
 function shownOf(job: FormJobFragment) {
   return { status: job.status, ...inputOf(valuesOf(job)), payload: job.payload }
 }
 
 function ConflictNotice({ conflict, onLoad }: { conflict: Conflict; onLoad: () => void }) {
   const element = useRef<HTMLDivElement>(null)
-  // The focus brings it into the window, which may show the other end of the form.
+  // The focus scrolls it into view, from the other end of the form.
   useEffect(() => element.current?.focus(), [])
   return (
     <div
@@ -154,7 +154,7 @@ function ConflictNotice({ conflict, onLoad }: { conflict: Conflict; onLoad: () =
     >
       <div className="min-w-0">
         <p>
-          <strong className="font-semibold">Somebody else changed this job.</strong> What you typed is still here;
+          <strong className="font-semibold">Another user changed this job.</strong> What you typed is still here;
           loading it again replaces it by the newest version.
         </p>
         <ChangeList changes={conflict.changes} />

@@ -128,7 +128,7 @@ describe('the form of a job that is there', () => {
     await user.type(await screen.findByLabelText('Description'), ' mine')
     stored = formJob({ version: 4, description: 'theirs', status: 'PAUSED' })
     await user.click(screen.getByRole('button', { name: 'Save changes' }))
-    const notice = await screen.findByText('Somebody else changed this job.')
+    const notice = await screen.findByText('Another user changed this job.')
     expect(last(asked, 'UpdateJob')?.version).toBe(3)
     const said = notice.closest('[role=alert]')?.textContent
     expect(document.activeElement).toBe(notice.closest('[role=alert]'))
@@ -138,7 +138,7 @@ describe('the form of a job that is there', () => {
     expect(screen.getByLabelText<HTMLTextAreaElement>('Description').value).toBe('old mine')
     await user.click(screen.getByRole('button', { name: 'Load it again' }))
     expect(screen.getByLabelText<HTMLTextAreaElement>('Description').value).toBe('theirs')
-    expect(screen.queryByText('Somebody else changed this job.')).toBeNull()
+    expect(screen.queryByText('Another user changed this job.')).toBeNull()
     await user.click(screen.getByRole('button', { name: 'Save changes' }))
     await waitFor(() => expect(last(asked, 'UpdateJob')?.version).toBe(4))
   })

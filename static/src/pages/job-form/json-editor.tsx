@@ -7,7 +7,7 @@ import { tags } from '@lezer/highlight'
 import { type Ref, useEffect, useEffectEvent, useImperativeHandle, useRef } from 'react'
 
 interface JsonEditorProps {
-  /** Takes the focus into the editor, and the editor into the window. */
+  /** Moves the focus into the editor, and scrolls it into view. */
   ref?: Ref<{ focus: () => void }>
   id: string
   label: string

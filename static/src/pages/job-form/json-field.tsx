@@ -1,5 +1,5 @@
-// JSON in an editor: coloured, checked while typing, formatted on demand. The editor is a chunk of its own; until it has
-// arrived the text can be edited as plain text.
+// JSON in an editor: coloured, checked while typing, formatted on demand. The editor is a chunk of its own; before its
+// arrival the text is editable as plain text.
 
 import { lazy, Suspense } from 'react'
 import { useController } from 'react-hook-form'
@@ -13,13 +13,13 @@ const JsonEditor = lazy(loadChunk(() => import('./json-editor')))
 
 /** What the API shows in place of a secret. */
 const MASK = '********'
-const MASK_HINT = `${MASK} stands for a value that is not shown: left as it is, it is kept, unless it would go to another host`
+const MASK_HINT = `${MASK} stands for a hidden value. Unchanged, it keeps that value, unless the value would go to another host`
 
 interface JsonFieldProps {
   name: 'payload' | 'target.http.headers'
   label: string
   hint: string
-  /** Why a text cannot be saved. Default: it is no JSON. */
+  /** Why a text cannot be saved. Default: not JSON. */
   check?: (text: string) => string | undefined
 }
 

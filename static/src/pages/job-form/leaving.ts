@@ -1,10 +1,10 @@
-// A form that holds what is not saved is not left without a question.
+// A question before the user leaves a form with unsaved values.
 
 import { useBlocker } from '@tanstack/react-router'
 import { useRef } from 'react'
 import { useConfirm } from '@/components/confirm'
 
-/** Asks before a page is left; returns what lets the next step pass, such as the one after a save. */
+/** Asks before a page is left; returns a function that allows the next step, such as the one after a save. */
 export function useLeaving(unsaved: boolean): () => void {
   const ask = useConfirm()
   const free = useRef(false)

@@ -1,4 +1,4 @@
-// What becomes of fire times that come late, too often or in vain.
+// Policies for fire times that are late, overlap or fail.
 
 import { useFormContext } from 'react-hook-form'
 import type { MisfirePolicy, OverlapPolicy, Recovery } from '@/api/generated'
@@ -10,20 +10,20 @@ import type { FormValues } from './values'
 const MISFIRES: [MisfirePolicy, string, string][] = [
   ['FIRE_ONCE', 'Run the last one', 'After an outage the last missed fire time runs; the others are folded into it.'],
   ['FIRE_ALL', 'Run them all', 'After an outage every missed fire time runs, oldest first.'],
-  ['SKIP', 'Run none', 'After an outage nothing that was missed runs.'],
+  ['SKIP', 'Run none', 'After an outage no missed fire time runs.'],
 ]
 
 const OVERLAPS: [OverlapPolicy, string, string][] = [
-  ['ALLOW', 'Run beside it', 'Executions of this job may overlap.'],
-  ['SKIP', 'Skip it', 'A fire time that comes while one runs is skipped.'],
+  ['ALLOW', 'Run at the same time', 'Executions of this job may overlap.'],
+  ['SKIP', 'Skip it', 'A fire time that comes during an execution is skipped.'],
   ['BUFFER_ONE', 'Let one wait', 'One fire time waits for the end; others are skipped.'],
   ['BUFFER_ALL', 'Let all wait', 'All wait and run one by one, at most 1,000.'],
-  ['CANCEL_OTHER', 'Cancel what runs', 'What runs is cancelled; the newest takes its place.'],
+  ['CANCEL_OTHER', 'Cancel the running one', 'The running execution is cancelled; the newest replaces it.'],
 ]
 
 const RECOVERIES: [Recovery, string, string][] = [
   ['RERUN', 'Run it again', 'At least once: the target may see it twice, with the same idempotency key.'],
-  ['MARK_LOST', 'Record it as lost', 'At most once: nobody runs it again.'],
+  ['MARK_LOST', 'Record it as lost', 'At most once: there is no second run.'],
 ]
 
 export function PolicyFields() {
@@ -45,7 +45,7 @@ export function PolicyFields() {
           <TextField
             label="Misfire grace in seconds"
             inputMode="numeric"
-            hint="Found later than this, a fire time counts as missed"
+            hint="A fire time that is found later is missed"
             {...field('misfireGraceSeconds', { number: true })}
           />
         </div>
@@ -54,13 +54,13 @@ export function PolicyFields() {
             <TextField
               label="Catch-up window in seconds"
               inputMode="numeric"
-              hint="Older ones are skipped"
+              hint="Older fire times are skipped"
               {...field('catchUpWindowSeconds', { number: true })}
             />
             <TextField
               label="Maximum caught up"
               inputMode="numeric"
-              hint="Only this many of the newest run"
+              hint="Number of newest fire times that run"
               {...field('maxCatchUp', { number: true })}
             />
           </div>
@@ -76,7 +76,7 @@ export function PolicyFields() {
           <TextField
             label="Time-out in seconds"
             inputMode="numeric"
-            hint="How long one attempt may take. Default: no limit"
+            hint="Time limit of one attempt. Default: none"
             {...field('timeoutSeconds', { number: true })}
           />
         </div>
@@ -112,7 +112,7 @@ export function PolicyFields() {
         <TextField
           label="Retention: executions kept"
           inputMode="numeric"
-          hint="This many of the newest stay in the log. Default: by age"
+          hint="Number of newest executions in the log. Default: by age"
           {...field('keepExecutions', { number: true })}
         />
         <label className="flex items-center gap-2 text-sm">
@@ -131,7 +131,7 @@ export function PolicyFields() {
             <TextField
               label="Maximum recoveries"
               inputMode="numeric"
-              hint="More deaths than this, and it has failed: CRASH_LOOP"
+              hint="With more deaths the execution fails: CRASH_LOOP"
               {...field('maxRecoveries', { number: true })}
             />
           )}

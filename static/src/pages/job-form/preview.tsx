@@ -1,4 +1,4 @@
-// What the schedule means, from the server, while somebody types.
+// The meaning of the schedule, from the server, while the user types.
 
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { TriangleAlert } from 'lucide-react'
@@ -12,13 +12,13 @@ import { dayAndTime, sameClock, viewerZone } from '@/format/time'
 import { changesOf, type FireTimeChanges } from './changes'
 import { type FormValues, scheduleOf, valuesOf } from './values'
 
-/** Fire times that are compared before an edit is saved. */
+/** Number of fire times that are compared before an edit is saved. */
 export const COMPARED = 50
 const SHOWN = 10
-/** Rest after the last key before the server is asked, in milliseconds. */
+/** Pause after the last key before the request, in milliseconds. */
 const TYPING_PAUSE = 250
 
-/** Fire times pass while somebody thinks: read again so often, in milliseconds. */
+/** Fire times pass: time between two reads, in milliseconds. */
 const REFRESH = 10_000
 
 interface PreviewProps {
@@ -27,7 +27,7 @@ interface PreviewProps {
   edited?: FormJobFragment | undefined
 }
 
-/** Words, the next fire times, warnings, and what an edit changes. */
+/** Description, next fire times, warnings, and the effect of an edit. */
 export function Preview({ values, edited }: PreviewProps) {
   const input = useRested(JSON.stringify(scheduleOf(values)))
   const jobId = edited?.id ?? null
@@ -36,8 +36,8 @@ export function Preview({ values, edited }: PreviewProps) {
     queryFn: async ({ signal }) => {
       const ask = (schedule: CreateJobInput) =>
         send(PreviewScheduleDocument, { input: schedule, count: COMPARED, jobId }, { signal })
-      // Both at the same moment: of two lists of different moments the older one has fire times that have passed. What
-      // can no longer be previewed, such as an instant that is over, is not compared.
+      // Both at the same moment: an older list has fire times that have passed. A schedule without a preview, such as
+      // an instant in the past, is not compared.
       const [{ previewSchedule }, before] = await Promise.all([
         ask(JSON.parse(input)),
         edited ? ask(scheduleOf(valuesOf(edited))).catch(() => null) : null,
@@ -120,7 +120,7 @@ function FireTimeList({ sign, tone, times }: { sign: string; tone: string; times
   )
 }
 
-/** A text once it has rested. */
+/** A text after a pause in its changes. */
 function useRested(text: string): string {
   const [rested, setRested] = useState(text)
   useEffect(() => {

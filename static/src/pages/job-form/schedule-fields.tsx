@@ -14,7 +14,7 @@ import { useFieldProps } from './fields'
 import type { FormValues } from './values'
 
 const TYPES: { value: JobScheduleType; label: string; means: string }[] = [
-  { value: 'CRON', label: 'Cron', means: 'At times of day, on days that an expression names' },
+  { value: 'CRON', label: 'Cron', means: 'At the times and days of an expression' },
   { value: 'FIXED_RATE', label: 'Fixed rate', means: 'On a grid that no delay, pause or restart moves' },
   { value: 'FIXED_DELAY', label: 'Fixed delay', means: 'An interval after the end of each run' },
   { value: 'ONCE', label: 'Once', means: 'At one instant' },
@@ -82,7 +82,7 @@ export function ScheduleFields() {
             <TextField
               label="Jitter in seconds"
               inputMode="numeric"
-              hint="Spreads the starts: up to so much later"
+              hint="Spreads the starts: each is late by up to this time"
               {...field('jitterSeconds', { number: true })}
             />
           )}
@@ -116,7 +116,7 @@ function CalendarField() {
   const { register } = useFormContext<FormValues>()
   const { error } = useFieldProps()('calendar')
   return (
-    <SelectField label="Calendar" hint="Fire times that it closes do not run" error={error} {...register('calendar')}>
+    <SelectField label="Calendar" hint="Fire times that it excludes do not run" error={error} {...register('calendar')}>
       <option value="">None: every fire time counts</option>
       <CalendarOptions />
     </SelectField>

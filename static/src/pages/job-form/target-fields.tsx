@@ -1,4 +1,4 @@
-// What the job runs, and what it hands over.
+// The target of the job, and its data.
 
 import { useFormContext } from 'react-hook-form'
 import type { HttpMethod } from '@/api/generated'
@@ -92,7 +92,7 @@ export function TargetFields() {
         )}
         <JsonField
           label="Payload"
-          hint="Handed to the target: any JSON of at most 256 KB without its white space"
+          hint="Data for the target: JSON of at most 256 KB without white space"
           name="payload"
         />
       </div>

@@ -1,5 +1,6 @@
-// What the form holds, and how it becomes the API's input. Numbers are texts while somebody types; an empty one is left out,
-// so that the server's default holds. Paths of fields are the API's, so that its errors find their field.
+// The values of the form, and their conversion to the input of the API. Numbers are texts while the user types; an
+// empty one is left out, so that the server's default applies. Paths of fields are those of the API, so that its errors
+// find their field.
 
 import type {
   CreateJobInput,
@@ -17,7 +18,7 @@ import { compact, indented, JsonText } from '@/lib/json'
 
 export type TargetKind = 'log' | 'http' | 'noop'
 
-/** What a request carries: the payload, or a text of its own, which may be empty. */
+/** The body of the request: the payload, or a text, which may be empty. */
 export type BodyKind = 'payload' | 'text'
 
 export interface FormValues {
@@ -33,7 +34,7 @@ export interface FormValues {
   dstOverlap: DstOverlap
   intervalSeconds: string
   initialDelaySeconds: string
-  /** As the browser's field has it, in the viewer's zone: 2026-11-24T10:00. */
+  /** In the form of the browser's field, in the viewer's zone: 2026-11-24T10:00. */
   startAt: string
   endAt: string
   maxRuns: string
@@ -50,7 +51,7 @@ export interface FormValues {
   retry: { maxAttempts: string; initialBackoffSeconds: string; maxBackoffSeconds: string; multiplier: string }
   recovery: Recovery
   maxRecoveries: string
-  /** JSON, or nothing. */
+  /** JSON, or empty. */
   payload: string
   target: {
     kind: TargetKind
@@ -64,11 +65,11 @@ export interface FormValues {
     }
     noop: { sleepMillis: string }
   }
-  /** What the fields above show less exactly than the job has it. */
+  /** Values of the job that the fields above show less exactly. */
   original: { description: string | null; startAt: string | null; endAt: string | null; tags: string[] }
 }
 
-/** A new job: every default that the API documents. */
+/** A new job, with the defaults of the API. */
 export function newValues(zone: string): FormValues {
   return {
     name: '',
@@ -108,7 +109,7 @@ export function newValues(zone: string): FormValues {
   }
 }
 
-/** A job as the form shows it. */
+/** A job in the form. */
 export function valuesOf(job: FormJobFragment): FormValues {
   const plain = newValues(job.timeZone)
   const text = (value: number | string | null) => (value === null ? '' : String(value))
@@ -173,7 +174,7 @@ function targetOf(target: unknown, plain: FormValues['target']): Partial<FormVal
   }
 }
 
-/** What the API is told. Fields that do not go with the schedule type are left out. */
+/** The input of the API, without fields of other schedule types. */
 export function inputOf(values: FormValues): CreateJobInput {
   const { scheduleType, target } = values
   const cron = scheduleType === 'CRON'
@@ -229,29 +230,29 @@ export function inputOf(values: FormValues): CreateJobInput {
   }
 }
 
-/** What decides about fire times: a preview needs no name, target or payload. */
+/** The fields that decide about fire times: a preview needs no name, target or payload. */
 export function scheduleOf(values: FormValues): CreateJobInput {
   return { ...inputOf({ ...values, payload: '', target: { ...values.target, kind: 'log' } }), name: 'preview' }
 }
 
-/** A number, or nothing; what is no number is told apart by the field itself. */
+/** A number or nothing; the field itself reports a text that is no number. */
 function number(text: string): number | null {
   return text.trim() === '' ? null : Number(text)
 }
 
-/** Nobody changed it: then it stays as it was, with its milliseconds, and in an hour that comes twice. */
+/** An unchanged time stays exact, with its milliseconds, and in an hour that comes twice. */
 function instantOf(local: string, original: string | null): string | null {
   const typed = fromLocalInput(local) ?? null
   const unchanged = original !== null && typed === fromLocalInput(toLocalInput(original))
   return unchanged ? original : typed
 }
 
-/** White space around it goes, unless nobody typed anything. */
+/** Without the white space around it, if the user changed it. */
 function descriptionOf(text: string, original: string | null): string | null {
   return text === (original ?? '') ? original : text.trim() || null
 }
 
-/** Tags may hold commas; only what was typed is taken apart. */
+/** A stored tag may have commas; only a changed text is split. */
 function tagsOf(text: string, original: string[]): string[] {
   if (text === original.join(', ')) return original
   return text

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { errorMessage, send } from '@/api/client'
 import { BackfillJobDocument, type OverlapPolicy, PreviewBackfillDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
-import { useSaving } from '@/app/saving'
+import { useSaving } from '@/commands/saving'
 import { Button } from '@/components/button'
 import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
@@ -14,10 +14,10 @@ import { fromLocalInput, timeFault } from '@/format/time'
 const POLICIES: [OverlapPolicy, string, string][] = [
   ['BUFFER_ALL', 'Wait for it', 'One by one.'],
   ['SKIP', 'Skip the fire time', 'It is recorded as skipped.'],
-  ['ALLOW', 'Run beside it', 'As fast as the rate allows.'],
+  ['ALLOW', 'Run at the same time', 'As fast as the rate allows.'],
 ]
 
-/** Asks for a past range; shows how many fire times it has before anything starts. */
+/** Creates a backfill; shows the number of fire times first. */
 export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () => void }) {
   const [values, setValues] = useState({ from: '', to: '', overlapPolicy: 'BUFFER_ALL' as OverlapPolicy, rate: '600' })
   const { errors, setErrors, busy, save } = useSaving(onClose)
@@ -71,7 +71,7 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
     >
       <div className="flex flex-col gap-4">
         <p className="text-muted text-sm">
-          Runs the fire times of a past range, oldest first, each as an execution of its own.
+          Runs the fire times of a past range, oldest first, each as a new execution.
         </p>
         {errors.all && (
           <p role="alert" className="text-bad text-sm">

@@ -1,4 +1,4 @@
-// Past ranges that a person asked to run, how far they are, and the question for another.
+// The backfills of a job, their progress, and the dialog for a new one.
 
 import { useState } from 'react'
 import { BackfillsDocument, type BackfillsQuery, CancelBackfillDocument } from '@/api/generated'
@@ -20,7 +20,7 @@ export function Backfills({ job }: { job: { id: string; scheduleType: string; st
   const [asking, setAsking] = useState(false)
   const { data } = useApi(BackfillsDocument, { jobId: job.id }, { refetchInterval: POLL_INTERVAL })
   const backfills = data?.backfills ?? []
-  // A fixed delay names no past fire times.
+  // A fixed delay has no past fire times.
   const possible = job.status !== 'DELETED' && job.scheduleType !== 'FIXED_DELAY'
   if (!possible && backfills.length === 0) return null
   return (
@@ -40,7 +40,7 @@ export function Backfills({ job }: { job: { id: string; scheduleType: string; st
 }
 
 function BackfillItem({ backfill }: { backfill: Backfill }) {
-  const cancel = useCommand(CancelBackfillDocument, () => 'The backfill is stopped; what it started goes on.')
+  const cancel = useCommand(CancelBackfillDocument, () => 'The backfill is stopped; executions that it started continue.')
   return (
     <li className="flex items-start justify-between gap-3 px-4 py-2.5 text-sm">
       <div className="min-w-0">

@@ -1,4 +1,4 @@
-// The blackouts that hold this job back, now or later, and the question for one of its own.
+// The blackouts that defer this job, now or later, and the dialog for a new one.
 
 import { useState } from 'react'
 import type { BlackoutRowFragment } from '@/api/generated'
@@ -10,7 +10,7 @@ import { useNow } from '@/lib/clock'
 
 interface BlackoutsProps {
   job: { id: string; tags: string[] }
-  /** Those of the job, past ones too. */
+  /** Blackouts of the job, also past ones. */
   blackouts: BlackoutRowFragment[]
 }
 

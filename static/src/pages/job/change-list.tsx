@@ -3,7 +3,7 @@ import type { Change } from './changes'
 /** Longest value that is shown, in characters. */
 const SHOWN = 200
 
-/** What became different: each field with its value before and after. */
+/** The differences: each field with its value before and after. */
 export function ChangeList({ changes }: { changes: Change[] }) {
   if (changes.length === 0) return null
   return (

@@ -1,4 +1,4 @@
-// What a new version of a job changed. Pure.
+// The changes of a new version of a job. Pure.
 
 export interface Change {
   field: string
@@ -6,10 +6,10 @@ export interface Change {
   after: string
 }
 
-/** Fields that every change moves, and that say nothing. */
+/** Fields that every change modifies. */
 const NOISE = new Set(['version', 'updated_at', 'changed_at'])
 
-/** The fields whose values differ, by name; objects are looked into. */
+/** The fields with different values, by name, also inside objects. */
 export function changesOf(before: unknown, after: unknown): Change[] {
   const old = flat(before)
   const now = flat(after)

@@ -10,7 +10,7 @@ interface ChartProps {
   executions: ExecutionRowFragment[]
 }
 
-/** How long each execution took, by how it ended. */
+/** Duration of each execution, by outcome. */
 export function DurationChart({ executions }: ChartProps) {
   const ran = executions.filter((one) => one.durationMillis !== null).toReversed()
   const of = (ended: (status: string) => boolean) => ran.map((one) => (ended(one.status) ? one.durationMillis : null))
@@ -28,7 +28,7 @@ export function DurationChart({ executions }: ChartProps) {
   )
 }
 
-/** How late each one started. */
+/** Lateness of each start. */
 export function LatenessChart({ executions }: ChartProps) {
   const started = executions.filter((one) => one.startedAt !== null).toReversed()
   return (

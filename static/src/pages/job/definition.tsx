@@ -11,7 +11,7 @@ import { indented } from '@/lib/json'
 
 type Job = NonNullable<JobQuery['job']>
 
-/** What the job is: schedule, target, policies, payload. */
+/** Schedule, target, policies and payload of the job. */
 export function Definition({ job }: { job: Job }) {
   return (
     <Panel title="Definition" aside={`version ${job.version}`}>

@@ -1,4 +1,4 @@
-// "Why did it not run at 09:00?": a time is typed, and what is known about it is said.
+// "Why did it not run at 09:00?": the explanation of a time.
 
 import { Link } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
@@ -101,7 +101,7 @@ function Explanation({ explained, onAsk }: { explained: Explained; onAsk: (at: s
   )
 }
 
-/** A fire time beside the one that is none: the next question. */
+/** A fire time near the requested time: the next question. */
 function NearbyFireTime({ at, word, onAsk }: { at: string; word: string; onAsk: (at: string) => void }) {
   return (
     <span className="mr-3">

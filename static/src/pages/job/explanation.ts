@@ -4,18 +4,18 @@ import type { FireTimeReason } from '@/api/generated'
 
 const HEADLINES: Record<FireTimeReason, string> = {
   RAN: 'It was taken then.',
-  SKIPPED: 'It was not run, and that was recorded.',
-  WAITING: 'It has come and has not begun.',
-  HELD_BACK: 'A blackout holds it back; it runs afterwards.',
+  SKIPPED: 'It did not run; the log has the reason.',
+  WAITING: 'It is due and has not started.',
+  HELD_BACK: 'A blackout defers it; it runs at the end.',
   CLUSTER_HELD: 'The cluster is held: nothing starts.',
   PAUSED: 'The job was paused.',
   DELETED: 'The job was deleted.',
-  CLOSED: 'A calendar or a blackout closes that time.',
+  CLOSED: 'A calendar or a blackout excludes that time.',
   NOT_A_FIRE_TIME: 'That is not a fire time of the schedule.',
   BEFORE_CREATION: 'The job did not exist yet.',
   BEFORE_START: 'The schedule had not started yet.',
   AFTER_END: 'The schedule had ended.',
-  NOT_KEPT: 'The log keeps nothing of that time any more.',
+  NOT_KEPT: 'The log of that time has been purged.',
   UNKNOWN: 'Nothing is recorded about it.',
   WILL_RUN: 'It will run, if nothing is changed.',
 }

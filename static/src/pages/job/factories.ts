@@ -17,6 +17,7 @@ const JOB: JobOfPage = {
   pausedBecause: null,
   inFlight: 0,
   scheduleType: 'FIXED_RATE',
+  scheduleDescription: 'every minute',
   cronExpression: null,
   intervalSeconds: 60,
   initialDelaySeconds: null,
@@ -51,7 +52,7 @@ const JOB: JobOfPage = {
   nextFireTimes: [],
 }
 
-/** Opens the page of a job that nothing ran of yet. */
+/** Opens the page of a job without executions. */
 export function openJob(given: Partial<JobOfPage>, more: Answers = {}) {
   return open('/jobs/j', {
     Job: () => ({ job: { ...JOB, ...given } }),

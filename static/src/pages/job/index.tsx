@@ -1,4 +1,4 @@
-// One job: how it does, when it fires next, what its last executions were like, and what it is.
+// One job: its state, next fire times, last executions and definition.
 
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
@@ -24,7 +24,7 @@ import { StatusBadge } from '@/components/status'
 import { UpLink } from '@/components/up-link'
 import { badgesOf } from '@/format/job'
 import { counted } from '@/format/number'
-import { describeSchedule } from '@/format/schedule'
+import { scheduleWords } from '@/format/schedule'
 import { describeTarget } from '@/format/target'
 import { Backfills } from './backfills'
 import { Blackouts } from './blackouts'
@@ -129,7 +129,7 @@ function JobView({ job, refetchInterval }: { job: Job; refetchInterval: number }
   )
 }
 
-/** Tags in the head; all of them stand in the definition. */
+/** Number of tags in the head; the definition has all tags. */
 const TAGS_SHOWN = 6
 
 function JobSubtitle({ job }: { job: Job }) {
@@ -145,7 +145,7 @@ function JobSubtitle({ job }: { job: Job }) {
         </span>
       )}
       <span>
-        {describeSchedule(job)}
+        {scheduleWords(job)}
         {job.scheduleType === 'CRON' && ` · ${job.timeZone}`}
       </span>
       <span className="max-w-full truncate" title={describeTarget(job.target)}>
@@ -204,7 +204,7 @@ function Commands({ job }: { job: Job }) {
   )
 }
 
-/** What is left to do with a deleted job. */
+/** The commands for a deleted job. */
 function CloneButton({ job }: { job: Job }) {
   return (
     <Link to="/jobs/new" search={{ clone: job.id }} className={buttonClass()}>

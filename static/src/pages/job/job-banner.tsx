@@ -13,7 +13,7 @@ import { useNow } from '@/lib/clock'
 
 type Job = NonNullable<JobQuery['job']>
 
-/** Deleted, paused, failing, closed, waiting, ended: a notice for each that is true. */
+/** Deleted, paused, failing, closed, waiting, ended: a notice for each true condition. */
 export function JobBanner({ job }: { job: Job }) {
   if (job.status === 'DELETED') {
     return (
@@ -95,7 +95,7 @@ function PausedNotice({ job }: { job: Job }) {
       )}
       .{' '}
       <Muted>
-        It has no fire times until it is resumed, and what waits behind an execution or for its next attempt is held
+        It does not fire until it is resumed, and buffered executions and further attempts wait
         until then.
         {job.missedFireTime && (
           <>
@@ -108,7 +108,7 @@ function PausedNotice({ job }: { job: Job }) {
   )
 }
 
-/** Why nothing starts although a fire time has come. */
+/** Why nothing starts at a fire time. */
 function WaitingNotice({ job }: { job: Job }) {
   const { data } = useOverview()
   return (
@@ -157,7 +157,7 @@ function ClosedNotice({ closure }: { closure: NonNullable<Job['closedBy']> }) {
   )
 }
 
-/** A reason that names an execution, as a failure that pauses its job does, leads to it. */
+/** A reason with the id of an execution, as of a failure that pauses its job, links to it. */
 function PauseReason({ text }: { text: string }) {
   const [before = '', id] = text.split(EXECUTION_ID)
   if (!id) return text

@@ -1,11 +1,11 @@
-// Where each execution stands on the timeline: a row for each node, as many lanes in it as executions overlap. Pure.
+// The places of executions on the timeline: a row for each node, with a lane for each overlapping execution. Pure.
 
 import type { ExecutionRowFragment } from '@/api/generated'
 
 /** A length on the time axis, both ends from 0 to 1. */
 export interface Bar {
   execution: ExecutionRowFragment
-  /** When it was due, when it started, and when it ended (or now). */
+  /** Due time, start and end (or now). */
   due: number
   start: number
   end: number
@@ -24,12 +24,12 @@ export interface Lanes {
   rows: NodeRow[]
 }
 
-/** Skipped fire times ran nowhere. */
+/** Skipped fire times ran on no node. */
 export const NOWHERE = 'not run'
 
-/** Room between two bars of a lane, as a part of the axis, so that each can be seen. */
+/** Space between two bars of a lane, as a part of the axis. */
 const GAP = 0.004
-/** Most lanes of a node; what does not fit lies on the last. */
+/** Most lanes of a node; further executions share the last one. */
 const LANES_MAX = 6
 
 /** Lays out executions between the earliest due time and now. */

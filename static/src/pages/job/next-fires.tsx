@@ -6,7 +6,7 @@ import { Time } from '@/components/time'
 import { zoneOf } from '@/format/schedule'
 import { exactTime, sameClock, viewerZone } from '@/format/time'
 
-/** When it fires next, in the job's zone, if it has one, and the viewer's. */
+/** The next fire times, in the job's zone, if it has one, and in the viewer's. */
 export function NextFires({ job }: { job: NonNullable<JobQuery['job']> }) {
   const { nextFireTimes } = job
   const zone = zoneOf(job)
@@ -40,6 +40,6 @@ export function NextFires({ job }: { job: NonNullable<JobQuery['job']> }) {
 function whyNone({ status, scheduleType, inFlight }: NonNullable<JobQuery['job']>): string {
   if (status === 'PAUSED') return 'It is paused.'
   if (status === 'DELETED') return 'It is deleted.'
-  if (scheduleType === 'FIXED_DELAY' && inFlight > 0) return 'The next one follows the end of what runs now.'
+  if (scheduleType === 'FIXED_DELAY' && inFlight > 0) return 'The next one follows the end of the running execution.'
   return 'Its schedule has ended.'
 }

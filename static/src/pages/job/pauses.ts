@@ -1,17 +1,17 @@
-// The stretches in which a job was paused, from its versions. Pure.
+// The pauses of a job, from its versions. Pure.
 
 export interface Change {
   change: string
   changedAt: string
 }
 
-/** From when, and until when; null while it goes on. */
+/** Start and end; null for a pause in force. */
 export interface Pause {
   from: string
   until: string | null
 }
 
-/** Of versions newest first; an edit in between changes nothing. */
+/** From versions, newest first; an edit during a pause changes nothing. */
 export function pausesOf(versions: Change[]): Pause[] {
   const pauses: Pause[] = []
   for (const { change, changedAt } of versions.toReversed()) {

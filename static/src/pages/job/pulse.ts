@@ -8,7 +8,7 @@ import {
 } from '@/api/generated'
 import { newestRuns, type Pulse } from '@/api/read'
 
-/** Executions that the page shows. */
+/** Number of executions on the page. */
 const EXECUTIONS = 100
 
 /** Keeps a job up to date. */

@@ -1,4 +1,4 @@
-// The stretches of the timeline in which the job did not start by schedule. Pure.
+// The periods of the timeline without starts by schedule. Pure.
 
 import type { BlackoutRowFragment, ExecutionRowFragment } from '@/api/generated'
 import { counted } from '@/format/number'
@@ -10,7 +10,7 @@ export interface Stretch {
   /** In milliseconds, both on the axis. */
   from: number
   until: number
-  /** What it says to who rests on it. */
+  /** Text of the hint. */
   label: string
 }
 
@@ -22,8 +22,8 @@ export interface LeftOut {
 }
 
 /**
- * What lies between `from` and `to`. What a calendar closed is known by the fire times that were recorded for it, whatever
- * its rules are now; so is a blackout that is no longer listed.
+ * The periods between `from` and `to`. Exclusions by a calendar are taken from the recorded fire times, whatever its
+ * rules are now; likewise those of a blackout that is not listed any more.
  */
 export function stretchesOf({ pauses, blackouts, executions }: LeftOut, from: number, to: number): Stretch[] {
   const paused = pauses.map((pause) =>

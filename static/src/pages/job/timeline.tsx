@@ -1,5 +1,5 @@
-// The last executions over time: when due (a thin line), from start to end (a bar in the outcome's colour), a row for each
-// node.
+// The last executions over time: due time (a thin line), start to end (a bar in the colour of the outcome), a row for
+// each node.
 
 import { Link } from '@tanstack/react-router'
 import { clsx } from 'clsx'
@@ -25,18 +25,18 @@ interface TimelineProps extends Omit<LeftOut, 'executions'> {
   executions: ExecutionRowFragment[]
 }
 
-/** The executions, before what pauses and closures left out. */
+/** The executions, in front of pauses and closures. */
 export function Timeline({ executions, pauses, blackouts }: TimelineProps) {
   const now = useNow()
   const moving = executions.some((execution) => isInFlight(execution.status))
-  // What has ended moves slowly: it is laid out again each ten seconds, what runs each second.
+  // Ended executions move slowly: their layout is renewed every ten seconds, that of running ones every second.
   const step = moving ? 1_000 : 10_000
   const instant = Math.floor(now / step) * step + step
   const lanes = useMemo(() => layOut(executions, instant), [executions, instant])
   if (executions.length === 0) {
     return (
       <Empty icon={History} title="It has not run yet">
-        Each execution stands here as a bar, from its start to its end.
+        Each execution becomes a bar, from its start to its end.
       </Empty>
     )
   }
@@ -78,13 +78,13 @@ export function Timeline({ executions, pauses, blackouts }: TimelineProps) {
   )
 }
 
-/** A closure is hatched, so that colour is not all that tells. */
+/** A closure is hatched, since colour must not be the only sign. */
 const SHADES: Record<Stretch['kind'], string> = {
   paused: 'bg-warn/15',
   closed: 'hatched text-lost/40',
 }
 
-/** "18 Nov", "18 Nov, 12:00", "12:58", "12:58:30": as much as the step needs, and the day where it is not today. */
+/** "18 Nov", "18 Nov, 12:00", "12:58", "12:58:30": as exact as the step requires, with the day unless it is today. */
 function tickLabel(millis: number, step: number, now: number): string {
   const at = new Date(millis).toISOString()
   if (step >= 86_400_000) return dayAndTime(at, viewerZone).replace(/, .*/, '')

@@ -9,10 +9,10 @@ import { Time } from '@/components/time'
 import { ChangeList } from './change-list'
 import { changesOf } from './changes'
 
-/** Versions that are shown before somebody asks for more. */
+/** Number of versions before a click for more. */
 const FIRST = 5
 
-/** Every change of the job: who, when, and what became different. */
+/** Every change of the job: user, time, and differences. */
 export function Versions({ jobId }: { jobId: string }) {
   const result = useApi(JobVersionsDocument, { id: jobId })
   const [all, setAll] = useState(false)

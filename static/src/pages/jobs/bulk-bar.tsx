@@ -18,13 +18,13 @@ import { jobsOfSelection } from './selection'
 interface BulkBarProps {
   selection: Selection
   filter: JobFilter
-  /** All jobs that match, if somebody counted them. */
+  /** Number of matching jobs, if known. */
   total: number | null
   onAll: () => void
   onDone: () => void
 }
 
-/** The commands for what is selected, by name or all that match. */
+/** The commands for the selection: single jobs, or all matching ones. */
 export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProps) {
   const ask = useConfirm()
   const said = (what: string, result: BulkResult) => {
@@ -42,7 +42,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
   const chosen = jobsOfSelection(selection, filter)
   const runningOf = useRunningOf()
   let cancelRunning = false
-  /** What the jobs have in flight can end with them. */
+  /** The executions in flight of the jobs can be cancelled, too. */
   const tick = async (): Promise<Pick<Question, 'tick'>> => {
     cancelRunning = false
     const running = await runningOf(chosen.filter)
@@ -78,7 +78,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
           command(
             {
               title: `Run ${jobs} now?`,
-              text: 'Each fires once, somewhere in the cluster, besides its schedule.',
+              text: 'Each job fires once, in addition to its schedule.',
               action: 'Run now',
             },
             () => run.mutateAsync(chosen),
@@ -94,9 +94,9 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
           command(
             {
               title: `Pause ${jobs}?`,
-              text: 'They have no fire times until they are resumed. What runs now ends as it would; what waits behind it or for its next attempt goes on with the resume.',
+              text: 'They do not fire until they are resumed. Running attempts finish; buffered executions and further attempts wait for the resume.',
               action: 'Pause',
-              input: { label: 'Reason', placeholder: 'Shown to whoever wonders why (optional)' },
+              input: { label: 'Reason', placeholder: 'Shown with the pause (optional)' },
               ...(await tick()),
             },
             (reason) => pause.mutateAsync({ ...chosen, reason, cancelRunning }),
@@ -112,7 +112,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
           command(
             {
               title: `Resume ${jobs}?`,
-              text: 'They fire again from now on, and what waited goes on; what was missed while paused is not run. To run one whose only time has passed, resume it by itself.',
+              text: 'They fire again from now on, and waiting executions continue. Fire times that passed during the pause do not run. To run a job whose only time has passed, resume that job alone.',
               action: 'Resume',
             },
             () => resume.mutateAsync(chosen),
@@ -129,7 +129,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
           command(
             {
               title: `Delete ${jobs}?`,
-              text: 'They are gone for good; their log stays. What runs now ends as it would.',
+              text: 'They cannot be restored; their log stays. Running attempts finish.',
               action: `Delete ${jobs}`,
               danger: true,
               ...(await tick()),

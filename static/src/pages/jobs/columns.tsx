@@ -14,7 +14,7 @@ import { Sparkline } from '@/components/sparkline'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
 import { badgesOf, isClosedNow } from '@/format/job'
-import { describeSchedule, zoneOf } from '@/format/schedule'
+import { scheduleWords, zoneOf } from '@/format/schedule'
 import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/format/time'
 import { useNow } from '@/lib/clock'
 import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/lib/selection'
@@ -22,7 +22,7 @@ import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/li
 export const ROW_HEIGHT = 56
 export const CARD_HEIGHT = 112
 
-/** The columns; their tick boxes show and change the selection. */
+/** The columns; their tick boxes are the selection. */
 export function columnsOf(selection: Selection, onSelect: (selection: Selection) => void): Column<JobRowFragment>[] {
   const some = selection !== NOTHING && !selection.all
   return [
@@ -134,7 +134,7 @@ function JobNameCell({ job }: { job: JobRowFragment }) {
         ))}
       </div>
       <p className="min-w-0 truncate text-muted text-xs compact:flex-1" title={job.cronExpression ?? undefined}>
-        {describeSchedule(job)}
+        {scheduleWords(job)}
         {zone}
       </p>
     </div>
@@ -162,7 +162,7 @@ function StateCell({ job }: { job: JobRowFragment }) {
   )
 }
 
-/** Relative, then exact: in the viewer's zone, and in the job's where that says something else. */
+/** Relative, then exact: in the viewer's zone, and in the job's zone if that differs. */
 function FireTimeCell({ at, job, next }: { at: string | null; job: JobRowFragment; next?: boolean }) {
   const now = useNow()
   if (!at) return <span className="text-faint">–</span>
@@ -187,16 +187,16 @@ function FireTimeCell({ at, job, next }: { at: string | null; job: JobRowFragmen
   )
 }
 
-/** A next fire time that has come: it is about to be taken, or nobody takes it. */
+/** A next fire time that has passed: it is about to be taken, or no node takes it. */
 function DueLabel({ at, now }: { at: string; now: number }) {
   const late = now - Date.parse(at) > LATE_MILLIS
   return <span className={late ? 'text-warn' : undefined}>{late ? `due ${relativeTime(at, now)}` : 'due'}</span>
 }
 
-/** Past this a job that is due waits visibly; below it the row is only a little older than the fire. */
+/** A due job waits visibly after this time; before it the row may only be older than the fire. */
 const LATE_MILLIS = 5_000
 
-/** The time of a ONCE that passed while it was paused; the server knows best, and runs nothing that was not missed. */
+/** The time of a ONCE that passed during a pause; the server decides, and does not run a time that was not missed. */
 function missed(job: JobRowFragment, now: number): string | null {
   const isHeld = job.status === 'PAUSED' && job.scheduleType === 'ONCE' && job.previousFireTime === null
   return isHeld && job.startAt !== null && Date.parse(job.startAt) <= now ? job.startAt : null

@@ -1,17 +1,18 @@
-// The address's filters in the API's words; the router uses them too, to ask before the page is there.
+// The filters of the address in the form of the API; the router uses them, too, for the request before the page is
+// there.
 
 import type { JobFilter, JobOrder } from '@/api/generated'
-import type { JobsSearch } from '@/lib/filters'
+import type { JobsSearch } from '@/filters/address'
 
-/** Rows that are asked for at a time. */
+/** Rows of one request. */
 export const PAGE_SIZE = 100
 
-/** The list that an address means. */
+/** The list of an address. */
 export function jobListOf(search: JobsSearch): { filter: JobFilter; orderBy: JobOrder } {
   return { filter: filterOf(search), orderBy: search.order ?? 'NEWEST' }
 }
 
-/** What the API is asked for. */
+/** The variables of the request. */
 export function filterOf(search: JobsSearch): JobFilter {
   return {
     search: search.search ?? null,
@@ -23,7 +24,7 @@ export function filterOf(search: JobsSearch): JobFilter {
   }
 }
 
-/** Whether some jobs are left out. */
+/** Whether the filter has a condition. */
 export function isFiltered(search: JobsSearch): boolean {
   return Object.values(filterOf(search)).some((value) => value !== null)
 }

@@ -5,15 +5,15 @@ import { FilterMenu } from '@/components/filter-menu'
 import { SearchField } from '@/components/search-field'
 import { enumLabel } from '@/components/status'
 import { TagFilter, useTags } from '@/components/tag-filter'
-import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/lib/enums'
-import type { JobsSearch } from '@/lib/filters'
+import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/filters/enums'
+import type { JobsSearch } from '@/filters/address'
 
 interface FiltersProps {
   search: JobsSearch
   onChange: (next: Partial<JobsSearch>) => void
 }
 
-/** What can be asked for; kept in the address. */
+/** The filters; kept in the address. */
 export function Filters({ search, onChange }: FiltersProps) {
   const { names } = useTags(search.tag)
   return (
@@ -79,7 +79,7 @@ export function Filters({ search, onChange }: FiltersProps) {
   )
 }
 
-/** More tags than this are found by typing. */
+/** A larger number of tags is searched by typing. */
 const TAGS_LISTED = 12
 
 /** Adds one of many tags to the filter. */
@@ -100,7 +100,7 @@ function TagField({ tags, onChoose }: { tags: string[]; onChoose: (tag: string) 
         value={text}
         onChange={({ target, nativeEvent }) => {
           const { inputType } = nativeEvent as InputEvent
-          // Chosen from the list; while somebody types, one tag may be the beginning of another.
+          // From the list only: while the user types, one tag may be the start of another.
           if (inputType === undefined || inputType === 'insertReplacementText') choose(target.value)
           else setText(target.value)
         }}

@@ -1,4 +1,4 @@
-// All jobs: found by filters that stand in the address, told what to do one by one or all that match.
+// All jobs, with filters in the address, and commands for one job or for all matching ones.
 
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { CalendarClock, Plus, SearchX } from 'lucide-react'
@@ -14,7 +14,7 @@ import { PagedGrid } from '@/components/paged-grid'
 import { Page } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { counted } from '@/format/number'
-import type { JobsSearch } from '@/lib/filters'
+import type { JobsSearch } from '@/filters/address'
 import { allThatMatch, NOTHING, type Selection } from '@/lib/selection'
 import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, JobCard, ROW_HEIGHT } from './columns'
@@ -106,7 +106,7 @@ export default function JobsPage() {
 const keyOf = (job: JobRowFragment) => job.id
 const read = (result: JobsPageQuery) => result.jobsPage
 
-/** By next fire time jobs change places all the time; in any other order a new one is seen. */
+/** By next fire time jobs change places all the time; in any other order only new jobs are reported. */
 function newsOf({ arrived, moved }: Withheld, order: JobOrder): string | null {
   if (order !== 'NEXT_FIRE_TIME' && arrived > 0) return `${arrived} new`
   return moved ? 'New order' : null
@@ -133,7 +133,7 @@ function NoJobs({ filtered, onClear }: { filtered: boolean; onClear: () => void 
   }
   return (
     <Empty icon={CalendarClock} title="There are no jobs yet">
-      A job says what to run and when.{' '}
+      A job defines what to run and when.{' '}
       <Link to="/jobs/new" className="text-accent hover:underline">
         Create the first one
       </Link>

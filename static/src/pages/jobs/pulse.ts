@@ -1,7 +1,7 @@
 import { type JobRowFragment, type JobsPageQuery, JobsPulseDocument, type JobsPulseQuery } from '@/api/generated'
 import { newestRuns, type Pulse } from '@/api/read'
 
-/** Runs that a row shows. */
+/** Number of runs in a row. */
 const RUNS = 20
 
 /** Keeps a page of jobs up to date. */

@@ -1,4 +1,4 @@
-// The nodes: which live, how full they are, what they hold; and the ones that ended, and why.
+// The nodes: state, load and executions; and ended nodes with the reason.
 
 import { Link } from '@tanstack/react-router'
 import { clsx } from 'clsx'
@@ -8,6 +8,7 @@ import {
   DrainNodeDocument,
   HeldByNodesDocument,
   type HeldByNodesQuery,
+  type NodeEnd,
   NodesDocument,
   type NodesQuery,
 } from '@/api/generated'
@@ -28,26 +29,26 @@ import { useNow } from '@/lib/clock'
 import { Load } from './load'
 import { LOAD_SPANS, type LoadSpan } from './points'
 
-/** As often as a node renews its heartbeat: a dead one is seen at once. */
+/** The period of a node's heartbeat: a dead node is visible at once. */
 const POLL_INTERVAL = 1_000
 
-/** Least time between two reads of what they run. */
+/** Minimum time between two reads of their executions. */
 const HELD_POLL_INTERVAL = 2_000
 
-/** Executions that are read, of all nodes together. */
+/** Number of executions that are read, of all nodes together. */
 const HELD_READ = 100
 
-/** Executions that a card names. */
+/** Number of executions in a card. */
 const HELD_MAX = 20
 
 type Node = NodesQuery['nodes'][number]
 type Held = HeldByNodesQuery['executionsPage']['nodes'][number]
 
 /** Why a node ended, in words. */
-const ENDS: Record<string, string> = {
+const ENDS: Record<NodeEnd, string> = {
   LEFT: 'It stopped by itself.',
-  SESSION: 'It died: its session with the database had gone. What it held was taken over.',
-  TTL: 'It was declared dead: its heartbeat was too old. What it held was taken over.',
+  SESSION: 'It died: its database session ended. Its executions were taken over.',
+  TTL: 'It was declared dead: its heartbeat was too old. Its executions were taken over.',
 }
 
 export default function NodesPage() {
@@ -56,7 +57,7 @@ export default function NodesPage() {
   return (
     <Page
       title="Nodes"
-      note="All are equal; any one of them can run everything."
+      note="All nodes are equal: each can run every job."
       actions={(Object.keys(LOAD_SPANS) as LoadSpan[]).map((name) => (
         <Button
           key={name}
@@ -75,7 +76,7 @@ export default function NodesPage() {
   )
 }
 
-/** More nodes than this show their charts when somebody asks: each has four. */
+/** With more nodes the charts appear on request: each node has four. */
 const CHARTS_SHOWN = 6
 
 function NodeList({ nodes, span }: { nodes: Node[]; span: LoadSpan }) {
@@ -109,7 +110,7 @@ function NodeList({ nodes, span }: { nodes: Node[]; span: LoadSpan }) {
               >
                 <StatusBadge status={node.state} />
                 <span className="font-medium">{node.name}</span>
-                <span className="text-muted">{node.endedBy ? (ENDS[node.endedBy] ?? node.endedBy) : ''}</span>
+                <span className="text-muted">{node.endedBy && ENDS[node.endedBy]}</span>
                 <span className="ml-auto text-muted">{node.endedAt && <Time at={node.endedAt} />}</span>
               </li>
             ))}
@@ -120,10 +121,10 @@ function NodeList({ nodes, span }: { nodes: Node[]; span: LoadSpan }) {
   )
 }
 
-/** A free slot is missing for a moment on any busy node. */
+/** Any busy node has no free slot for a moment. */
 const OVERLOAD_MILLIS = 10_000
 
-/** Which nodes have had no free slot for a while, and what that means. */
+/** Nodes without a free slot for a while, and the consequence. */
 function Overload({ nodes }: { nodes: Node[] }) {
   const now = useNow()
   const since = (node: Node) => (node.fullSince ? Date.parse(node.fullSince) : Number.POSITIVE_INFINITY)
@@ -145,7 +146,7 @@ function Overload({ nodes }: { nodes: Node[] }) {
         </strong>
         , for up to {duration(longest)}.{' '}
         {all
-          ? 'What is due waits until something ends. More nodes, more slots (--slots) or shorter runs help.'
+          ? 'Due executions wait for a free slot. More nodes, more slots (--slots) or shorter executions help.'
           : 'The other nodes take what is due.'}
       </p>
     </section>
@@ -185,7 +186,7 @@ function LiveNode({ node, held, span, open }: { node: Node; held: Held[]; span: 
   )
 }
 
-/** How full it is, as a bar and in numbers. */
+/** The load, as a bar and in numbers. */
 function Slots({ node }: { node: Node }) {
   const { executionsRunning, slots } = node
   const full = slots > 0 && executionsRunning >= slots
@@ -217,7 +218,7 @@ function FullSince({ since }: { since: string }) {
   return millis < 1_000 ? '' : ` for ${duration(Math.floor(millis / 1_000) * 1_000)}`
 }
 
-/** The newest of what it runs. The list is of all nodes together, and may hold few of one of them. */
+/** The newest executions. The list is of all nodes together, and may have few of one node. */
 function RunningExecutions({ node, held }: { node: Node; held: Held[] }) {
   const rows = held.slice(0, HELD_MAX)
   if (rows.length === 0) return null
@@ -258,7 +259,7 @@ function DrainButton({ node }: { node: Node }) {
   const confirmed = async () => {
     const sure = await ask({
       title: `Drain “${node.name}”?`,
-      text: 'It finishes what it runs and takes nothing new. The others go on; it has to be started again to come back.',
+      text: 'It finishes its executions and starts no new ones. The other nodes continue; a restart brings it back.',
       action: 'Drain node',
       danger: true,
     })

@@ -8,7 +8,7 @@ import { duration } from '@/format/duration'
 import { databaseNow } from '@/lib/clock'
 import { bytes, fullMillis, LOAD_SPANS, type LoadPoint, type LoadSpan, percent, slots } from './points'
 
-/** A node writes once a minute. */
+/** A node measures once a minute. */
 const REFRESH = 30_000
 const HEIGHT = 76
 const MINUTE = 60_000
@@ -16,11 +16,11 @@ const MINUTE = 60_000
 interface LoadProps {
   node: Pick<NodesQuery['nodes'][number], 'id' | 'name'>
   span: LoadSpan
-  /** Shown at once; otherwise when somebody asks. */
+  /** Shown at once; otherwise on request. */
   open: boolean
 }
 
-/** How full a node was: slots, lateness, processor and memory over time. */
+/** The load of a node: slots, lateness, processor and memory over time. */
 export function Load({ node, span, open }: LoadProps) {
   const [asked, setAsked] = useState(false)
   if (!open && !asked) {
@@ -58,7 +58,7 @@ function LoadCharts({ points, span }: { points: LoadPoint[]; span: LoadSpan }) {
     shape: 'line' as const,
     values: points.map(of),
   })
-  // From the beginning of what is known, ten minutes at least: a node that is new has no empty day.
+  // From the first measurement on, at least ten minutes: a new node has no empty day.
   const to = databaseNow()
   const range = { from: Math.min(Math.max(to - LOAD_SPANS[span] * MINUTE, at[0] ?? to), to - 10 * MINUTE), to }
   const chart = { height: HEIGHT, at, range }

@@ -1,14 +1,14 @@
-// What the charts of a node show. Pure.
+// The data of a node's charts. Pure.
 
 import type { NodeLoadQuery } from '@/api/generated'
 
 export type LoadPoint = NodeLoadQuery['nodeLoad'][number]
 
-/** How far back the charts go, in minutes. */
+/** Length of the charts, in minutes. */
 export const LOAD_SPANS = { '1 hour': 60, '24 hours': 1_440 } as const
 export type LoadSpan = keyof typeof LOAD_SPANS
 
-/** How long no slot was free, in milliseconds. */
+/** Time without a free slot, in milliseconds. */
 export function fullMillis(points: LoadPoint[]): number {
   return points.reduce((sum, point) => sum + point.fullSeconds, 0) * 1_000
 }

@@ -1,11 +1,11 @@
-// What the last hour's activity says about now.
+// The present rates, from the activity of the last hour.
 
 import type { Activity } from '@/api/generated'
 
-/** How far back the figures of "now" look, in seconds. */
+/** Period of the present rates, in seconds. */
 const NOW_SECONDS = 60
 
-/** Fires per second lately: the newest point is still being filled, so the time that it covers is counted to `now`. */
+/** Fires per second: the newest point is not complete, so its length is counted to `now`. */
 export function firesPerSecond(points: Activity[], nowMillis: number): number {
   const lately = newest(points, nowMillis)
   const first = lately[0]
@@ -17,7 +17,7 @@ export function firesPerSecond(points: Activity[], nowMillis: number): number {
   return seconds > 0 ? fires / seconds : 0
 }
 
-/** The newest lateness that was measured, in milliseconds. */
+/** The newest measured lateness, in milliseconds. */
 export function latenessNow(points: Activity[]): { p50: number; p99: number } | null {
   const point = points.findLast((one) => one.latenessP99Millis !== null)
   if (!point || point.latenessP50Millis === null || point.latenessP99Millis === null) return null

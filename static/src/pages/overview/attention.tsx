@@ -21,7 +21,7 @@ const KINDS: Record<AttentionKind, { word: string; className: string }> = {
   RETRYING: { word: 'Retrying', className: 'bg-warn/10 text-warn' },
 }
 
-/** What a person should look at, the late and the stuck first. */
+/** The problems, late and stuck jobs first. */
 export function AttentionList({ overview }: { overview: OverviewPartsFragment }) {
   const { attention, attentionTotal, failingJobs } = overview
   const hidden = attentionTotal - attention.length
@@ -29,8 +29,8 @@ export function AttentionList({ overview }: { overview: OverviewPartsFragment })
   return (
     <Panel title="Needs attention" aside={attentionTotal > 0 && count(attentionTotal)} flush>
       {lines.length === 0 ? (
-        <Empty icon={CircleCheck} title="Nothing needs you">
-          No job is late, stuck, retrying or failing: the last run of each ended well.
+        <Empty icon={CircleCheck} title="No problems">
+          No job is late, stuck, retrying or failing.
         </Empty>
       ) : (
         <ul className="max-h-96 divide-y overflow-y-auto" {...pointing}>

@@ -6,7 +6,7 @@ import { Time } from '@/components/time'
 
 type Blackout = OverviewPartsFragment['blackouts'][number]
 
-/** What does not start now, and until when: a line for each blackout that is in force. */
+/** The blackouts in force: a line for each. */
 export function BlackoutNotices({ blackouts }: { blackouts: Blackout[] }) {
   if (blackouts.length === 0) return null
   return (

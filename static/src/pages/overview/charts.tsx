@@ -7,7 +7,7 @@ const HEIGHT = 170
 
 const MINUTE = 60_000
 
-/** The part of the last hour that was measured, and ten minutes at least; moves with the newest point. */
+/** The measured part of the last hour, at least ten minutes; moves with the newest point. */
 function measured(points: Activity[]) {
   const newest = points[points.length - 1]
   const to = newest ? Date.parse(newest.at) + newest.seconds * 1_000 : Date.now()
@@ -22,7 +22,7 @@ const times = (points: Activity[]) => points.map((point) => Date.parse(point.at)
 /** Large areas are calmer than text of the same colour. */
 const soft = (name: string) => `color-mix(in oklab, var(--color-${name}) 72%, var(--color-surface))`
 
-/** What was taken each second, and how what ended then had ended. */
+/** Attempts a second, and their outcomes. */
 export function FiresChart({ points }: { points: Activity[] }) {
   const rates = (of: (point: Activity) => number) => points.map((point) => of(point) / point.seconds)
   return (
@@ -43,7 +43,7 @@ export function FiresChart({ points }: { points: Activity[] }) {
   )
 }
 
-/** How late what fired began. */
+/** Lateness of the starts. */
 export function LatenessChart({ points }: { points: Activity[] }) {
   return (
     <Chart

@@ -10,7 +10,7 @@ const LOOKS = {
   bad: { icon: CircleAlert, className: 'border-bad/30 bg-bad/8 text-bad' },
 }
 
-/** The answer to the question that one comes with. */
+/** The state of the cluster in a sentence. */
 export function Headline({ overview }: { overview: OverviewPartsFragment }) {
   const { tone, title } = healthOf(overview)
   const { icon: Icon, className } = LOOKS[tone]

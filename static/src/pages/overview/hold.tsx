@@ -1,4 +1,5 @@
-// Holding the cluster; and one that is held: why, what a release would start, and the release itself.
+// The command that holds the cluster, and the notice of a hold: its reason, the work that a release starts, the
+// release.
 
 import { OctagonPause } from 'lucide-react'
 import { HoldClusterDocument, type OverviewPartsFragment, ReleaseClusterDocument } from '@/api/generated'
@@ -11,7 +12,7 @@ import { counted } from '@/format/number'
 
 type Hold = NonNullable<OverviewPartsFragment['cluster']['hold']>
 
-/** Says that nothing starts, for as long as it is so. */
+/** The notice of a hold. */
 export function HoldNotice({ hold }: { hold: Hold }) {
   const ask = useConfirm()
   const release = useCommand(ReleaseClusterDocument, () => 'The cluster is released.')
@@ -44,7 +45,7 @@ export function HoldNotice({ hold }: { hold: Hold }) {
         onClick={async () => {
           const sure = await ask({
             title: 'Release the cluster?',
-            text: `What is due starts, by the misfire policy of each job: ${due}.`,
+            text: `Due executions start, by the misfire policy of each job: ${due}.`,
             action: 'Release',
             danger: true,
           })
@@ -57,7 +58,7 @@ export function HoldNotice({ hold }: { hold: Hold }) {
   )
 }
 
-/** Stops everything at once, after a question. */
+/** Holds the cluster, after a question. */
 export function HoldButton() {
   const ask = useConfirm()
   const hold = useCommand(HoldClusterDocument, () => 'The cluster is held.')
@@ -68,7 +69,7 @@ export function HoldButton() {
       onClick={async () => {
         const reason = await ask({
           title: 'Hold the cluster?',
-          text: 'No job starts anything on any node until somebody releases the cluster. What runs goes on.',
+          text: 'Nothing starts on any node until the cluster is released. Running executions continue.',
           action: 'Hold cluster',
           danger: true,
           input: { label: 'Reason', placeholder: 'Shown on every page (optional)' },

@@ -1,4 +1,4 @@
-// Is all well? The first line says it; what is below says why.
+// The state of the cluster: the first line is the answer, the rest are the reasons.
 
 import { useMemo } from 'react'
 import { ActivityDocument, type Activity as ActivityPoint } from '@/api/generated'

@@ -11,7 +11,7 @@ import { Time } from '@/components/time'
 type DueTrigger = OverviewPartsFragment['nextDue'][number]
 const keyOf = ({ jobId, kind, fireTime, dueTime }: DueTrigger) => `${jobId} ${kind} ${fireTime} ${dueTime}`
 
-/** What starts next, on any node. */
+/** The next triggers, on any node. */
 export function NextDue({ fires }: { fires: DueTrigger[] }) {
   const [rows, pointing] = useStillRows(fires, keyOf)
   return (

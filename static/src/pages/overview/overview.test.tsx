@@ -18,7 +18,7 @@ const headline = () => screen.findByRole('status', { name: 'All in all' })
 test('when all is well the first line says so', async () => {
   await open('/', { Overview: () => ({ overview: overview() }) })
   expect((await headline()).textContent).toContain('All is well3 nodes for 12 active jobs, 1 paused.')
-  expect(screen.getByText('Nothing needs you')).toBeTruthy()
+  expect(screen.getByText('No problems')).toBeTruthy()
 })
 
 test('when a job is late the first line says so, and the list which and why', async () => {

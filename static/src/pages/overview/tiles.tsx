@@ -8,7 +8,7 @@ import { count, counted, rate } from '@/format/number'
 import { useNow } from '@/lib/clock'
 import { firesPerSecond, latenessNow } from './activity'
 
-/** The figures that say how the cluster does now. */
+/** The present figures of the cluster. */
 export function Tiles({ overview, activity }: { overview: OverviewPartsFragment; activity: Activity[] }) {
   const now = useNow()
   const { cluster, failuresLastHour, failingJobs, dueNow } = overview
@@ -58,7 +58,7 @@ export function Tiles({ overview, activity }: { overview: OverviewPartsFragment;
   )
 }
 
-/** By when they ended; the list is in the order of fire times, so it begins no later. */
+/** By time of their end; the list is in the order of fire times, so its range starts no later. */
 function Failures({ count }: { count: number }) {
   return (
     <Link to="/executions" search={{ status: ['FAILED'] }} className="hover:underline">

@@ -11,7 +11,7 @@ export interface Tick {
   label: string
 }
 
-/** Where the axis has its lines, and what stands at them: the day where a new one begins. */
+/** The lines of the axis, and their labels: the day where a new one starts. */
 export function ticksOn({ from, to }: Axis): Tick[] {
   return ticksOf(from, to, TICKS_MAX).at.map((millis) => {
     const instant = new Date(millis).toISOString()
@@ -38,7 +38,7 @@ export function AxisLabels({ ticks }: { ticks: Tick[] }) {
   )
 }
 
-/** A label stands in the middle of its line, unless that would cut it off. */
+/** A label is centred on its line, unless it would be cut off. */
 function shift(at: number): string {
   if (at < EDGE) return '0'
   return at > 1 - EDGE ? '-100%' : '-50%'

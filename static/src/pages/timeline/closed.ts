@@ -1,11 +1,11 @@
-// Where in a job's row a blackout lies. Pure.
+// The blackouts in a job's row. Pure.
 
 import type { BlackoutRowFragment } from '@/api/generated'
 import { blackoutsOf } from '@/blackouts/concerning'
 import { exactTime, viewerZone } from '@/format/time'
 import type { Axis } from './views'
 
-/** A stretch in which nothing starts by schedule, both ends from 0 to 1. */
+/** A period without starts by schedule, both ends from 0 to 1. */
 export interface Closed {
   from: number
   to: number
@@ -14,7 +14,7 @@ export interface Closed {
 
 type Blackout = Pick<BlackoutRowFragment, 'jobId' | 'tag' | 'startsAt' | 'endsAt' | 'reason'>
 
-/** The blackouts of a job that lie on the axis. */
+/** The blackouts of a job on the axis. */
 export function closedOn(job: { id: string; tags: string[] }, blackouts: Blackout[], axis: Axis): Closed[] {
   const place = (instant: string) => (Date.parse(instant) - axis.from) / (axis.to - axis.from)
   return blackoutsOf(job, blackouts)

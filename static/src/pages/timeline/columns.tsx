@@ -7,21 +7,22 @@ import type { Column } from '@/components/grid'
 import { Name } from '@/components/name'
 import { StatusBadge } from '@/components/status'
 import { count } from '@/format/number'
-import { describeSchedule, type ScheduleFields } from '@/format/schedule'
+import { scheduleWords } from '@/format/schedule'
 import { failuresOf, type Mark } from './marks'
 
 export const ROW_HEIGHT = 44
 export const CARD_HEIGHT = 72
 
-export interface JobOfRow extends ScheduleFields {
+export interface JobOfRow {
   id: string
   name: string
+  scheduleDescription: string
   status: string
 }
 
 /** How the marks of a job are found and drawn. */
 export interface Drawing<Row> {
-  /** Above the marks: what their places mean. */
+  /** Above the marks: the scale. */
   header: ReactNode
   /** A track of a CSS grid. */
   width: string
@@ -29,7 +30,7 @@ export interface Drawing<Row> {
   lane: (row: Row) => ReactNode
 }
 
-/** The columns of a drawing; the same as long as the drawing is. */
+/** The columns of a drawing; the same array for the same drawing. */
 export function columnsOf<Row extends JobOfRow>({ header, width, marksOf, lane }: Drawing<Row>): Column<Row>[] {
   return [
     { id: 'job', width: 'minmax(9rem, 16rem)', header: 'Job', cell: (row) => <JobNameCell job={row} /> },
@@ -62,7 +63,7 @@ function JobNameCell({ job }: { job: JobOfRow }) {
   return (
     <>
       <JobLink job={job} />
-      <p className="truncate text-2xs text-muted">{describeSchedule(job)}</p>
+      <p className="truncate text-2xs text-muted">{scheduleWords(job)}</p>
     </>
   )
 }

@@ -1,9 +1,9 @@
-// One hint and one way to the executions for all marks: as much for each of a thousand would make scrolling slow.
+// One hint and one listener for all marks: one for each of a thousand would make scrolling slow.
 
 import { useNavigate, useRouter } from '@tanstack/react-router'
 import { type RefObject, useEffect, useMemo, useState } from 'react'
 
-/** What the links to executions begin with. */
+/** The path before the id of an execution. */
 export function useExecutionPath(): string {
   const router = useRouter()
   return useMemo(() => {
@@ -22,7 +22,10 @@ interface ShownHint {
 const WIDTH = 288
 const HEIGHT = 96
 
-/** Goes where a mark leads, moves the focus by arrows, and shows what the mark under the pointer or with the focus says. */
+/**
+ * Follows the link of a mark, moves the focus by arrow keys, and shows the hint of the mark under the pointer or with
+ * the focus.
+ */
 export function MarkHint({ box }: { box: RefObject<HTMLElement | null> }) {
   const [shown, setShown] = useState<ShownHint | null>(null)
   const navigate = useNavigate()
@@ -80,7 +83,7 @@ function placed(mark: HTMLElement): ShownHint {
   }
 }
 
-/** Left and right to the next mark of a job, up and down to the nearest of the next job that has one. */
+/** Left and right to the next mark of a job, up and down to the nearest mark of the next job with marks. */
 function moveFocus(event: KeyboardEvent) {
   const mark = markOf(event)
   const row = mark?.closest('[role=row]')

@@ -1,4 +1,4 @@
-// All jobs over time: a row for each job, a mark for each run, so that one sees what failed when, and what ran then.
+// All jobs over time: a row for each job and a mark for each run, to see failures and parallel runs.
 
 import { getRouteApi } from '@tanstack/react-router'
 import { ChartGantt, SearchX } from 'lucide-react'
@@ -20,8 +20,8 @@ import { Empty } from '@/components/states'
 import { Time } from '@/components/time'
 import { counted } from '@/format/number'
 import { useNow } from '@/lib/clock'
-import { TIMELINE_VIEWS } from '@/lib/enums'
-import type { TimelineSearch } from '@/lib/filters'
+import { TIMELINE_VIEWS } from '@/filters/enums'
+import type { TimelineSearch } from '@/filters/address'
 import { isFiltered, jobListOf } from '@/pages/jobs/filter'
 import { Filters } from '@/pages/jobs/filters'
 import { AxisLabels, ticksOn } from './axis'
@@ -43,7 +43,7 @@ export default function TimelinePage() {
 type TimelineRow = TimelineQuery['jobsPage']['nodes'][number]
 type RunsRow = LastRunsPageQuery['jobsPage']['nodes'][number]
 
-/** The same stretch of time for all jobs. */
+/** The same period for all jobs. */
 function OverTime({ search, span }: { search: TimelineSearch; span: Span }) {
   const { minutes, cells, refresh } = span
   const list = useMemo(() => ({ ...jobListOf(search), minutes, cells }), [search, minutes, cells])
@@ -83,7 +83,7 @@ function OverTime({ search, span }: { search: TimelineSearch; span: Span }) {
     >
       {seenFrom && Date.parse(seenFrom) > axis.from && (
         <p className="text-warn text-xs">
-          More than 5,000 executions ended badly: where several ran, failures of before{' '}
+          More than 5,000 executions ended badly: in cells with several executions, failures before{' '}
           <Time at={seenFrom} as="short" /> may be missing.
         </p>
       )}
@@ -91,7 +91,7 @@ function OverTime({ search, span }: { search: TimelineSearch; span: Span }) {
   )
 }
 
-/** The last runs of each job, whenever they were. */
+/** The last runs of each job, at any time. */
 function LastRuns({ search }: { search: TimelineSearch }) {
   const list = useMemo(() => jobListOf(search), [search])
   const [still, setStill] = useState(false)
@@ -117,7 +117,7 @@ const readTimeline = (result: TimelineQuery) => result.jobsPage
 const readRuns = (result: LastRunsPageQuery) => result.jobsPage
 const keyOf = (job: { id: string }) => job.id
 
-/** Moves on when the cell ends that goes on; never away from what is on the screen, whatever the clock here says. */
+/** Moves on at the end of the newest cell; never away from the visible data, whatever the clock here shows. */
 function useAxis(span: Span, shownFrom: string | undefined): Axis {
   const clock = axisOf(span, useNow())
   const shown = shownFrom ? Date.parse(shownFrom) : clock.from
@@ -126,10 +126,10 @@ function useAxis(span: Span, shownFrom: string | undefined): Axis {
   return useMemo(() => axisOf(span, to - 1), [span, to])
 }
 
-/** Cells that may begin before what is on the screen is read again. */
+/** Number of cells that may start before the visible data is read again. */
 const CELLS_AHEAD = 3
 
-/** Rows that have to scroll by before the page is drawn again for its axis. */
+/** Rows to scroll before the page is rendered again for its axis. */
 const STEP = 10
 
 interface JobsProps<Row> {
@@ -137,14 +137,14 @@ interface JobsProps<Row> {
   jobs: Pages<Row>
   drawing: Drawing<Row>
   onStill: (still: boolean) => void
-  /** Told a row near the first one on the screen. */
+  /** Called with a row near the first visible one. */
   onFirst?: (row: number) => void
-  /** Blackouts are drawn. */
+  /** Whether blackouts are drawn. */
   closed?: boolean
   children?: ReactNode
 }
 
-/** The page around either drawing. */
+/** The frame of both drawings. */
 function Jobs<Row extends JobOfRow>({
   search,
   jobs,
@@ -160,13 +160,13 @@ function Jobs<Row extends JobOfRow>({
     [navigate],
   )
   const narrow = useScreen() === 'narrow'
-  const { look } = jobs
-  const onLook = useCallback(
+  const { setVisible } = jobs
+  const onVisible = useCallback(
     (first: number, last: number) => {
-      look(first, last)
+      setVisible(first, last)
       onFirst?.(first - (first % STEP))
     },
-    [look, onFirst],
+    [setVisible, onFirst],
   )
   const box = useRef<HTMLDivElement>(null)
   const columns = useMemo(() => columnsOf(drawing), [drawing])
@@ -206,7 +206,7 @@ function Jobs<Row extends JobOfRow>({
         rowHeight={ROW_HEIGHT}
         card={card}
         cardHeight={CARD_HEIGHT}
-        onLook={onLook}
+        onVisible={onVisible}
         onStill={onStill}
         news={jobs.withheld.arrived > 0 ? `${jobs.withheld.arrived} new` : null}
       />

@@ -1,11 +1,11 @@
-// The marks of a job. There are a thousand of them on the screen, so each is a plain link; the page hears what happens to them.
+// The marks of a job. There are a thousand on the screen, so each is a plain link; the page listens to all of them.
 
 import { clsx } from 'clsx'
 import { useNow } from '@/lib/clock'
 import type { Closed } from './closed'
 import { isFailure, type Mark, summary } from './marks'
 
-/** Height and looks by outcome: what failed is the highest, so that colour is not all that tells. */
+/** Height and style by outcome: a failure is the highest, since colour must not be the only sign. */
 const LOOKS: Record<string, string> = {
   SUCCESS: 'h-3 bg-good',
   FAILED: 'h-6 bg-bad',
@@ -16,7 +16,7 @@ const LOOKS: Record<string, string> = {
   SKIPPED: 'h-1 bg-faint',
 }
 
-/** Hatched, so that colour is not all that tells. */
+/** Hatched, since colour must not be the only sign. */
 const CLOSED = 'hatched text-lost/40'
 
 interface LaneProps {
@@ -24,15 +24,18 @@ interface LaneProps {
   marks: Mark[]
   /** Lines behind the marks, from 0 to 1. */
   ticks: number[]
-  /** Stretches in which nothing started by schedule. */
+  /** Periods without starts by schedule. */
   closed: Closed[]
-  /** What each link begins with. */
+  /** The path before the id of an execution. */
   path: string
   /** Cells of equal width with a gap between them. */
   apart?: boolean
 }
 
-/** A row of marks, oldest first. One stop of the Tab key: what failed last, else the newest; arrows go from there. */
+/**
+ * A row of marks, oldest first. One stop of the Tab key: the last failure, else the newest mark; arrow keys move on
+ * from there.
+ */
 export function Lane({ name, marks, ticks, closed, path, apart }: LaneProps) {
   const sorted = marks.toSorted((a, b) => a.from - b.from)
   const stop = sorted.findLast((mark) => mark.failures > 0) ?? sorted.at(-1)
@@ -78,7 +81,7 @@ export function Lane({ name, marks, ticks, closed, path, apart }: LaneProps) {
 
 const percent = (part: number) => `${part * 100}%`
 
-/** A lane in which something runs: it grows. */
+/** A lane with a running execution: it grows. */
 export function LiveLane({ marksAt, ...rest }: Omit<LaneProps, 'marks'> & { marksAt: (now: number) => Mark[] }) {
   return <Lane {...rest} marks={marksAt(useNow())} />
 }
@@ -93,7 +96,7 @@ const MEANINGS = [
   ['SKIPPED', 'Skipped'],
 ] as const
 
-/** What each mark means. */
+/** The meaning of each mark. */
 export function Legend({ closed }: { closed: boolean }) {
   return (
     <ul className="flex flex-wrap items-end gap-x-4 gap-y-1 text-muted text-xs">
@@ -113,7 +116,7 @@ export function Legend({ closed }: { closed: boolean }) {
   )
 }
 
-/** The same, in a line of text. */
+/** The meaning of the marks in a line of text. */
 const LEGEND: Record<string, string> = {
   SUCCESS: 'h-2 bg-good',
   FAILED: 'h-3.5 bg-bad',

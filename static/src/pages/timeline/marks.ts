@@ -1,4 +1,4 @@
-// What stands in a job's row, and where. Pure.
+// The marks of a job's row, and their places. Pure.
 
 import { enumLabel } from '@/components/status'
 import { duration } from '@/format/duration'
@@ -6,18 +6,18 @@ import { count } from '@/format/number'
 import { dayAndTime, exactTime, viewerZone } from '@/format/time'
 import { type Axis, RUNS } from './views'
 
-/** One execution, or several that lie so near that one stands for them. */
+/** One execution, or several executions of a cell. */
 export interface Mark {
-  /** The execution that it leads to. */
+  /** The execution of the link. */
   id: string
   status: string
   /** Ends, from 0 to 1. */
   from: number
   to: number
   several: boolean
-  /** Failed or lost executions that it stands for. */
+  /** Number of failed or lost executions of the mark. */
   failures: number
-  /** What it says to who rests on it, line by line. */
+  /** Text of the hint, line by line. */
   label: string
 }
 
@@ -42,8 +42,8 @@ export interface Run {
 }
 
 /**
- * Marks on a time axis. An execution alone in its cell lies where it ran; what has company fills the cell. `from` is where the
- * server's first cell begins: it may be a cell behind the axis.
+ * Marks on a time axis. A single execution of a cell has its own place; several fill the cell. `from` is the start of
+ * the server's first cell, which may be a cell before the axis.
  */
 export function marksOf(cells: Cell[], from: number, axis: Axis, nowMillis: number): Mark[] {
   const place = (millis: number) => (millis - axis.from) / (axis.to - axis.from)
@@ -65,7 +65,7 @@ export function marksOf(cells: Cell[], from: number, axis: Axis, nowMillis: numb
   return marks.filter(({ from, to }) => to > 0 && from < 1)
 }
 
-/** Marks of the last runs, given newest first: the newest stands at the right. */
+/** Marks of the last runs, given newest first: the newest is at the right. */
 export function marksOfRuns(runs: Run[]): Mark[] {
   return runs.slice(0, RUNS).map((run, index) => ({
     id: run.id,
@@ -99,19 +99,19 @@ function labelOf(
   return `${first} to ${end?.split(', ')[1]}: ${failed}\n${lines}`
 }
 
-/** Whether a person should see it first. */
+/** Whether the mark is highlighted. */
 export function isFailure(status: string): boolean {
   return status === 'FAILED' || status === 'LOST'
 }
 
-/** What a row says as a whole: "3 failed". */
+/** The summary of a row: "3 failed". */
 export function summary(marks: Mark[]): string {
   if (marks.length === 0) return 'nothing ran'
   const failures = failuresOf(marks)
   return failures === 0 ? 'nothing failed' : `${count(failures)} failed`
 }
 
-/** How many executions failed. */
+/** Number of failed executions. */
 export function failuresOf(marks: Mark[]): number {
   return marks.reduce((sum, mark) => sum + mark.failures, 0)
 }

@@ -1,8 +1,8 @@
-// What the page can show: a stretch of time up to now, the same for all jobs, or the last runs of each, whenever they were.
+// The views of the page: a period up to now, the same for all jobs, or the last runs of each job, at any time.
 
-import type { TimelineView } from '@/lib/enums'
+import type { TimelineView } from '@/filters/enums'
 
-/** A stretch of time, and the cells that the API is asked for. */
+/** A period, and its cells in the API. */
 export interface Span {
   minutes: number
   cells: number
@@ -23,13 +23,13 @@ export const LABELS: Record<TimelineView, string> = {
   runs: 'Last runs',
 }
 
-/** Columns of the last runs, as `LastRunsPage` asks for them. */
+/** Columns of the last runs, as in `LastRunsPage`. */
 export const RUNS = 25
 
-/** Jobs that are asked for at a time. */
+/** Jobs of one request. */
 export const PAGE_SIZE = 40
 
-/** A stretch on the time axis, in milliseconds. */
+/** A period on the time axis, in milliseconds. */
 export interface Axis {
   from: number
   to: number
@@ -37,7 +37,7 @@ export interface Axis {
   cell: number
 }
 
-/** Where the axis lies: as the server has it, its end is the first multiple of a cell's length after now. */
+/** The place of the axis: as on the server, its end is the first multiple of a cell's length after now. */
 export function axisOf({ minutes, cells }: Span, nowMillis: number): Axis {
   const cell = (minutes * 60_000) / cells
   const to = (Math.floor(nowMillis / cell) + 1) * cell

@@ -13,19 +13,19 @@ import { clockTime, dayAndTime, viewerZone } from '@/format/time'
 import type { ShownJobs } from './filter'
 import type { Stretch } from './spans'
 
-/** Instants that are listed first, and after a click. */
+/** Number of instants at first, and after a click. */
 const FIRST = 100
 const MORE = 500
 const REFRESH = 30_000
 
 interface AgendaProps {
-  /** The whole plan begins now and lasts a day. */
+  /** The whole plan starts now and lasts a day. */
   stretch: Stretch | null
   jobs: ShownJobs
   onClose: () => void
 }
 
-/** Who fires, in the order of time: in a stretch of the plan, or next. */
+/** The firing jobs in order of time: of a period of the plan, or the next ones. */
 export function Agenda({ stretch, jobs, onClose }: AgendaProps) {
   const [first, setFirst] = useState(FIRST)
   const variables = { from: stretch?.from ?? null, to: stretch?.to ?? null, first, ...jobs }
@@ -33,7 +33,7 @@ export function Agenda({ stretch, jobs, onClose }: AgendaProps) {
   const element = useRef<HTMLDivElement>(null)
   const from = stretch?.from
   useEffect(() => {
-    // In braces: new browsers answer with a promise, which React would take for the clean-up.
+    // In braces: new browsers return a promise, which React would take for the clean-up.
     if (from) element.current?.scrollIntoView({ block: 'nearest' })
   }, [from])
   const title = stretch
@@ -64,7 +64,7 @@ export function Agenda({ stretch, jobs, onClose }: AgendaProps) {
   )
 }
 
-/** A list that grows is shown as it was until there is more of it. */
+/** A growing list keeps its entries until the longer one has arrived. */
 const keepList = (before: AgendaQuery | undefined) => before
 
 function AgendaList({ agenda: { entries, often } }: AgendaQuery) {

@@ -1,10 +1,10 @@
-// The address's filters in the API's words.
+// The filters of the address in the form of the API.
 
 import type { JobFilter } from '@/api/generated'
-import type { Hidden } from '@/lib/enums'
-import type { UpcomingSearch } from '@/lib/filters'
+import type { Hidden } from '@/filters/enums'
+import type { UpcomingSearch } from '@/filters/address'
 
-/** Which jobs the plan and the agenda show. */
+/** The jobs of the plan and the agenda. */
 export interface ShownJobs {
   filter: JobFilter
   hideEverySeconds: number | null
@@ -12,7 +12,7 @@ export interface ShownJobs {
 
 const SECONDS: Record<Hidden, number> = { minute: 60, hour: 3_600 }
 
-/** The jobs that an address means. */
+/** The jobs of an address. */
 export function shownOf({ tag, type, hide }: UpcomingSearch): ShownJobs {
   return {
     filter: { tags: tag ?? null, scheduleType: type ?? null },
@@ -20,7 +20,7 @@ export function shownOf({ tag, type, hide }: UpcomingSearch): ShownJobs {
   }
 }
 
-/** Whether some jobs are left out. */
+/** Whether the filter has a condition. */
 export function isFiltered({ tag, type, hide }: UpcomingSearch): boolean {
   return tag !== undefined || type !== undefined || hide !== undefined
 }

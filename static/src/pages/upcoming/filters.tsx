@@ -2,10 +2,10 @@ import { Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { TagFilter } from '@/components/tag-filter'
-import { HIDDEN, SCHEDULE_TYPES } from '@/lib/enums'
-import type { UpcomingSearch } from '@/lib/filters'
+import { HIDDEN, SCHEDULE_TYPES } from '@/filters/enums'
+import type { UpcomingSearch } from '@/filters/address'
 
-/** A fixed delay is not planned. */
+/** A fixed delay has no plan. */
 const PLANNED = SCHEDULE_TYPES.filter((type) => type !== 'FIXED_DELAY')
 
 interface FiltersProps {
@@ -13,7 +13,7 @@ interface FiltersProps {
   onChange: (next: Partial<UpcomingSearch>) => void
 }
 
-/** Which jobs are planned; kept in the address. */
+/** The filters; kept in the address. */
 export function Filters({ search, onChange }: FiltersProps) {
   return (
     <FilterBar active={[search.type, search.tag, search.hide].filter(Boolean).length}>

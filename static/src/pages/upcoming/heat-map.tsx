@@ -15,8 +15,8 @@ interface HeatMapProps {
 }
 
 /**
- * A table of cells: each says its time and number to who rests on it and to a screen reader, and leads to its jobs. One stop
- * of the Tab key; arrows go from cell to cell.
+ * A table of cells: each has its time and number as a hint and for a screen reader, and links to its jobs. One stop of
+ * the Tab key; arrow keys move from cell to cell.
  */
 export function HeatMap({ rows, span, chosen, onChoose }: HeatMapProps) {
   const label = span === 'day' ? hourLabel : dayLabel
@@ -101,11 +101,11 @@ function Legend({ scale, cellMinutes }: { scale: Scale; cellMinutes: number }) {
 const cellLabel = (cell: Cell) => `${dayAndTime(cell.at, viewerZone)} to ${until(cell)}: ${count(cell.fires)}`
 const until = ({ to }: Cell) => clockTime(to, viewerZone).slice(0, 5)
 
-// "24 Nov, 10:20" stands for the hour that it lies in.
+// "24 Nov, 10:20" stands for the hour of that time.
 const hourLabel = (at: string) => dayAndTime(at, viewerZone).replace(/\d\d$/, '00')
 const dayLabel = (at: string) => dayAndTime(at, viewerZone).replace(/, .*/, '')
 
-/** Left and right to the next cell with fire times, up and down to the one that stands nearest in the next row. */
+/** Left and right to the next cell with fire times, up and down to the nearest one in the next row. */
 function moveFocus(event: KeyboardEvent<HTMLTableElement>) {
   const here = (event.target as HTMLElement).closest('td')
   if (!here || !event.key.startsWith('Arrow')) return

@@ -1,30 +1,33 @@
 // Fire times of each minute as rows of cells: an hour of ten minutes, or a day of hours, by the viewer's clock.
 
 export interface Cell {
-  /** Its first minute that is planned. */
+  /** The first planned minute. */
   at: string
-  /** Its end. */
+  /** The end. */
   to: string
-  /** Minutes that are planned: fewer in the first and the last one. */
+  /** Number of planned minutes: fewer in the first and the last cell. */
   minutes: number
   fires: number
-  /** 0 for none, then up to 5 on a logarithmic scale: what fires often does not hide what fires once. */
+  /** 0 for none, then up to 5 on a logarithmic scale: frequent jobs do not hide rare ones. */
   heat: number
 }
 
 export interface Row {
-  /** Where it begins: the first instant of its first cell. */
+  /** The start: the first instant of the first cell. */
   at: string
   cells: (Cell | null)[]
 }
 
-/** What is common to all cells, such as a probe each second, and the most that one has besides. */
+/**
+ * The fire times that all cells have in common, such as a probe each second, and the largest number of a cell in
+ * addition to them.
+ */
 export interface Scale {
   common: number
   most: number
 }
 
-/** So many fire times, both included, have that heat; besides what is common, if something is. */
+/** The range of numbers with this heat, both ends included; in addition to the common fire times, if there are any. */
 export interface Level {
   heat: number
   from: number
@@ -35,12 +38,12 @@ export const HEAT_MAX = 5
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-/** No zone changes its clock in between. */
+/** No zone changes its clock within this time. */
 const QUARTER = 15 * MINUTE
 
 /**
- * A row for each hour or each day of a zone, from the fire times of each minute. Where the clock goes back an hour of the day
- * comes twice, and its cell has both; where it goes forward one is missing.
+ * A row for each hour or each day of a zone, from the fire times of each minute. Where the clock goes back, an hour of
+ * the day comes twice, and its cell has both; where it goes forward, an hour is missing.
  */
 export function rowsOf(from: string, minutes: number[], row: 'hour' | 'day', cellMinutes: number, zone: string): Row[] {
   const clock = wallClock(zone)
@@ -67,16 +70,16 @@ export function rowsOf(from: string, minutes: number[], row: 'hour' | 'day', cel
 
 const cellsOf = (rows: Row[]) => rows.flatMap((row) => row.cells).filter((cell) => cell !== null)
 
-/** How full a cell is, compared with all others. */
+/** The heat of a cell, compared with all others. */
 export function scaleOf(rows: Row[]): Scale {
   const cells = cellsOf(rows)
-  // The first and the last one are not whole.
+  // The first and the last one are not complete.
   const inner = cells.length > 2 ? cells.slice(1, -1) : cells
   const common = inner.length === 0 ? 0 : Math.min(...inner.map(({ fires, minutes }) => fires / minutes))
   return { common, most: Math.max(0, ...cells.map((cell) => besides(cell, common))) }
 }
 
-/** What a cell has besides what is common, which is said by the minute. */
+/** The fire times of a cell without the common ones, which count by the minute. */
 function besides({ fires, minutes }: Cell, common: number): number {
   return Math.max(0, Math.round(fires - common * minutes))
 }
@@ -86,7 +89,7 @@ function heatOf(cell: Cell, { common, most }: Scale): number {
   return stepOf(besides(cell, common), most, lowest(common)) || 1
 }
 
-/** What is common has a heat of its own. */
+/** The common fire times have a heat of their own. */
 const lowest = (common: number) => (common > 0 ? 2 : 1)
 
 function stepOf(fires: number, most: number, first: number): number {
@@ -94,7 +97,7 @@ function stepOf(fires: number, most: number, first: number): number {
   return fires === 0 ? 0 : first - 1 + Math.max(1, Math.ceil((steps * Math.log1p(fires)) / Math.log1p(most)))
 }
 
-/** What each heat means, as far as some number has it. */
+/** The meaning of each heat with a number in its range. */
 export function levelsOf({ common, most }: Scale): Level[] {
   const first = lowest(common)
   const levels: Level[] = []
@@ -107,7 +110,7 @@ export function levelsOf({ common, most }: Scale): Level[] {
   return levels
 }
 
-/** The largest number of that heat, found where rounding cannot mislead. */
+/** The largest number of that heat, found without rounding errors. */
 function lastOf(heat: number, most: number, first: number): number {
   const near = Math.round(Math.expm1(((heat - first + 1) * Math.log1p(most)) / (HEAT_MAX - first + 1)))
   return [near + 1, near, near - 1].find((fires) => fires > 0 && stepOf(fires, most, first) <= heat) ?? 0

@@ -1,4 +1,4 @@
-// What is to come: planned fire times as a heat map, who fires next or in a cell of it, and the minutes that are crowded.
+// The coming hours: planned fire times as a heat map, the next fires or those of a cell, and the busiest minutes.
 
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { CalendarClock } from 'lucide-react'
@@ -12,7 +12,7 @@ import { Empty, QueryBoundary } from '@/components/states'
 import { Time } from '@/components/time'
 import { counted } from '@/format/number'
 import { viewerZone } from '@/format/time'
-import type { UpcomingSearch } from '@/lib/filters'
+import type { UpcomingSearch } from '@/filters/address'
 import { Agenda } from './agenda'
 import { isFiltered, type ShownJobs, shownOf } from './filter'
 import { Filters } from './filters'
@@ -20,7 +20,7 @@ import { rowsOf } from './heat'
 import { HeatMap } from './heat-map'
 import { SPANS, type Span, type Stretch } from './spans'
 
-/** The plan changes with the clock and with edits; a minute old is fresh enough. */
+/** The plan changes with the clock and with edits; a minute is fresh enough. */
 const REFRESH = 30_000
 
 const route = getRouteApi('/upcoming')
@@ -40,7 +40,7 @@ export default function UpcomingPage() {
   return (
     <Page
       title="Upcoming"
-      note="Planned fire times of the active jobs. A fixed delay is not planned: its next run follows the end of the last."
+      note="Planned fire times of the active jobs. A fixed delay has no plan: its next run follows the end of the last one."
       actions={(Object.keys(SPANS) as Span[]).map((name) => (
         <Button
           key={name}

@@ -1,6 +1,6 @@
-// What the plan can show: a day by ten minutes, a week by hours.
+// The spans of the plan: a day by ten minutes, a week by hours.
 
-import type { Span } from '@/lib/enums'
+import type { Span } from '@/filters/enums'
 
 export type { Span }
 
