@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# `program` is a node and every other command; `balancer` is nginx with the program beside it, to follow the membership.
+# `program` is a node and every other command; `balancer` is nginx together with the program, which follows the membership.
 
 FROM node:22-bookworm-slim AS dashboard
 WORKDIR /build/static

@@ -37,7 +37,7 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	scripts/dashboard e2e || test $$? = 3
 	scripts/drills
 
-# First the dashboard, then the program that embeds it: the other way round the browser would see the one of before.
+# First the dashboard, then the program that embeds it: in the other order the browser would see the previous one.
 test-dashboard: ## drive the dashboard with a real browser; screenshots go to target/screenshots
 	scripts/dashboard || test $$? = 3
 	cargo build
@@ -55,7 +55,7 @@ drill: ## failover drills: what CI runs of them
 	cargo build --features otel,drill-bugs
 	scripts/drills
 
-measure-dashboard: ## first loads and scrolling beside 100,000 jobs (HOROLOG_JOBS), in a release build
+measure-dashboard: ## first loads and scrolling with 100,000 jobs (HOROLOG_JOBS), in a release build
 	scripts/dashboard
 	cargo build --release
 	HOROLOG_BIN=$(CURDIR)/target/release/horolog scripts/dashboard budget

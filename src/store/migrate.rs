@@ -160,7 +160,7 @@ async fn refuse_unreleased(client: &Client) -> Result<(), MigrateError> {
         .query_one(HISTORY, &[])
         .await
         .during("migrate.history")?;
-    if !Values::of("migrate.history", &row).get::<bool, _>(0)? {
+    if !Values::of("migrate.history", &row).get::<bool>(0)? {
         return Ok(());
     }
     let row = client
@@ -168,7 +168,7 @@ async fn refuse_unreleased(client: &Client) -> Result<(), MigrateError> {
         .await
         .during("migrate.first")?;
     let name = row
-        .map(|row| Values::of("migrate.first", &row).get::<String, _>(0))
+        .map(|row| Values::of("migrate.first", &row).get::<String>(0))
         .transpose()?;
     let own = embedded::migrations::runner();
     let first = own.get_migrations().first().map(refinery::Migration::name);
