@@ -63,7 +63,7 @@ impl Life {
                 .get(index + 1)
                 .map_or(Micros::MAX, |next| next.from)
         };
-        let all = life
+        let all = self
             .eras
             .iter()
             .enumerate()
