@@ -80,7 +80,8 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
     >
       <div className="flex flex-col gap-4">
         <p className="text-muted text-sm">
-          Nothing starts by schedule in a blackout. Running executions continue; run now, retries and backfills start nevertheless.
+          Nothing starts by schedule in a blackout. Running executions continue; run now, retries and backfills start
+          nevertheless.
         </p>
         {errors.all && (
           <p role="alert" className="text-bad text-sm">

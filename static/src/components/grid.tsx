@@ -49,8 +49,21 @@ const COMPACT_HEIGHT = 34
 
 /** The table; fills the height of its parent and scrolls inside. */
 export function Grid<Row>(props: GridProps<Row>) {
-  const { label, count, total, rowAt, keyOf, rowHeight, card, cardHeight, hasDensity, onVisible, onStill, news, onNews } =
-    props
+  const {
+    label,
+    count,
+    total,
+    rowAt,
+    keyOf,
+    rowHeight,
+    card,
+    cardHeight,
+    hasDensity,
+    onVisible,
+    onStill,
+    news,
+    onNews,
+  } = props
   const box = useRef<HTMLDivElement>(null)
   const screen = useScreen()
   const narrow = screen === 'narrow'

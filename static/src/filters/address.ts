@@ -10,6 +10,7 @@ import type {
   LastOutcome,
   TriggerKind,
 } from '@/api/generated'
+import { list, listOf, oneOf, text } from '@/lib/search'
 import {
   EXECUTION_KINDS,
   EXECUTION_REASONS,
@@ -26,7 +27,6 @@ import {
   TIMELINE_VIEWS,
   type TimelineView,
 } from './enums'
-import { list, listOf, oneOf, text } from '@/lib/search'
 
 /** Of `/jobs`. */
 export interface JobsSearch {

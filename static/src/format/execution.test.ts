@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
+import type { ExecutionReason } from '@/api/generated'
 import { executionRow } from '@/testing/factories'
 import { explanation, isInFlight, lateness, runtime } from './execution'
+
+/** A reason of a newer node. */
+const NEWER = 'NEWER' as string as ExecutionReason
 
 test('lateness counts from the due time, not from the fire time', () => {
   const late = executionRow({
@@ -23,7 +27,7 @@ test('the reason explains more than the status', () => {
     /in flight.*stands for 4 fire times/,
   )
   expect(explanation({ status: 'SUCCESS', reason: null, occurrences: null })).toBe('It succeeded.')
-  expect(explanation({ status: 'NEW_WORD', reason: 'NEWER', occurrences: null })).toBe('Its status is NEW_WORD.')
+  expect(explanation({ status: 'NEW_WORD', reason: NEWER, occurrences: null })).toBe('Its status is NEW_WORD.')
 })
 
 test('between two attempts more are to come, and none runs', () => {
@@ -37,7 +41,7 @@ test('between two attempts more are to come, and none runs', () => {
   expect(explanation(waiting)).toBe(
     'The last attempt failed: the target reported an error. The next attempt is scheduled.',
   )
-  expect(explanation({ ...waiting, reason: 'NEWER' })).not.toContain('used up')
+  expect(explanation({ ...waiting, reason: NEWER })).not.toContain('used up')
   expect(runtime(waiting, Date.parse('2026-11-23T07:16:00.000Z'))).toBeNull()
 })
 

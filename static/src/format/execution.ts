@@ -49,7 +49,7 @@ const REASONS: Record<ExecutionReason, string> = {
   ERROR: 'The target reported an error, and the attempts are used up.',
   TIMEOUT: 'An attempt exceeded the time-out of the job, and the attempts are used up.',
   CRASH_LOOP: 'The nodes that ran it died more often than the job allows.',
-  MISFIRE: "It was found after the grace of the job, and the misfire policy skips it.",
+  MISFIRE: 'It was found after the grace of the job, and the misfire policy skips it.',
   OVERLAP: 'Another execution of the job was in flight, and the overlap policy skips it.',
   CALENDAR: "The job's calendar or a blackout excludes this time; the message below names it.",
   COALESCED: 'It was folded into another fire time of the job, which ran in its place.',

@@ -80,7 +80,7 @@ test('one that waits for its next attempt says so, and its last attempt has ende
 })
 
 test('one that waits for its next attempt says when that is due', async () => {
-  const next = { status: 'RETRYING', reason: 'ERROR', attempt: 2, finishedAt: null, durationMillis: null }
+  const next = { status: 'RETRYING', reason: 'ERROR' as const, attempt: 2, finishedAt: null, durationMillis: null }
   await see({ ...next, nextAttemptAt: '2999-11-23T07:20:00.000Z' })
   const panel = (await screen.findByRole('heading', { name: 'What happened' })).closest('section')
   expect(panel?.textContent).toMatch(/Attempt 3 due.*in .*Retrying$/)

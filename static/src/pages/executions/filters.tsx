@@ -10,11 +10,11 @@ import { FilterMenu } from '@/components/filter-menu'
 import { Menu, MenuItem, MenuLine } from '@/components/menu'
 import { SearchField } from '@/components/search-field'
 import { TimeInput } from '@/components/time-field'
+import type { ExecutionsSearch } from '@/filters/address'
+import { EXECUTION_KINDS, EXECUTION_REASONS, EXECUTION_STATUSES } from '@/filters/enums'
 import { PRESETS } from '@/format/ranges'
 import { fromLocalInput, timeFault, toLocalInput } from '@/format/time'
 import { databaseNow } from '@/lib/clock'
-import { EXECUTION_KINDS, EXECUTION_REASONS, EXECUTION_STATUSES } from '@/filters/enums'
-import type { ExecutionsSearch } from '@/filters/address'
 
 interface FiltersProps {
   search: ExecutionsSearch

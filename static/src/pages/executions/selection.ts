@@ -2,8 +2,8 @@
 
 import type { ExecutionFilter } from '@/api/generated'
 import type { Executions } from '@/commands/executions'
-import { isInFlight } from '@/format/execution'
 import { EXECUTION_STATUSES } from '@/filters/enums'
+import { isInFlight } from '@/format/execution'
 import type { Selection } from '@/lib/selection'
 
 const ENDED = EXECUTION_STATUSES.filter((status) => !isInFlight(status))

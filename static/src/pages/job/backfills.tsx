@@ -40,7 +40,10 @@ export function Backfills({ job }: { job: { id: string; scheduleType: string; st
 }
 
 function BackfillItem({ backfill }: { backfill: Backfill }) {
-  const cancel = useCommand(CancelBackfillDocument, () => 'The backfill is stopped; executions that it started continue.')
+  const cancel = useCommand(
+    CancelBackfillDocument,
+    () => 'The backfill is stopped; executions that it started continue.',
+  )
   return (
     <li className="flex items-start justify-between gap-3 px-4 py-2.5 text-sm">
       <div className="min-w-0">

@@ -95,8 +95,7 @@ function PausedNotice({ job }: { job: Job }) {
       )}
       .{' '}
       <Muted>
-        It does not fire until it is resumed, and buffered executions and further attempts wait
-        until then.
+        It does not fire until it is resumed, and buffered executions and further attempts wait until then.
         {job.missedFireTime && (
           <>
             {' '}

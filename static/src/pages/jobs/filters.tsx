@@ -5,8 +5,8 @@ import { FilterMenu } from '@/components/filter-menu'
 import { SearchField } from '@/components/search-field'
 import { enumLabel } from '@/components/status'
 import { TagFilter, useTags } from '@/components/tag-filter'
-import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/filters/enums'
 import type { JobsSearch } from '@/filters/address'
+import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/filters/enums'
 
 interface FiltersProps {
   search: JobsSearch

@@ -14,7 +14,10 @@ test('a job shows its schedule in words and its last runs', async () => {
     { id: 'b', status: 'FAILED', durationMillis: 40 },
     { id: 'a', status: 'SUCCESS', durationMillis: 30 },
   ]
-  await open('/jobs', jobs(jobRow({ name: 'Report', scheduleDescription: 'at 09:00 on weekdays', recentExecutions: runs })))
+  await open(
+    '/jobs',
+    jobs(jobRow({ name: 'Report', scheduleDescription: 'at 09:00 on weekdays', recentExecutions: runs })),
+  )
   const row = (await screen.findByRole('link', { name: 'Report' })).closest('[role=row]') as HTMLElement
   expect(row.textContent).toContain('At 09:00 on weekdays')
   expect(within(row).getByRole('img', { name: 'Last 2 runs: 1 success, 1 failed' })).toBeTruthy()

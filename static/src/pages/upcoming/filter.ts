@@ -1,8 +1,8 @@
 // The filters of the address in the form of the API.
 
 import type { JobFilter } from '@/api/generated'
-import type { Hidden } from '@/filters/enums'
 import type { UpcomingSearch } from '@/filters/address'
+import type { Hidden } from '@/filters/enums'
 
 /** The jobs of the plan and the agenda. */
 export interface ShownJobs {

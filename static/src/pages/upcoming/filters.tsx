@@ -2,8 +2,8 @@ import { Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { TagFilter } from '@/components/tag-filter'
-import { HIDDEN, SCHEDULE_TYPES } from '@/filters/enums'
 import type { UpcomingSearch } from '@/filters/address'
+import { HIDDEN, SCHEDULE_TYPES } from '@/filters/enums'
 
 /** A fixed delay has no plan. */
 const PLANNED = SCHEDULE_TYPES.filter((type) => type !== 'FIXED_DELAY')
