@@ -173,7 +173,7 @@ test('a failed execution explains itself, and hostile text is text', async () =>
     intervalSeconds: 3600,
     target: { http: { url: 'http://127.0.0.1:1/' } },
   })
-  const failed = `{ executionsPage(first: 1, filter: {jobId: "${jobId}", status: ["FAILED"]}) { nodes { id } } }`
+  const failed = `{ executionsPage(first: 1, filter: {jobId: "${jobId}", status: [FAILED]}) { nodes { id } } }`
   const id = await eventually('it failed', async () => (await graphql(cluster.url, failed)).executionsPage.nodes[0]?.id)
   await go(`/executions/${id}`)
   await page
@@ -638,7 +638,7 @@ test('a killed node is seen to die and its work moves', async () => {
     startAt: new Date(Date.now() + 500).toISOString(),
     target: { noop: { sleepMillis: 8_000 } },
   })
-  const running = '{ executionsPage(filter: {status: ["RUNNING"]}) { nodes { id jobName nodeName } } }'
+  const running = '{ executionsPage(filter: {status: [RUNNING]}) { nodes { id jobName nodeName } } }'
   const held = await eventually('it runs', async () =>
     (await graphql(cluster.url, running)).executionsPage.nodes.find(({ jobName }) => jobName === 'long work'),
   )

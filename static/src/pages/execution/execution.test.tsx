@@ -75,7 +75,7 @@ test('one that waits for its next attempt says so, and its last attempt has ende
     previousAttempts: [failed],
   })
   const panel = (await screen.findByRole('heading', { name: 'What happened' })).closest('section')
-  expect(panel?.textContent).toContain('The next attempt waits for its time.')
+  expect(panel?.textContent).toContain('The next attempt is scheduled.')
   expect(panel?.textContent).toMatch(/Attempt 12 started.*then 4 msAttempt 12 failed.*Retrying$/)
 })
 

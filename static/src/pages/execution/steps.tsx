@@ -14,14 +14,14 @@ interface StepsProps {
 interface Step {
   name: string
   at: string | null
-  /** The reason for the time until the next step, in words. */
+  /** The time until the next step, in words. */
   length: string | null
 }
 
 function stepsOf(execution: StepsProps['execution'], nowMillis: number): Step[] {
   const { fireTime, dueTime, startedAt, finishedAt, status, attempt, nextAttemptAt, kind } = execution
   const spread = Date.parse(dueTime) - Date.parse(fireTime)
-  const asked = kind === 'RERUN' || kind === 'BACKFILL' ? 'until somebody asked for it' : 'of jitter or waiting'
+  const asked = kind === 'RERUN' || kind === 'BACKFILL' ? 'until the request' : 'of jitter or waiting'
   const waited = attempt > 1 ? 'until its last attempt was due' : asked
   const late = lateness(execution)
   const took = runtime(execution, nowMillis)
