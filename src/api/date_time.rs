@@ -29,9 +29,3 @@ pub fn read(value: &Value) -> Result<DateTime, String> {
         _ => Err("is not a time such as \"2026-11-23T07:15:00Z\" (RFC 3339)".to_owned()),
     }
 }
-
-impl From<Timestamp> for DateTime {
-    fn from(time: Timestamp) -> Self {
-        Self(time)
-    }
-}
