@@ -1,19 +1,20 @@
-//! The source of "now": the database in production, the test in tests.
+//! The source of "now": the database in production, a manual clock in tests.
 //!
 //! Rust code never reads the wall clock for a decision: every statement with the time takes
 //! [`Clock::stub`] as its first parameter and reads `coalesce($1, clock_timestamp())`, so that one
 //! clock decides on all nodes.
 
 use crate::model::Timestamp;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// The source of "now".
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
-    /// The database's clock.
+    /// The clock of the database.
     #[default]
     Database,
-    /// Set by hand; all clones share it.
+    /// An instant that a test sets; all clones share it.
     Manual(Arc<Mutex<Timestamp>>),
 }
 
@@ -23,19 +24,18 @@ impl Clock {
         Self::Manual(Arc::new(Mutex::new(now)))
     }
 
-    /// First parameter of every statement that asks the time; none means the
-    /// database's own.
+    /// First parameter of every statement with the time. `None`: the clock of the database.
     pub fn stub(&self) -> Option<Timestamp> {
         match self {
             Self::Database => None,
-            Self::Manual(now) => Some(*now.lock().unwrap_or_else(PoisonError::into_inner)),
+            Self::Manual(now) => Some(*now.lock()),
         }
     }
 
-    /// Moves a manual clock forward; the database's cannot be moved.
+    /// Moves a manual clock forward. Has no effect on the clock of the database.
     pub fn advance(&self, by: std::time::Duration) {
         if let Self::Manual(now) = self {
-            *now.lock().unwrap_or_else(PoisonError::into_inner) += by;
+            *now.lock() += by;
         }
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`model`] | jobs, schedules, policies, triggers, executions: pure rules, no I/O, no clock |
+//! | [`model`] | jobs, policies, triggers, executions: pure rules, no I/O, no clock |
 //! | [`store`] | all SQL: leases, settlements, takeovers, commands, lists |
 //! | [`handlers`] | the targets that executions run |
 //! | [`actors`] | the periodic work of a node |
@@ -19,16 +19,20 @@
 //! | [`server`] | start and stop of a node |
 //! | [`cli`] | the commands of the program |
 //!
-//! Supporting modules: [`clock`], [`config`], [`embedded_postgres`], [`safeguards`], [`telemetry`],
+//! Two crates of this repository are independent of the program: `horolog_schedule` (re-exported as
+//! [`model::schedule`]) and `horolog_embedded_postgres`.
+//!
+//! Supporting modules: [`clock`], [`config`], [`safeguards`], [`telemetry`],
 //! [`threads`], [`traces`].
 //!
 //! # Entry points for readers
 //!
+//! - A fire time: [`model::schedule`]. Its identity: [`model::occurrence`].
 //! - A lease: [`store::leases`]. Its decisions: [`model::trigger`] and [`model::overlap`].
 //! - A settlement: [`store::settlements`]. A takeover: [`store::takeovers`].
 //! - The life of a node: [`actors::cluster_membership`].
 
-// They panic when the output is full or closed: `telemetry` logs, `cli::output` prints.
+// These macros panic if the output is full or closed: `telemetry` logs, `cli::output` prints.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod actors;
@@ -37,7 +41,6 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod descriptors;
-pub mod embedded_postgres;
 pub mod handlers;
 pub mod http;
 pub mod model;

@@ -3,7 +3,7 @@
 use std::process::exit;
 
 fn main() {
-    // Leaves without unwinding: an actor that never ran would panic in its drop
-    // because the reactor is gone already.
+    // Exits without unwinding: an actor that never ran would panic in its drop, because the reactor
+    // is gone already.
     exit(horolog::cli::run());
 }

@@ -1,9 +1,9 @@
 //! TLS to a real PostgreSQL: which client gets through, and to which server.
 
 use horolog::clock::Clock;
-use horolog::embedded_postgres::EmbeddedPostgres;
 use horolog::store::Store;
 use horolog::store::connect::Database;
+use horolog_embedded_postgres::EmbeddedPostgres;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! PostgreSQL these tests fail with the command that installs it.
 
 use crate::processes::node_process::NodeProcess;
-use horolog::embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresError, StopMode};
+use horolog_embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresError, StopMode};
 use rustix::process::{Pid, Signal, getsid, kill_process};
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};

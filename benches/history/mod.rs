@@ -3,10 +3,10 @@
 //! PostgreSQL of its own that is gone afterwards.
 
 use horolog::clock::Clock;
-use horolog::embedded_postgres::EmbeddedPostgres;
 use horolog::store::Store;
 use horolog::store::connect::Database;
 use horolog::store::migrate::migrate;
+use horolog_embedded_postgres::EmbeddedPostgres;
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls};
 

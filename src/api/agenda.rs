@@ -99,7 +99,7 @@ impl AgendaQuery {
         let complete = schedules.complete;
         let agenda = move || {
             let groups = shown(schedules.groups, &schedules.exclusions, now, hidden);
-            agenda::Agenda::of(&groups, &schedules.exclusions, (from, to), first)
+            agenda::Agenda::of(&groups, &schedules.exclusions, &(from..to), first)
         };
         let agenda = COMPUTATIONS.run(agenda).await;
         Ok(Agenda {

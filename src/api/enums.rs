@@ -5,6 +5,7 @@
 
 use crate::model::execution::ExecutionStatus;
 use crate::model::lists::LastOutcome;
+use crate::model::schedule::ScheduleType;
 use crate::model::schedule::calendar::DayOfWeek;
 use crate::model::schedule::cron::{Dialect, DstGap, DstOverlap};
 use async_graphql::Enum;
@@ -17,6 +18,20 @@ pub enum DialectName {
     Unix,
     /// Six or seven fields.
     Quartz,
+}
+
+/// How a job's fire times are made.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "ScheduleType")]
+pub enum JobScheduleType {
+    /// By a cron expression.
+    Cron,
+    /// At anchor + k · interval: a grid that nothing moves.
+    FixedRate,
+    /// One interval after the end of the previous execution.
+    FixedDelay,
+    /// At one instant, `startAt`.
+    Once,
 }
 
 /// What a cron expression does when the clock goes forward over its time.

@@ -1,11 +1,11 @@
 //! Inputs of the API, turned into requests of the model.
 
 use super::date_time::DateTime;
-use super::enums::{DstGapName, DstOverlapName};
+use super::enums::{DstGapName, DstOverlapName, JobScheduleType};
 use super::json::Json;
 use super::masks::{Masks, Stored};
 use crate::model::InvalidInput;
-use crate::model::job::{Recovery, ScheduleType};
+use crate::model::job::Recovery;
 use crate::model::job_request::JobRequest;
 use crate::model::payload::Payload;
 use crate::model::policies::{MisfirePolicy, OverlapPolicy, Policies};
@@ -21,7 +21,7 @@ pub struct CreateJobInput {
     /// Display only; at most 255 characters. Two jobs may have the same name.
     name: String,
     /// How the fire times are made.
-    schedule_type: ScheduleType,
+    schedule_type: JobScheduleType,
     /// CRON: five fields (Unix), six to seven (Quartz), or a nickname such as @daily.
     cron_expression: Option<String>,
     /// CRON: an IANA zone such as Europe/Berlin. Default: UTC.
@@ -180,7 +180,7 @@ impl CreateJobInput {
             tags: self.tags.unwrap_or_default(),
             priority: self.priority,
             name: self.name,
-            schedule_type: self.schedule_type,
+            schedule_type: self.schedule_type.into(),
             cron_expression: self.cron_expression,
             time_zone: self.time_zone,
             calendar: self.calendar,

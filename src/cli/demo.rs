@@ -1,4 +1,4 @@
-//! `horolog demo`: a cluster on one machine, to look at and to hurt.
+//! `horolog demo`: a cluster on one machine, for a first look and for experiments.
 //!
 //! It starts the embedded PostgreSQL, node *processes* (so that one can be killed), sample jobs of
 //! every schedule type, and an HTTP endpoint that the jobs call and that counts what arrives, by
@@ -11,16 +11,16 @@ mod sink;
 
 use super::output::say;
 use super::{CLEAN, any_signal};
-use crate::embedded_postgres::{EmbeddedPostgres, default_data_dir};
 use anyhow::Context;
 use clap::Args;
+use horolog_embedded_postgres::{EmbeddedPostgres, default_data_dir};
 use nodes::DemoNodes;
 use sink::Sink;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::SignalKind;
 
-/// Time between two lines about what arrived.
+/// Pause between two lines about deliveries.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Settings of `horolog demo`.
@@ -48,7 +48,7 @@ pub async fn run(config: DemoConfig) -> Result<i32, anyhow::Error> {
         Some(data_dir) => data_dir.clone(),
         None => default_data_dir()?.join("demo"),
     };
-    // From here on: a Ctrl-C while PostgreSQL starts must not leave it running.
+    // From this line on, because a Ctrl-C while PostgreSQL starts must not leave it running.
     let stop = any_signal(&[
         SignalKind::terminate(),
         SignalKind::interrupt(),

@@ -4,10 +4,10 @@
 use super::service_manager;
 use super::{CLEAN, NODE_FAILED, stop_signal};
 use crate::config::ServeConfig;
-use crate::embedded_postgres::{EmbeddedPostgres, default_data_dir};
 use crate::server::{Exit, Node, StartError};
 use crate::traces;
 use anyhow::Context;
+use horolog_embedded_postgres::{EmbeddedPostgres, default_data_dir};
 
 /// Runs the node until a signal or its own end.
 pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
@@ -20,8 +20,8 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     ignore_signals()?;
     let stop = stop_signal()?;
     tokio::pin!(stop);
-    // Held until the end: nodes that come later attach to its server, and none of them stops it
-    // under the others.
+    // Kept until the end: later nodes attach to its server, and none of them stops it for the
+    // others.
     let postgres = tokio::select! {
         postgres = embedded(&config) => postgres?,
         () = &mut stop => return Ok(stopped_early()),
@@ -46,7 +46,7 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
         #[cfg(target_os = "linux")]
         service_manager::stopping();
     };
-    // Listens only once the first signal has come.
+    // Waits for a second signal only after the first one.
     let force_stop = async {
         match stop_signal() {
             Ok(again) => again.await,
@@ -54,7 +54,7 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
         }
     };
     let exit = started.run_until(stop, force_stop).await;
-    // It waits for the collector, on a thread that may wait.
+    // Waits for the collector, on a thread that may block.
     tokio::task::spawn_blocking(traces::stop).await?;
     Ok(match exit {
         Exit::Clean => CLEAN,
@@ -62,9 +62,9 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     })
 }
 
-/// Signals that would end a process that does not handle them, and mean nothing to a node: a
-/// terminal that is closed, a habit from another daemon (rotate the log, read the configuration
-/// again). In builds for drills SIGUSR1 and SIGUSR2 kill actors.
+/// Signals that end a process by default and have no meaning for a node: a closed terminal, or the
+/// signal of another daemon (rotate the log, read the configuration). In builds for drills SIGUSR1
+/// and SIGUSR2 kill actors.
 fn ignore_signals() -> Result<(), anyhow::Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut ignored = vec![(SignalKind::hangup(), "SIGHUP")];
@@ -88,7 +88,7 @@ fn ignore_signals() -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-/// A demo that is killed must not leave its nodes behind.
+/// Ends this process with its parent, so that a killed demo leaves no nodes.
 #[cfg(target_os = "linux")]
 fn stop_with_parent() -> Result<(), anyhow::Error> {
     use rustix::process::{Signal, set_parent_process_death_signal};
@@ -120,7 +120,7 @@ fn stopped_early() -> i32 {
     CLEAN
 }
 
-/// A node that does not start leaves no server behind that it started.
+/// Stops the server of a node that failed to start, if that node started it.
 async fn undo(postgres: Option<&EmbeddedPostgres>) {
     if let Some(postgres) = postgres
         && let Err(error) = postgres.undo().await
@@ -132,7 +132,7 @@ async fn undo(postgres: Option<&EmbeddedPostgres>) {
     }
 }
 
-/// A PostgreSQL of this machine, unless the settings name a database.
+/// The embedded PostgreSQL, unless the settings name a database.
 async fn embedded(config: &ServeConfig) -> Result<Option<EmbeddedPostgres>, anyhow::Error> {
     if config.database_url.is_some() {
         return Ok(None);
@@ -154,7 +154,8 @@ fn warn_when_open(address: std::net::SocketAddr) {
     if !address.ip().is_loopback() {
         tracing::warn!(
             %address,
-            "THE API IS OPEN: there is no authentication yet, and whoever reaches this address can run jobs; listen on loopback or put a proxy with authentication in front"
+            "THE API IS OPEN: there is no authentication yet, and whoever reaches this address \
+             can run jobs; listen on loopback or put a proxy with authentication in front"
         );
     }
 }

@@ -1,19 +1,18 @@
-//! Activity: what a node did in a stretch of time, in numbers that add up.
+//! Activity of a node in an interval, as counts that can be added.
 
 use super::execution::ExecutionStatus;
 use std::time::Duration;
 
-/// Upper bounds of the lateness buckets in milliseconds; the last bucket has
-/// none. They are part of the stored rows: append, never change.
+/// Upper bounds of the lateness buckets, in milliseconds; the last bucket has none. Stored rows
+/// depend on them: append, never change.
 const BOUNDS_MILLIS: [f64; 19] = [
     0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 35.0, 60.0, 100.0, 200.0, 350.0, 600.0, 1_000.0,
     2_000.0, 5_000.0, 10_000.0, 60_000.0,
 ];
 
-/// How many buckets there are.
 pub const BUCKETS: usize = BOUNDS_MILLIS.len() + 1;
 
-/// What was done.
+/// Counts of one interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Activity {
     /// Attempts leased.
@@ -22,9 +21,9 @@ pub struct Activity {
     pub succeeded: i64,
     /// Attempts settled as `FAILED` or `RETRYING`.
     pub failed: i64,
-    /// Fire times recorded and not run.
+    /// Fire times that were recorded and did not run.
     pub skipped: i64,
-    /// Attempts settled, by lateness.
+    /// Settled attempts by bucket of lateness.
     pub lateness: [i64; BUCKETS],
 }
 
@@ -40,7 +39,7 @@ impl Activity {
         self.lateness[BOUNDS_MILLIS.partition_point(|bound| *bound < millis)] += 1;
     }
 
-    /// Adds what was done elsewhere, or at another time.
+    /// Adds the counts of another node or interval.
     pub fn add(&mut self, other: &Self) {
         self.fires += other.fires;
         self.succeeded += other.succeeded;
@@ -51,9 +50,9 @@ impl Activity {
         }
     }
 
-    /// Lateness in milliseconds that a share of the attempts (0 to 1) did not
-    /// exceed: interpolated within its bucket; none without attempts.
-    #[expect(clippy::cast_precision_loss, reason = "a percentile for people")]
+    /// Lateness in milliseconds that a share of the attempts (0 to 1) did not exceed, interpolated
+    /// within its bucket. `None`: there are no attempts.
+    #[expect(clippy::cast_precision_loss, reason = "a percentile is displayed only")]
     pub fn lateness_percentile(&self, share: f64) -> Option<f64> {
         let total: i64 = self.lateness.iter().sum();
         let wanted = (total > 0).then_some(total as f64 * share)?;

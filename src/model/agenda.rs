@@ -1,5 +1,5 @@
-//! Agenda: what fires in a stretch of time to come, in the order of time. Bounded by the number of
-//! schedules.
+//! Agenda: the fire times of a coming interval, in the order of time. The number of schedules
+//! bounds it.
 
 use super::Timestamp;
 use super::exclusions::Exclusions;
@@ -7,24 +7,24 @@ use super::upcoming::Group;
 use chrono::TimeDelta;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use uuid::Uuid;
 
-/// Fire times of one schedule that are listed one by one; of one with more it is said that it fires
-/// often.
+/// Most fire times of one schedule that are listed one by one. A schedule with more fires often.
 const LISTED: usize = 12;
-/// Jobs that are named at one time.
+/// Most jobs that are named at one instant.
 const NAMED: usize = 10;
-/// Fire times in a row that tell how often a schedule fires.
+/// Consecutive fire times that decide how often a schedule fires.
 const IN_A_ROW: i32 = 24;
 
-/// What fires in a stretch of time.
+/// The fire times of an interval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agenda {
-    /// Each instant with a fire time, in the order of time.
+    /// All instants with a fire time, in the order of time.
     pub entries: Vec<AgendaEntry>,
-    /// Schedules with more than 12 fire times in the stretch, each at its first; the rarest first.
+    /// Schedules with more than 12 fire times in the interval, each at its first; the rarest first.
     pub often: Vec<AgendaEntry>,
-    /// False when something was left out.
+    /// `false`: fire times were left out.
     pub complete: bool,
 }
 
@@ -33,24 +33,24 @@ pub struct Agenda {
 pub struct AgendaEntry {
     /// The instant that their schedules name.
     pub fire_time: Timestamp,
-    /// How many they are.
+    /// Number of all jobs.
     pub jobs: u32,
-    /// Some of them.
+    /// Some of the jobs.
     pub named: Vec<(Uuid, String)>,
 }
 
 impl Agenda {
-    /// The fire times of the groups from `from` until before `to`, at most `first` instants.
+    /// The fire times of the groups in the range, at most `first` instants.
     pub fn of(
         groups: &[Group],
         exclusions: &Exclusions,
-        (from, to): (Timestamp, Timestamp),
+        range: &Range<Timestamp>,
         first: usize,
     ) -> Self {
         let mut times: BTreeMap<Timestamp, AgendaEntry> = BTreeMap::new();
         let mut often = Vec::new();
         for group in groups {
-            let fire_times = fire_times(group, exclusions, from, to);
+            let fire_times = fire_times(group, exclusions, range);
             if let Some(last) = fire_times.get(LISTED) {
                 often.push((*last, entry(fire_times[0], group)));
                 continue;
@@ -94,19 +94,14 @@ fn entry(fire_time: Timestamp, group: &Group) -> AgendaEntry {
     }
 }
 
-/// Fire times of a stretch, one more than is listed.
-fn fire_times(
-    group: &Group,
-    exclusions: &Exclusions,
-    from: Timestamp,
-    to: Timestamp,
-) -> Vec<Timestamp> {
-    let mut after = from - TimeDelta::microseconds(1);
+/// Fire times of an interval: one more than a list shows.
+fn fire_times(group: &Group, exclusions: &Exclusions, range: &Range<Timestamp>) -> Vec<Timestamp> {
+    let mut after = range.start - TimeDelta::microseconds(1);
     let mut found = Vec::new();
     while found.len() <= LISTED {
         let Some(next) = exclusions
             .next_open(group.id, &group.job, after)
-            .filter(|next| *next < to)
+            .filter(|next| *next < range.end)
         else {
             break;
         };
@@ -116,18 +111,19 @@ fn fire_times(
     found
 }
 
-/// Whether the next 24 fire times of a schedule are no further apart, on average, than that.
+/// Whether the average distance of the next 24 fire times of a schedule is at most this long.
 pub fn fires_every(
     group: &Group,
     exclusions: &Exclusions,
     now: Timestamp,
     interval: TimeDelta,
 ) -> bool {
-    let next = |after| exclusions.next_open(group.id, &group.job, after);
-    let Some(first) = next(now) else { return false };
+    let Some(first) = exclusions.next_open(group.id, &group.job, now) else {
+        return false;
+    };
     let mut last = first;
     for _ in 1..IN_A_ROW {
-        let Some(fire_time) = next(last) else {
+        let Some(fire_time) = exclusions.next_open(group.id, &group.job, last) else {
             return false;
         };
         last = fire_time;
@@ -171,7 +167,7 @@ mod tests {
             group("minute", 60, 1),
             group("second", 1, 2),
         ];
-        let agenda = Agenda::of(&groups, &Exclusions::default(), (at(0), at(7_200)), 100);
+        let agenda = Agenda::of(&groups, &Exclusions::default(), &(at(0)..at(7_200)), 100);
         let seen: Vec<_> = agenda
             .entries
             .iter()
@@ -203,7 +199,7 @@ mod tests {
         let groups: Vec<Group> = (1..40)
             .map(|minutes| group("job", 60 * minutes, 1))
             .collect();
-        let agenda = Agenda::of(&groups, &Exclusions::default(), (at(0), at(3_600)), 5);
+        let agenda = Agenda::of(&groups, &Exclusions::default(), &(at(0)..at(3_600)), 5);
         assert_eq!(
             (agenda.entries.len(), agenda.entries[4].fire_time),
             (5, at(480))

@@ -1,9 +1,8 @@
-//! Backfills: past ranges of a schedule that a person asks to run.
+//! Backfills: executions for past ranges of a schedule, on request.
 //!
-//! One trigger walks through the range, one fire time a poll, at a bounded rate;
-//! each runs under an id of its own, so that a range can be run again. The job's
-//! calendar says which fire times count; blackouts and misfire policies do not
-//! matter: a person asked.
+//! One trigger walks through the range, one fire time a poll, at a bounded rate. Each execution has
+//! an id of its own, so that a range can be repeated. The job's calendar decides which fire times
+//! count. Blackouts and misfire policies do not apply to a request.
 
 use super::exclusions::Exclusions;
 use super::job::JobDefinition;
@@ -18,16 +17,16 @@ use uuid::Uuid;
 
 /// Most fire times of one backfill.
 pub const FIRE_TIMES_MAX: usize = 100_000;
-/// Fire times taken in a minute unless said.
+/// Default of the fire times taken per minute.
 pub const FIRES_PER_MINUTE_DEFAULT: i32 = 600;
-/// Most fire times taken in a minute.
+/// Largest number of fire times taken per minute.
 const FIRES_PER_MINUTE_MAX: i32 = 60_000;
-/// How long a fire time that waits for others rests before it is polled again.
+/// Pause before the next poll of a fire time that waits for another execution.
 const WAIT: TimeDelta = TimeDelta::milliseconds(250);
-/// How long the backfill of a paused job rests before it is polled again.
+/// Pause before the next poll of the backfill of a paused job.
 const PAUSE: TimeDelta = TimeDelta::seconds(10);
 
-/// What a person asks for; nothing is checked yet.
+/// A request that is not validated yet.
 #[derive(Debug, Clone, Copy)]
 pub struct BackfillRequest {
     /// First instant of the range.
@@ -40,22 +39,21 @@ pub struct BackfillRequest {
     pub fires_per_minute: i32,
 }
 
-/// A backfill that goes on.
+/// A backfill that is not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backfill {
-    /// Its identity, and that of its trigger.
+    /// Its id, which is also the id of its trigger.
     pub id: Uuid,
     /// Last instant of the range.
     pub to: Timestamp,
-    /// What becomes of a fire time while an execution of the job is in flight.
+    /// The rule for a fire time while an execution of the job is in flight.
     pub overlap_policy: OverlapPolicy,
-    /// Most fire times taken in a minute.
+    /// Largest number of fire times taken per minute.
     pub fires_per_minute: i32,
 }
 
 impl BackfillRequest {
-    /// The fire times that it would run, oldest first, or the field that is
-    /// wrong.
+    /// The fire times that it would run, oldest first. The error names the wrong field.
     pub fn fire_times(
         &self,
         job: &JobDefinition,
@@ -95,13 +93,13 @@ impl BackfillRequest {
                 "a fixed delay names no past fire times: there is nothing to run",
             ));
         }
-        let next = |after: Timestamp| {
-            next_counting(job, exclusions, after).filter(|fire_time| *fire_time <= to)
-        };
-        let first = next(from - TimeDelta::microseconds(1));
-        let fire_times: Vec<_> = successors(first, |last| next(*last))
-            .take(FIRE_TIMES_MAX + 1)
-            .collect();
+        let just_before = from - TimeDelta::microseconds(1);
+        let fire_times: Vec<_> = successors(next_counting(job, exclusions, just_before), |last| {
+            next_counting(job, exclusions, *last)
+        })
+        .take_while(|fire_time| *fire_time <= to)
+        .take(FIRE_TIMES_MAX + 1)
+        .collect();
         match fire_times.len() {
             0 => Err(InvalidInput::new(
                 "from",
@@ -117,7 +115,7 @@ impl BackfillRequest {
 }
 
 impl Backfill {
-    /// Runs the trigger's fire time and goes to the next.
+    /// Runs the trigger's fire time and moves to the next one.
     pub fn fire(
         &self,
         trigger: &Trigger,
@@ -150,8 +148,7 @@ impl Backfill {
         }
     }
 
-    /// The trigger is polled again later: another execution is in flight, or the job
-    /// is paused.
+    /// The trigger is polled again later: another execution is in flight, or the job is paused.
     pub fn wait(trigger: &Trigger, paused: bool, now: Timestamp) -> NextState {
         let due_at = now + if paused { PAUSE } else { WAIT };
         NextState::Advance {
@@ -162,13 +159,13 @@ impl Backfill {
     }
 }
 
-/// The first fire time after `after` that the job's calendar lets count.
+/// The first fire time after `after` that counts by the job's calendar.
 fn next_counting(
     job: &JobDefinition,
     exclusions: &Exclusions,
     mut after: Timestamp,
 ) -> Option<Timestamp> {
-    /// Closed stretches leapt over before giving up.
+    /// Most excluded stretches that one search skips.
     const LEAPS_MAX: usize = 1_000;
     let sight = Calendar::sight(after);
     for _ in 0..LEAPS_MAX {

@@ -1,4 +1,4 @@
-//! Closures: exclusions of fire times, and their effect.
+//! Exclusions of fire times, and their effect.
 //!
 //! Two kinds exist. A *calendar* decides which fire times of a schedule count; it is evaluated at
 //! the fire time. A *blackout* is a period without starts by schedule; it is evaluated at the due
@@ -21,9 +21,9 @@ use chrono::TimeDelta;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Longest blackout: a year. Longer is a pause.
+/// Longest blackout: a year. For a longer time, pause the job.
 const BLACKOUT_MAX: TimeDelta = TimeDelta::days(366);
-/// Leaps from excluded stretch to excluded stretch before a search gives up.
+/// Most excluded stretches that one search skips.
 const LEAPS_MAX: usize = 1_000;
 
 text_enum! {
@@ -33,21 +33,19 @@ text_enum! {
     BlackoutEndPolicy, "afterwards" {
         /// None runs.
         Skip = "SKIP",
-        /// The last one runs, the others are folded into it.
+        /// The last one runs; the others are coalesced into it.
         Collapse = "COLLAPSE",
-        /// Every one runs, oldest first.
+        /// All run, oldest first.
         RunAll = "RUN_ALL",
     }
 }
 
-/// Whose fire times a blackout defers.
+/// The jobs whose fire times a blackout defers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// Every job's.
     Cluster,
-    /// Those of the jobs with this tag.
+    /// Jobs with this tag.
     Tag(String),
-    /// One job's.
     Job(Uuid),
 }
 
@@ -61,25 +59,23 @@ impl Scope {
     }
 }
 
-/// A stretch of time in which nothing starts by schedule.
+/// A period in which nothing starts by schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blackout {
-    /// Its identity.
     pub id: Uuid,
-    /// Whose fire times it defers.
+    /// The jobs whose fire times it defers.
     pub scope: Scope,
-    /// Its start.
     pub starts_at: Timestamp,
-    /// Its end, not included.
+    /// End, not included.
     pub ends_at: Timestamp,
-    /// What happens to its fire times at its end.
+    /// Effect of the end on the deferred fire times.
     pub on_end: BlackoutEndPolicy,
-    /// Why, for people.
+    /// The reason; display only.
     pub reason: String,
 }
 
 impl Blackout {
-    /// Refuses what cannot be; the error names the field.
+    /// Refuses impossible values. The error names the field.
     pub fn validate(&self, now: Timestamp) -> Result<(), InvalidInput> {
         if self.ends_at <= self.starts_at || self.ends_at <= now {
             return Err(InvalidInput::new(
@@ -115,31 +111,30 @@ pub enum Availability<'a> {
     Deferred(&'a Blackout),
 }
 
-/// What excludes a fire time.
+/// The exclusion of a fire time.
 #[derive(Debug, Clone, Copy)]
 pub enum ExcludedBy<'a> {
-    /// The job's calendar.
     Calendar(&'a Calendar),
     /// A blackout whose fire times are skipped.
     Blackout(&'a Blackout),
 }
 
-/// The calendars and blackouts in force. By default nothing is excluded.
+/// The calendars and blackouts in force. Default: none.
 #[derive(Debug, Clone, Default)]
 pub struct Exclusions {
-    /// By name.
+    /// Calendars by their names.
     pub calendars: HashMap<String, Calendar>,
-    /// In any order; also those that ended lately, whose fire times may still be
+    /// In any order. Includes blackouts that ended a short time ago: their fire times may still be
     /// undecided.
     pub blackouts: Vec<Blackout>,
-    /// Whose fire times blackouts may defer that this node cannot read.
+    /// Scopes of the blackouts that this node cannot read.
     pub unknown: Vec<Scope>,
 }
 
 impl Exclusions {
-    /// What keeps this node from judging fire times of a job, in words: its calendar or a blackout
-    /// cannot be read. A blackout of the whole cluster is no reason: it would stop every job, and
-    /// no row may.
+    /// The reason, in words, why this node cannot decide about fire times of a job: its calendar or
+    /// a blackout cannot be read. A blackout of the whole cluster is no reason: no single row may
+    /// stop all jobs.
     pub fn obstacle(&self, id: Uuid, job: &JobDefinition) -> Option<String> {
         if let Some(name) = job
             .calendar
@@ -170,7 +165,7 @@ impl Exclusions {
         self.availability_by_blackouts(id, job, fire_time)
     }
 
-    /// The same by the blackouts alone: its job's calendar has let it pass.
+    /// Availability by the blackouts alone, for a fire time that is open in the job's calendar.
     pub fn availability_by_blackouts(
         &self,
         id: Uuid,
@@ -216,8 +211,8 @@ impl Exclusions {
         Ok(())
     }
 
-    /// The same for an edit of the `old` definition: a calendar that was edited since is no reason
-    /// to refuse another name.
+    /// Validates an edit of the `old` definition. A calendar that was edited later is no reason to
+    /// refuse an edit of another field.
     pub fn validate_edit(
         &self,
         id: Uuid,
@@ -243,8 +238,8 @@ impl Exclusions {
             && self.blackout_at(id, job, at).is_none()
     }
 
-    /// The blackout in which a job may not start anything at this instant: of
-    /// several the one that ends last.
+    /// The blackout that defers starts of a job at this instant; of several, the one that ends
+    /// last.
     pub fn blackout_at(&self, id: Uuid, job: &JobDefinition, time: Timestamp) -> Option<&Blackout> {
         let covering = self
             .blackouts
@@ -253,8 +248,8 @@ impl Exclusions {
         covering.max_by_key(|blackout| blackout.ends_at)
     }
 
-    /// Until when what this blackout leaves out is left out: one that begins meanwhile and ends
-    /// later may hold it back.
+    /// The end of the deferral by this blackout. A blackout that starts before that end and ends
+    /// later may extend it.
     fn decides_until(&self, id: Uuid, job: &JobDefinition, blackout: &Blackout) -> Timestamp {
         let meanwhile = |other: &&Blackout| {
             (blackout.starts_at..blackout.ends_at).contains(&other.starts_at)
@@ -271,12 +266,12 @@ impl Exclusions {
         next.unwrap_or(blackout.ends_at)
     }
 
-    /// The calendar of a job; one that is gone excludes nothing.
+    /// The calendar of a job. A calendar that does not exist excludes nothing.
     pub fn calendar_of(&self, job: &JobDefinition) -> Option<&Calendar> {
         self.calendars.get(job.calendar.as_ref()?)
     }
 
-    /// A hash of the rules of the zones that name the fire times of a job; none when no zone does,
+    /// A hash of the rules of the zones that decide the fire times of a job. `None`: no zone does,
     /// or only UTC.
     pub fn zone_rules(&self, job: &JobDefinition) -> Option<i64> {
         let of_schedule = match &job.schedule {
@@ -291,15 +286,15 @@ impl Exclusions {
         )
     }
 
-    /// The first fire time after `after` that is not excluded. None when the schedule ends before,
-    /// or when there is none in sight.
+    /// The first fire time after `after` that is not excluded. `None`: the schedule ends before, or
+    /// the search ends without one.
     pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
         let mut leaps = LEAPS_MAX;
         self.next_open_within(id, job, after, &mut leaps)
     }
 
-    /// The same with so many leaps from excluded stretch to excluded stretch, which it takes from
-    /// `leaps`: none when there are none left.
+    /// The same search with a budget: each excluded stretch that it skips takes one of `leaps`.
+    /// `None` also if the budget is used up.
     fn next_open_within(
         &self,
         id: Uuid,
@@ -316,7 +311,7 @@ impl Exclusions {
             };
             let opens = match excluded {
                 ExcludedBy::Calendar(calendar) => calendar.open_again(fire_time, sight)?,
-                // By its due time; the fire time may lie before the end by its jitter.
+                // The due time decides: the fire time may be before the end by its jitter.
                 ExcludedBy::Blackout(blackout) => {
                     self.decides_until(id, job, blackout)
                         - TimeDelta::seconds(job.policies.jitter_seconds.into())
@@ -330,12 +325,12 @@ impl Exclusions {
 
 /// The hash of the rules of two zones: that of the schedule, and that of its calendar.
 pub fn zone_rules(of_schedule: i64, of_calendar: i64) -> Option<i64> {
-    // Turned, or one zone in both places would be none.
+    // Rotated, because the same zone twice would give 0.
     Some(of_schedule ^ of_calendar.rotate_left(1)).filter(|rules| *rules != 0)
 }
 
 impl ExcludedBy<'_> {
-    /// Why the fire time did not run, for people.
+    /// The exclusion in words; display only.
     pub fn reason(self) -> String {
         match self {
             Self::Calendar(calendar) => format!("calendar {}", calendar.name()),
@@ -343,7 +338,7 @@ impl ExcludedBy<'_> {
         }
     }
 
-    /// Whether the same thing excluded both.
+    /// Whether both are the same calendar or blackout.
     pub fn is_by(self, other: Self) -> bool {
         match (self, other) {
             (Self::Calendar(_), Self::Calendar(_)) => true,

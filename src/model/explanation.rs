@@ -1,7 +1,7 @@
-//! Why a job ran at an instant, or did not: decided from what is stored about it.
+//! Why a job ran at an instant, or did not run, by the rows that are stored about it.
 //!
-//! Each step asks for less than the one before it: a row of the log knows best, then the version of
-//! the job that was in force, then its schedule, then what still waits.
+//! The first source that answers wins: a row of the log, the version of the job that was in force,
+//! its schedule, then its pending triggers.
 
 use super::exclusions::{Availability, Exclusions};
 use super::execution::ExecutionStatus;
@@ -11,7 +11,7 @@ use super::{Timestamp, rfc3339, text_enum};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-/// How far back a previous fire time is looked for, nearest first.
+/// Reach of the search for the previous fire time, the shortest first.
 const REACHES: [TimeDelta; 6] = [
     TimeDelta::minutes(1),
     TimeDelta::hours(1),
@@ -20,28 +20,30 @@ const REACHES: [TimeDelta; 6] = [
     TimeDelta::days(62),
     TimeDelta::days(800),
 ];
-/// Steps from one fire time to a later one before the search gives up: each halves what is left.
+/// Most steps of that search. Each step halves the rest.
 const STEPS_MAX: usize = 128;
+/// Most characters of a row's message that an explanation repeats.
+const MESSAGE_CHARS_MAX: usize = 200;
 
 text_enum! {
-    /// Why a job ran at an instant, or did not.
+    /// Why a job ran, did not run, or will run.
     #[derive(async_graphql::Enum)]
     FireTimeReason, "reason of an explanation" {
-        /// It was taken: the execution says how it ended.
+        /// It was taken: the execution has its outcome.
         Ran = "RAN",
-        /// It was recorded and not run: the execution says why.
+        /// It was recorded and did not run.
         Skipped = "SKIPPED",
-        /// It has come and has not begun.
+        /// It has come and has not started.
         Waiting = "WAITING",
-        /// A blackout holds it back, and it runs afterwards.
+        /// A blackout defers it: it runs when the blackout ends.
         HeldBack = "HELD_BACK",
-        /// The cluster is held.
+        /// The cluster is paused.
         ClusterHeld = "CLUSTER_HELD",
         /// The job is or was paused.
         Paused = "PAUSED",
         /// The job is or was deleted.
         Deleted = "DELETED",
-        /// A calendar or a blackout closes it.
+        /// A calendar or a blackout excludes it.
         Closed = "CLOSED",
         /// The schedule does not name it.
         NotAFireTime = "NOT_A_FIRE_TIME",
@@ -51,36 +53,36 @@ text_enum! {
         BeforeStart = "BEFORE_START",
         /// It comes after `endAt`, or after the last of `maxRuns`.
         AfterEnd = "AFTER_END",
-        /// The log keeps nothing of that time any more.
+        /// The log of that time was purged.
         NotKept = "NOT_KEPT",
-        /// Nothing is recorded.
+        /// No row says anything about it.
         Unknown = "UNKNOWN",
-        /// It runs, if nothing is changed.
+        /// It runs, unless something changes.
         WillRun = "WILL_RUN",
     }
 }
 
-/// What is stored about a job and an instant.
+/// The stored facts about a job and an instant.
 #[derive(Debug, Clone)]
 pub struct FireTimeFacts {
-    /// The database's now.
+    /// The present, by the clock of the database.
     pub now: Timestamp,
     /// The job as it is.
     pub job: Job,
-    /// The job as it was then, if that version can be read.
+    /// The version of the job that was in force. `None`: it cannot be read.
     pub version: Option<VersionThen>,
     /// The row of the log that covers the instant.
     pub row: Option<RowThen>,
-    /// When the pending fire time of the schedule is due.
+    /// Due time of the pending fire time of the schedule.
     pub due_at: Option<Timestamp>,
-    /// Whether a trigger besides the schedule's waits for this fire time, and when it is due; never
-    /// while it waits behind an execution.
+    /// Due time of a trigger of this fire time that is not the schedule's. `Some(None)`: the
+    /// trigger waits for the end of an execution.
     pub one_off: Option<Option<Timestamp>>,
-    /// What judges fire times from the instant on.
+    /// The exclusions in force from the instant on.
     pub exclusions: Exclusions,
-    /// Since when the cluster is paused, and why.
+    /// Start and reason of the pause of the cluster.
     pub cluster_paused: Option<(Timestamp, String)>,
-    /// The first instant of which the log still has its day.
+    /// Start of the oldest day that is still in the log.
     pub kept_from: Option<Timestamp>,
     /// The oldest fire time of the job in the log.
     pub oldest: Option<Timestamp>,
@@ -88,48 +90,45 @@ pub struct FireTimeFacts {
     pub neighbours: (Option<Timestamp>, Option<Timestamp>),
 }
 
-/// The job as it was.
+/// The version of a job that was in force.
 #[derive(Debug, Clone)]
 pub struct VersionThen {
-    /// The job.
     pub job: Job,
-    /// When it got its status, and by whom.
+    /// Start of its status, and the caller who set it.
     pub since: Option<(Timestamp, String)>,
-    /// When it was resumed.
+    /// End of its pause.
     pub until: Option<Timestamp>,
 }
 
-/// A row of the log.
+/// The row of the log that covers an instant.
 #[derive(Debug, Clone)]
 pub struct RowThen {
-    /// The execution.
     pub id: Uuid,
-    /// Where it stands.
     pub status: ExecutionStatus,
-    /// Why.
+    /// Reason of the status.
     pub reason: Option<String>,
-    /// What was said about it.
+    /// Message of the row.
     pub message: Option<String>,
 }
 
-/// Why a job ran at an instant, or did not.
+/// Why a job ran at an instant, did not run, or will run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// Why.
+    /// The reason as a name.
     pub reason: FireTimeReason,
-    /// The same in words; times in UTC.
+    /// The reason in words; times in UTC.
     pub message: String,
     /// The execution, or the row of skipped fire times.
     pub execution_id: Option<Uuid>,
-    /// Since when what keeps it from running does so.
+    /// Start of the obstacle.
     pub since: Option<Timestamp>,
-    /// Until when.
+    /// End of the obstacle.
     pub until: Option<Timestamp>,
-    /// Who did it.
+    /// The caller who made the obstacle.
     pub by: Option<String>,
-    /// The nearest fire time before it.
+    /// The nearest earlier fire time.
     pub before: Option<Timestamp>,
-    /// The nearest fire time after it.
+    /// The nearest later fire time.
     pub after: Option<Timestamp>,
 }
 
@@ -150,7 +149,7 @@ impl Explanation {
 }
 
 impl FireTimeFacts {
-    /// Why the job ran at the instant, or did not, or will.
+    /// Why the job ran at the instant, did not run, or will run.
     pub fn explain(&self, at: Timestamp) -> Explanation {
         use FireTimeReason::{BeforeCreation, Ran, Skipped};
         if let Some(row) = &self.row {
@@ -184,7 +183,7 @@ impl FireTimeFacts {
             })
     }
 
-    /// The job as it was at the instant; as it is for one ahead.
+    /// The version in force at the instant; for a coming instant the present one.
     fn then(&self, at: Timestamp) -> &Job {
         self.version
             .as_ref()
@@ -241,7 +240,7 @@ impl FireTimeFacts {
             });
         }
         if matches!(definition.schedule, Schedule::FixedDelay { .. }) {
-            // Only the pending one is known before it is taken.
+            // Only the pending fire time of a fixed delay is known in advance.
             if self.job.next_fire_time == Some(at) {
                 return None;
             }
@@ -297,12 +296,12 @@ impl FireTimeFacts {
         Explanation::new(WillRun, message)
     }
 
-    /// The end of a run names the next fire time.
+    /// Whether the end of an execution decides the next fire time.
     fn awaits_an_end(&self) -> bool {
         matches!(self.job.definition.schedule, Schedule::FixedDelay { .. })
     }
 
-    /// A fire time that has passed and is in no row.
+    /// A fire time that has passed and has no row.
     fn passed(&self, at: Timestamp) -> Explanation {
         use FireTimeReason::{AfterEnd, NotKept, Unknown, Waiting};
         if let Some(due_at) = self.one_off {
@@ -343,7 +342,8 @@ impl FireTimeFacts {
         if let Some(excluded) = self.excluded(at) {
             return excluded;
         }
-        let message = "nothing is recorded: the job may have been edited at that moment, or its row was removed by hand";
+        let message = "nothing is recorded: the job may have been edited at that moment, or its \
+             row was removed by hand";
         Explanation::new(Unknown, message)
     }
 
@@ -379,7 +379,7 @@ impl FireTimeFacts {
         })
     }
 
-    /// What the calendars and blackouts of now say.
+    /// The answer of the present calendars and blackouts.
     fn excluded(&self, at: Timestamp) -> Option<Explanation> {
         use FireTimeReason::{Closed, HeldBack};
         match self
@@ -411,7 +411,6 @@ impl FireTimeFacts {
 impl RowThen {
     fn in_words(&self) -> String {
         let skipped = self.status == ExecutionStatus::Skipped;
-        let short = |message: &String| message.chars().take(200).collect::<String>();
         let parts = [
             Some(if skipped {
                 "it was not run".to_owned()
@@ -419,31 +418,30 @@ impl RowThen {
                 format!("it was taken: {}", self.status)
             }),
             self.reason.as_ref().map(|reason| format!(", {reason}")),
-            self.message
-                .as_ref()
-                .map(|message| format!(" ({})", short(message))),
+            self.message.as_ref().map(|message| {
+                let short: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
+                format!(" ({short})")
+            }),
         ];
         parts.into_iter().flatten().collect()
     }
 }
 
-/// The last fire time before an instant, within two years.
+/// The last fire time before an instant, within two years. A schedule only searches forward, so
+/// that this is a search by halves between a known fire time and the instant.
 fn previous_fire_time(definition: &JobDefinition, at: Timestamp) -> Option<Timestamp> {
-    let first_since = |since: Timestamp| {
-        definition
-            .next_fire_time(since)
-            .filter(|fire_time| *fire_time < at)
-    };
-    let first = |reach: &TimeDelta| at.checked_sub_signed(*reach).and_then(first_since);
-    let mut last = REACHES.iter().find_map(first)?;
+    let mut last = REACHES.iter().find_map(|reach| {
+        let since = at.checked_sub_signed(*reach)?;
+        fire_time_between(definition, since, at)
+    })?;
     let mut bound = at;
     for _ in 0..STEPS_MAX {
-        let Some(next) = first_since(last) else {
+        let Some(next) = fire_time_between(definition, last, at) else {
             return Some(last);
         };
         last = next;
         let middle = last + (bound - last) / 2;
-        match first_since(middle) {
+        match fire_time_between(definition, middle, at) {
             Some(beyond) => last = beyond,
             None => bound = middle,
         }
@@ -451,173 +449,16 @@ fn previous_fire_time(definition: &JobDefinition, at: Timestamp) -> Option<Times
     Some(last)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::schedule::cron::{CronOptions, CronSchedule};
-
-    const JOB: Uuid = Uuid::from_u128(42);
-
-    fn at(time: &str) -> Timestamp {
-        format!("2026-11-23T{time}Z").parse().expect("a time")
-    }
-
-    fn hourly() -> JobDefinition {
-        let cron = CronSchedule::parse("0 * * * *", &CronOptions::default()).expect("valid");
-        JobDefinition::plain("job", Schedule::Cron(cron))
-    }
-
-    fn job(definition: JobDefinition) -> Job {
-        Job {
-            id: JOB,
-            definition,
-            status: JobStatus::Active,
-            pause_reason: None,
-            version: 1,
-            created_at: at("00:30:00"),
-            updated_at: at("00:30:00"),
-            next_fire_time: Some(at("13:00:00")),
-            excluded_from: None,
-            held_fire_time: None,
-            runs: 0,
-        }
-    }
-
-    /// It is half past twelve, and the job fires each hour since half past midnight.
-    fn facts() -> FireTimeFacts {
-        FireTimeFacts {
-            now: at("12:30:00"),
-            job: job(hourly()),
-            version: None,
-            row: None,
-            due_at: Some(at("13:00:00")),
-            one_off: None,
-            exclusions: Exclusions::default(),
-            cluster_paused: None,
-            kept_from: None,
-            oldest: None,
-            neighbours: (None, None),
-        }
-    }
-
-    fn reason(facts: &FireTimeFacts, time: &str) -> FireTimeReason {
-        facts.explain(at(time)).reason
-    }
-
-    #[test]
-    fn an_instant_that_is_no_fire_time_has_neighbours() {
-        let explained = facts().explain(at("09:10:30"));
-        assert_eq!(explained.reason, FireTimeReason::NotAFireTime);
-        assert_eq!(
-            (explained.before, explained.after),
-            (Some(at("09:00:00")), Some(at("10:00:00")))
-        );
-        assert_eq!(
-            previous_fire_time(&hourly(), at("09:00:00")),
-            Some(at("08:00:00"))
-        );
-    }
-
-    #[test]
-    fn what_is_ahead_runs_unless_something_keeps_it() {
-        let mut facts = facts();
-        assert_eq!(reason(&facts, "15:00:00"), FireTimeReason::WillRun);
-        facts.job.next_fire_time = None;
-        assert_eq!(reason(&facts, "15:00:00"), FireTimeReason::AfterEnd);
-        facts.job.status = JobStatus::Paused;
-        assert_eq!(reason(&facts, "15:00:00"), FireTimeReason::Paused);
-        facts.job.definition.policies.end_at = Some(at("14:00:00"));
-        facts.job.status = JobStatus::Active;
-        assert_eq!(reason(&facts, "15:00:00"), FireTimeReason::AfterEnd);
-    }
-
-    #[test]
-    fn a_pause_of_then_is_told_although_the_job_fires_now() {
-        let then = Job {
-            status: JobStatus::Paused,
-            pause_reason: Some("the target moves".into()),
-            ..job(hourly())
-        };
-        let since = Some((at("08:30:00"), "api".to_owned()));
-        let version = VersionThen {
-            job: then,
-            since,
-            until: Some(at("09:30:00")),
-        };
-        let explained = FireTimeFacts {
-            version: Some(version),
-            ..facts()
-        }
-        .explain(at("09:00:00"));
-        assert_eq!(explained.reason, FireTimeReason::Paused);
-        assert_eq!(
-            (explained.since, explained.until),
-            (Some(at("08:30:00")), Some(at("09:30:00")))
-        );
-        assert!(
-            explained.message.contains("the target moves"),
-            "{}",
-            explained.message
-        );
-    }
-
-    #[test]
-    fn the_schedule_of_then_decides_not_the_one_of_now() {
-        let daily = CronSchedule::parse("0 9 * * *", &CronOptions::default()).expect("valid");
-        let then = job(JobDefinition::plain("job", Schedule::Cron(daily)));
-        let version = VersionThen {
-            job: then,
-            since: None,
-            until: None,
-        };
-        let facts = FireTimeFacts {
-            version: Some(version),
-            ..facts()
-        };
-        assert_eq!(reason(&facts, "10:00:00"), FireTimeReason::NotAFireTime);
-        assert_eq!(
-            reason(&facts, "15:00:00"),
-            FireTimeReason::WillRun,
-            "the schedule of now speaks of what is ahead"
-        );
-    }
-
-    #[test]
-    fn what_has_passed_and_is_in_no_row_waits_or_is_purged() {
-        let mut facts = facts();
-        assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::Unknown);
-        facts.kept_from = Some(at("10:00:00"));
-        assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::NotKept);
-        facts.one_off = Some(None);
-        assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::Waiting);
-        facts = FireTimeFacts {
-            due_at: Some(at("12:00:00")),
-            ..self::facts()
-        };
-        facts.job.next_fire_time = Some(at("12:00:00"));
-        assert_eq!(reason(&facts, "12:00:00"), FireTimeReason::Waiting);
-        facts.cluster_paused = Some((at("11:00:00"), "restored".into()));
-        assert_eq!(reason(&facts, "12:00:00"), FireTimeReason::ClusterHeld);
-        assert_eq!(reason(&facts, "00:00:00"), FireTimeReason::BeforeCreation);
-    }
-
-    #[test]
-    fn a_row_knows_best() {
-        let row = RowThen {
-            id: JOB,
-            status: ExecutionStatus::Skipped,
-            reason: Some("OVERLAP".into()),
-            message: None,
-        };
-        let explained = FireTimeFacts {
-            row: Some(row),
-            ..facts()
-        }
-        .explain(at("09:00:00"));
-        assert_eq!(
-            (explained.reason, explained.execution_id),
-            (FireTimeReason::Skipped, Some(JOB))
-        );
-        assert_eq!(explained.message, "it was not run, OVERLAP");
-    }
+/// The first fire time strictly between two instants.
+fn fire_time_between(
+    definition: &JobDefinition,
+    after: Timestamp,
+    before: Timestamp,
+) -> Option<Timestamp> {
+    definition
+        .next_fire_time(after)
+        .filter(|fire_time| *fire_time < before)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,32 +1,34 @@
-//! Instants from outside: what is taken comes back as it was sent.
+//! Instants from outside: an accepted value is returned unchanged.
 
 use super::{InvalidInput, Timestamp};
 use chrono::{DateTime, Datelike};
 
-/// Reads an instant (RFC 3339). The API shows milliseconds in UTC and years of
-/// four digits: what that does not say is refused.
+/// Reads an instant (RFC 3339). The API shows milliseconds in UTC and years of four digits: an
+/// instant with more precision or another year is refused.
 pub fn instant(field: &'static str, text: &str) -> Result<Timestamp, InvalidInput> {
-    let refuse = |message: &str| Err(InvalidInput::new(field, message));
-    let Ok(time) = DateTime::parse_from_rfc3339(text) else {
-        return refuse("is not a time such as 2026-11-23T07:15:00Z (RFC 3339)");
-    };
+    read(text).map_err(|problem| InvalidInput::new(field, problem))
+}
+
+fn read(text: &str) -> Result<Timestamp, &'static str> {
+    let time = DateTime::parse_from_rfc3339(text)
+        .map_err(|_| "is not a time such as 2026-11-23T07:15:00Z (RFC 3339)")?;
     let time = time.to_utc();
-    // So chrono counts it.
+    // chrono reads a leap second as such a count.
     if time.timestamp_subsec_nanos() >= 1_000_000_000 {
-        return refuse(
+        return Err(
             "is a leap second, which the database's clock does not have: take the second after it",
         );
     }
     if digits_of_second(text).skip(3).any(|digit| digit != '0') {
-        return refuse("must not be more precise than a millisecond");
+        return Err("must not be more precise than a millisecond");
     }
     if !(1..=9999).contains(&time.year()) {
-        return refuse("must be between the years 0001 and 9999 in UTC");
+        return Err("must be between the years 0001 and 9999 in UTC");
     }
     Ok(time)
 }
 
-/// The digits behind the point. In the text: chrono drops those beyond nanoseconds.
+/// The digits behind the point, from the text: chrono drops digits beyond nanoseconds.
 fn digits_of_second(text: &str) -> impl Iterator<Item = char> {
     let behind = text.split_once('.').map_or("", |(_, behind)| behind);
     behind.chars().take_while(char::is_ascii_digit)

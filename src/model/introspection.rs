@@ -1,14 +1,13 @@
-//! Whether a node shows its schema.
+//! The setting of a node for introspection.
 
 use super::text_enum;
 
 text_enum! {
-    /// Whether clients may ask for the schema, and are told similar names for one that it does not
-    /// have.
+    /// Whether clients may read the schema, and get similar names for an unknown one.
     Introspection, "introspection" {
-        /// They may; the playground at `/graphiql` needs it.
+        /// Allowed; the playground at `/graphiql` needs it.
         On = "on",
-        /// They may not, and there is no playground.
+        /// Refused, and there is no playground.
         Off = "off",
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs: what to run, when, and with which policies.
+//! Jobs: the target, the schedule and the policies.
 
 use super::payload::Payload;
 use super::policies::Policies;
@@ -8,52 +8,35 @@ use super::{InvalidInput, Timestamp, text_enum};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-/// Priority unless the job says otherwise.
 pub const PRIORITY_DEFAULT: i16 = 5;
-/// The first second of the year 10000, which RFC 3339 cannot write: no job fires from then on.
+/// The first second of the year 10000. RFC 3339 cannot write it, so that no job fires from then on.
 const YEAR_10000: i64 = 253_402_300_800;
-/// How often a lost attempt is run again unless the job says otherwise.
+/// Default number of recoveries of an execution.
 pub const RECOVERIES_DEFAULT: i32 = 3;
-
-text_enum! {
-    /// How a job's fire times are made.
-    #[derive(async_graphql::Enum)]
-    #[graphql(name = "JobScheduleType")]
-    ScheduleType, "schedule type" {
-        /// By a cron expression.
-        Cron = "CRON",
-        /// At anchor + k · interval: a grid that nothing moves.
-        FixedRate = "FIXED_RATE",
-        /// One interval after the end of the previous execution.
-        FixedDelay = "FIXED_DELAY",
-        /// At one instant, `startAt`.
-        Once = "ONCE",
-    }
-}
 
 text_enum! {
     /// Whether a job fires.
     #[derive(async_graphql::Enum)]
     JobStatus, "job status" {
-        /// It fires.
+        /// The job fires.
         Active = "ACTIVE",
-        /// It keeps its definition and does not fire.
+        /// It does not fire; its definition stays.
         Paused = "PAUSED",
-        /// It is gone for good; its log stays.
+        /// It was deleted; its log stays.
         Deleted = "DELETED",
     }
 }
 
 text_enum! {
-    /// How a job stands, beyond its status. Of those that are true the first counts.
+    /// State of a job, in more detail than its status. The first true one counts.
     #[derive(async_graphql::Enum)]
     JobState, "job state" {
-        /// It is gone for good.
+        /// The job was deleted.
         Deleted = "DELETED",
         /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not
         /// count. It may be paused.
         Failing = "FAILING",
-        /// It is paused.
+        /// The job is paused.
         Paused = "PAUSED",
         /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has
         /// passed.
@@ -61,7 +44,7 @@ text_enum! {
         /// A fire time has come and has not begun: it is late, a blackout holds it back, or it waits
         /// behind an execution of the job.
         Waiting = "WAITING",
-        /// None of these: it fires.
+        /// It fires: none of the other states is true.
         Active = "ACTIVE",
     }
 }
@@ -84,75 +67,72 @@ text_enum! {
 }
 
 text_enum! {
-    /// What happens to an attempt whose node died.
+    /// The rule for an attempt whose node died.
     #[derive(async_graphql::Enum)]
     Recovery, "recovery" {
-        /// Run it again: at least once.
+        /// Run the fire time again: at least once.
         Rerun = "RERUN",
-        /// Record it as lost: at most once.
+        /// Record the attempt as lost: at most once.
         MarkLost = "MARK_LOST",
     }
 }
 
-/// What a job is, apart from its identity and history.
+/// The definition of a job: all of it except identity and history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobDefinition {
-    /// For people; not unique.
+    /// Display only; not unique.
     pub name: String,
-    /// For people.
+    /// Display only.
     pub description: Option<String>,
-    /// For finding and grouping.
+    /// Names for searches and groups of jobs.
     pub tags: Vec<String>,
-    /// Tie-break among equal due times, 9 first.
+    /// Order among equal due times: 9 comes first.
     pub priority: i16,
-    /// Limits, misfires, overlaps, retries.
+    /// Rules for limits, misfires, overlaps and retries.
     pub policies: Policies,
-    /// When it fires.
+    /// The source of its fire times.
     pub schedule: Schedule,
     /// Name of the calendar that says which fire times count.
     pub calendar: Option<String>,
-    /// Seconds before the first fire time, as given.
+    /// Delay of the first fire time, in seconds.
     pub initial_delay_seconds: Option<i64>,
-    /// What it runs.
+    /// The action of an execution.
     pub target: Target,
-    /// Handed to the target.
+    /// Data for the target.
     pub payload: Option<Payload>,
-    /// What happens when a node dies in the middle of a run.
+    /// The rule for an attempt whose node died.
     pub recovery: Recovery,
-    /// How often a lost attempt is run again before `CRASH_LOOP`.
+    /// Most recoveries of an execution; one more loss ends it with `CRASH_LOOP`.
     pub max_recoveries: i32,
 }
 
 /// A job as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// Its identity.
     pub id: Uuid,
-    /// What it is.
     pub definition: JobDefinition,
-    /// Whether it fires.
+    /// Active, paused or deleted.
     pub status: JobStatus,
-    /// Why it is paused, if somebody said.
+    /// Reason of the pause, if one was given; display only.
     pub pause_reason: Option<String>,
-    /// Raised by every change.
+    /// Version, increased by every change.
     pub version: i32,
-    /// When it was created.
+    /// Time of its creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// Time of its last change.
     pub updated_at: Timestamp,
-    /// Its next fire time, if the trigger names one: it may be closed, or not the one of a blackout
-    /// that runs.
+    /// The fire time of its trigger. It may be excluded, and with a blackout another one may run.
     pub next_fire_time: Option<Timestamp>,
-    /// The first closed fire time that the trigger was sent past.
+    /// The first excluded fire time that the trigger was moved past.
     pub excluded_from: Option<Timestamp>,
-    /// The fire time of a ONCE that is paused, if it was neither run nor recorded.
+    /// The fire time of a paused ONCE, if it neither ran nor was recorded.
     pub held_fire_time: Option<Timestamp>,
-    /// Fire times of its schedule that were run, for `maxRuns`.
+    /// Fire times of its schedule that ran, for `maxRuns`.
     pub runs: i64,
 }
 
 impl JobDefinition {
-    /// A job with every default.
+    /// A definition with all defaults.
     pub fn plain(name: &str, schedule: Schedule) -> Self {
         Self {
             name: name.to_owned(),
@@ -182,7 +162,7 @@ impl JobDefinition {
                     start.max(now) + TimeDelta::seconds(self.initial_delay_seconds.unwrap_or(0));
                 Some(first).filter(|at| self.within_end(*at))
             }
-            // The very instant of `now` counts: a job may start at once.
+            // The instant `now` itself counts: a job may start at once.
             Schedule::Once { at } => Some(*at).filter(|at| *at >= now && self.within_end(*at)),
             _ => self.next_fire_time(now),
         }
@@ -190,19 +170,19 @@ impl JobDefinition {
 
     /// The first fire time after `after`, between `startAt` and `endAt`.
     pub fn next_fire_time(&self, after: Timestamp) -> Option<Timestamp> {
-        let just_before = |start: Timestamp| start - TimeDelta::microseconds(1);
-        let after = self
-            .policies
-            .start_at
-            .map_or(after, |start| after.max(just_before(start)));
+        // A fire time at `startAt` itself counts.
+        let after = match self.policies.start_at {
+            Some(start) => after.max(start - TimeDelta::microseconds(1)),
+            None => after,
+        };
         self.schedule
             .next_after(after)
             .filter(|at| self.within_end(*at))
     }
 
-    /// When a fire time may start: later by a jitter that is a hash of job and
-    /// fire time, the same on every node, and less than the distance to the next
-    /// fire time, so that order is kept (Temporal's rule).
+    /// The due time of a fire time: later by a jitter. The jitter is a hash of job and fire time,
+    /// so that all nodes compute the same one, and shorter than the distance to the next fire time,
+    /// so that the order stays (the rule of Temporal).
     pub fn due_time(&self, job_id: Uuid, fire_time: Timestamp) -> Timestamp {
         if self.policies.jitter_seconds == 0 {
             return fire_time;
@@ -219,15 +199,15 @@ impl JobDefinition {
         fire_time + TimeDelta::milliseconds(i64::try_from((hash * span) >> 32).unwrap_or(0))
     }
 
-    /// How many more fire times may run, when so many have.
+    /// Number of fire times that may still run after `runs` of them.
     pub fn runs_left(&self, runs: i64) -> usize {
         self.policies
             .max_runs
             .map_or(usize::MAX, |most| usize::try_from(most - runs).unwrap_or(0))
     }
 
-    /// Whether it fires when another definition does: an edit between the two
-    /// moves nothing that is pending.
+    /// Whether both definitions have the same due times: an edit from one to the other moves no
+    /// pending trigger.
     pub fn fires_like(&self, other: &Self) -> bool {
         let (this, that) = (&self.policies, &other.policies);
         (&self.schedule, &self.calendar) == (&other.schedule, &other.calendar)
@@ -236,8 +216,8 @@ impl JobDefinition {
             && this.jitter_seconds == that.jitter_seconds
     }
 
-    /// Keeps the phase of an earlier definition: the grid of a fixed rate moves
-    /// only with its interval, its start or its delay.
+    /// Takes over the phase of an earlier definition: the grid of a fixed rate moves only with its
+    /// interval, its start or its delay.
     pub fn keep_phase(&mut self, old: &Self) {
         let same_start = (
             self.policies.start_at,
@@ -264,18 +244,18 @@ impl JobDefinition {
         at.timestamp() < YEAR_10000 && self.policies.end_at.is_none_or(|end| at <= end)
     }
 
-    /// Whether it names the same fire times as another definition, not counting `maxRuns`.
+    /// Whether both definitions have the same fire times, apart from `maxRuns`.
     pub fn names_like(&self, other: &Self) -> bool {
         self.begins_like(other) && self.policies.end_at == other.policies.end_at
     }
 
-    /// The same without a look at the end.
+    /// Whether both definitions have the same fire times, apart from `endAt` and `maxRuns`.
     fn begins_like(&self, other: &Self) -> bool {
         (&self.schedule, self.policies.start_at) == (&other.schedule, other.policies.start_at)
             && self.initial_delay_seconds.unwrap_or(0) == other.initial_delay_seconds.unwrap_or(0)
     }
 
-    /// Only what is not as it was in the `old` definition is a reason.
+    /// Only a field that differs from the `old` definition is a reason.
     pub(super) fn refuse_never_firing(
         &self,
         now: Timestamp,

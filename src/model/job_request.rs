@@ -1,15 +1,14 @@
-//! Requests: what a person typed about a job.
+//! Requests for jobs, as they come from outside.
 //!
-//! [`JobRequest::validate`] either makes a [`JobDefinition`] that is sure to
-//! work or names the field that is wrong. Nothing that was not validated reaches
-//! the database.
+//! [`JobRequest::validate`] returns a [`JobDefinition`] that works, or an error that names the
+//! wrong field. Only validated values reach the database.
 
-use super::job::{JobDefinition, PRIORITY_DEFAULT, RECOVERIES_DEFAULT, Recovery, ScheduleType};
+use super::job::{JobDefinition, PRIORITY_DEFAULT, RECOVERIES_DEFAULT, Recovery};
 use super::payload::Payload;
 use super::policies::Policies;
-use super::schedule::Schedule;
 use super::schedule::cron::CronSchedule;
 use super::schedule::zone::Zone;
+use super::schedule::{INTERVAL_SECONDS_MAX, Schedule, ScheduleType};
 use super::target::Target;
 use super::{InvalidInput, Timestamp, rfc3339, text};
 use chrono::{Datelike, TimeDelta};
@@ -17,59 +16,56 @@ use uuid::Uuid;
 
 /// Most tags of a job.
 const TAGS_MAX: usize = 20;
-/// Longest interval and initial delay, in seconds: ten years.
-pub const SECONDS_MAX: i64 = 10 * 366 * 86_400;
-/// Fire times after a start reckon with delays and intervals, and the API shows no year beyond
-/// 9999.
+/// First year that `startAt` must not have: delays and intervals are added to it, and the API shows
+/// no year beyond 9999.
 const START_YEAR_MAX: i32 = 9_000;
-/// Most recoveries that a job may ask for.
+/// Largest value of `maxRecoveries`.
 const RECOVERIES_MAX: i32 = 100;
 
-/// What a person asks for; nothing is checked yet.
+/// A request that is not validated yet.
 #[derive(Debug, Clone)]
 pub struct JobRequest {
-    /// See [`JobDefinition::name`].
     pub name: String,
-    /// How the fire times are made.
+    /// Cron, fixed rate, fixed delay or one instant.
     pub schedule_type: ScheduleType,
-    /// For people.
+    /// Display only.
     pub description: Option<String>,
-    /// At most 20, of at most 50 characters.
+    /// At most 20 names of at most 50 characters.
     pub tags: Vec<String>,
-    /// From 0 to 9; 5 unless said.
+    /// From 0 to 9. Default: 5.
     pub priority: Option<i32>,
-    /// Limits, misfires, overlaps, retries.
+    /// Rules for limits, misfires, overlaps and retries.
     pub policies: Policies,
     /// For `CRON` only.
     pub cron_expression: Option<String>,
-    /// For `CRON` only: an IANA name; UTC unless said.
+    /// For `CRON` only: an IANA name. Default: UTC.
     pub time_zone: Option<String>,
     /// Name of the calendar that says which fire times count.
     pub calendar: Option<String>,
     /// For `FIXED_RATE` and `FIXED_DELAY` only.
     pub interval_seconds: Option<i64>,
-    /// For `FIXED_RATE` and `FIXED_DELAY` only; 0 unless said.
+    /// For `FIXED_RATE` and `FIXED_DELAY` only. Default: 0.
     pub initial_delay_seconds: Option<i64>,
     /// JSON, at most 256 KB.
     pub payload: Option<Payload>,
-    /// What to run; a log line unless said.
+    /// The action of an execution. Default: one log line.
     pub target: Target,
-    /// `RERUN` unless said.
+    /// Default: `RERUN`.
     pub recovery: Option<Recovery>,
-    /// 3 unless said.
+    /// Default: 3.
     pub max_recoveries: Option<i32>,
 }
 
 impl JobRequest {
-    /// Checks every field of what is to be the job `id` (the seed of `H`). `now`
-    /// anchors a fixed rate (its first fire time is `now` + the initial delay)
-    /// and tells whether a cron ever fires again.
+    /// Validates all fields of the new job `id`, which is the seed of `H`. `now` anchors a fixed
+    /// rate (its first fire time is `now` + the initial delay), and decides whether a cron
+    /// expression fires again.
     pub fn validate(self, id: Uuid, now: Timestamp) -> Result<JobDefinition, InvalidInput> {
         self.checked(id, now, None)
     }
 
-    /// The same for an edit of the `old` definition: what was right once and stays as it is is not
-    /// judged by `now`, and a fixed rate keeps its phase.
+    /// Validates an edit of the `old` definition. A field that does not change is not compared with
+    /// `now`, and a fixed rate keeps its phase.
     pub fn validate_edit(
         self,
         id: Uuid,
@@ -154,7 +150,7 @@ impl JobRequest {
             ScheduleType::Once => self.once(now, old),
             ScheduleType::FixedRate => {
                 let interval = self.interval()?;
-                // A start names the grid; otherwise the creation does.
+                // `startAt` anchors the grid. Default: the creation of the job.
                 let anchor = self.policies.start_at.unwrap_or(now) + self.initial_delay()?;
                 Ok(Schedule::FixedRate { interval, anchor })
             }
@@ -181,7 +177,7 @@ impl JobRequest {
         let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC"))
             .map_err(|error| InvalidInput::new("timeZone", error.to_string()))?;
         let options = self.policies.cron_options(zone, id);
-        // An expression that a later version refuses stays one in the job that has it.
+        // A job keeps its expression also if this version refuses it in new jobs.
         let is_kept = old
             .is_some_and(|old| matches!(&old.schedule, Schedule::Cron(cron) if cron.expression() == expression.trim()));
         let parse = if is_kept {
@@ -227,24 +223,24 @@ impl JobRequest {
                 field,
                 format!("is required for scheduleType {}", self.schedule_type),
             )),
-            Some(seconds) if (1..=SECONDS_MAX).contains(&seconds) => {
+            Some(seconds) if (1..=INTERVAL_SECONDS_MAX).contains(&seconds) => {
                 Ok(TimeDelta::seconds(seconds))
             }
             Some(_) => Err(InvalidInput::new(
                 field,
-                format!("must be from 1 to {SECONDS_MAX} (ten years)"),
+                format!("must be from 1 to {INTERVAL_SECONDS_MAX} (ten years)"),
             )),
         }
     }
 
     fn initial_delay(&self) -> Result<TimeDelta, InvalidInput> {
         let seconds = self.initial_delay_seconds.unwrap_or(0);
-        if (0..=SECONDS_MAX).contains(&seconds) {
+        if (0..=INTERVAL_SECONDS_MAX).contains(&seconds) {
             Ok(TimeDelta::seconds(seconds))
         } else {
             Err(InvalidInput::new(
                 "initialDelaySeconds",
-                format!("must be from 0 to {SECONDS_MAX} (ten years)"),
+                format!("must be from 0 to {INTERVAL_SECONDS_MAX} (ten years)"),
             ))
         }
     }

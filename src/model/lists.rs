@@ -1,11 +1,12 @@
-//! Lists: what a person asks to see of many jobs or executions.
+//! Lists: order, filters and pages of jobs and executions.
 
 use super::execution::ExecutionStatus;
-use super::job::{JobState, JobStatus, ScheduleType};
+use super::job::{JobState, JobStatus};
+use super::schedule::ScheduleType;
 use super::{InvalidInput, Timestamp, text, text_enum};
 use uuid::Uuid;
 
-/// Most ids that a filter names.
+/// Most ids of a filter.
 const IDS_MAX: usize = 1_000;
 /// Most rows of a page.
 pub const PAGE_MAX: usize = 200;
@@ -20,64 +21,62 @@ text_enum! {
         Oldest = "OLDEST",
         /// By name, in any case.
         Name = "NAME",
-        /// What is due next first; what is not due last.
+        /// By next due time; jobs without one last.
         NextFireTime = "NEXT_FIRE_TIME",
     }
 }
 
-/// Which jobs; every condition that is there must hold.
+/// A filter of jobs. All given conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
-    /// Exactly these.
     pub ids: Option<Vec<Uuid>>,
     /// Part of the name or the description in any case, or the id.
     pub search: Option<String>,
-    /// `ACTIVE` and `PAUSED` unless said.
+    /// Default: `ACTIVE` and `PAUSED`.
     pub statuses: Option<Vec<JobStatus>>,
-    /// By how they stand.
+    /// States of a job.
     pub states: Option<Vec<JobState>>,
-    /// By schedule type.
+    /// Types of its schedule.
     pub schedule_types: Option<Vec<ScheduleType>>,
-    /// All of these.
+    /// Tags, all of which a job must have.
     pub tags: Vec<String>,
-    /// By the status of the newest execution.
+    /// Status of its newest execution.
     pub last_outcomes: Option<Vec<LastOutcome>>,
 }
 
-/// How the newest execution of a job stands.
+/// Status of the newest execution of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastOutcome {
-    /// So.
+    /// The newest execution has this status.
     Is(ExecutionStatus),
-    /// There is none.
+    /// The job has no execution.
     None,
 }
 
-/// Which executions; every condition that is there must hold.
+/// A filter of executions. All given conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionFilter {
-    /// Exactly these.
     pub ids: Option<Vec<Uuid>>,
-    /// Of these jobs.
+    /// Executions of these jobs.
     pub job_ids: Option<Vec<Uuid>>,
-    /// Of this job.
+    /// Executions of this job.
     pub job_id: Option<Uuid>,
-    /// By where they stand.
+    /// Statuses of an execution.
     pub statuses: Option<Vec<ExecutionStatus>>,
-    /// By what made the trigger.
+    /// Kinds of its trigger.
     pub kinds: Option<Vec<String>>,
-    /// By why they ended so.
+    /// Reasons of its status.
     pub reasons: Option<Vec<String>>,
-    /// Whose current or last attempt was on this node.
+    /// Node of its current or last attempt.
     pub node_id: Option<Uuid>,
-    /// No fire time before it.
+    /// First fire time, included.
     pub from: Option<Timestamp>,
-    /// No fire time from it on.
+    /// Last fire time, not included.
     pub to: Option<Timestamp>,
 }
 
 impl ExecutionFilter {
-    /// Whether it leaves any execution out. An empty list leaves out all.
+    /// Whether the filter excludes any execution. An empty list excludes all.
     pub fn has_condition(&self) -> bool {
         let Self {
             ids,
@@ -101,7 +100,7 @@ impl ExecutionFilter {
             || to.is_some()
     }
 
-    /// Refuses what is too much; the error names the field.
+    /// Refuses lists and texts that are too long. The error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
             return Err(InvalidInput::new("filter.ids", "must be at most 1000"));
@@ -111,8 +110,8 @@ impl ExecutionFilter {
 }
 
 impl JobFilter {
-    /// Whether it leaves any job out. An empty text and an empty list of tags leave out none, an
-    /// empty list of anything else leaves out all.
+    /// Whether the filter excludes any job. An empty text and an empty list of tags exclude none;
+    /// any other empty list excludes all.
     pub fn has_condition(&self) -> bool {
         let Self {
             ids,
@@ -132,7 +131,7 @@ impl JobFilter {
             || last_outcomes.is_some()
     }
 
-    /// Refuses what is too much; the error names the field of the filter.
+    /// Refuses lists and texts that are too long. The error names the field of the filter.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
             return Err(InvalidInput::new("ids", "must be at most 1000"));

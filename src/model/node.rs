@@ -1,34 +1,33 @@
-//! Nodes: process lifetimes, and how long one may trust itself.
+//! Nodes: process lifetimes, and the time that a node may trust itself.
 //!
-//! A node is alive because the database says so, and trusts itself only for as
-//! long as nobody can have declared it dead. That window is counted on the
-//! monotonic clock: a wrong wall clock changes nothing.
+//! The database decides whether a node is alive. The node trusts itself only as long as no other
+//! node can have declared it dead. The monotonic clock measures that window: a wrong wall clock has
+//! no effect.
 
 use super::text_enum;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 text_enum! {
-    /// What the database knows of a node.
+    /// State of a node in the database.
     #[derive(async_graphql::Enum)]
     NodeState, "node state" {
-        /// Leases and runs.
+        /// It leases and runs.
         Active = "ACTIVE",
-        /// Finishes what runs, takes nothing new.
+        /// It finishes its executions and takes no new ones.
         Draining = "DRAINING",
-        /// Stopped by itself, everything handed over.
+        /// It stopped and handed over its executions.
         Left = "LEFT",
-        /// Declared dead; what it held was taken over.
+        /// It was declared dead; other nodes took over its executions.
         Dead = "DEAD",
     }
 }
 
-/// What a node knows of its membership, published by `ClusterMembership`.
+/// The membership as the node knows it; `ClusterMembership` publishes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MembershipState {
-    /// Not a member: nothing may start, what runs is cancelled.
+    /// Not a member: no attempt may start, running ones are cancelled.
     Fenced,
-    /// A member.
     Member(Membership),
 }
 
@@ -37,22 +36,22 @@ pub enum MembershipState {
 pub struct Membership {
     /// The id of this process lifetime.
     pub node_id: Uuid,
-    /// Until when nobody can have declared this node dead: the start of its
-    /// last good heartbeat + TTL − margin.
+    /// Until this instant no other node can have declared this one dead: start of the last
+    /// successful heartbeat + TTL − margin.
     pub trusted_until: Instant,
-    /// When the session on the membership connection was opened; it has lasted since without a
-    /// break. Whoever has seen less than one TTL of it declares nobody dead:
-    /// after a restart of the database everybody looks dead.
+    /// Start of the session on the membership connection, which has not been interrupted. A node
+    /// declares no other node dead during its first TTL: after a restart of the database all nodes
+    /// look dead.
     pub session_opened_at: Instant,
-    /// False after the membership connection broke, until it is whole again:
-    /// what runs goes on, nothing starts.
+    /// `false` from a break of the membership connection until the next session: running attempts
+    /// continue, no attempt starts.
     pub session_alive: bool,
-    /// True once the node was asked to finish and take nothing new.
+    /// Whether the node drains: it finishes its executions and takes no new ones.
     pub draining: bool,
 }
 
 impl MembershipState {
-    /// The node id under which work may be leased now, if any may.
+    /// The node id for leases. `None`: nothing may be leased now.
     pub fn may_lease(&self, now: Instant) -> Option<Uuid> {
         match self {
             Self::Member(m) if m.session_alive && !m.draining && now < m.trusted_until => {
@@ -62,7 +61,7 @@ impl MembershipState {
         }
     }
 
-    /// The node id as which this process reaches the database now, whether it may lease or drains.
+    /// The node id of a session with the database, also while the node drains. `None`: no session.
     pub fn session_node_id(&self, now: Instant) -> Option<Uuid> {
         match self {
             Self::Member(m) if m.session_alive && now < m.trusted_until => Some(m.node_id),
@@ -70,7 +69,7 @@ impl MembershipState {
         }
     }
 
-    /// Whether work may be leased now, and if not, why; display only.
+    /// Whether the node may lease, and the reason if not; display only.
     pub fn description(&self, now: Instant) -> &'static str {
         match self {
             Self::Fenced => "not a member of the cluster (yet): waiting for the database",
@@ -85,18 +84,18 @@ impl MembershipState {
         }
     }
 
-    /// Whether an attempt leased under `node_id` may (still) run now.
+    /// Whether an attempt leased under `node_id` may run, or continue to run.
     pub fn may_run(&self, node_id: Uuid, now: Instant) -> bool {
         matches!(self, Self::Member(m) if m.node_id == node_id && now < m.trusted_until)
     }
 
-    /// Whether an attempt leased under `node_id` may *start* its effect now: a
-    /// node that lost its session starts nothing.
+    /// Whether an attempt leased under `node_id` may *start* its effect: a node without a session
+    /// starts none.
     pub fn may_start(&self, node_id: Uuid, now: Instant) -> bool {
         matches!(self, Self::Member(m) if m.session_alive && m.node_id == node_id && now < m.trusted_until)
     }
 
-    /// Whether this node has watched the cluster long enough to declare others dead.
+    /// Whether this node has observed the cluster long enough to declare others dead.
     pub fn may_declare_dead(&self, node_ttl: Duration, now: Instant) -> bool {
         matches!(self, Self::Member(m) if m.session_alive && now < m.trusted_until
             && now.saturating_duration_since(m.session_opened_at) >= node_ttl)

@@ -1,15 +1,14 @@
-//! Outcomes over time: stretches of equal length that the newest executions of many jobs are laid
-//! out on.
+//! Outcomes over time: an axis of equal cells for the newest executions of many jobs.
 
 use super::{InvalidInput, Timestamp};
 use chrono::{DateTime, TimeDelta};
 
-/// Longest look back, in minutes: a day.
+/// Longest range of an axis, in minutes: a day.
 pub const MINUTES_MAX: i32 = 1_440;
 /// Most cells of an axis.
 pub const CELLS_MAX: usize = 100;
 
-/// How far back to look, and in how many cells.
+/// Range of an axis, and number of its cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OutcomeAxis {
     minutes: i32,
@@ -34,8 +33,9 @@ impl OutcomeAxis {
         Ok(Self { minutes, cells })
     }
 
-    /// Where each cell begins, the oldest first, and where the last one ends, which is the first
-    /// multiple of a cell's length after `now`: so a cell keeps its executions while time passes.
+    /// Start of each cell, the oldest first, and the end of the last one. That end is the first
+    /// multiple of the cell length after `now`, so that an execution stays in its cell while time
+    /// passes.
     pub fn bounds(self, now: Timestamp) -> Vec<Timestamp> {
         let length = i64::from(self.minutes) * 60_000 / i64::from(self.cells);
         let end = (now.timestamp_millis().div_euclid(length) + 1) * length;

@@ -1,7 +1,7 @@
-//! Payloads: the JSON that a job hands to its target, kept as text.
+//! Payloads: the JSON that a job sends to its target, stored as text.
 //!
-//! No reader of JSON holds every number: `f64` rounds, `jsonb` loses the sign of
-//! zero and writes 1e400 out. So the text is passed on, and nothing inside reads it.
+//! No JSON reader stores every number unchanged: `f64` rounds; `jsonb` loses the sign of zero and
+//! expands 1e400. Therefore the text is passed on, and no code parses its values.
 
 use super::InvalidInput;
 use serde_json::value::RawValue;
@@ -9,36 +9,35 @@ use std::sync::Arc;
 
 /// Largest payload, in bytes of JSON text without white space between its tokens.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
-/// Deepest nesting of lists and objects in a payload. Readers of JSON stop at 100
-/// and more, and the documents that hold a payload nest it a little deeper.
+/// Deepest nesting of lists and objects. JSON readers stop at 100 levels or more, and the documents
+/// around a payload add some levels.
 pub const PAYLOAD_DEPTH_MAX: usize = 64;
 
-/// JSON text; clones share it.
+/// JSON text. A clone is cheap: it shares the text.
 #[derive(Debug, Clone)]
 pub struct Payload(Arc<RawValue>);
 
 impl Payload {
-    /// A payload of text, which must be JSON.
+    /// A payload of a text, which must be JSON.
     pub fn of_json(text: String) -> serde_json::Result<Self> {
         RawValue::from_string(text).map(Self::from)
     }
 
-    /// The JSON text.
     pub fn as_str(&self) -> &str {
         self.0.get()
     }
 
-    /// The same, as what writes JSON takes it.
+    /// The JSON text as a value that serde writes unchanged.
     pub fn json(&self) -> &RawValue {
         &self.0
     }
 
-    /// Whether it is JSON's `null`: then there is nothing to hand over.
+    /// Whether it is `null`: then there is nothing to send.
     pub fn is_null(&self) -> bool {
         self.as_str() == "null"
     }
 
-    /// Refuses what would not come back as it was sent.
+    /// Refuses a text that would not be returned unchanged.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         let bytes = self.as_str().len();
         if bytes > PAYLOAD_BYTES_MAX {
@@ -75,7 +74,7 @@ impl PartialEq for Payload {
     }
 }
 
-/// What is looked at in JSON text.
+/// Findings in a JSON text.
 #[derive(Default)]
 struct Shape {
     depth: usize,
@@ -83,7 +82,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// A walk over the text instead of a recursion over values: any depth is judged.
+    /// A loop over the text, not a recursion over values: any depth is safe.
     fn of(json: &str) -> Self {
         let (mut shape, mut open, mut in_string) = (Self::default(), 0_usize, false);
         let mut bytes = json.as_bytes();

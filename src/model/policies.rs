@@ -1,11 +1,12 @@
-//! Policies: what becomes of fire times that come late, too often or in vain.
+//! Policies: the rules for fire times that come late, overlap or fail.
 //!
-//! Stored as one JSON object in the words of the API (`job_definition.policies`),
-//! of what differs from the defaults: small, and a new policy needs no migration.
+//! One JSON object with the names of the API (`job_definition.policies`) stores the differences
+//! from the defaults. It is small, and a new policy needs no migration.
 
 use super::retry::RetryPolicy;
 use super::schedule::cron::{CronOptions, DstGap, DstOverlap};
 use super::schedule::zone::Zone;
+use super::validate::within;
 use super::{InvalidInput, Timestamp, text_enum};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -15,86 +16,84 @@ use uuid::Uuid;
 
 /// Longest grace, window, jitter and time-out, in seconds: a year.
 const SECONDS_MAX: i32 = 366 * 86_400;
-/// Most missed fire times that a job may ask to run after an outage.
+/// Largest value of `maxCatchUp`: missed fire times that run after an outage.
 const CATCH_UP_MAX: i32 = 100_000;
-/// Most executions that a job may keep by count.
+/// Largest value of `keepExecutions`.
 const KEEP_MAX: i32 = 1_000_000;
 /// Most fire times that wait behind a running execution; more are skipped.
 pub const BUFFER_MAX: usize = 1_000;
 
 text_enum! {
-    /// What happens to fire times that are found later than the grace.
+    /// The rule for fire times that are found later than the grace.
     #[derive(async_graphql::Enum)]
     MisfirePolicy, "misfire policy" {
-        /// The last missed one runs, the others are folded into it.
+        /// The last missed one runs; the others are coalesced into it.
         FireOnce = "FIRE_ONCE",
-        /// Every one runs, oldest first, within the catch-up bounds.
+        /// All run, oldest first, within the catch-up bounds.
         FireAll = "FIRE_ALL",
-        /// None runs.
+        /// No missed one runs.
         Skip = "SKIP",
     }
 }
 
 text_enum! {
-    /// What happens to a fire time that comes due while an execution of its job is in flight
-    /// anywhere in the cluster (the policies are Temporal's).
+    /// The rule for a fire time that comes due while an execution of its job is in flight anywhere
+    /// in the cluster (the table of Temporal).
     #[derive(async_graphql::Enum)]
     OverlapPolicy, "overlap policy" {
         /// Both run at the same time.
         Allow = "ALLOW",
-        /// It is skipped.
+        /// No missed one runs.
         Skip = "SKIP",
-        /// It waits for the end; a second one that would wait is skipped.
+        /// It waits for the end; a second waiting one is skipped.
         BufferOne = "BUFFER_ONE",
-        /// All wait, and run one by one.
+        /// All wait, and run one after the other.
         BufferAll = "BUFFER_ALL",
-        /// The running one is cancelled; the latest waits for its end.
+        /// The running execution is cancelled; the latest fire time waits for its end.
         CancelOther = "CANCEL_OTHER",
     }
 }
 
-/// Everything about a job that is neither what it runs nor which instants its
-/// schedule names.
+/// The rules of a job, without its target and its schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Policies {
-    /// No fire time before it; the fire time of `ONCE`.
+    /// Earliest fire time; of `ONCE` the only one.
     pub start_at: Option<Timestamp>,
-    /// No fire time after it.
+    /// Latest fire time.
     pub end_at: Option<Timestamp>,
-    /// No fire time runs after so many have.
+    /// Most fire times that run.
     pub max_runs: Option<i64>,
-    /// Largest delay between fire time and due time; a hash of both job and
-    /// fire time, so that every node computes the same.
+    /// Largest delay between fire time and due time, in seconds. The delay is a hash of job and
+    /// fire time, so that all nodes compute the same one.
     pub jitter_seconds: i32,
-    /// See [`MisfirePolicy`].
+    /// Rule for late fire times.
     pub misfire_policy: MisfirePolicy,
-    /// How late a fire time may be found and still simply run late.
+    /// Lateness, in seconds, up to which a fire time simply runs late.
     pub misfire_grace_seconds: i32,
-    /// `FIRE_ALL`: older fire times are skipped.
+    /// For `FIRE_ALL`: largest age in seconds; older fire times are skipped.
     pub catch_up_window_seconds: Option<i32>,
-    /// `FIRE_ALL`: only so many of the newest run.
+    /// For `FIRE_ALL`: most fire times that run, the newest ones.
     pub max_catch_up: Option<i32>,
-    /// See [`OverlapPolicy`].
+    /// Rule for fire times during an execution.
     pub overlap_policy: OverlapPolicy,
-    /// How long one attempt may take.
+    /// Longest attempt, in seconds.
     pub timeout_seconds: Option<i32>,
-    /// When and how often a failed attempt is tried again.
+    /// Rule for failed attempts.
     pub retry: RetryPolicy,
-    /// Whether an execution that fails for good pauses its job.
+    /// Whether the final failure of an execution pauses the job.
     pub pause_on_failure: bool,
-    /// How many of its newest executions the log keeps, whatever their age; by age
-    /// unless said.
+    /// Number of the newest executions that the log retains, of any age. Default: retention by age.
     pub keep_executions: Option<i32>,
-    /// What a cron does when the clock goes forward over its time.
+    /// Rule of a cron expression for local times that do not exist.
     pub dst_gap: DstGap,
-    /// What a cron does when the clock goes back over its time.
+    /// Rule of a cron expression for local times that exist twice.
     pub dst_overlap: DstOverlap,
 }
 
-/// Made once: each new job is compared with them.
+/// Made once, because each new job is compared with them.
 static DEFAULTS: LazyLock<Policies> = LazyLock::new(Policies::default);
-/// The same by name.
+/// The defaults by name.
 static NAMED_DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| DEFAULTS.to_map());
 
 impl Default for Policies {
@@ -120,8 +119,8 @@ impl Default for Policies {
 }
 
 impl Policies {
-    /// What is stored: that which differs from the defaults. Most jobs have them all, twice with
-    /// their first version: `createJobs` is an eighth faster without
+    /// The stored form: the differences from the defaults. Most jobs have no difference, and each
+    /// new job is written twice, with its first version: `createJobs` is an eighth faster this way
     /// (docs/internals/performance.md).
     pub fn stored(&self) -> Map<String, Value> {
         if *self == *DEFAULTS {
@@ -132,7 +131,7 @@ impl Policies {
         named
     }
 
-    /// What was stored, with the defaults that it left out: for people.
+    /// The stored form with all defaults; display only.
     pub fn completed(stored: Map<String, Value>) -> Map<String, Value> {
         let mut all = NAMED_DEFAULTS.clone();
         all.extend(stored);
@@ -146,12 +145,12 @@ impl Policies {
         }
     }
 
-    /// Whether fire times may wait for the end of what runs, or give way to it.
+    /// Whether the executions of the job run one after the other.
     pub fn is_serialized(&self) -> bool {
         self.overlap_policy != OverlapPolicy::Allow
     }
 
-    /// Refuses what cannot be; the error names the field.
+    /// Refuses impossible values. The error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         if let (Some(start), Some(end)) = (self.start_at, self.end_at)
             && end < start
@@ -180,7 +179,7 @@ impl Policies {
         self.retry.validate()
     }
 
-    /// How the cron expression of the job `id` is read.
+    /// The options for the cron expression of the job `id`.
     pub fn cron_options(&self, zone: Zone, id: Uuid) -> CronOptions {
         CronOptions {
             zone,
@@ -190,25 +189,9 @@ impl Policies {
         }
     }
 
-    /// See [`Policies::misfire_grace_seconds`].
+    /// [`Policies::misfire_grace_seconds`] as a duration.
     pub fn misfire_grace(&self) -> TimeDelta {
         TimeDelta::seconds(self.misfire_grace_seconds.into())
-    }
-}
-
-/// Refuses a number outside its bounds, which the error names.
-pub(super) fn within(
-    field: &'static str,
-    value: Option<i32>,
-    least: i32,
-    most: i32,
-) -> Result<(), InvalidInput> {
-    match value {
-        Some(value) if !(least..=most).contains(&value) => Err(InvalidInput::new(
-            field,
-            format!("must be from {least} to {most}"),
-        )),
-        _ => Ok(()),
     }
 }
 
@@ -248,7 +231,7 @@ mod tests {
         assert_eq!(Policies::completed(stored), policies.to_map());
     }
 
-    /// Jobs do not store them, and nodes of several versions must read the same: they never change.
+    /// Jobs do not store defaults, and nodes of different versions must agree: they never change.
     #[test]
     fn no_default_has_changed() {
         let defaults = serde_json::json!({

@@ -1,57 +1,57 @@
-//! Reruns: which ended executions run again when a person asks.
+//! Reruns: the ended executions that run again on request.
 //!
-//! A rerun is an execution of its own, with the fire time of the one that it repeats. What a filter
-//! holds runs again once for a fire time: of an execution, its rerun, and the rerun of that one,
-//! the last speaks for all. Who names one execution means that one, whatever became of its reruns.
+//! A rerun is an execution of its own, with the fire time of the execution that it repeats. A
+//! request with a filter repeats each fire time once: an execution, its rerun and the rerun of that
+//! one form a chain, and the last one decides. A request with one id repeats that execution; its
+//! earlier reruns do not matter.
 
 use super::execution::ExecutionStatus;
 use uuid::Uuid;
 
-/// Which executions a person asked to run again.
+/// The executions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// This one.
     ById,
-    /// All that a filter holds.
+    /// All executions of a filter.
     ByFilter,
 }
 
-/// An execution that may run again, as it stands.
+/// The stored facts about an execution that may run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The execution.
+    /// Id of the execution.
     pub id: Uuid,
-    /// Where it stands.
+    /// Status of the execution.
     pub status: ExecutionStatus,
-    /// Whether its row stands for several fire times.
+    /// Whether its row covers several fire times.
     pub is_range: bool,
-    /// Whether its job is deleted.
+    /// Whether the job was deleted.
     pub is_of_deleted: bool,
-    /// Its rerun that is pending or in flight.
+    /// Its rerun that is pending or in flight, if any.
     pub under_way: Option<Uuid>,
     /// Whether a rerun of it has ended, and not as `SKIPPED`.
     pub is_repeated: bool,
 }
 
-/// What becomes of the wish.
+/// The answer to a request for one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It runs again.
+    /// A rerun is created.
     Run,
-    /// It does already, as this execution.
+    /// A rerun is pending or in flight: this execution.
     UnderWay(Uuid),
-    /// It did already, and that execution stands for it.
+    /// A rerun has ended, and decides for the chain.
     Repeated,
-    /// Nothing of a deleted job runs.
+    /// The job was deleted.
     OfDeleted,
-    /// No single fire time could be repeated.
+    /// The row covers several fire times.
     Range,
-    /// It has not ended.
+    /// The execution has not ended.
     NotEnded,
 }
 
 impl Candidate {
-    /// Decides about it.
+    /// The answer for these facts. The first reason against a rerun wins.
     pub fn judge(&self, asked: Asked) -> Verdict {
         match self {
             Self {

@@ -1,33 +1,32 @@
-//! Retries: whether a failed attempt is tried again, and when.
+//! Retries: the number of attempts of an execution, and the delays between them.
 //!
-//! Exponential with a cap and full jitter (Brooker, "Exponential Backoff And
-//! Jitter", 2015): many executions that failed together must not come back
-//! together. The chosen delay is stored as the trigger's due time.
+//! The back-off is exponential, with a cap and full jitter (Brooker, "Exponential Backoff And
+//! Jitter", 2015), so that executions that failed together do not return together. The due time of
+//! the trigger stores the delay.
 
 use super::InvalidInput;
-use super::policies::within;
+use super::validate::within;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Longest back-off, in seconds: a week.
 const BACKOFF_SECONDS_MAX: i32 = 7 * 86_400;
-/// Most attempts that end by themselves.
+/// Largest value of `maxAttempts`.
 const ATTEMPTS_MAX: i32 = 1_000;
-/// Largest growth of the back-off.
+/// Largest growth of the back-off from one delay to the next.
 const MULTIPLIER_MAX: f64 = 100.0;
 
-/// When and how often a failed attempt is tried again.
+/// The rule for failed attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RetryPolicy {
-    /// Attempts that may end by themselves without success; a lost one does not
-    /// count.
+    /// Most attempts that end without success; lost attempts do not count.
     pub max_attempts: i32,
-    /// Upper end of the first delay, in seconds.
+    /// Upper bound of the first delay, in seconds.
     pub initial_backoff_seconds: i32,
-    /// Upper end of every delay, in seconds.
+    /// Upper bound of all delays, in seconds.
     pub max_backoff_seconds: i32,
-    /// Growth of the upper end from one delay to the next.
+    /// Growth of the upper bound from one delay to the next.
     pub multiplier: f64,
 }
 
@@ -43,7 +42,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Refuses what cannot be; the error names the field.
+    /// Refuses impossible values. The error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         within(
             "retry.maxAttempts",
@@ -72,9 +71,8 @@ impl RetryPolicy {
         Ok(())
     }
 
-    /// The delay before the attempt that follows `failures` failed ones; none
-    /// when they are used up. `random` is uniform in 0..1. What the target asked
-    /// for (`Retry-After`) is the least, within the cap.
+    /// The delay of the attempt after `failures` failed ones. `None`: no attempt is left. `random`
+    /// is uniform in 0..1. `Retry-After` of the target is the shortest delay, within the cap.
     pub fn delay(&self, failures: i32, random: f64, asked: Option<Duration>) -> Option<Duration> {
         if failures >= self.max_attempts {
             return None;

@@ -1,7 +1,7 @@
-//! What a job runs, and the rules of its configuration.
+//! Targets: the actions of executions, and the bounds of their settings.
 //!
-//! The handlers of the same names (`crate::handlers`) do the running; this
-//! module only says what a target is and refuses what could never run.
+//! The handlers of the same names (`crate::handlers`) perform the actions. This module refuses
+//! settings that can never work.
 
 use super::{InvalidInput, text};
 use serde::{Deserialize, Serialize};
@@ -19,42 +19,42 @@ const HEADERS_MAX: usize = 50;
 /// Longest header value in bytes.
 const HEADER_VALUE_BYTES_MAX: usize = 4_096;
 
-/// What an execution runs. Stored as JSON in `job_definition.target`.
+/// The action of an execution. Stored as JSON in `job_definition.target`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
     /// Writes one log line with the payload.
     #[default]
     Log,
-    /// Sleeps, then succeeds: for drills and benchmarks.
+    /// Sleeps, then succeeds. For drills and benchmarks.
     Noop(NoopTarget),
     /// Sends an HTTP request; 2xx is success.
     Http(HttpTarget),
 }
 
-/// Configuration of the `noop` target.
+/// Settings of the `noop` target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NoopTarget {
-    /// How long to sleep, in milliseconds.
+    /// Length of the sleep, in milliseconds.
     pub sleep_millis: u64,
 }
 
-/// Configuration of the `http` target.
+/// Settings of the `http` target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpTarget {
     /// Absolute `http` or `https` address, without user information.
     pub url: Url,
-    /// Request method; `POST` unless said.
+    /// Method of the request. Default: `POST`.
     pub method: HttpMethod,
-    /// Extra request headers; none that Horolog sends itself.
+    /// Further headers; not those that Horolog sends itself.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Request body; the job's payload as JSON unless said.
+    /// Body of the request. Default: the payload of the job as JSON.
     #[serde(default)]
     pub body: Option<String>,
-    /// Time for the whole exchange, in seconds.
+    /// Longest exchange, in seconds.
     pub timeout_seconds: u32,
 }
 
@@ -69,16 +69,14 @@ pub enum HttpMethod {
     /// `POST`, the default.
     #[default]
     Post,
-    /// `PUT`.
     Put,
-    /// `PATCH`.
     Patch,
     /// `DELETE`, without a body unless one is configured.
     Delete,
 }
 
 impl HttpMethod {
-    /// The method as it stands in the request line.
+    /// The method of the request line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -89,15 +87,14 @@ impl HttpMethod {
         }
     }
 
-    /// Whether requests of the method have a body as a rule.
+    /// Whether requests with this method usually have a body.
     pub const fn takes_body(self) -> bool {
         matches!(self, Self::Post | Self::Put | Self::Patch)
     }
 }
 
 impl HttpTarget {
-    /// Seconds that an exchange may take unless the job says otherwise
-    /// (Standard Webhooks recommends 15 to 30).
+    /// Default of the longest exchange, in seconds (Standard Webhooks recommends 15 to 30).
     pub const TIMEOUT_SECONDS_DEFAULT: u32 = 30;
 }
 
@@ -112,7 +109,7 @@ impl Target {
         ))
     }
 
-    /// Whether the payload of a run goes to the target.
+    /// Whether the target gets the payload of an execution.
     pub fn sends_payload(&self) -> bool {
         match self {
             Self::Http(http) => http.body.is_none() && http.method.takes_body(),
@@ -120,7 +117,7 @@ impl Target {
         }
     }
 
-    /// Refuses what could never run: the error names the field.
+    /// Refuses settings that can never work. The error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         match self {
             Self::Noop(noop) if noop.sleep_millis > NOOP_SLEEP_MILLIS_MAX => {
@@ -137,18 +134,8 @@ impl Target {
 
 impl HttpTarget {
     fn validate(&self) -> Result<(), InvalidInput> {
-        let url_error = |message: &str| Err(InvalidInput::new("target.http.url", message));
-        if !matches!(self.url.scheme(), "http" | "https") {
-            return url_error("must be an http or https address");
-        }
-        if self.url.host().is_none() {
-            return url_error("must name a host");
-        }
-        if !self.url.username().is_empty() || self.url.password().is_some() {
-            return url_error("must not hold a user name or password: send a header instead");
-        }
-        if self.url.as_str().len() > URL_BYTES_MAX {
-            return url_error("must be at most 2048 bytes long");
+        if let Some(problem) = url_problem(&self.url) {
+            return Err(InvalidInput::new("target.http.url", problem));
         }
         if self.timeout_seconds == 0 || self.timeout_seconds > HTTP_TIMEOUT_SECONDS_MAX {
             return Err(InvalidInput::new(
@@ -163,9 +150,11 @@ impl HttpTarget {
             ));
         }
         text::HTTP_BODY.check_given("target.http.body", self.body.as_deref())?;
-        self.headers
-            .iter()
-            .try_for_each(|(name, value)| validate_header(name, value))?;
+        for (name, value) in &self.headers {
+            if let Some(problem) = header_problem(name, value) {
+                return Err(InvalidInput::new("target.http.headers", problem));
+            }
+        }
         let lower: BTreeSet<String> = self
             .headers
             .keys()
@@ -181,8 +170,8 @@ impl HttpTarget {
     }
 }
 
-/// Header names that Horolog or HTTP itself sets; a job that could set them
-/// could forge its identity or break the framing of the request.
+/// Headers that Horolog or HTTP itself sets. A job that set them could forge its identity or break
+/// the framing of the request.
 const RESERVED_HEADERS: [&str; 15] = [
     "host",
     "content-length",
@@ -199,28 +188,45 @@ const RESERVED_HEADERS: [&str; 15] = [
     "transfer-encoding",
     "upgrade",
     "http2-settings",
-    // The answer to it is waited for by nobody.
+    // Horolog does not wait for the interim answer to it.
     "expect",
 ];
 
-fn validate_header(name: &str, value: &str) -> Result<(), InvalidInput> {
-    let refuse = |message: String| Err(InvalidInput::new("target.http.headers", message));
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte); // RFC 9110 §5.6.2
-    if name.is_empty() || name.len() > 128 || !name.bytes().all(token) {
-        return refuse(format!("`{}` is not a header name", name.escape_debug()));
+fn url_problem(url: &Url) -> Option<&'static str> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some("must be an http or https address");
+    }
+    if url.host().is_none() {
+        return Some("must name a host");
+    }
+    // The API shows the address to all readers.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("must not hold a user name or password: send a header instead");
+    }
+    (url.as_str().len() > URL_BYTES_MAX).then_some("must be at most 2048 bytes long")
+}
+
+fn header_problem(name: &str, value: &str) -> Option<String> {
+    if name.is_empty() || name.len() > 128 || !name.bytes().all(is_token) {
+        return Some(format!("`{}` is not a header name", name.escape_debug()));
     }
     let lower = name.to_ascii_lowercase();
     if RESERVED_HEADERS.contains(&lower.as_str())
         || lower.starts_with("horolog-")
         || lower.starts_with("webhook-")
     {
-        return refuse(format!("`{name}` is set by Horolog itself"));
+        return Some(format!("`{name}` is set by Horolog itself"));
     }
-    let printable = |byte: u8| byte == b'\t' || (0x20..0x7f).contains(&byte);
-    if value.len() > HEADER_VALUE_BYTES_MAX || !value.bytes().all(printable) {
-        return refuse(format!(
-            "the value of `{name}` must be printable ASCII of at most 4096 bytes"
-        ));
-    }
-    Ok(())
+    let is_valid = value.len() <= HEADER_VALUE_BYTES_MAX && value.bytes().all(is_printable);
+    (!is_valid)
+        .then(|| format!("the value of `{name}` must be printable ASCII of at most 4096 bytes"))
+}
+
+/// A byte of a header name (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_printable(byte: u8) -> bool {
+    byte == b'\t' || (0x20..0x7f).contains(&byte)
 }

@@ -1,35 +1,35 @@
-//! Texts from outside: what each may hold, in one table.
+//! Texts from outside: the bounds of each, in one table.
 //!
-//! PostgreSQL has no character U+0000, and a control character in a name forges
-//! lines and columns wherever the name is shown.
+//! PostgreSQL has no character U+0000. A control character in a name could forge lines and columns
+//! of a log or a list.
 
 use super::InvalidInput;
 
-/// Longest stored output or error text in bytes; more is cut.
+/// Longest stored output or error text, in bytes; a longer one is cut.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// Name of a job (the length of the reference system's column).
 pub const JOB_NAME: Text = Text::line(1, 255);
-/// What a job or a calendar is for.
+/// Description of a job or a calendar.
 pub const DESCRIPTION: Text = Text::lines(0, 2_000);
-/// A tag.
+/// Tag of a job.
 pub const TAG: Text = Text::line(1, 50);
 /// Name of a calendar.
 pub const CALENDAR_NAME: Text = Text::line(1, 100);
-/// Why something is paused, held or cancelled.
+/// Reason of a pause or a cancellation.
 pub const REASON: Text = Text::lines(0, 500);
-/// Why there is a blackout.
+/// Reason of a blackout.
 pub const BLACKOUT_REASON: Text = Text::lines(1, 500);
-/// Name of a job in a cursor: in lower case, which some letters make longer.
+/// Name of a job in a cursor, in lower case: some letters are longer in lower case.
 pub const NAME_KEY: Text = Text::line(1, 1_000);
-/// What a list is searched for.
+/// Search text of a list.
 pub const SEARCH: Text = Text::lines(0, 255);
-/// Body of an HTTP request: as large as a payload may be.
+/// Body of an HTTP request: as long as a payload.
 pub const HTTP_BODY: Text = Text::lines(0, 256 * 1024);
 /// Name of a node.
 pub const NODE_NAME: Text = Text::line(1, 255);
 
-/// What a text may hold.
+/// The bounds of a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Text {
     chars_min: usize,
@@ -56,54 +56,58 @@ impl Text {
         }
     }
 
-    /// Refuses a text that is too short without the white space around it, too
-    /// long, or holds what it must not.
+    /// Refuses a text that is too long, has a forbidden character, or is too short without the
+    /// white space around it.
     pub fn check(self, field: &'static str, text: &str) -> Result<(), InvalidInput> {
-        let refuse = |message: String| Err(InvalidInput::new(field, message));
+        match self.problem(text) {
+            Some(problem) => Err(InvalidInput::new(field, problem)),
+            None => Ok(()),
+        }
+    }
+
+    fn problem(self, text: &str) -> Option<String> {
         let Self {
             chars_min,
             chars_max,
             one_line,
         } = self;
         if text.trim().chars().take(chars_min).count() < chars_min {
-            return refuse("must not be empty".to_owned());
+            return Some("must not be empty".to_owned());
         }
-        // Bytes are counted first: to count the characters of a large text takes long.
+        // Bytes first: to count the characters of a large text takes long.
         if text.len() > chars_max
             && (text.len() > 4 * chars_max || text.chars().count() > chars_max)
         {
-            return refuse(format!("must be at most {chars_max} characters long"));
+            return Some(format!("must be at most {chars_max} characters long"));
         }
         if text.contains('\0') {
-            return refuse("must not hold the character U+0000".to_owned());
+            return Some("must not hold the character U+0000".to_owned());
         }
-        match text.chars().find(|char| one_line && char.is_control()) {
-            Some(control) => refuse(format!(
-                "must be one line: it holds the control character U+{:04X}",
-                u32::from(control)
-            )),
-            None => Ok(()),
-        }
+        let control = text.chars().find(|char| one_line && char.is_control())?;
+        let code = u32::from(control);
+        Some(format!(
+            "must be one line: it holds the control character U+{code:04X}"
+        ))
     }
 
-    /// The same of what may be left out.
+    /// Checks an optional text.
     pub fn check_given(self, field: &'static str, text: Option<&str>) -> Result<(), InvalidInput> {
         text.map_or(Ok(()), |text| self.check(field, text))
     }
 
-    /// The same of each of a list.
+    /// Checks each text of a list.
     pub fn check_each(self, field: &'static str, texts: &[String]) -> Result<(), InvalidInput> {
-        let check = |(index, text): (usize, &String)| {
-            self.check(field, text)
-                .map_err(|invalid| InvalidInput::of_member(field, index, invalid.message))
-        };
-        texts.iter().enumerate().try_for_each(check)
+        for (index, text) in texts.iter().enumerate() {
+            if let Some(problem) = self.problem(text) {
+                return Err(InvalidInput::of_member(field, index, problem));
+            }
+        }
+        Ok(())
     }
 }
 
-/// Makes a text storable that nobody can be asked to mend, such as the answer of
-/// a target: cut at a character, with U+FFFD for U+0000. An odd answer must not
-/// block its settlement.
+/// Makes a text storable, for example the answer of a target: cut at a character, with U+FFFD for
+/// U+0000. No answer of a target may block its settlement.
 pub fn storable_text(text: &str) -> String {
     let mut text = text.replace('\0', "\u{fffd}");
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));

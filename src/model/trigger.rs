@@ -19,44 +19,11 @@ mod tests;
 pub use fire::schedule_next;
 pub use passed::Passed;
 
-use super::execution::{Reason, execution_id};
-use super::{Timestamp, text_enum};
+pub use super::occurrence::TriggerKind;
+
+use super::Timestamp;
+use super::occurrence::{Reason, execution_id};
 use uuid::Uuid;
-
-text_enum! {
-    /// What made a trigger.
-    #[derive(async_graphql::Enum)]
-    TriggerKind, "trigger kind" {
-        /// The job's schedule; one per job.
-        Schedule = "SCHEDULE",
-        /// A person: run now.
-        Manual = "MANUAL",
-        /// A failed attempt that is tried again.
-        Retry = "RETRY",
-        /// A lost attempt that is run again.
-        Recovery = "RECOVERY",
-        /// A past range that a person asked for.
-        Backfill = "BACKFILL",
-        /// A fire time that waited for the previous execution to end.
-        Buffered = "BUFFERED",
-        /// A fire time of the schedule that an edit found past its instant and not taken.
-        Owed = "OWED",
-        /// An execution that a person asked to run again.
-        Rerun = "RERUN",
-    }
-}
-
-impl TriggerKind {
-    /// What the log calls the executions of this trigger.
-    #[must_use]
-    pub fn in_log(self) -> Self {
-        if self == Self::Owed {
-            Self::Schedule
-        } else {
-            self
-        }
-    }
-}
 
 /// One pending due time of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]

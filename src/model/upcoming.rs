@@ -1,7 +1,7 @@
-//! Upcoming: how many fire times fall into each minute to come.
+//! Upcoming: the number of fire times in each coming minute.
 //!
-//! Jobs with one schedule are one [`Group`], walked once. The work is bounded:
-//! a plan that had to leave something out says so.
+//! Jobs with the same schedule form one [`Group`] and are computed once. The work is bounded; an
+//! incomplete plan is marked as such.
 
 use super::Timestamp;
 use super::exclusions::Exclusions;
@@ -12,21 +12,20 @@ use uuid::Uuid;
 
 /// Longest plan, in minutes: a week.
 pub const MINUTES_MAX: usize = 7 * 1_440;
-/// Most fire times walked for one plan: a few hundred milliseconds.
+/// Most fire times of one plan: a few hundred milliseconds of work.
 const WALK_MAX: usize = 2_000_000;
-/// Fullest minutes that are named.
+/// Number of the fullest minutes that are listed.
 const CROWDED: usize = 10;
 
-/// Jobs with one schedule.
+/// Jobs with the same schedule.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// One of them.
+    /// Id of one of them.
     pub id: Uuid,
-    /// What they have in common.
     pub job: JobDefinition,
-    /// How many they are.
+    /// Number of all jobs.
     pub jobs: u32,
-    /// Some of them.
+    /// Some of the jobs.
     pub named: Vec<(Uuid, String)>,
 }
 
@@ -39,12 +38,12 @@ pub struct Plan {
     pub minutes: Vec<u32>,
     /// The fullest minutes, fullest first, with some of the jobs that fill them.
     pub crowded: Vec<(Timestamp, u32, Vec<String>)>,
-    /// False when something was left out to bound the work.
+    /// `false`: fire times were left out to bound the work.
     pub complete: bool,
 }
 
 impl Plan {
-    /// Counts the fire times of the groups in so many minutes after `now`.
+    /// Counts the fire times of the groups in the `minutes` minutes after `now`.
     pub fn of(groups: &[Group], exclusions: &Exclusions, now: Timestamp, minutes: usize) -> Self {
         let from = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
         let mut plan = Self {
@@ -89,13 +88,12 @@ impl Plan {
         let named = fullest.into_iter().take(CROWDED).map(|(minute, fires)| {
             let start = self.from + TimeDelta::minutes(i64::try_from(minute).unwrap_or(0));
             let before = start - TimeDelta::microseconds(1);
-            let fires_then = |group: &&Group| {
-                let next = exclusions.next_open(group.id, &group.job, before);
-                next.is_some_and(|next| next < start + TimeDelta::minutes(1))
-            };
             let some = groups
                 .iter()
-                .filter(fires_then)
+                .filter(|group| {
+                    let next = exclusions.next_open(group.id, &group.job, before);
+                    next.is_some_and(|next| next < start + TimeDelta::minutes(1))
+                })
                 .flat_map(|group| &group.named)
                 .take(5);
             let names = some.map(|(_, name)| name.clone()).collect();
@@ -105,8 +103,7 @@ impl Plan {
     }
 }
 
-/// The first fire time after `now`; that of a fixed delay depends on its runs
-/// and is not planned.
+/// The first fire time after `now`. A fixed delay depends on its executions and is not planned.
 fn first(group: &Group, exclusions: &Exclusions, now: Timestamp) -> Option<Timestamp> {
     match group.job.schedule {
         Schedule::FixedDelay { .. } => None,

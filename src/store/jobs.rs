@@ -6,13 +6,12 @@ use super::unreadable::UnreadableRows;
 use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::UnknownName;
-use crate::model::job::{Job, JobDefinition, ScheduleType};
-use crate::model::job_request::SECONDS_MAX;
+use crate::model::job::{Job, JobDefinition};
 use crate::model::payload::Payload;
 use crate::model::policies::Policies;
-use crate::model::schedule::Schedule;
 use crate::model::schedule::cron::CronSchedule;
 use crate::model::schedule::zone::Zone;
+use crate::model::schedule::{INTERVAL_SECONDS_MAX, Schedule, ScheduleType};
 use crate::model::target::Target;
 use chrono::TimeDelta;
 use serde_json::value::{RawValue, to_raw_value};
@@ -430,9 +429,11 @@ fn read_policies(row: Values<'_>) -> Result<Policies, StoreError> {
 fn seconds(row: Values<'_>, column: &str) -> Result<Option<i64>, StoreError> {
     let seconds: Option<i64> = row.get(column)?;
     match seconds {
-        Some(seconds) if !(0..=SECONDS_MAX).contains(&seconds) => Err(row.unreadable(
-            format_args!("column {column}: {seconds} is not from 0 to {SECONDS_MAX} (ten years)"),
-        )),
+        Some(seconds) if !(0..=INTERVAL_SECONDS_MAX).contains(&seconds) => {
+            Err(row.unreadable(format_args!(
+                "column {column}: {seconds} is not from 0 to {INTERVAL_SECONDS_MAX} (ten years)"
+            )))
+        }
         seconds => Ok(seconds),
     }
 }

@@ -8,7 +8,7 @@ const FRAGMENT_MIN: usize = 8;
 /// The sources, with continued text literals joined into one line.
 fn sources() -> String {
     let mut text = String::new();
-    for file in files("src", "rs") {
+    for file in [files("src", "rs"), files("crates", "rs")].concat() {
         let source = read(file);
         let mut lines = source.lines();
         while let Some(line) = lines.next() {

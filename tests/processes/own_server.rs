@@ -1,7 +1,7 @@
 //! A PostgreSQL of a test's own, with durable settings, and its standby.
 
 use crate::support::eventually;
-use horolog::embedded_postgres::EmbeddedPostgres;
+use horolog_embedded_postgres::EmbeddedPostgres;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};

@@ -2,7 +2,7 @@
 
 use super::node_process::Processes;
 use super::own_server::OwnServer;
-use horolog::embedded_postgres::StopMode;
+use horolog_embedded_postgres::StopMode;
 use serde_json::json;
 
 async fn restarted_under_a_cluster(name: &str, mode: StopMode) {

@@ -9,9 +9,10 @@ use horolog::actors::watchdog::Watchdog;
 use horolog::clock::Clock;
 use horolog::handlers::{Egress, Handlers};
 use horolog::model::Timestamp;
-use horolog::model::job::{Job, ScheduleType};
+use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::Policies;
+use horolog::model::schedule::ScheduleType;
 use horolog::model::target::{NoopTarget, Target};
 use horolog::store::Store;
 use std::time::Duration;
@@ -144,7 +145,7 @@ impl TestCluster {
     /// Moves the clock back: a clock that was ahead was corrected.
     pub fn set_back(&self, seconds: u64) {
         if let Clock::Manual(now) = &self.clock {
-            *now.lock().unwrap() -= Duration::from_secs(seconds);
+            *now.lock() -= Duration::from_secs(seconds);
         }
     }
 

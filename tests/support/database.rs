@@ -5,10 +5,10 @@
 //! migrations, so it is never stale; the first process makes it.
 
 use horolog::clock::Clock;
-use horolog::embedded_postgres::EmbeddedPostgres;
 use horolog::store::Store;
 use horolog::store::connect::Database;
 use horolog::store::migrate::migrate;
+use horolog_embedded_postgres::EmbeddedPostgres;
 use rustix::process::{Pid, getuid, test_kill_process};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

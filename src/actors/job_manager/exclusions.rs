@@ -66,6 +66,7 @@ impl CalendarRequest {
     fn validate(self) -> Result<CalendarDefinition, InvalidInput> {
         let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC"))
             .map_err(|error| InvalidInput::new("timeZone", error.to_string()))?;
+        text::CALENDAR_NAME.check("name", &self.name)?;
         let calendar = Calendar::new(&self.name, zone.clone(), &self.rules)?;
         text::DESCRIPTION.check_given("description", self.description.as_deref())?;
         Ok(CalendarDefinition {

@@ -1,11 +1,11 @@
 //! Filters of lists, as clients write them.
 
 use crate::api::date_time::DateTime;
-use crate::api::enums::LastOutcomeName;
+use crate::api::enums::{JobScheduleType, LastOutcomeName};
 use crate::api::errors;
 use crate::model::InvalidInput;
 use crate::model::execution::{ExecutionStatus, Reason};
-use crate::model::job::{JobState, JobStatus, ScheduleType};
+use crate::model::job::{JobState, JobStatus};
 use crate::model::lists::{ExecutionFilter, JobFilter};
 use crate::model::trigger::TriggerKind;
 use async_graphql::{ID, InputObject, Result};
@@ -27,7 +27,7 @@ pub struct JobFilterInput {
     /// The state beyond the status. FAILING is what `overview { failingJobs }` counts.
     state: Option<Vec<JobState>>,
     /// How the fire times are made.
-    schedule_type: Option<Vec<ScheduleType>>,
+    schedule_type: Option<Vec<JobScheduleType>>,
     /// Jobs that have all of these tags.
     tags: Option<Vec<String>>,
     /// Status of the newest execution; NONE for a job without executions. A newer execution that
@@ -70,7 +70,9 @@ impl JobFilterInput {
             search: self.search,
             statuses: self.status,
             states: self.state,
-            schedule_types: self.schedule_type,
+            schedule_types: self
+                .schedule_type
+                .map(|types| types.into_iter().map(Into::into).collect()),
             tags: self.tags.unwrap_or_default(),
             last_outcomes,
         };

@@ -2,7 +2,7 @@
 
 use crate::api::context::{store, texts};
 use crate::api::date_time::DateTime;
-use crate::api::enums::{DstGapName, DstOverlapName};
+use crate::api::enums::{DstGapName, DstOverlapName, JobScheduleType};
 use crate::api::job_loader::{
     self, ExclusionsKey, InFlightKey, NowKey, OutcomesKey, RecentKey, StateKey,
 };
@@ -11,7 +11,7 @@ use crate::api::lists::{ExecutionConnection, ExecutionFilterInput, size};
 use crate::api::masks::Masks;
 use crate::api::{cost, errors};
 use crate::model::exclusions::{Exclusions, JobExclusion, Pending};
-use crate::model::job::{Job, JobChange, JobState, JobStatus, Recovery, ScheduleType};
+use crate::model::job::{Job, JobChange, JobState, JobStatus, Recovery};
 use crate::model::lists::ExecutionFilter;
 use crate::model::outcomes::{CELLS_MAX, OutcomeAxis};
 use crate::model::policies::{MisfirePolicy, OverlapPolicy};
@@ -110,8 +110,8 @@ impl Job {
         &self.definition.name
     }
     /// How the fire times are made.
-    async fn schedule_type(&self) -> ScheduleType {
-        self.definition.schedule.schedule_type()
+    async fn schedule_type(&self) -> JobScheduleType {
+        self.definition.schedule.schedule_type().into()
     }
     /// The schedule in English words: `at 09:00 on weekdays`, `every 5 minutes`.
     async fn schedule_description(&self) -> String {

@@ -1,7 +1,6 @@
-//! The fire times of a schedule that run if nothing is changed, as a person is shown them: what
-//! polls that come when something is due make of them (`crate::model::trigger`). What does not run
-//! is leapt over, not walked, so that a year-long blackout of a job that fires every second costs
-//! some fifty looks at its schedule.
+//! The fire times of a schedule that run unless something changes, for display. The rules are those
+//! of a poll at each due time (`crate::model::trigger`). A search skips excluded stretches instead
+//! of walking through them: a blackout of a year for a job of every second costs about fifty steps.
 
 use super::{Availability, BlackoutEndPolicy, ExcludedBy, Exclusions, LEAPS_MAX};
 use crate::model::Timestamp;
@@ -10,24 +9,24 @@ use crate::model::schedule::Schedule;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-/// Looks at the schedule for the first fire time: more than it takes to find the last one of a year
-/// of seconds.
+/// Steps of the search for the first fire time: more than the last second of a year needs.
 const STEPS_OF_FIRST: usize = 128;
-/// Looks for each of the others; and for all of them together as many as one search may leap.
+/// Steps of the search for each further fire time, and for all of them together the stretches that
+/// one search may skip.
 const STEPS_OF_EACH: usize = 8;
 
-/// What a schedule's trigger has not taken yet.
+/// The fire times that the trigger of a schedule has not taken yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
-    /// The fire time that it names.
+    /// The fire time of the trigger.
     pub fire_time: Timestamp,
-    /// The first excluded fire time that it was sent past.
+    /// The first excluded fire time that the trigger was moved past.
     pub excluded_from: Option<Timestamp>,
 }
 
 impl Pending {
-    /// Whether a fire time was excluded when the trigger was set, be it the one that the trigger
-    /// goes to because no open one was in sight.
+    /// Whether a fire time was excluded when the trigger was set. It may be the trigger's own, if
+    /// the search found no open one.
     pub fn was_sent_past(&self, fire_time: Timestamp) -> bool {
         self.excluded_from
             .is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
@@ -39,15 +38,15 @@ struct Search<'a> {
     id: Uuid,
     job: &'a JobDefinition,
     exclusions: &'a Exclusions,
-    /// Looks at the schedule that it may still take.
+    /// Steps that are left.
     steps: usize,
 }
 
 impl Exclusions {
-    /// Whether a fire time that a trigger has not taken yet is available. A calendar that was
-    /// edited since judges what is to come: what had passed before stays excluded if the trigger
-    /// was sent past it, and stays open if the trigger was sent to it. (What came after that in an
-    /// outage is judged by the calendar of now: the rules of before are not kept.)
+    /// Whether a fire time that a trigger has not taken yet is available. The present rules of a
+    /// calendar apply to fire times after its last edit. An earlier fire time stays excluded if the
+    /// trigger was moved past it, and open if the trigger was moved to it. (The fire times after
+    /// that one in an outage follow the present rules: old rules are not stored.)
     pub fn availability_of_pending(
         &self,
         id: Uuid,
@@ -69,8 +68,8 @@ impl Exclusions {
         }
     }
 
-    /// Whether a fire time had passed, excluded, when its job's calendar was edited: whatever the
-    /// calendar says now.
+    /// Whether a fire time had passed as an excluded one before the calendar was edited. The
+    /// present rules do not matter then.
     pub fn passed_excluded(
         &self,
         job: &JobDefinition,
@@ -83,8 +82,8 @@ impl Exclusions {
         edited_since && pending.was_sent_past(fire_time)
     }
 
-    /// The fire times from `pending` on that run, at most `count`; only the pending one of a fixed
-    /// delay. Fewer when too many that do not run lie between them.
+    /// The fire times from `pending` on that run, at most `count`; of a fixed delay only the
+    /// pending one. Fewer, if too many excluded ones are between them.
     pub fn fire_times(
         &self,
         id: Uuid,
@@ -113,7 +112,7 @@ impl Exclusions {
 }
 
 impl Search<'_> {
-    /// When the search for it takes too long, the first is what the trigger names, unless that is
+    /// If the search takes too long, the first is the fire time of the trigger, unless that is
     /// excluded.
     fn first(&mut self, pending: Pending) -> Option<Timestamp> {
         if matches!(self.job.schedule, Schedule::FixedDelay { .. }) {
@@ -128,8 +127,8 @@ impl Search<'_> {
         }
     }
 
-    /// The trigger may have been sent past what a calendar or a blackout excludes no longer; but
-    /// what a calendar had excluded before it was edited stays excluded.
+    /// The trigger may have been moved past fire times that are not excluded any more. A fire time
+    /// that a calendar excluded before its edit stays excluded.
     fn first_open(&mut self, pending: Pending) -> Option<Timestamp> {
         if let Some(excluded_from) = pending.excluded_from {
             let calendar = self.exclusions.calendar_of(self.job);
@@ -148,7 +147,7 @@ impl Search<'_> {
         }
     }
 
-    /// Whether what the trigger names does not run.
+    /// Whether the fire time of the trigger is excluded.
     fn is_excluded(&self, pending: Pending) -> bool {
         let availability =
             self.exclusions
@@ -161,8 +160,8 @@ impl Search<'_> {
             .next_open_within(self.id, self.job, after, &mut self.steps)
     }
 
-    /// The fire time that runs of those with which this open one is decided about: itself, or the
-    /// last that a blackout defers with it. None when the search takes too long.
+    /// The fire time that runs for this open one: itself, or the last one that a blackout defers
+    /// together with it. `None`: the search takes too long.
     fn what_runs(&mut self, fire_time: Timestamp, pending: Pending) -> Option<Timestamp> {
         match self
             .exclusions
@@ -177,7 +176,7 @@ impl Search<'_> {
         }
     }
 
-    /// The first instant from the end of a blackout on that lies in none.
+    /// The first instant at or after the end of a blackout that is in no blackout.
     fn end_of_blackouts(&mut self, mut end: Timestamp) -> Timestamp {
         while let Some(next) = self
             .exclusions
@@ -190,8 +189,8 @@ impl Search<'_> {
         end
     }
 
-    /// The last open fire time from `first` on that is due before `end`: each round steps to the
-    /// next, and halves what lies behind it.
+    /// The last open fire time from `first` on that is due before `end`. Each round steps to the
+    /// next one and halves the rest.
     fn last_due_before(&mut self, end: Timestamp, first: Timestamp) -> Timestamp {
         let (mut last, mut bound) = (first, end);
         while let Some(next) = self.next_due_before(end, last) {

@@ -1,5 +1,4 @@
-//! Which exclusion keeps a job from firing, and until when: what a person is told where the job is
-//! shown.
+//! The exclusion that keeps a job from firing, and its end, for display with the job.
 
 use super::{Blackout, BlackoutEndPolicy, Exclusions, Pending};
 use crate::model::job::JobDefinition;
@@ -8,36 +7,35 @@ use crate::model::{Timestamp, text_enum};
 use uuid::Uuid;
 
 text_enum! {
-    /// What kind of exclusion it is.
+    /// Kind of an exclusion.
     #[derive(async_graphql::Enum)]
     #[graphql(name = "ClosureKind")]
     ExclusionKind, "kind of exclusion" {
-        /// A calendar.
+        /// A calendar of the job.
         Calendar = "CALENDAR",
         /// A blackout.
         Blackout = "BLACKOUT",
     }
 }
 
-/// An exclusion that takes fire times of a job.
+/// An exclusion of fire times of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobExclusion {
-    /// What kind it is.
     pub kind: ExclusionKind,
     /// The name of the calendar, or the reason of the blackout.
     pub name: String,
-    /// Start of the blackout; none for a calendar.
+    /// Start of the blackout. `None` for a calendar.
     pub from: Option<Timestamp>,
-    /// When the job may fire again; none when the calendar does not open in sight.
+    /// When the job may fire again. `None`: the search in the calendar ends without an opening.
     pub until: Option<Timestamp>,
-    /// What happens to the fire times of a blackout at its end.
+    /// Effect of a blackout's end on the deferred fire times.
     pub on_end: Option<BlackoutEndPolicy>,
 }
 
 impl Exclusions {
-    /// What excludes the job at `now`; else the blackout ahead that holds its next fire time. None
-    /// when the exclusion takes no fire time of the job: a calendar that is closed for the night
-    /// says nothing of a job that fires at noon.
+    /// The exclusion of the job at `now`; else the coming blackout that defers its next fire time.
+    /// `None` if no fire time of the job is concerned: a calendar that is closed at night does not
+    /// matter to a job that fires at noon.
     pub fn exclusion_of(
         &self,
         id: Uuid,
@@ -50,7 +48,7 @@ impl Exclusions {
         self.blackout_over(id, job, now, due)
             .or_else(|| self.excluding_calendar(job, now, next))
             .or_else(|| {
-                // What is due already is not held by what has ended since.
+                // A blackout that has ended does not defer a fire time that is due already.
                 if due > now {
                     self.blackout_over(id, job, due, due)
                 } else {
@@ -59,7 +57,7 @@ impl Exclusions {
             })
     }
 
-    /// The blackouts in force at an instant, one behind the other, if they last beyond a due time.
+    /// The chain of blackouts in force from an instant on, if it lasts beyond a due time.
     fn blackout_over(
         &self,
         id: Uuid,
@@ -69,7 +67,7 @@ impl Exclusions {
     ) -> Option<JobExclusion> {
         let blackout = self.blackout_at(id, job, at)?;
         let mut last: &Blackout = blackout;
-        // Each ends later than the one before it.
+        // Each ends later than the previous one.
         while let Some(next) = self.blackout_at(id, job, last.ends_at) {
             last = next;
         }

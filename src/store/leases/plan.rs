@@ -8,7 +8,7 @@ use super::shares::Reservation;
 use crate::model::Timestamp;
 use crate::model::backfill::Backfill;
 use crate::model::exclusions::Exclusions;
-use crate::model::execution::{Attempt, Reason};
+use crate::model::execution::{Attempt, Holder, Reason};
 use crate::model::job::{Job, JobStatus};
 use crate::model::overlap::{InFlight, Verdict, resolve};
 use crate::model::policies::OverlapPolicy;
@@ -453,12 +453,12 @@ impl LeasePlan {
                 jobs.get(&trigger.job_id)?,
                 taken.remove(&execution.execution_id)?,
             );
-            let held = (node_id, leases.of_execution(execution.execution_id));
+            let lease_id = leases.of_execution(execution.execution_id);
             let mut attempt = Attempt::new(
                 job,
                 trigger.kind,
                 &execution,
-                held,
+                Holder { node_id, lease_id },
                 begun.attempt,
                 begun.failures,
             );
