@@ -10,9 +10,10 @@ use crate::model::node::MembershipState;
 use crate::store::leases::{Share, Shares};
 use crate::store::reclaim::Holdings;
 use crate::store::settlements::LeaseUpdates;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
@@ -274,6 +275,6 @@ impl Slots {
     }
 
     fn map(&self) -> MutexGuard<'_, Holding> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }

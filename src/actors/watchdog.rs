@@ -7,7 +7,8 @@
 //! code 70.
 
 use crate::safeguards::{Safeguard, is_off};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -70,10 +71,7 @@ impl Watchdog {
     /// host that is stopped and goes on would give themselves up.)
     pub fn watch(&self, node_ttl: Duration) -> Option<&'static str> {
         let now = Instant::now();
-        let watched = std::mem::replace(
-            &mut *self.watched.lock().unwrap_or_else(PoisonError::into_inner),
-            now,
-        );
+        let watched = std::mem::replace(&mut *self.watched.lock(), now);
         let stood_still = now.saturating_duration_since(watched);
         if stood_still > node_ttl {
             self.touched()
@@ -100,7 +98,7 @@ impl Watchdog {
     }
 
     fn touched(&self) -> MutexGuard<'_, Vec<(&'static str, Instant)>> {
-        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+        self.touched.lock()
     }
 }
 
@@ -156,7 +154,7 @@ mod tests {
             .checked_sub(ttl * 4)
             .expect("this machine runs for 40 s");
         watchdog.touched()[0].1 = long_ago;
-        *watchdog.watched.lock().unwrap() = long_ago;
+        *watchdog.watched.lock() = long_ago;
         assert_eq!(watchdog.watch(ttl), None, "everybody stood still");
         watchdog.touched()[0].1 = long_ago;
         assert_eq!(watchdog.watch(ttl), Some("Acquirer"));

@@ -7,11 +7,12 @@
 
 use async_graphql::dataloader::Loader;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
+use parking_lot::Mutex;
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::mem::take;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// A loader, and the open batches of its request.
@@ -69,7 +70,7 @@ impl<L: Send + Sync + 'static> Gathering<L> {
         L: Loader<K>,
         L::Error: Sync,
     {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let mut opened = None;
         let batch = open.entry(TypeId::of::<K>()).or_insert_with(|| {
             let (is_open, closed) = oneshot::channel();
@@ -93,10 +94,7 @@ impl<L: Send + Sync + 'static> Gathering<L> {
         let load = async move {
             // The error only says that the sender is gone.
             drop(closed.await);
-            let batch = open
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&TypeId::of::<K>());
+            let batch = open.lock().remove(&TypeId::of::<K>());
             let batch = batch.and_then(|batch| batch.downcast::<Batch<K, L>>().ok());
             let keys: Vec<K> = batch
                 .map(|mut batch| take(&mut batch.keys))

@@ -17,9 +17,10 @@ use crate::store::nodes::NodeRecord;
 use async_graphql::{Context, ID, Result, Subscription as GraphqlSubscription};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -106,7 +107,7 @@ impl Feeds {
 
 impl Listeners {
     fn admit(&self, subscriber: Subscriber) -> Result<Place> {
-        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self.0.lock();
         if listeners.contains_key(&subscriber) {
             let mut of_client = 0;
             let mut of_all = 0;
@@ -133,11 +134,7 @@ impl Listeners {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut listeners = self
-            .listeners
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self.listeners.0.lock();
         if let Some(count) = listeners.get_mut(&self.subscriber) {
             *count -= 1;
             if *count == 0 {
@@ -165,7 +162,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
         poll: impl AsyncFnMut(&mut S) -> Vec<T> + 'static,
     ) -> Result<(Option<T>, BoxStream<'static, T>)> {
         let place = self.listeners.admit(*ctx.data::<Subscriber>()?)?;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         let (last, receiver) = if let Some(events) = &*told {
             (events.last.clone(), events.sender.subscribe())
         } else {
@@ -198,7 +195,7 @@ async fn feed<T: Clone, S: Default>(
     loop {
         let found = poll(&mut seen).await;
         {
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut told = told.lock();
             match &mut *told {
                 Some(events) if events.sender.receiver_count() > 0 => {
                     events.last = found.last().cloned().or(events.last.take());
@@ -409,6 +406,6 @@ mod tests {
             "all are taken, but for the first of each socket"
         );
         drop(taken);
-        assert!(listeners.0.lock().expect("not poisoned").is_empty());
+        assert!(listeners.0.lock().is_empty());
     }
 }

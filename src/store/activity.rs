@@ -8,7 +8,8 @@ use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::activity::{Activity, BUCKETS};
 use crate::model::execution::Settlement;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -69,18 +70,12 @@ impl ActivityCounter {
     }
 
     fn note(&self, note: impl FnOnce(&mut Activity)) {
-        note(
-            &mut self
-                .counts
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .activity,
-        );
+        note(&mut self.counts.lock().activity);
     }
 
     /// What there is to write, if it is time.
     fn take(&self, every: Duration) -> Option<Activity> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock();
         if counts.since.elapsed() < every {
             return None;
         }

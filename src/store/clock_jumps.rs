@@ -22,8 +22,9 @@ use super::{During, Store, StoreError};
 use crate::clock::Clock;
 use crate::model::{Timestamp, rfc3339};
 use chrono::TimeDelta;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::time::{ClockId, clock_gettime};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is less is no jump: a step of the time service after a start, say. It costs no more than
@@ -181,7 +182,7 @@ struct State {
 
 impl ClockWatch {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Whether a lease may decide by this reading. Its statements were sent at `sent` and found no

@@ -6,7 +6,8 @@ use super::{During, Store, StoreError};
 use crate::model::Timestamp;
 use crate::model::activity::Activity;
 use crate::model::execution::ExecutionStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -85,7 +86,7 @@ impl Meter {
     }
 
     fn metered(&self) -> MutexGuard<'_, Metered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

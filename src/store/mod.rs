@@ -59,9 +59,10 @@ mod zones;
 
 use crate::clock::Clock;
 use connect::Database;
+use parking_lot::Mutex;
 use pool::{Pool, pool, pool_error};
 use session::{Session, Transaction};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
@@ -356,20 +357,13 @@ impl Store {
     }
 
     fn expects_conflicts(&self) -> bool {
-        let until = *self
-            .conflicts_expected_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let until = *self.conflicts_expected_until.lock();
         until.is_some_and(|until| Instant::now() < until)
     }
 
     /// For a while: where there is one, there are more.
     fn expect_conflicts(&self) {
-        *self
-            .conflicts_expected_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) =
-            Some(Instant::now() + CONFLICTS_EXPECTED_FOR);
+        *self.conflicts_expected_until.lock() = Some(Instant::now() + CONFLICTS_EXPECTED_FOR);
     }
 
     /// Runs one call under the bound. When it is cut off, its [`Session`] is

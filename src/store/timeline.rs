@@ -8,7 +8,7 @@
 //! server that cannot say on which timeline it is (some managed services).
 
 use super::admission::Refusal;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 use std::time::Instant;
 
 /// Where a server stands.
@@ -89,7 +89,7 @@ impl NewestTimeline {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

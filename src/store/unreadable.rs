@@ -5,8 +5,9 @@
 //! for a minute at a time: its due triggers must not fill this node's polls.
 
 use super::StoreError;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -104,7 +105,7 @@ impl UnreadableRows {
     }
 
     fn met(&self) -> MutexGuard<'_, HashMap<Key, Met>> {
-        let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut met = self.0.lock();
         let before = met.len();
         met.retain(|_, met| met.at.elapsed() < REMEMBERED_FOR);
         if met.len() < before {

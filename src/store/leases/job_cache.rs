@@ -25,9 +25,10 @@ use super::Jobs;
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::mem::size_of;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -45,15 +46,12 @@ pub struct JobCache(Arc<Mutex<State>>);
 impl JobCache {
     /// Those of these jobs that are cached under these tags.
     pub(super) fn get(&self, cache_tags: &HashMap<Uuid, i64>) -> Jobs {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(cache_tags)
+        self.0.lock().get(cache_tags)
     }
 
     /// Caches jobs that were read while their triggers were locked, if there is room.
     pub(super) fn insert(&self, jobs: &Jobs, cache_tags: &HashMap<Uuid, i64>) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         let now = Instant::now();
         for (job, cache_tag) in jobs
             .values()

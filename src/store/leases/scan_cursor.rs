@@ -11,7 +11,8 @@
 
 use crate::model::Timestamp;
 use chrono::{DateTime, TimeDelta};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A scan starts at least this long before now. What waits for a commit, or was locked by a node
@@ -157,7 +158,7 @@ impl ScanCursor {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
