@@ -4,7 +4,7 @@
 //! generated from this file.
 
 use crate::model::introspection::Introspection;
-use crate::model::text;
+use crate::model::{InvalidInput, text};
 use clap::Args;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -15,14 +15,14 @@ use std::time::Duration;
 const HEARTBEATS_IN_TTL: u32 = 3;
 /// Shortest TTL: below it a busy machine looks dead.
 const NODE_TTL_MIN: Duration = Duration::from_millis(500);
-/// Shortest retention: the partitions of today and yesterday are always there.
+/// Shortest retention: the partitions of today and yesterday always exist.
 const LOG_RETENTION_MIN: Duration = Duration::from_hours(48);
-/// Longest retention that is a number: a hundred years.
+/// Longest retention that is no `forever`: a hundred years.
 const LOG_RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
-/// Longest interval or time-out: with more, instants would be beyond what the clocks of the system
-/// can say.
+/// Longest interval or time-out: a longer one leads to instants that the clocks of the system cannot
+/// represent.
 const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
-/// Shortest interval: with less, a node would do nothing else.
+/// Shortest interval: with a shorter one a node would do nothing else.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// Words of the names of secrets.
 const MASK: [&str; 12] = [
@@ -39,6 +39,8 @@ const MASK: [&str; 12] = [
     "secrets",
     "token",
 ];
+/// Most connections of `--pool-size`.
+const POOL_SIZE_MAX: usize = 200;
 /// Most slots of one node.
 const SLOTS_MAX: usize = 10_000;
 
@@ -162,7 +164,7 @@ fn cidr(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "expected a network such as 10.0.0.0/8 or an address".to_owned())
 }
 
-/// A duration that is no slip.
+/// A duration within [`DURATION_MAX`].
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if duration > DURATION_MAX {
@@ -186,7 +188,7 @@ fn retention(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A word of a name; `none` is no word.
+/// A word of a name. `none` is no word.
 fn mask(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(if text == "none" {
@@ -198,17 +200,13 @@ fn mask(text: &str) -> Result<String, String> {
     Err("expected words of letters and digits such as token, or none".to_owned())
 }
 
-/// A path without a slash at its end; none is empty.
+/// A path without a slash at its end. Default: an empty path.
 fn base_path(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
-    let is_name = |name: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-        !name.is_empty() && !matches!(name, "." | "..") && name.bytes().all(is_plain)
-    };
     if path.is_empty()
         || path
             .strip_prefix('/')
-            .is_some_and(|names| names.split('/').all(is_name))
+            .is_some_and(|names| names.split('/').all(is_path_name))
     {
         return Ok(path.to_owned());
     }
@@ -218,7 +216,16 @@ fn base_path(text: &str) -> Result<String, String> {
     )
 }
 
-/// A name as it stands in a `Host`, without its port.
+/// A part of a path between slashes.
+fn is_path_name(name: &str) -> bool {
+    !name.is_empty()
+        && !matches!(name, "." | "..")
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+}
+
+/// The name of a `Host` header, without its port.
 fn host_name(text: &str) -> Result<String, String> {
     if is_host_name(text) {
         return Ok(text.to_owned());
@@ -227,62 +234,70 @@ fn host_name(text: &str) -> Result<String, String> {
 }
 
 impl ServeConfig {
-    /// Refuses impossible combinations; the text says what to change.
-    pub fn validate(&self) -> Result<(), String> {
-        if self.node_ttl < NODE_TTL_MIN {
-            return Err("--node-ttl must be at least 500ms".into());
+    /// Refuses impossible values and combinations. The error names the flag.
+    pub fn validate(&self) -> Result<(), InvalidInput> {
+        if let Some((flag, message)) = self.problem() {
+            return Err(InvalidInput::new(flag, message));
         }
-        if self.heartbeat_interval < INTERVAL_MIN || self.poll_interval < INTERVAL_MIN {
-            return Err("--heartbeat-interval and --poll-interval must be at least 10ms".into());
-        }
-        if self.heartbeat_interval * HEARTBEATS_IN_TTL > self.node_ttl {
-            return Err(format!(
-                "--node-ttl ({:?}) must be at least three times --heartbeat-interval ({:?}): two heartbeats may be lost before a node looks dead",
-                self.node_ttl, self.heartbeat_interval
-            ));
-        }
-        if self.poll_interval > self.node_ttl {
-            return Err(format!(
-                "--poll-interval must be at most --node-ttl ({:?})",
-                self.node_ttl
-            ));
-        }
-        if self.repair_interval < Duration::from_secs(1) {
-            return Err("--repair-interval must be at least 1s".into());
-        }
-        if self.log_retention < LOG_RETENTION_MIN {
-            return Err(
-                "--log-retention must be at least 2days: today and yesterday are being written"
-                    .into(),
-            );
-        }
-        if !(1..=SLOTS_MAX).contains(&self.slots) {
-            return Err(format!("--slots must be from 1 to {SLOTS_MAX}"));
-        }
-        if !(1..=200).contains(&self.pool_size) {
-            return Err("--pool-size must be from 1 to 200".into());
-        }
-        text::NODE_NAME
-            .check_given("--node-name", self.node_name.as_deref())
-            .map_err(|invalid| invalid.to_string())?;
-        match &self.advertise {
-            Some(advertise) if !is_host_and_port(advertise) => Err(format!(
-                "--advertise `{}` must be host:port",
-                advertise.escape_debug()
-            )),
-            _ => Ok(()),
-        }
+        text::NODE_NAME.check_given("--node-name", self.node_name.as_deref())
     }
 
-    /// Bound of every database call: below half the TTL, so that no answer comes
-    /// after the node's trust in itself has ended.
+    fn problem(&self) -> Option<(&'static str, String)> {
+        if self.node_ttl < NODE_TTL_MIN {
+            return Some(("--node-ttl", "must be at least 500ms".to_owned()));
+        }
+        for (flag, interval) in [
+            ("--heartbeat-interval", self.heartbeat_interval),
+            ("--poll-interval", self.poll_interval),
+        ] {
+            if interval < INTERVAL_MIN {
+                return Some((flag, "must be at least 10ms".to_owned()));
+            }
+        }
+        if self.heartbeat_interval * HEARTBEATS_IN_TTL > self.node_ttl {
+            let message = format!(
+                "must be at least three times --heartbeat-interval ({:?}), not {:?}: two \
+                 heartbeats may be lost before a node looks dead",
+                self.heartbeat_interval, self.node_ttl
+            );
+            return Some(("--node-ttl", message));
+        }
+        if self.poll_interval > self.node_ttl {
+            let message = format!("must be at most --node-ttl ({:?})", self.node_ttl);
+            return Some(("--poll-interval", message));
+        }
+        if self.repair_interval < Duration::from_secs(1) {
+            return Some(("--repair-interval", "must be at least 1s".to_owned()));
+        }
+        if self.log_retention < LOG_RETENTION_MIN {
+            let message =
+                "must be at least 2days: the partitions of today and yesterday are in use";
+            return Some(("--log-retention", message.to_owned()));
+        }
+        if !(1..=SLOTS_MAX).contains(&self.slots) {
+            return Some(("--slots", format!("must be from 1 to {SLOTS_MAX}")));
+        }
+        if !(1..=POOL_SIZE_MAX).contains(&self.pool_size) {
+            return Some(("--pool-size", format!("must be from 1 to {POOL_SIZE_MAX}")));
+        }
+        let advertise = self
+            .advertise
+            .as_deref()
+            .filter(|text| !is_host_and_port(text))?;
+        Some((
+            "--advertise",
+            format!("must be host:port, not `{}`", advertise.escape_debug()),
+        ))
+    }
+
+    /// Longest database call: below half the TTL, so that each answer arrives before the node stops
+    /// trusting itself.
     pub fn call_timeout(&self) -> Duration {
         self.node_ttl * 9 / 20
     }
 }
 
-/// Whether it is `host:port`, and nothing that could mean something else where it
-/// is written.
+/// Whether a text is `host:port`, without characters that have a meaning in a configuration file.
 pub fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
@@ -303,8 +318,7 @@ fn is_host_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
-/// Refuses a misspelt `HOROLOG_…` variable: a setting that is silently ignored
-/// is found at three in the morning.
+/// Refuses a misspelt `HOROLOG_…` variable: it would be ignored silently, and found in an incident.
 pub fn refuse_unknown_variables(
     variables: impl Iterator<Item = String>,
     command: &clap::Command,
@@ -348,7 +362,11 @@ mod tests {
         let program =
             Program::try_parse_from(std::iter::once("horolog").chain(flags.split_whitespace()))
                 .map_err(|error| error.to_string())?;
-        program.serve.validate().map(|()| program.serve)
+        program
+            .serve
+            .validate()
+            .map_err(|invalid| invalid.to_string())?;
+        Ok(program.serve)
     }
 
     #[test]

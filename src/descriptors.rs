@@ -6,36 +6,35 @@
 
 /// Descriptors of one slot: its webhook's connection, and one that is kept for the next or ends.
 const PER_SLOT: u64 = 2;
-/// Descriptors for all else: the listener, runtimes, log, names, membership, notifications.
+/// Descriptors of the rest of the node: listener, runtimes, log, names, membership, notifications.
 const OTHERS: u64 = 128;
 /// Most connections of HTTP clients.
 const CONNECTIONS_MAX: u64 = 2_000;
-/// Fewest, however low the limit is.
+/// Fewest connections of HTTP clients, also with a very low limit.
 const CONNECTIONS_MIN: u64 = 32;
 
-/// How many descriptors there are for whom.
+/// The distribution of the descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptors {
-    /// The process's limit.
+    /// Limit of the process.
     pub limit: u64,
-    /// With how many the node could do all that its settings allow.
+    /// Descriptors that all settings of the node need together.
     pub wanted: u64,
-    /// Connections that HTTP clients may have at once.
+    /// Most simultaneous connections of HTTP clients.
     pub connections: usize,
 }
 
 impl Descriptors {
-    /// The shares of a node with so many slots and database connections. Raises the process's limit
-    /// as far as it may be raised.
+    /// The distribution for a number of slots and database connections. Raises the limit of the
+    /// process as far as the system allows.
     pub fn of(slots: usize, database_connections: usize) -> Self {
         Self::share(raised_limit(), slots, database_connections)
     }
 
     fn share(limit: u64, slots: usize, database_connections: usize) -> Self {
-        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let own = count(slots)
+        let own = saturating(slots)
             .saturating_mul(PER_SLOT)
-            .saturating_add(count(database_connections))
+            .saturating_add(saturating(database_connections))
             .saturating_add(OTHERS);
         let connections = limit
             .saturating_sub(own)
@@ -48,17 +47,22 @@ impl Descriptors {
         }
     }
 
-    /// Says so when the limit is lower than the node could use.
+    /// Logs a warning if the limit is lower than the need of the settings.
     pub fn warn(&self) {
         if self.limit < self.wanted {
             tracing::warn!(
                 limit = self.limit,
                 wanted = self.wanted,
                 connections = self.connections,
-                "the limit of open files is low (ulimit -n, LimitNOFILE): http clients get fewer connections, so that webhooks have theirs"
+                "the limit of open files is low (ulimit -n, LimitNOFILE): http clients get fewer \
+                 connections, so that webhooks have theirs"
             );
         }
     }
+}
+
+fn saturating(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// The soft limit is 1,024 on most systems, for the sake of programs that use
@@ -68,7 +72,7 @@ fn raised_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        // macOS refuses "without limit"; then the soft limit is what there is.
+        // macOS refuses "without limit"; then the soft limit stays.
         setrlimit(
             Resource::Nofile,
             Rlimit {

@@ -6,22 +6,22 @@
 
 use std::borrow::Cow;
 
-/// One thing that keeps the promise.
+/// A mechanism that protects a guarantee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Safeguard {
-    /// A settlement wants its attempt, its node and RUNNING.
+    /// A settlement is refused unless attempt and node match and the execution is RUNNING.
     SettlementFence,
-    /// A lease holds the node's row against a take-over.
+    /// A lease locks the node's row against a takeover.
     NodeRowLock,
-    /// A node stops trusting itself before anybody may declare it dead.
+    /// A node stops trusting itself before another node may declare it dead.
     SelfFencing,
-    /// The execution's id is made of the job and the fire time.
+    /// The id of an execution is a function of job and fire time.
     DeterministicId,
-    /// The heartbeat attests that every critical actor makes progress.
+    /// A heartbeat is written only while all critical actors make progress.
     ProgressAttestation,
 }
 
-/// The variable that names the safeguard to switch off.
+/// Variable with the name of the safeguard to disable.
 #[cfg(feature = "drill-bugs")]
 pub const VARIABLE: &str = "HOROLOG_DRILL_BUG";
 
@@ -34,7 +34,7 @@ const NAMES: [(&str, Safeguard); 5] = [
     ("progress-attestation", Safeguard::ProgressAttestation),
 ];
 
-/// Whether this safeguard is switched off.
+/// Whether this safeguard is disabled.
 #[cfg(feature = "drill-bugs")]
 pub fn is_off(safeguard: Safeguard) -> bool {
     static OFF: std::sync::OnceLock<Option<Safeguard>> = std::sync::OnceLock::new();
@@ -47,7 +47,7 @@ pub const fn is_off(_: Safeguard) -> bool {
     false
 }
 
-/// A statement without the part that makes it safe, if that is switched off.
+/// The statement, without its safe part if the safeguard is disabled.
 pub fn unless_off<'a>(safeguard: Safeguard, statement: &'a str, part: &str) -> Cow<'a, str> {
     if is_off(safeguard) {
         Cow::Owned(statement.replace(part, ""))
@@ -56,8 +56,8 @@ pub fn unless_off<'a>(safeguard: Safeguard, statement: &'a str, part: &str) -> C
     }
 }
 
-/// Says loudly what is switched off; refuses a name that no safeguard has, because a
-/// drill that switches nothing off proves nothing.
+/// Logs the disabled safeguard as an error. Refuses an unknown name: a drill that disables nothing
+/// proves nothing.
 #[cfg(feature = "drill-bugs")]
 pub fn announce() -> Result<(), String> {
     let Ok(name) = std::env::var(VARIABLE) else {

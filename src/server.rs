@@ -8,6 +8,9 @@
 //! workers, two threads of `threads` and `--pool-size` connections. The heartbeat stops last; only
 //! HTTP answers continue after it, so that load balancers notice the stop.
 
+mod identity;
+
+use self::identity::{advertised, egress, profile};
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
 use crate::actors::executor_pool::{Drain, ExecutorPool};
 use crate::actors::job_manager::JobManager;
@@ -20,13 +23,12 @@ use crate::api::Masks;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
-use crate::handlers::{Egress, Handlers, OwnService, SetUpError};
+use crate::handlers::{Handlers, SetUpError};
 use crate::http::{self, Hosts, NodeView};
 use crate::model::node::MembershipState;
 use crate::store::connect::{BadDatabaseUrl, Database};
 use crate::store::listener;
 use crate::store::migrate::{self, MigrateError};
-use crate::store::nodes::NodeProfile;
 use crate::store::{MEMBERSHIP_CHANNEL, Store, WAKE_UP_CHANNEL};
 use crate::{telemetry, threads};
 use actix::prelude::*;
@@ -40,7 +42,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// First pause between tries to reach the database.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(250);
 
-/// Between two rows about what a node did: as long as the stretch that a row speaks of.
+/// Interval of the rows about the activity of a node. Each row covers one interval.
 const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Pooled connections of firing: the acquirer, the settler, cancellations, the reconciler and a
@@ -50,21 +52,21 @@ const FIRING_CONNECTIONS: usize = 5;
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is taken, or the address is not this machine's.
+    /// The port is taken, or the address belongs to another machine.
     #[error("cannot listen on {address} (--listen): {source}")]
     Listen {
-        /// Where it tried to.
+        /// The address of `--listen`.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// See the message.
+    /// The URL of the database cannot be used.
     #[error(transparent)]
     DatabaseUrl(#[from] BadDatabaseUrl),
-    /// The schema cannot be brought up to date, and waiting would not help.
+    /// The schema cannot be migrated, and a wait would not help.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// The HTTP client cannot be made.
+    /// The HTTP client cannot be created.
     #[error(transparent)]
     Handlers(#[from] SetUpError),
 }
@@ -72,17 +74,16 @@ pub enum StartError {
 /// How a node ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// It was asked to, and everything it held is settled or handed over.
+    /// It was stopped, and all its executions are settled or handed over.
     Clean,
-    /// A critical actor died: the others take over.
+    /// A critical actor died: other nodes take over.
     Failed,
 }
 
-/// A running node.
 pub struct Node {
-    /// Where it listens; the port is real even when 0 was asked for.
+    /// The address that it listens on; with port 0 in the settings, the real port.
     pub address: SocketAddr,
-    /// The actors, for whoever drives them by message.
+    /// The actors, for tests that send them messages.
     pub actors: Actors,
     http: actix_web::dev::ServerHandle,
     membership_state: watch::Receiver<MembershipState>,
@@ -94,34 +95,32 @@ pub struct Node {
 
 /// The five actors of a node.
 pub struct Actors {
-    /// Keeps its place in the cluster.
+    /// Renews the membership of the node.
     pub membership: Addr<ClusterMembership>,
-    /// Takes what is due.
     pub acquirer: Addr<TriggerAcquirer>,
-    /// Runs and settles it.
+    /// Runs and settles attempts.
     pub pool: Addr<ExecutorPool>,
-    /// Puts right what others left.
+    /// Takes over from dead nodes, and repairs broken states.
     pub reconciler: Addr<Reconciler>,
-    /// Carries out the commands of the API.
+    /// Executes the commands of the API.
     pub jobs: Addr<JobManager>,
 }
 
-/// What the actors of one node share.
+/// The parts that the actors of a node share.
 struct NodeComponents {
     database: Database,
     store: Store,
     slots: Slots,
     membership_state: watch::Sender<MembershipState>,
     watchdog: Watchdog,
-    /// Wakes the acquirer.
     wake_up: WakeUp,
-    /// Wakes the pool, to look for cancellations.
+    /// Wakes the pool, which then reads cancellations.
     cancel: WakeUp,
 }
 
 impl Node {
-    /// Starts a node on `database_url`. Waits for the database for as long as it
-    /// takes; drop the future to give up.
+    /// Starts a node on `database_url`. Waits for the database without a time limit; the drop of
+    /// the future cancels the start.
     pub async fn start(config: &ServeConfig, database_url: &str) -> Result<Self, StartError> {
         telemetry::metrics();
         let listen_error = |source| StartError::Listen {
@@ -153,7 +152,7 @@ impl Node {
         let http = server.handle();
         actix::spawn(server);
         prepare_when_possible(&components.database, &components.store).await?;
-        Ok(components.start(config, address, (handlers, jobs), http))
+        Ok(components.start(config, address, handlers, jobs, http))
     }
 
     /// Runs until `stop` resolves or a critical actor dies.
@@ -165,7 +164,8 @@ impl Node {
         tokio::select! {
             () = stop => {}
             reason = self.watchdog.failed() => {
-                tracing::error!(reason, "this node gives itself up: the others take over what it holds");
+                tracing::error!(reason, "this node gives itself up: the others take over what \
+                     it holds");
                 return Exit::Failed;
             }
         }
@@ -173,17 +173,17 @@ impl Node {
         Exit::Clean
     }
 
-    /// What it may believe of itself.
+    /// The membership state of the node, as it changes.
     pub fn membership_state(&self) -> watch::Receiver<MembershipState> {
         self.membership_state.clone()
     }
 
-    /// Whether its critical actors make progress.
+    /// The watchdog of its critical actors.
     pub fn watchdog(&self) -> Watchdog {
         self.watchdog.clone()
     }
 
-    /// How old its heartbeat may be.
+    /// Largest age of its heartbeat.
     pub fn ttl(&self) -> Duration {
         self.ttl
     }
@@ -249,7 +249,7 @@ impl NodeComponents {
         })
     }
 
-    /// The database as the API has it: its connections are driven by a thread of the API.
+    /// The store of the API: a thread of the API drives its connections.
     async fn requests_store(&self, connections: usize) -> Store {
         let (sender, receiver) = oneshot::channel();
         threads::requests_thread().spawn(async move { drop(sender.send(Handle::current())) });
@@ -260,7 +260,7 @@ impl NodeComponents {
             .for_requests(&self.database, connections, runtime)
     }
 
-    /// On a thread of the API: commands may be dear to check.
+    /// On a thread of the API: the checks of a command may be expensive.
     fn start_jobs(&self, store: Store) -> Addr<JobManager> {
         let watchdog = self.watchdog.clone();
         let thread = threads::requests_thread();
@@ -284,7 +284,8 @@ impl NodeComponents {
         self,
         config: &ServeConfig,
         address: SocketAddr,
-        (handlers, jobs): (Handlers, Addr<JobManager>),
+        handlers: Handlers,
+        jobs: Addr<JobManager>,
         http: actix_web::dev::ServerHandle,
     ) -> Node {
         let Self {
@@ -296,12 +297,11 @@ impl NodeComponents {
             wake_up,
             cancel,
         } = &self;
-        let subscribe = || membership_state.subscribe();
         let pool = ExecutorPool::new(
             store.clone(),
             handlers,
             slots.clone(),
-            subscribe(),
+            membership_state.subscribe(),
             cancel.clone(),
             watchdog,
             true,
@@ -311,7 +311,7 @@ impl NodeComponents {
             store: store.clone(),
             pool: pool.clone(),
             slots: slots.clone(),
-            membership_state: subscribe(),
+            membership_state: membership_state.subscribe(),
             poll_interval: config.poll_interval,
             audit_interval: config.repair_interval,
         };
@@ -326,7 +326,7 @@ impl NodeComponents {
         let changed = WakeUp::default();
         let reconciler = Reconciler::new(
             both,
-            subscribe(),
+            membership_state.subscribe(),
             config.node_ttl,
             reconciling,
             (changed.clone(), watchdog),
@@ -343,22 +343,22 @@ impl NodeComponents {
         };
         #[cfg(feature = "drill-bugs")]
         listen_for_panics(&actors);
-        let hinted = [wake_up.clone(), cancel.clone()];
-        let wake = move |channel: &str| match channel {
-            MEMBERSHIP_CHANNEL => changed.notify_one(),
-            _ => hinted.iter().for_each(|wake_up| wake_up.notify_one()),
+        let routes = NotifyRoutes {
+            acquirer: wake_up.clone(),
+            pool: cancel.clone(),
+            reconciler: changed,
         };
         actix::spawn(telemetry::sum_up());
         actix::spawn(listener::listen(
             database.clone(),
             &[WAKE_UP_CHANNEL, MEMBERSHIP_CHANNEL],
-            wake,
+            move |channel| routes.wake(channel),
         ));
         Node {
             address,
             actors,
             http,
-            membership_state: subscribe(),
+            membership_state: membership_state.subscribe(),
             watchdog: watchdog.clone(),
             ttl: config.node_ttl,
             drain_timeout: config.drain_timeout,
@@ -366,7 +366,7 @@ impl NodeComponents {
         }
     }
 
-    /// On a thread of its own: no busy actor can delay a heartbeat.
+    /// On a thread of its own, so that no busy actor delays a heartbeat.
     fn start_membership(
         &self,
         config: &ServeConfig,
@@ -390,6 +390,26 @@ impl NodeComponents {
     }
 }
 
+/// The actors that a NOTIFY of PostgreSQL wakes.
+struct NotifyRoutes {
+    acquirer: WakeUp,
+    pool: WakeUp,
+    reconciler: WakeUp,
+}
+
+impl NotifyRoutes {
+    /// A change of the membership concerns the reconciler: it looks for dead nodes. Any other
+    /// channel may announce due triggers and cancellations.
+    fn wake(&self, channel: &str) {
+        if channel == MEMBERSHIP_CHANNEL {
+            self.reconciler.notify_one();
+        } else {
+            self.acquirer.notify_one();
+            self.pool.notify_one();
+        }
+    }
+}
+
 /// Lets a drill kill each critical actor.
 #[cfg(feature = "drill-bugs")]
 fn listen_for_panics(actors: &Actors) {
@@ -407,53 +427,15 @@ fn listen_for_panics(actors: &Actors) {
     }
 }
 
-fn profile(config: &ServeConfig, address: SocketAddr) -> NodeProfile {
-    NodeProfile {
-        name: config.node_name.clone().unwrap_or_else(host_name),
-        address: advertised(config, address),
-        slots: config.slots,
-    }
-}
-
-/// Where webhooks may go: never to this node's API, or to its database.
-fn egress(config: &ServeConfig, address: SocketAddr, database: &Database) -> Egress {
-    let own = |(host, port)| OwnService { host, port };
-    let api = own((address.ip().to_string(), address.port()));
-    let own = std::iter::once(api)
-        .chain(database.tcp_hosts().into_iter().map(own))
-        .collect();
-    Egress {
-        networks: config.http_allow.clone(),
-        ports: config.http_allow_port.clone(),
-        own,
-    }
-}
-
-fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
-}
-
-/// How other programs reach the node: as it was told, at the listen address or,
-/// where that is every address of this machine, by its name.
-fn advertised(config: &ServeConfig, address: SocketAddr) -> String {
-    match &config.advertise {
-        Some(advertise) => advertise.clone(),
-        None if address.ip().is_unspecified() => format!("{}:{}", host_name(), address.port()),
-        None => address.to_string(),
-    }
-}
-
-/// Prepares the schema as soon as the database answers, trying again with back-off.
+/// Prepares the schema as soon as the database answers; tries again with back-off.
 async fn prepare_when_possible(database: &Database, store: &Store) -> Result<(), MigrateError> {
     let mut pause = RETRY_PAUSE_MIN;
     loop {
         match prepare(database, store).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_passing() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, retry_in = ?pause, "the database is not ready");
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, retry_in = ?pause, "the database is not ready");
             }
             Err(error) => return Err(error),
         }
@@ -462,7 +444,7 @@ async fn prepare_when_possible(database: &Database, store: &Store) -> Result<(),
     }
 }
 
-/// Migrates, and makes today's partition before anything can be written to it.
+/// Migrates, and creates today's partition before any write.
 async fn prepare(database: &Database, store: &Store) -> Result<(), MigrateError> {
     migrate::migrate(database).await?;
     store.create_partitions().await?;

@@ -15,18 +15,18 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// Upper bounds of latency buckets in seconds: a fire is precise to the
-/// millisecond, and a take-over takes seconds.
+/// Upper bounds of latency buckets, in seconds. A fire is precise to the millisecond; a takeover
+/// takes seconds.
 const LATENCY_BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
 ];
-/// Upper bounds of lease batches.
+/// Upper bounds of the buckets for triggers per lease.
 const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
 
-/// The longest time that the end of the process waits for its last log lines.
+/// Longest wait of the ending process for its last log lines.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the log is written through; empty until it is started.
+/// The buffer of the log; empty before its start.
 static LOG: OnceLock<LogBuffer> = OnceLock::new();
 
 /// Starts the log. `HOROLOG_LOG` filters (default `info`), `HOROLOG_LOG_FORMAT`
@@ -60,8 +60,8 @@ pub fn start_log() -> Result<(), String> {
     Ok(())
 }
 
-/// The standard hook writes to stderr itself: the thread that panics would wait for a reader that
-/// does not read.
+/// Logs a panic. The standard hook writes to stderr directly, so that a reader that does not read
+/// would block the panicking thread.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("unnamed");
@@ -70,7 +70,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         .map(ToString::to_string)
         .unwrap_or_default();
     let text = panic.payload_as_str().unwrap_or("no text");
-    // It captures nothing unless RUST_BACKTRACE asks for it.
+    // Empty unless RUST_BACKTRACE is set.
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         tracing::error!(thread = name, place, %backtrace, "panicked: {text}");
@@ -83,22 +83,22 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// Waits a moment until the log is written. For the end of the process.
+/// Waits a short time for the log to be written. For the end of the process.
 pub fn flush_log() {
     if let Some(buffer) = LOG.get() {
         buffer.flush(FLUSH_TIMEOUT);
     }
 }
 
-/// What is logged unless `HOROLOG_LOG` says otherwise: other crates only when
-/// something is wrong, and in words that do not repeat ours.
+/// Default of `HOROLOG_LOG`. Other crates log only failures, and only those that Horolog does not
+/// log itself.
 const LOG_DEFAULT: &str =
     "info,actix_http=off,actix_server=warn,refinery_core=warn,deadpool_postgres=error";
 
-/// What is left out of any filter that does not name the crate. The driver writes the parameters of
-/// statements at `debug`: payloads and targets' answers. The HTTP server writes an error for each
-/// request that it cannot read: any client could fill the log, and the client is told what was
-/// wrong.
+/// Exclusions of any filter that does not name these crates. The driver logs the parameters of
+/// statements at `debug`: payloads and answers of targets. The HTTP server logs an error for each
+/// request that it cannot read: any client could fill the log, and the client gets the reason in
+/// its answer.
 const LEFT_OUT: [(&str, &str); 2] = [("tokio_postgres", "warn"), ("actix_http", "off")];
 
 fn without_what_is_left_out(directives: &str) -> String {
@@ -118,7 +118,7 @@ fn filter() -> Result<EnvFilter, String> {
     }
 }
 
-/// The process's metrics; installed at the first call.
+/// The metrics of the process; installed at the first call.
 pub fn metrics() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
@@ -130,7 +130,7 @@ pub fn metrics() -> &'static PrometheusHandle {
             .expect("the buckets are not empty")
             .build_recorder();
         let handle = recorder.handle();
-        // A second recorder can only be a test's; it then keeps what it has.
+        // Only a test can have installed another recorder; it stays.
         drop(metrics::set_global_recorder(recorder));
         describe();
         begin_at_zero();
@@ -139,11 +139,11 @@ pub fn metrics() -> &'static PrometheusHandle {
     })
 }
 
-/// Time between two sums of what the histograms were told.
+/// Pause between two compactions of the histograms.
 const SUM_UP: Duration = Duration::from_secs(5);
 
-/// Sums up what the histograms were told, again and again: until somebody does, each value is kept,
-/// so that a node whose metrics nobody asks for would grow for ever (a megabyte for 40,000 fires).
+/// Compacts the histograms periodically. Each value stays in memory until then: without a scrape
+/// the memory of a node would grow without bound (a megabyte for 40,000 fires).
 pub async fn sum_up() {
     loop {
         tokio::time::sleep(SUM_UP).await;
@@ -151,8 +151,8 @@ pub async fn sum_up() {
     }
 }
 
-/// A counter that is missing until it first counts cannot be told from one that
-/// was renamed; alerts need the zero.
+/// Registers all counters with 0. An alert cannot distinguish a counter that is missing until its
+/// first count from a renamed one.
 fn begin_at_zero() {
     metrics::counter!(log::DROPPED).absolute(LOG.get().map_or(0, LogBuffer::dropped));
     for name in [

@@ -6,12 +6,12 @@ use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// How much nicer than firing: with both in need of a core, firing has nine tenths of it.
+/// Nice value of the threads of the API. If both need the same core, firing gets nine tenths of it.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-/// Puts the calling thread, and those that it starts, behind the threads of firing. Linux alone has
-/// a priority for each thread; elsewhere nothing happens.
+/// Gives the calling thread, and the threads that it starts, a lower priority than firing. Linux
+/// only: other systems have no priority of a single thread.
 pub fn yield_to_firing() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
@@ -28,17 +28,17 @@ pub fn requests_thread() -> Arbiter {
     })
 }
 
-/// Arithmetic that takes so long that others would wait for its thread, at most so many at once.
+/// Long computations on threads of their own, with a bound on how many run at once.
 pub struct Computations(Semaphore);
 
 impl Computations {
-    /// A bound of its own.
+    /// A bound of `most` simultaneous computations.
     pub const fn at_once(most: usize) -> Self {
         Self(Semaphore::const_new(most))
     }
 
-    /// Computes on a thread that serves nobody else. What began goes on when the caller goes away,
-    /// and counts until then.
+    /// Computes on a thread of its own. A computation continues after the caller is gone, and
+    /// counts against the bound until its end.
     pub async fn run<T: Send + 'static>(
         &'static self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -11,30 +11,30 @@
 use crate::model::Timestamp;
 use crate::model::execution::{Attempt, ExecutionStatus, Outcome, Settlement, span_id};
 use crate::model::target::Target;
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::ops::Range;
 use std::time::SystemTime;
 use uuid::Uuid;
 
 pub use export::{start, stop};
 
-/// One span, as it is sent.
 #[derive(Debug)]
 #[cfg_attr(
     not(feature = "otel"),
-    expect(dead_code, reason = "nobody reads what nobody sends")
+    expect(dead_code, reason = "without the feature no span is sent")
 )]
 struct Span {
     trace: u128,
     id: u64,
     parent: Option<u64>,
     name: &'static str,
-    /// Whether it speaks to somebody, is spoken to, or neither.
+    /// Client, server or internal.
     kind: Kind,
     from: SystemTime,
     to: SystemTime,
     attributes: Vec<(&'static str, String)>,
     error: Option<String>,
-    /// Spans of other traces that it has caused.
+    /// Links to the spans of other traces that it caused.
     links: Vec<(u128, u64)>,
 }
 
@@ -45,7 +45,7 @@ enum Kind {
     Internal,
 }
 
-/// Sends what an attempt did. `settlement` says how it ended, at `ended_at`.
+/// Sends the spans of an attempt, which ended at `ended_at` with `settlement`.
 pub fn attempt(attempt: &Attempt, settlement: &Settlement, ended_at: Timestamp) {
     if export::enabled() {
         spans(attempt, settlement, ended_at)
@@ -55,36 +55,13 @@ pub fn attempt(attempt: &Attempt, settlement: &Settlement, ended_at: Timestamp) 
 }
 
 fn spans(attempt: &Attempt, settlement: &Settlement, ended_at: Timestamp) -> Vec<Span> {
-    let fire = span_id(attempt.execution_id, 0);
-    let error = match &settlement.outcome {
-        Outcome::Failed { message, .. } => Some(message.clone()),
-        Outcome::Succeeded { .. } | Outcome::Cancelled => None,
-    };
-    let status = settlement.status();
-    let span = |id, name, from: Timestamp, to: Timestamp| Span {
-        trace: attempt.execution_id.as_u128(),
-        id,
-        parent: (id != fire).then_some(fire),
-        name,
-        kind: Kind::Internal,
-        from: from.into(),
-        to: to.into(),
-        attributes: vec![
-            ("horolog.job.id", attempt.job_id.to_string()),
-            ("horolog.job.name", attempt.job_name.clone()),
-            ("horolog.kind", attempt.kind.to_string()),
-            ("horolog.attempt", attempt.attempt.to_string()),
-            ("horolog.node.id", attempt.node_id.to_string()),
-            ("horolog.status", status.to_string()),
-        ],
-        error: error.clone(),
-        links: Vec::new(),
-    };
+    let started_at = settlement.started_at;
     let mut run = span(
-        span_id(attempt.execution_id, attempt.attempt),
+        attempt,
+        settlement,
         "attempt",
-        settlement.started_at,
-        ended_at,
+        attempt.attempt,
+        &(started_at..ended_at),
     );
     if let Target::Http(target) = &attempt.target {
         run.kind = Kind::Client;
@@ -95,27 +72,62 @@ fn spans(attempt: &Attempt, settlement: &Settlement, ended_at: Timestamp) -> Vec
             target.url.host_str().unwrap_or_default().to_owned(),
         ));
     }
-    let waited = span(
-        span_id(attempt.execution_id, -attempt.attempt),
-        "wait",
-        attempt.due_time,
-        settlement.started_at,
-    );
-    let whole = span(fire, "fire", attempt.fire_time, ended_at);
-    let is_over = status != ExecutionStatus::Retrying;
-    [
-        Span {
-            error: None,
-            ..waited
-        },
-        run,
-    ]
-    .into_iter()
-    .chain(is_over.then_some(whole))
-    .collect()
+    let waiting = attempt.due_time..started_at;
+    let waited = Span {
+        error: None,
+        ..span(attempt, settlement, "wait", -attempt.attempt, &waiting)
+    };
+    let mut spans = vec![waited, run];
+    // The span of the whole execution has its end only with the last attempt.
+    if settlement.status() != ExecutionStatus::Retrying {
+        spans.push(span(
+            attempt,
+            settlement,
+            "fire",
+            0,
+            &(attempt.fire_time..ended_at),
+        ));
+    }
+    spans
 }
 
-/// A call of the API, from its beginning on.
+/// A span of an execution. `number` selects its id, see [`span_id`]: 0 is the whole execution, a
+/// positive number an attempt, its negative the wait before that attempt.
+fn span(
+    attempt: &Attempt,
+    settlement: &Settlement,
+    name: &'static str,
+    number: i32,
+    time: &Range<Timestamp>,
+) -> Span {
+    let fire = span_id(attempt.execution_id, 0);
+    let id = span_id(attempt.execution_id, number);
+    let error = match &settlement.outcome {
+        Outcome::Failed { message, .. } => Some(message.clone()),
+        Outcome::Succeeded { .. } | Outcome::Cancelled => None,
+    };
+    Span {
+        trace: attempt.execution_id.as_u128(),
+        id,
+        parent: (id != fire).then_some(fire),
+        name,
+        kind: Kind::Internal,
+        from: time.start.into(),
+        to: time.end.into(),
+        attributes: vec![
+            ("horolog.job.id", attempt.job_id.to_string()),
+            ("horolog.job.name", attempt.job_name.clone()),
+            ("horolog.kind", attempt.kind.to_string()),
+            ("horolog.attempt", attempt.attempt.to_string()),
+            ("horolog.node.id", attempt.node_id.to_string()),
+            ("horolog.status", settlement.status().to_string()),
+        ],
+        error,
+        links: Vec::new(),
+    }
+}
+
+/// A running call of the API.
 #[derive(Debug)]
 pub struct ApiCall {
     trace: u128,
@@ -126,8 +138,8 @@ pub struct ApiCall {
 }
 
 impl ApiCall {
-    /// A call that begins now, in the trace of its `traceparent` or in one of its own; none when
-    /// nothing is sent.
+    /// Starts a call, in the trace of its `traceparent` or in a trace of its own. `None`: no spans
+    /// are sent.
     pub fn begin(traceparent: Option<&str>) -> Option<Self> {
         let caller = traceparent.and_then(parse);
         export::enabled().then(|| Self {
@@ -139,17 +151,14 @@ impl ApiCall {
         })
     }
 
-    /// The call has made this execution due.
+    /// Records that the call made this execution due.
     pub fn starts(&self, execution_id: Uuid) {
-        self.started
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(execution_id);
+        self.started.lock().push(execution_id);
     }
 
-    /// The call is answered.
+    /// Ends the call and sends its span.
     pub fn end(&self, operation: Option<String>, error: Option<String>) {
-        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = self.started.lock();
         export::send(Span {
             trace: self.trace,
             id: self.id,
@@ -171,7 +180,7 @@ impl ApiCall {
     }
 }
 
-/// Trace and span of a W3C `traceparent`; none when it is no such thing.
+/// Trace and span of a W3C `traceparent`. `None`: the text is not one.
 fn parse(traceparent: &str) -> Option<(u128, u64)> {
     let parts: Vec<&str> = traceparent.split('-').collect();
     let [version, trace, span, _flags, ..] = parts[..] else {
@@ -187,12 +196,12 @@ fn parse(traceparent: &str) -> Option<(u128, u64)> {
     (trace != 0 && span != 0).then_some((trace, span))
 }
 
-/// A span of the API is for people: the wall clock decides nothing.
+/// The wall clock. A span of the API is display only: no decision depends on it.
 fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The settings that say where traces go; they are OpenTelemetry's.
+/// OpenTelemetry's variables for the address of the collector.
 const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -208,7 +217,7 @@ fn is_wanted() -> bool {
 mod export {
     use super::Span;
 
-    /// Says that traces cannot be sent, if somebody asks for them.
+    /// Logs a warning if the variables ask for traces: this build cannot send any.
     pub fn start() -> Result<(), String> {
         if super::is_wanted() {
             tracing::warn!("this horolog was built without the feature `otel`: no traces are sent");
@@ -216,7 +225,7 @@ mod export {
         Ok(())
     }
 
-    /// Nothing to send.
+    /// Does nothing: there are no spans.
     pub fn stop() {}
 
     pub(super) fn enabled() -> bool {
@@ -239,12 +248,12 @@ mod export {
 
     static PROCESSOR: OnceLock<BatchSpanProcessor> = OnceLock::new();
 
-    /// Sends spans from now on, if the environment says where to.
+    /// Starts to send spans, if the variables name a collector.
     pub fn start() -> Result<(), String> {
         if !super::is_wanted() {
             return Ok(());
         }
-        // Fails only when a provider is there already: then that one is used.
+        // Fails only if there is a provider already: then that one is used.
         rustls::crypto::ring::default_provider()
             .install_default()
             .ok();
@@ -266,7 +275,7 @@ mod export {
             .map_err(|_| "traces are sent already".to_owned())
     }
 
-    /// Sends what is left; waits for at most some seconds.
+    /// Sends the remaining spans; waits a few seconds at most.
     pub fn stop() {
         if let Some(processor) = PROCESSOR.get()
             && let Err(error) = processor.shutdown()

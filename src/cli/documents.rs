@@ -1,4 +1,4 @@
-//! `horolog completions` and `horolog man`: what a package installs beside the program.
+//! `horolog completions` and `horolog man`: the files that a package installs with the program.
 
 use super::output::{print, written};
 use clap::Command;

@@ -1,5 +1,4 @@
-//! `horolog health`: asks a node whether it is ready, for containers that have
-//! no other program to ask with.
+//! `horolog health`: whether a node is ready, for containers without another HTTP client.
 
 use super::output::say;
 use super::{CLEAN, FAILED};
@@ -18,9 +17,9 @@ pub struct HealthConfig {
     url: String,
 }
 
-/// Prints the answer; 0 when it is a good one.
+/// Prints the answer. Exit code 0: the node is ready.
 pub async fn run(config: HealthConfig) -> Result<i32, anyhow::Error> {
-    // Fails only when a provider is there already: then that one is used.
+    // Fails only if there is a provider already: then that one is used.
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();

@@ -25,15 +25,15 @@ use preview::{PreviewConfig, Refusal};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Exit code: everything ended as it should.
+/// Exit code: success.
 const CLEAN: i32 = 0;
-/// Exit code: something failed; the log says what.
+/// Exit code: a failure, which the log has.
 const FAILED: i32 = 1;
 /// Exit code: bad usage or configuration.
 const USAGE: i32 = 2;
-/// Exit code: the node gave itself up (EX_SOFTWARE of sysexits).
+/// Exit code: an actor died and the node stopped itself (EX_SOFTWARE of sysexits).
 const NODE_FAILED: i32 = 70;
-/// Bound of calls that commands make to the database.
+/// Longest call of a command to the database.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Parser)]
@@ -96,7 +96,7 @@ enum Command {
     },
 }
 
-/// Runs the program; the exit code.
+/// Runs the program; returns the exit code.
 pub fn run() -> i32 {
     let program = match Program::try_parse() {
         Ok(program) => program,
@@ -106,7 +106,7 @@ pub fn run() -> i32 {
                 .collect();
             match Refusal::of_command_line(&error, &arguments) {
                 Some(refusal) => return refused(&refusal),
-                // clap prints and knows its codes: 0 for --help, 2 for bad usage.
+                // clap prints, and has its codes: 0 for --help, 2 for bad usage.
                 None => error.exit(),
             }
         }
@@ -128,7 +128,7 @@ pub fn run() -> i32 {
         },
         Command::Serve(config) => match config.validate() {
             Ok(()) => in_system(serve::run(*config)),
-            Err(error) => misused(&error),
+            Err(error) => misused(&error.to_string()),
         },
         Command::Demo(config) => in_system(demo::run(config)),
         Command::Health(config) => in_system(health::run(config)),
@@ -142,7 +142,7 @@ pub fn run() -> i32 {
     }
 }
 
-/// Says what was wrong with a preview; the exit code.
+/// Prints the refusal of a preview; returns the exit code.
 fn refused(refusal: &Refusal) -> i32 {
     match refusal {
         Refusal::Text(error) => misused(error),
@@ -191,12 +191,12 @@ async fn migrate(database_url: String) -> Result<i32, anyhow::Error> {
     Ok(CLEAN)
 }
 
-/// Listens for SIGTERM and SIGINT from the call on; resolves at the next one.
+/// Listens for SIGTERM and SIGINT from the call on. Resolves at the next signal.
 fn stop_signal() -> Result<impl Future<Output = ()>, anyhow::Error> {
     any_signal(&[SignalKind::terminate(), SignalKind::interrupt()])
 }
 
-/// Listens for these signals from the call on; resolves at the next one.
+/// Listens for these signals from the call on. Resolves at the next signal.
 fn any_signal(kinds: &[SignalKind]) -> Result<impl Future<Output = ()> + use<>, anyhow::Error> {
     let mut signals = Vec::new();
     for kind in kinds {

@@ -1,9 +1,8 @@
 //! `horolog nginx-upstreams`: the ACTIVE nodes as an upstream block of nginx.
 //!
-//! The membership table is the service discovery. The file that stands there is
-//! always one that nginx took: it is replaced whole, checked, and put back when
-//! the check fails. No node, no database: the last good file stays. An upstream
-//! without a server is never written, nor an address that is none.
+//! The membership table is the service discovery. The file is always one that nginx accepts: it is
+//! replaced as a whole, checked, and restored if the check fails. Without a node or a database the
+//! last valid file stays. An upstream without a server is never written, nor an invalid address.
 
 use super::{CLEAN, FAILED, stop_signal};
 use crate::clock::Clock;
@@ -23,14 +22,14 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::Notify;
 
-/// Longest time between two polls: a change is in the file within a second, also when its hint is
+/// Longest pause between two polls: a change is in the file within a second, also if its wake-up is
 /// lost.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// Bound of a look at the table.
+/// Longest read of the table.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bound of the check and of the reload.
+/// Longest check, and longest reload.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How the upstream is called in the configuration that includes the file.
+/// Name of the upstream in the configuration that includes the file.
 const NAME: &str = "horolog";
 
 /// Settings of the command.
@@ -58,7 +57,7 @@ pub struct UpstreamsConfig {
     watch: bool,
 }
 
-/// Writes the file once, or whenever nodes come and go.
+/// Writes the file once, or after each change of the membership.
 pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
     let database = Database::parse(&config.database_url, CALL_TIMEOUT)?;
     let mut upstreams = Upstreams {
@@ -109,12 +108,12 @@ struct Upstreams {
     out: PathBuf,
     check: Option<String>,
     reload: Option<String>,
-    /// What nginx has; none until it was told.
+    /// The text that nginx has. `None` before the first write.
     applied: Option<String>,
 }
 
 impl Upstreams {
-    /// Brings the file to what the table says, if it says something else.
+    /// Writes the file if it differs from the table.
     async fn refresh(&mut self) -> Result<(), anyhow::Error> {
         let nodes = self.store.nodes().await.context("cannot read the nodes")?;
         let Some(text) = render(&nodes) else {
@@ -153,7 +152,7 @@ impl Upstreams {
     }
 }
 
-/// The file; none without a node. Nothing of it but addresses comes from outside.
+/// The text of the file. `None`: there is no node. Only addresses in it come from outside.
 fn render(nodes: &[NodeRecord]) -> Option<String> {
     let active = nodes.iter().filter(|node| node.state == NodeState::Active);
     let (good, bad): (Vec<_>, Vec<_>) = active.partition(|node| is_host_and_port(&node.address));
@@ -178,9 +177,8 @@ fn render(nodes: &[NodeRecord]) -> Option<String> {
     ))
 }
 
-/// All of it or nothing: whoever reads meanwhile sees the file of before.
+/// Replaces the file in one step: a concurrent reader gets the old file.
 fn replace(file: &Path, text: &str) -> Result<(), anyhow::Error> {
-    let unwritable = || format!("cannot write {}", file.display());
     let beside = file.with_extension(format!("{}.new", std::process::id()));
     let written = fs::File::create(&beside)
         .and_then(|mut new| new.write_all(text.as_bytes()).and_then(|()| new.sync_all()))
@@ -188,10 +186,10 @@ fn replace(file: &Path, text: &str) -> Result<(), anyhow::Error> {
     if written.is_err() {
         drop(fs::remove_file(&beside));
     }
-    written.with_context(unwritable)
+    written.with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Runs a command of the operator's by the shell; the error holds its words.
+/// Runs a command of the operator in the shell. The error has its output.
 async fn succeeds(command: &str) -> Result<(), anyhow::Error> {
     let output = Command::new("sh")
         .arg("-c")

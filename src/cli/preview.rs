@@ -1,6 +1,6 @@
-//! `horolog preview`: what a cron expression means, before any job has it.
+//! `horolog preview`: the meaning of a cron expression, before a job has it.
 //!
-//! No database, no log, no runtime: the answer is there in milliseconds.
+//! Without database, log and runtime: the answer takes milliseconds.
 
 use crate::model::schedule::cron::CronOptions;
 use crate::model::schedule::preview::{Preview, preview};
@@ -54,12 +54,12 @@ struct JsonError<'a> {
     error: &'a str,
 }
 
-/// What is wrong with a question, in the form in which it was asked.
+/// A refusal in the requested format.
 #[derive(Debug)]
 pub enum Refusal {
-    /// For people: on stderr.
+    /// Text on stderr.
     Text(String),
-    /// One JSON object with the key `error`: on stdout, where a program looks for the answer.
+    /// One JSON object with the key `error` on stdout, where a program reads the answer.
     Json(String),
 }
 
@@ -74,7 +74,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal of a command line that clap could not read, when it asks for JSON.
+    /// The refusal of a command line that clap could not read, if it asks for JSON.
     pub fn of_command_line(error: &clap::Error, arguments: &[String]) -> Option<Self> {
         let is_json = |output: &str| output.eq_ignore_ascii_case("json");
         let asks_for_json = arguments
@@ -85,7 +85,7 @@ impl Refusal {
                 .any(|argument| argument.strip_prefix("--output=").is_some_and(is_json));
         let is_preview = arguments.get(1).is_some_and(|command| command == "preview");
         let text = error.render().to_string();
-        // What follows the first empty line is about the usage.
+        // The lines after the first empty one are the usage.
         let what = text
             .split("\n\n")
             .next()
@@ -97,13 +97,13 @@ impl Refusal {
 }
 
 impl PreviewConfig {
-    /// A refusal of what stands around the question, such as a variable that is no setting.
+    /// A refusal that does not concern the expression, for example of an unknown variable.
     pub fn refuse(&self, error: String) -> Refusal {
         Refusal::new(self.output, error)
     }
 }
 
-/// The answer, or what is wrong with the question.
+/// The answer, or the refusal.
 pub fn run(config: &PreviewConfig) -> Result<String, Refusal> {
     let options = CronOptions {
         zone: config.zone.clone(),
@@ -124,7 +124,7 @@ pub fn run(config: &PreviewConfig) -> Result<String, Refusal> {
     })
 }
 
-/// No job depends on this: only a person looks at it.
+/// The wall clock: no job depends on a preview.
 #[expect(
     clippy::disallowed_methods,
     reason = "there is no database whose clock could be asked"
@@ -161,7 +161,7 @@ fn text(preview: &Preview) -> String {
     let mut text = format!("{expression}   ({dialect}, {zone})\n{description}\n\n");
     for time in &preview.fire_times {
         let local = zone.local(*time).format("%a %Y-%m-%d %H:%M:%S %:z");
-        // Writing to a string cannot fail.
+        // A write to a string cannot fail.
         let _ = writeln!(text, "{}   {local}", rfc3339(*time));
     }
     for warning in &preview.warnings {

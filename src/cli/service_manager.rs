@@ -1,16 +1,17 @@
-//! What a service manager is told of a node, by sd_notify(3): that it is ready, stops, and lives.
+//! Notifications of a service manager by sd_notify(3): a node is ready, stops, makes progress.
 //!
-//! Without `NOTIFY_SOCKET` nobody is told. It must never say that a node lives whose critical
-//! actors do not: the watchdog then ends it, and the others take over what it held.
+//! Without `NOTIFY_SOCKET` none is sent. No notification may claim progress of a node whose
+//! critical actors make none: the service manager must end such a node, so that other nodes take
+//! over.
 
 use crate::server::Node;
 use sd_notify::{NotifyState, notify, watchdog_enabled};
 use std::time::{Duration, Instant};
 
-/// Between two checks while nothing is asked for more often.
+/// Default pause between two checks.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tells of a node for as long as the process lives.
+/// Sends notifications as long as the process lives.
 pub fn follow(node: &Node) {
     let systemd_limit = watchdog_enabled();
     if systemd_limit.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
@@ -18,7 +19,7 @@ pub fn follow(node: &Node) {
     }
     let (mut membership_state, watchdog, ttl) =
         (node.membership_state(), node.watchdog(), node.ttl());
-    // Twice as often as asked for, so that one late turn is no death.
+    // Twice as often as required, so that one late notification does not end the node.
     let poll_interval = systemd_limit.map_or(POLL_INTERVAL, |limit| (limit / 2).min(POLL_INTERVAL));
     actix::spawn(async move {
         let (mut ready, mut said) = (false, "");
@@ -35,7 +36,7 @@ pub fn follow(node: &Node) {
             if systemd_limit.is_some() && watchdog.stalled(ttl).is_none() {
                 tell(&[NotifyState::Watchdog]);
             }
-            // The node is gone with the sender.
+            // The sender is gone, and the node with it.
             if let Ok(Err(_)) =
                 tokio::time::timeout(poll_interval, membership_state.changed()).await
             {
@@ -45,7 +46,7 @@ pub fn follow(node: &Node) {
     });
 }
 
-/// The node has been asked to stop.
+/// Notifies that the node stops.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }

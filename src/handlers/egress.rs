@@ -1,19 +1,18 @@
-//! Where a webhook may go: the guard against server-side request forgery.
+//! Addresses that webhooks may reach: the guard against server-side request forgery.
 //!
-//! Whoever may write a job names its address, so without a guard Horolog would
-//! carry requests into the network it stands in: cloud metadata, the database,
-//! its own nodes. Addresses are therefore judged when a connection is made, not
-//! when the job is saved: a name may resolve to something else by then.
+//! The author of a job chooses the address of its webhook. Without a guard, Horolog would send
+//! requests into its own network: cloud metadata, the database, its nodes. An address is checked
+//! when the connection is made, not when the job is saved: the name may resolve to another address
+//! by then.
 //!
-//! Two doors, because hyper does not ask the resolver about IP literals:
-//! [`Egress::check`] before sending and [`GuardedResolver`] for names. The
-//! resolver looks a name up once and hands over the very addresses it judged,
-//! so that there is no second look-up to rebind. It must never hand over part
-//! of an answer: a name that mixes public and private addresses is an attack.
+//! There are two checks, because hyper does not pass IP literals to the resolver: [`Egress::check`]
+//! before the request and [`GuardedResolver`] for names. The resolver looks a name up once and
+//! returns the addresses that it checked, so that no second look-up can be rebound. It never
+//! returns a part of an answer: a name with public and private addresses is an attack.
 //!
-//! A refusal says the same of a host that there is not, and of one that is
-//! private, link-local or the database: a job's author must not read the internal
-//! network out of errors. The node's log says which.
+//! A refusal has the same text for a host that does not exist and for one that is private,
+//! link-local or the database: errors must not reveal the internal network to the author of a job.
+//! The log of the node has the reason.
 
 use super::ports;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -22,28 +21,28 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use url::{Host, Url};
 
-/// What the webhooks of a node may reach besides public addresses, and what never.
+/// The addresses that webhooks may reach in addition to public ones, and those that they never
+/// reach.
 #[derive(Debug, Clone, Default)]
 pub struct Egress {
-    /// Networks that are fine although they are not public (`--http-allow`).
+    /// Allowed networks that are not public (`--http-allow`).
     pub networks: Vec<IpNet>,
-    /// The only ports, if there are any (`--http-allow-port`).
+    /// The only allowed ports (`--http-allow-port`). Empty: all but those of other protocols.
     pub ports: Vec<u16>,
-    /// What no network opens: the node's API, its database.
+    /// Services that no allowed network opens: the API of the node, its database.
     pub own: Vec<OwnService>,
 }
 
-/// A service that the node is, or stands on.
+/// The node itself, or a service that it depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnService {
-    /// A name or an address; `0.0.0.0` and `::` are every address of this machine.
+    /// A name or an address; `0.0.0.0` and `::` are all addresses of this machine.
     pub host: String,
-    /// Its port.
     pub port: u16,
 }
 
-/// Ranges that are not public, and what each is for (IANA's special-purpose
-/// registries, RFC 6890, and one cloud's metadata service on a public address).
+/// Ranges that are not public, and their purposes (IANA's special-purpose registries, RFC 6890, and
+/// the metadata service of one cloud on a public address).
 const FORBIDDEN: [(IpNet, &str); 24] = [
     (v4([0, 0, 0, 0], 8), "an unspecified address"),
     (v4([10, 0, 0, 0], 8), "a private address"),
@@ -74,11 +73,11 @@ const FORBIDDEN: [(IpNet, &str); 24] = [
     (v6(0x3fff, 0, 20), "a documentation address"),
 ];
 
-/// All that IPv6 routes publicly; what lies outside is refused unseen, e.g.
-/// IPv4-mapped `::ffff:0:0/96`, IPv4-compatible `::/96`, local NAT64 `64:ff9b:1::/48`.
+/// The public part of IPv6. All other ranges are refused: IPv4-mapped `::ffff:0:0/96`,
+/// IPv4-compatible `::/96`, local NAT64 `64:ff9b:1::/48`, and so on.
 const GLOBAL_UNICAST: IpNet = v6(0x2000, 0, 3);
 
-/// Public NAT64 (RFC 6052): what a node without IPv4 sees of the IPv4 internet.
+/// Public NAT64 (RFC 6052): the IPv4 internet for a node without IPv4.
 const NAT64: IpNet = v6(0x64, 0xff9b, 96);
 
 const fn v4(octets: [u8; 4], bits: u8) -> IpNet {
@@ -86,7 +85,7 @@ const fn v4(octets: [u8; 4], bits: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits))
 }
 
-/// A network by its first two segments; no entry needs more.
+/// A network by its first two segments; all entries fit.
 const fn v6(first: u16, second: u16, bits: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(
         Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0),
@@ -94,37 +93,38 @@ const fn v6(first: u16, second: u16, bits: u8) -> IpNet {
     ))
 }
 
-/// Why a webhook is not sent. The texts name no address.
+/// Why a webhook is not sent. The texts have no address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// One of its addresses is not public, or there is none.
+    /// One of the addresses is not public, or the name has none.
     #[error(
-        "there is no such host, or webhooks may not reach it (--http-allow); the node's log says which"
+        "there is no such host, or webhooks may not reach it (--http-allow); the node's log \
+         says which"
     )]
     Unreachable,
-    /// Something else than HTTP is at home there, or the operator did not list it.
+    /// The port belongs to another protocol, or the operator did not list it.
     #[error("webhooks may not go to port {0} (--http-allow-port)")]
     Port(u16),
 }
 
-/// Takes note of the reason, for the operator alone.
+/// Logs the reason: only the operator may read it.
 fn refuse(host: &str, reason: &str) -> Refusal {
     tracing::warn!(host, reason, "webhook refused");
     Refusal::Unreachable
 }
 
 impl OwnService {
-    /// Whether this address and port are its own.
+    /// Whether an address and a port are this service.
     async fn is_at(&self, ip: IpAddr, port: u16) -> bool {
         port == self.port && self.is_on(ip).await
     }
 
-    /// Whether it is on the machine of this address, whatever the port.
+    /// Whether the service is on the machine of an address, with any port.
     async fn is_on(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         let addresses: Vec<IpAddr> = match self.host.parse() {
             Ok(address) => vec![address],
-            // It is looked up as the driver does: a failover may have moved it.
+            // Resolved as the driver does it: a failover may have moved the service.
             Err(_) => match tokio::net::lookup_host((self.host.as_str(), self.port)).await {
                 Ok(found) => found.map(|address| address.ip()).collect(),
                 Err(_) => Vec::new(),
@@ -133,21 +133,21 @@ impl OwnService {
         addresses.iter().map(IpAddr::to_canonical).any(|own| {
             own == ip
                 || own.is_unspecified() && is_local(ip)
-                // The system takes it for loopback.
+                // The system treats it as loopback.
                 || ip.is_unspecified() && (own.is_loopback() || own.is_unspecified())
         })
     }
 }
 
-/// Whether it is an address of this machine: no other can be bound.
+/// Whether an address belongs to this machine: only such an address can be bound.
 fn is_local(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }
 
 impl Egress {
-    /// Judges a URL before it is asked for: its port and, if its host is an address, that; names
-    /// are the resolver's business. The `url` crate has already read `2130706433`, `0x7f.1` and the
-    /// like as IPv4.
+    /// Checks a URL before its request: the port, and the host if it is an address. The resolver
+    /// checks names. The `url` crate has already read `2130706433`, `0x7f.1` and other such forms
+    /// as IPv4.
     pub(super) async fn check(&self, url: &Url) -> Result<(), Refusal> {
         let port = url.port_or_known_default().unwrap_or_default();
         if !self.may_go_to(port) {
@@ -177,15 +177,15 @@ impl Egress {
         }
     }
 
-    /// Whether one of the own services has this port: then names are looked up by a resolver that
-    /// knows them.
+    /// Whether one of the own services has this port: then a resolver that knows them must look up
+    /// the name.
     pub(super) fn is_own_port(&self, url: &Url) -> bool {
         self.own
             .iter()
             .any(|own| url.port_or_known_default() == Some(own.port))
     }
 
-    /// Whether one of the addresses is that of a machine of the own services.
+    /// Whether one of the addresses belongs to a machine of the own services.
     async fn holds_own_machine(&self, addresses: &[SocketAddr]) -> bool {
         for own in &self.own {
             for address in addresses {
@@ -197,18 +197,20 @@ impl Egress {
         false
     }
 
-    /// Says so when networks hold more than they can be meant to.
+    /// Logs a warning about allowed networks that include public addresses.
     pub fn warn(&self) {
         for network in wider_than_private(&self.networks) {
             tracing::warn!(
                 %network,
-                "WEBHOOKS MAY GO ANYWHERE in this network (--http-allow): whoever can write a job reaches every private, loopback and cloud metadata address of it that this node reaches; name smaller networks instead"
+                "WEBHOOKS MAY GO ANYWHERE in this network (--http-allow): whoever can write a job \
+                 reaches every private, loopback and cloud metadata address of it that this node \
+                 reaches; name smaller networks instead"
             );
         }
     }
 }
 
-/// Networks that are wider than any private one, also where several make one: `0.0.0.0/1` and
+/// Networks that are wider than any private one, also as the union of several: `0.0.0.0/1` and
 /// `128.0.0.0/1` are all of IPv4. The widest private networks are 10.0.0.0/8 and fc00::/7.
 fn wider_than_private(networks: &Vec<IpNet>) -> Vec<IpNet> {
     let mut joined = IpNet::aggregate(networks);
@@ -216,7 +218,7 @@ fn wider_than_private(networks: &Vec<IpNet>) -> Vec<IpNet> {
     joined
 }
 
-/// Why an address may not be connected to, or `None` when it may.
+/// Why a connection to an address is refused. `None`: it is allowed.
 pub(super) fn forbidden(ip: IpAddr, allow: &[IpNet]) -> Option<&'static str> {
     if allow.iter().any(|net| net.contains(&ip)) {
         return None;
@@ -234,7 +236,7 @@ pub(super) fn forbidden(ip: IpAddr, allow: &[IpNet]) -> Option<&'static str> {
     named.or((ip.is_ipv6() && !GLOBAL_UNICAST.contains(&ip)).then_some("not a public address"))
 }
 
-/// Passes all addresses of a name, or none.
+/// All addresses of a name, or none.
 fn check_all(
     host: &str,
     addresses: Vec<SocketAddr>,
@@ -253,10 +255,9 @@ fn check_all(
 
 /// The system's resolver behind the guard.
 pub(super) struct GuardedResolver {
-    /// The rules.
+    /// The rules for addresses.
     pub(super) egress: Arc<Egress>,
-    /// Whether to refuse the machines of the own services: a resolver does not learn for which port
-    /// it is asked.
+    /// Whether to refuse the machines of the own services: a resolver does not know the port.
     pub(super) knows_own: bool,
 }
 
@@ -264,7 +265,7 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (egress, knows_own) = (Arc::clone(&self.egress), self.knows_own);
         Box::pin(async move {
-            // Port 0: the connector puts the URL's port in its place.
+            // Port 0: the connector replaces it by the port of the URL.
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
             let found = found.map_err(|error| refuse(name.as_str(), &error.to_string()))?;
             let checked = check_all(name.as_str(), found.collect(), &egress.networks)?;
@@ -302,9 +303,11 @@ mod tests {
 
     #[test]
     fn spellings_that_wrap_an_address_are_refused() {
-        let wrapped = ":: ::ffff:127.0.0.1 ::ffff:169.254.169.254 ::ffff:8.8.8.8 ::ffff:0:127.0.0.1 ::127.0.0.1 \
+        let wrapped = ":: ::ffff:127.0.0.1 ::ffff:169.254.169.254 ::ffff:8.8.8.8 \
+             ::ffff:0:127.0.0.1 ::127.0.0.1 \
             64:ff9b::a9fe:a9fe 64:ff9b::127.0.0.1 64:ff9b:1::a00:1 2002:7f00:1:: 2002:a9fe:a9fe::1 \
-            2001:0:53aa:64c:0:fffe:80ff:fffe 2001:20::1 fec0::1 100::1 5f00::1 4000::1 fd00:ec2::254 \
+            2001:0:53aa:64c:0:fffe:80ff:fffe 2001:20::1 fec0::1 100::1 5f00::1 4000::1 \
+            fd00:ec2::254 \
             100.100.100.200 192.0.0.192 255.255.255.255";
         for text in wrapped.split_whitespace() {
             assert!(forbidden(ip(text), &[]).is_some(), "{text}");
@@ -313,9 +316,12 @@ mod tests {
 
     #[test]
     fn public_addresses_pass_up_to_the_edge_of_the_forbidden_ranges() {
-        let public = "1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0 \
-            169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 192.0.1.0 192.167.255.255 192.169.0.0 \
-            198.17.255.255 198.20.0.0 223.255.255.255 2606:4700::1111 2001:200::1 2001:db9::1 2003::1 \
+        let public = "1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 \
+             126.255.255.255 128.0.0.0 \
+            169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 192.0.1.0 192.167.255.255 \
+            192.169.0.0 \
+            198.17.255.255 198.20.0.0 223.255.255.255 2606:4700::1111 2001:200::1 2001:db9::1 \
+            2003::1 \
             64:ff9b::8.8.8.8";
         for text in public.split_whitespace() {
             assert_eq!(forbidden(ip(text), &[]), None, "{text}");

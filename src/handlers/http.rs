@@ -1,14 +1,14 @@
 //! The `http` target: one request per attempt; a 2xx answer is success.
 //!
-//! The request carries who asks and for what (the `Horolog-*` headers), the
-//! execution id as `Idempotency-Key` and as trace id, the same for all attempts,
-//! so that the target can tell a repetition. A configured body goes out as it
-//! is, without a guess at its type; the payload goes out as JSON.
+//! The request has the job, the fire time and the attempt (the `Horolog-*` headers), and the id of
+//! the execution as `Idempotency-Key` and as trace id. Both are the same for all attempts, so that
+//! the target can recognize a repetition. A configured body is sent unchanged and without a media
+//! type; the payload is sent as JSON.
 //!
-//! What it must never do: connect where [`super::egress`] forbids, follow a redirect,
-//! heed a proxy variable, send twice, hold more of an answer than is stored,
-//! outlive the target's timeout, or put a URL's path or query or a header's
-//! value into a message: those are where people keep their secrets.
+//! The handler never connects to an address that [`super::egress`] forbids, follows a redirect,
+//! uses a proxy variable, sends a request twice, reads more of an answer than is stored, exceeds
+//! the timeout of the target, or puts the path or query of a URL or the value of a header into a
+//! message: those may have secrets.
 
 use super::SetUpError;
 use super::egress::{Egress, GuardedResolver};
@@ -28,72 +28,59 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-/// Longest wait for name, connection and TLS together: a host that is down
-/// should not hold a slot for the whole timeout of a slow job.
+/// Longest wait for name, connection and TLS together: a host that is down must not occupy a slot
+/// for the whole timeout of a slow job.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept for the next request. Shorter than the 5 s of Node.js, the
-/// shortest common server default. A request whose kept connection is closed before a byte of it
-/// was written goes out on a new one (the client does that). One that was written before the close
-/// arrived fails: the target may have taken it, and an `Idempotency-Key` does not say that it would
-/// notice the second (ADR 40). The job's retry policy decides.
+/// Longest pause of a kept connection. Shorter than the 5 s of Node.js, the shortest common default
+/// of a server. If the connection is closed before the first byte of a request is written, the
+/// client sends the request on a new one. If the close arrives later, the request fails: the target
+/// may have accepted it, and an `Idempotency-Key` is no proof that it would notice a second one
+/// (ADR 40). The retry policy of the job decides then.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Most headers of an answer; its head ends at some 400 KB as well. The client's own bound, 100,
-/// would fail targets behind proxies that add many.
+/// Most headers of an answer; its head may have about 400 KB. The default of the client, 100, would
+/// fail targets behind proxies that add many headers.
 const ANSWER_HEADERS_MAX: usize = 4_096;
 
-/// Sends webhooks, on a thread of their own: what a target answers may take long to read
-/// (informational answers without an end, for one), and it must not be firing that waits.
+/// Sends webhooks, on a thread of their own: the answer of a target may take long to read (for
+/// example informational answers without an end), and firing must not wait for it.
 #[derive(Clone)]
 pub(super) struct HttpHandler {
     sender: Sender,
     thread: Arc<WebhookThread>,
 }
 
-/// What sends one.
+/// The clients that send webhooks.
 #[derive(Clone)]
 struct Sender {
     client: Client,
-    /// For the ports of the node's own services: a resolver does not learn the port.
+    /// For the ports of the node's own services: a resolver does not know the port.
     wary: Client,
     egress: Arc<Egress>,
 }
 
 impl HttpHandler {
-    /// A handler that obeys these rules.
+    /// A handler with these rules for addresses.
     pub(super) fn new(egress: Egress) -> Result<Self, SetUpError> {
-        // Fails only when a provider is there already: then that one is used.
+        // Fails only if there is a provider already: then that one is used.
         rustls::crypto::ring::default_provider()
             .install_default()
             .ok();
         let egress = Arc::new(egress);
-        let client = |knows_own| {
-            client(GuardedResolver {
-                egress: Arc::clone(&egress),
-                knows_own,
-            })
+        let sender = Sender {
+            client: client(&egress, false)?,
+            wary: client(&egress, true)?,
+            egress,
         };
-        let set_up = |error: reqwest::Error| SetUpError(root_cause(&error));
-        let (usual, wary) = (
-            client(false).map_err(set_up)?,
-            client(true).map_err(set_up)?,
-        );
         let thread = Arc::new(WebhookThread::start()?);
-        Ok(Self {
-            sender: Sender {
-                client: usual,
-                wary,
-                egress,
-            },
-            thread,
-        })
+        Ok(Self { sender, thread })
     }
 
-    /// Sends the attempt's request and judges the answer. Dropping the future
-    /// closes the connection.
+    /// Sends the request of an attempt and evaluates the answer. A drop of the future closes the
+    /// connection.
     pub(super) async fn run(&self, attempt: &Attempt, target: &HttpTarget) -> Outcome {
         let (sender, attempt, target) = (self.sender.clone(), attempt.clone(), target.clone());
-        // A set ends what is in it when it is dropped.
+        // The drop of a set aborts its tasks.
         let mut exchange = JoinSet::new();
         exchange.spawn_on(
             async move { sender.exchange(&attempt, &target).await },
@@ -125,8 +112,8 @@ impl Sender {
         };
         let seconds = target.timeout_seconds;
         let deadline = Instant::now() + Duration::from_secs(seconds.into());
-        // The runtime hears what became of kept connections: one that was closed by now is not
-        // taken for this request.
+        // Lets the runtime notice closed connections, so that none of them is used for this
+        // request.
         tokio::task::yield_now().await;
         match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => {
@@ -151,10 +138,12 @@ impl Sender {
         let mut headers = HeaderMap::new();
         let body = body(attempt, target, &mut headers).filter(|body| !body.is_empty());
         if body.is_none() && target.method.takes_body() {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0")); // RFC 9110 §8.6: else some servers answer 411
+            // RFC 9110 §8.6: some servers answer 411 otherwise.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         job_headers(target, &mut headers)?;
-        identity_headers(attempt, &mut headers)?; // last: nothing that a job says may stand in for these
+        // Last, so that no header of the job replaces these.
+        identity_headers(attempt, &mut headers)?;
         let client = if self.egress.is_own_port(&target.url) {
             &self.wary
         } else {
@@ -170,7 +159,12 @@ impl Sender {
     }
 }
 
-fn client(resolver: GuardedResolver) -> Result<Client, reqwest::Error> {
+/// A client whose resolver has the rules. `knows_own`: it also refuses the node's own services.
+fn client(egress: &Arc<Egress>, knows_own: bool) -> Result<Client, SetUpError> {
+    let resolver = GuardedResolver {
+        egress: Arc::clone(egress),
+        knows_own,
+    };
     Client::builder()
         .user_agent(concat!("Horolog/", env!("CARGO_PKG_VERSION")))
         .dns_resolver(resolver)
@@ -181,9 +175,10 @@ fn client(resolver: GuardedResolver) -> Result<Client, reqwest::Error> {
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .http1_max_headers(ANSWER_HEADERS_MAX)
         .build()
+        .map_err(|error| SetUpError::Client(root_cause(&error)))
 }
 
-/// The configured body, else the payload where the method takes one.
+/// The configured body; else the payload, if requests of the method have a body.
 fn body(attempt: &Attempt, target: &HttpTarget, headers: &mut HeaderMap) -> Option<String> {
     if target.body.is_some() {
         return target.body.clone();
@@ -203,7 +198,7 @@ fn job_headers(target: &HttpTarget, headers: &mut HeaderMap) -> Result<(), Strin
         .try_for_each(|(name, value)| insert(headers, name, value))
 }
 
-/// Who asks, for which fire time, and which attempt it is.
+/// Headers with the job, the fire time and the attempt.
 fn identity_headers(attempt: &Attempt, headers: &mut HeaderMap) -> Result<(), String> {
     let execution_id = attempt.execution_id.to_string();
     [
@@ -222,16 +217,22 @@ fn identity_headers(attempt: &Attempt, headers: &mut HeaderMap) -> Result<(), St
 }
 
 fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
-    let refused = || format!("the header `{}` cannot be sent", name.escape_debug());
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
-    let mut value = HeaderValue::from_str(value).map_err(|_| refused())?;
-    value.set_sensitive(true); // keeps it out of anybody's `{:?}`
+    let parsed = HeaderName::from_bytes(name.as_bytes())
+        .ok()
+        .zip(HeaderValue::from_str(value).ok());
+    let Some((name, mut value)) = parsed else {
+        return Err(format!(
+            "the header `{}` cannot be sent",
+            name.escape_debug()
+        ));
+    };
+    value.set_sensitive(true); // keeps it out of `{:?}`
     headers.insert(name, value);
     Ok(())
 }
 
-/// W3C trace context: all attempts are spans of one trace, whose id is the
-/// execution's. Sampled, or else targets that follow the caller drop the trace.
+/// W3C trace context: all attempts are spans of one trace, whose id is the id of the execution. The
+/// trace is sampled, because targets that follow the caller would drop it otherwise.
 fn traceparent(attempt: &Attempt) -> String {
     format!(
         "00-{}-{:016x}-01",
@@ -250,27 +251,27 @@ fn method(method: HttpMethod) -> Method {
     }
 }
 
-/// What came back behind the status line.
+/// The answer without its status line.
 struct Answer {
     body: Vec<u8>,
     end: End,
-    /// The delay that the target asked for.
+    /// Delay that the target asked for.
     retry_after: Option<Duration>,
 }
 
-/// Why reading stopped.
+/// Why the read of a body ended.
 enum End {
-    /// The body is over, or as long as may be stored.
+    /// The body ended, or has its largest stored length.
     Enough,
-    /// The target's timeout passed.
+    /// The timeout of the target passed.
     TimedOut,
-    /// The connection failed, for this reason.
+    /// The connection failed; the cause.
     Broken(String),
 }
 
 impl Answer {
-    /// Reads as much as may be stored, then closes the connection by dropping
-    /// the response: a target that never stops must not cost memory or a slot.
+    /// Reads up to the largest stored length. The drop of the response then closes the connection:
+    /// an endless answer must cost neither memory nor a slot.
     async fn read(mut response: Response, deadline: Instant) -> Self {
         let retry_after = retry_after(response.headers());
         let mut body = Vec::new();
@@ -293,7 +294,7 @@ impl Answer {
         }
     }
 
-    /// A refusal is one whether or not its body arrived whole; a success is not.
+    /// A failure needs no complete body; a success does.
     fn outcome(self, status: StatusCode, seconds: u32) -> Outcome {
         let output = self.text();
         let (reason, message) = match self.end {
@@ -314,7 +315,7 @@ impl Answer {
     }
 
     fn text(&self) -> Option<String> {
-        // NUL goes before the cut: its replacement is longer, and the cut is a promise.
+        // NUL is replaced before the cut: the replacement is longer, and the length is a bound.
         let text = String::from_utf8_lossy(&self.body).replace('\0', "\u{fffd}");
         (!text.is_empty()).then(|| storable_text(&text))
     }
@@ -347,19 +348,20 @@ fn send_failure(error: &reqwest::Error, place: &str) -> String {
     format!("{what} {place}: {cause}")
 }
 
-/// The innermost cause alone: the outer ones add words and the whole URL.
+/// The innermost cause: the outer ones add only words and the whole URL.
 pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
     match cause.downcast_ref::<reqwest::Error>() {
-        Some(_) => "the request cannot be sent".to_owned(), // without a source its text holds the URL
+        // Without a source, the text of the error has the URL.
+        Some(_) => "the request cannot be sent".to_owned(),
         None => cause.to_string(),
     }
 }
 
-/// The part of a URL that is safe to show.
+/// The part of a URL without secrets.
 fn place(url: &Url) -> String {
     let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
     url.port_or_known_default().map_or_else(

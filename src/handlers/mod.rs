@@ -20,10 +20,16 @@ use std::time::Duration;
 /// Longest payload in a log line, in bytes.
 const LOG_PAYLOAD_BYTES_MAX: usize = 4 * 1024;
 
-/// The handlers could not be made ready, e.g. the system has no root certificates.
+/// The handlers could not be created, for example because the system has no root certificates.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot set up the http client: {0}")]
-pub struct SetUpError(String);
+pub enum SetUpError {
+    /// The innermost cause of the client's refusal.
+    #[error("cannot set up the http client: {0}")]
+    Client(String),
+    /// The thread of the webhooks, or its runtime, did not start.
+    #[error("cannot start the thread of the http client: {0}")]
+    Thread(std::io::Error),
+}
 
 /// All handlers of a node; clones share connections.
 #[derive(Clone)]
@@ -32,14 +38,14 @@ pub struct Handlers {
 }
 
 impl Handlers {
-    /// Handlers whose webhooks reach public addresses and what `egress` opens.
+    /// Handlers whose webhooks reach public addresses and those that `egress` allows.
     pub fn new(egress: Egress) -> Result<Self, SetUpError> {
         Ok(Self {
             http: HttpHandler::new(egress)?,
         })
     }
 
-    /// Runs the attempt's target to its end; dropping the future stops it.
+    /// Runs the target of an attempt to its end. A drop of the future stops it.
     pub async fn run(&self, attempt: &Attempt) -> Outcome {
         match &attempt.target {
             Target::Log => log(attempt),

@@ -1,8 +1,8 @@
-//! Ports where something else than HTTP is at home, for which a request of HTTP
-//! may be a command: the line feeds of a body are theirs as well.
+//! Ports of other protocols, in which an HTTP request may be a command: they also end lines with
+//! line feeds.
 
-/// What browsers refuse (<https://fetch.spec.whatwg.org/#bad-port>), and what databases, caches,
-/// queues and remote desktops listen on. In order.
+/// Ports that browsers refuse (<https://fetch.spec.whatwg.org/#bad-port>), and those of databases,
+/// caches, queues and remote desktops. In order.
 const OTHER_PROTOCOLS: [u16; 102] = [
     0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
     102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427,
@@ -12,7 +12,7 @@ const OTHER_PROTOCOLS: [u16; 102] = [
     9042, 9092, 10_080, 11_211, 27_017, 27_018, 27_019, 33_060,
 ];
 
-/// Whether a webhook has no business there, unless the operator says so.
+/// Whether webhooks to a port are refused unless the operator lists it.
 pub(super) fn is_of_another_protocol(port: u16) -> bool {
     OTHER_PROTOCOLS.binary_search(&port).is_ok()
 }

@@ -1,11 +1,10 @@
-//! `Retry-After` (RFC 9110 §10.2.3): how long a target asks the next attempt to wait.
+//! `Retry-After` (RFC 9110 §10.2.3): the delay of the next attempt that a target asks for.
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
-/// The delay, in seconds or up to a date. A date is compared with the target's own clock (`Date`)
-/// and, of a target that sends none, with this node's. The retry policy bounds what comes of
-/// either.
+/// The delay, from seconds or a date. A date is compared with the clock of the target (`Date`), or
+/// with that of this node if the target sends none. The retry policy bounds the delay.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let asked = text(headers, RETRY_AFTER)?;
     if let Some(seconds) = seconds(asked) {
@@ -20,7 +19,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     )
 }
 
-/// `delay-seconds = 1*DIGIT`: a number that no integer holds is the longest delay.
+/// `delay-seconds = 1*DIGIT`. A number that is too large for an integer is the longest delay.
 fn seconds(text: &str) -> Option<Duration> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().map_or(Duration::MAX, Duration::from_secs))

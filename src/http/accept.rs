@@ -1,22 +1,22 @@
-//! What a client reads: media types of answers, encodings, pages.
+//! Preferences of a client: media types of answers, encodings, pages.
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING};
 
-/// How an answer of the API is sent, and so what its status says
+/// Media type of an answer of the API; the meaning of its status depends on it
 /// (<https://graphql.github.io/graphql-over-http/draft/>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
-    /// What most clients read, and the default. Its status is 200 whatever GraphQL says: clients
-    /// that read it take another one for the transport's, and do not look for errors.
+    /// The default, which most clients read. Its status is 200 also with errors of GraphQL: such
+    /// clients take another status for an error of the transport, and do not read the errors.
     Json,
-    /// GraphQL's own: its status also says whether the request was executed.
+    /// The media type of GraphQL: its status also says whether the request was executed.
     Graphql,
 }
 
 impl MediaType {
-    /// The one that the client prefers.
+    /// The media type that the client prefers.
     pub fn of(request: &HttpRequest) -> Self {
         let accepted = request
             .headers()
@@ -25,7 +25,7 @@ impl MediaType {
         Self::preferred(accepted.flat_map(|value| value.split(',')))
     }
 
-    /// Its name.
+    /// Name in `Accept` and `Content-Type`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -41,8 +41,8 @@ impl MediaType {
         }
     }
 
-    /// The one with the greatest weight, of equal ones the first. What is not named has the weight
-    /// 0.
+    /// The media type with the greatest weight; of equal weights the first. Without a mention the
+    /// weight is 0.
     fn preferred<'a>(ranges: impl Iterator<Item = &'a str>) -> Self {
         let mut best = (Self::Json, 0.0);
         for range in ranges {
@@ -64,8 +64,7 @@ impl MediaType {
     }
 }
 
-/// Whether it is a browser that goes somewhere: a person typed the address, followed a link or
-/// reloaded.
+/// Whether the request is the navigation of a browser: a typed address, a link or a reload.
 pub fn wants_page(request: &HttpRequest) -> bool {
     let accepted = request
         .headers()
@@ -74,7 +73,7 @@ pub fn wants_page(request: &HttpRequest) -> bool {
     accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }
 
-/// Whether the client takes a body in this encoding.
+/// Whether the client accepts a body in this encoding.
 pub fn takes(request: &HttpRequest, encoding: &str) -> bool {
     let accepted = request
         .headers()
@@ -83,7 +82,8 @@ pub fn takes(request: &HttpRequest, encoding: &str) -> bool {
     accepted.is_some_and(|accepted| names(accepted, encoding))
 }
 
-/// Whether a list of encodings names one of them. `br;q=0` refuses it.
+/// Whether a list of encodings has this one. `br;q=0` refuses it. `*` does not count: a client that
+/// means br or gzip names it.
 fn names(accepted: &str, encoding: &str) -> bool {
     accepted
         .split(',')

@@ -21,19 +21,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::task::yield_now;
 
-/// Bytes of an answer that are handed on at a time.
+/// Bytes of one chunk of an answer.
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Shortest answer that is compressed: a shorter one is one packet in any case.
+/// Shortest answer that is compressed; a shorter one fits into one packet.
 const COMPRESSED_BYTES_MIN: usize = 1_400;
 
-/// An answer that is being sent: what it took of the node is given back when it is gone.
+/// An answer that is being sent. Its drop returns its share of the node's bounds.
 struct Sending {
     chunks: Chunks,
     length: usize,
     _allowance: Option<Arc<Allowance>>,
 }
 
-/// An answer that is being written, in chunks: one buffer would be copied each time it grows.
+/// An answer that is being written, in chunks: a single buffer would be copied each time it grows.
 struct Chunks {
     full: VecDeque<Bytes>,
     last: Vec<u8>,
@@ -41,7 +41,7 @@ struct Chunks {
     length_max: usize,
 }
 
-/// The errors of a request that was not executed: there are no data, not even none.
+/// The errors of a request that was not executed. It has no `data`, not even `null`.
 #[derive(Serialize)]
 struct Refused<'a> {
     errors: &'a [ServerError],
@@ -81,7 +81,7 @@ pub async fn of(
         )
     };
     if written.is_err() {
-        // Nothing but its length can be wrong with it.
+        // Only its length can be wrong.
         return answer.json(too_large());
     }
     drop(response);
@@ -100,12 +100,12 @@ pub async fn of(
     })
 }
 
-/// The answer to what is no request of GraphQL, after `what` it is instead.
+/// The answer to a body that is no GraphQL request; `what` it is instead.
 pub fn malformed(request: &HttpRequest, what: &str, error: &serde_json::Error) -> HttpResponse {
     let media_type = MediaType::of(request);
     let status = match error.classify() {
         Category::Data => media_type.refused_with(StatusCode::BAD_REQUEST),
-        // What is not even JSON says nothing in any media type.
+        // A body that is not JSON gets its status in any media type.
         Category::Syntax | Category::Eof | Category::Io => StatusCode::BAD_REQUEST,
     };
     let message = format!("{what}: {error}");
@@ -114,12 +114,12 @@ pub fn malformed(request: &HttpRequest, what: &str, error: &serde_json::Error) -
         .json(errors(&message, "BAD_USER_INPUT"))
 }
 
-/// One error in GraphQL's own shape.
+/// One error in the form of GraphQL.
 pub fn errors(message: &str, code: &str) -> Value {
     json!({"errors": [{"message": message, "extensions": {"code": code, "field": null}}]})
 }
 
-/// The status that says why a request was not executed.
+/// The status for the reason why a request was not executed.
 fn refusal(media_type: MediaType, errors: &[ServerError]) -> StatusCode {
     if errors
         .iter()
@@ -141,8 +141,8 @@ fn refusal(media_type: MediaType, errors: &[ServerError]) -> StatusCode {
     })
 }
 
-/// The same by gzip at its fastest, some 5 ms of a core for a megabyte. Other requests of the
-/// thread get their turn after each chunk.
+/// The answer compressed by the fastest gzip, about 5 ms of a core per megabyte. Other requests of
+/// the thread run between two chunks.
 async fn compressed(mut plain: Chunks) -> std::io::Result<Chunks> {
     let mut gzip = GzEncoder::new(Chunks::up_to(usize::MAX), Compression::fast());
     while let Some(chunk) = plain.next() {
@@ -155,7 +155,7 @@ async fn compressed(mut plain: Chunks) -> std::io::Result<Chunks> {
 }
 
 impl Chunks {
-    /// Takes that many bytes and no more.
+    /// Accepts at most that many bytes.
     fn up_to(length_max: usize) -> Self {
         Self {
             full: VecDeque::new(),
@@ -165,7 +165,6 @@ impl Chunks {
         }
     }
 
-    /// What was written first.
     fn next(&mut self) -> Option<Bytes> {
         self.full
             .pop_front()

@@ -1,5 +1,5 @@
-//! The base path: what a proxy puts before the addresses of a node. One that leaves it in a request
-//! is understood, and so is one that takes it out; pages name it in either case.
+//! The base path: the prefix of a proxy before the addresses of a node. The proxy may leave it in a
+//! request or remove it; pages have it in both cases.
 
 use super::NodeView;
 use actix_web::body::MessageBody;
@@ -8,7 +8,7 @@ use actix_web::http::Uri;
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
 
-/// Takes the base path out of a request's address.
+/// Removes the base path from the address of a request.
 pub async fn take_out(
     view: web::Data<NodeView>,
     mut request: ServiceRequest,
@@ -21,12 +21,12 @@ pub async fn take_out(
     next.call(request).await
 }
 
-/// A page of the build, whose own addresses begin with `/`, as it is below the base path.
+/// A page of the build below the base path: its addresses begin with `/`.
 pub fn put_in(base_path: &str, page: &str) -> String {
     page.replace("=\"/", &format!("=\"{base_path}/"))
 }
 
-/// An address without its base path, if it has one.
+/// An address without the base path. `None`: it has none.
 fn without(base_path: &str, uri: &Uri) -> Option<Uri> {
     let rest = uri
         .path()
@@ -35,7 +35,7 @@ fn without(base_path: &str, uri: &Uri) -> Option<Uri> {
     let root = match rest.chars().next() {
         None => "/",
         Some('/') => "",
-        // `/jobs` is not above `/jobs-of-others`.
+        // `/jobs` is no prefix path of `/jobs-of-others`.
         Some(_) => return None,
     };
     let query = uri

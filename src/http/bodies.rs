@@ -1,8 +1,7 @@
-//! Bodies of requests: bounded, each by itself and all together.
+//! Bodies of requests: bounded one by one and together.
 //!
-//! A body becomes values of many times its size. So the large ones that a node
-//! works on share a budget, and wait for each other before they are read; a
-//! small one never waits.
+//! The values of a body need many times its size. Large bodies therefore share a budget, and wait
+//! for each other before they are read; a small body never waits.
 
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Payload};
@@ -14,40 +13,40 @@ use tokio::time::timeout;
 
 /// Largest body in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Largest body that takes nothing of the budget: that of nearly every request.
+/// Largest body outside the budget; nearly all bodies are smaller.
 const SMALL_BYTES_MAX: usize = 32 * 1024;
-/// What larger ones share. With twice as much ten clients that send the dearest ones brought a node
-/// to 260 MB.
+/// Budget of larger bodies. With twice this budget, ten clients with the most expensive bodies
+/// brought a node to 260 MB.
 const BUDGET_BYTES: usize = BODY_BYTES_MAX;
-/// What the budget is counted in: a semaphore counts in 32 bits.
+/// Unit of the budget: a semaphore counts in 32 bits.
 const UNIT: usize = 1024;
-/// How long a large body waits for its share.
+/// Longest wait of a large body for its share.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// The budget of a node; clones share it.
+/// The budget of a node. Clones share it.
 #[derive(Clone)]
 pub struct Bodies(Arc<Semaphore>);
 
-/// A body with its share of the budget, which it gives back when it is dropped.
+/// A body with its share of the budget; its drop returns the share.
 pub struct Body {
-    /// What was sent.
+    /// Bytes of the body.
     pub bytes: Bytes,
     _share: Option<OwnedSemaphorePermit>,
 }
 
-/// Why there is no body.
+/// Why a body was not read.
 #[derive(Debug)]
 pub enum NoBody {
-    /// It has more than `BODY_BYTES_MAX`.
+    /// It has more than `BODY_BYTES_MAX` bytes.
     TooLarge,
-    /// Others hold the budget.
+    /// Other bodies have the budget.
     Busy,
-    /// It broke off, or took too long.
+    /// The connection ended, or it took too long.
     Broken(Error),
 }
 
 impl Bodies {
-    /// The whole budget.
+    /// A new budget, all of it free.
     pub fn new() -> Self {
         Self(Arc::new(Semaphore::new(BUDGET_BYTES / UNIT)))
     }
@@ -58,7 +57,7 @@ impl Bodies {
             .headers()
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse().ok());
-        // One that comes in chunks says nothing about its size.
+        // A body in chunks does not announce its size.
         let share = self.share(announced.unwrap_or(BODY_BYTES_MAX)).await?;
         match payload.to_bytes_limited(BODY_BYTES_MAX).await {
             Ok(Ok(bytes)) => Ok(Body {

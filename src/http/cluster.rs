@@ -1,6 +1,7 @@
-//! Who is in the cluster, for other programs: load balancers and Prometheus.
+//! Members of the cluster, for other programs: load balancers and Prometheus.
 //!
-//! Without the database nobody knows: then 503, so that they keep what they had.
+//! Without the database the members are unknown: the answer is 503, and other programs keep their
+//! last list.
 
 use super::NodeView;
 use crate::model::node::NodeState;
@@ -9,7 +10,7 @@ use crate::store::nodes::NodeRecord;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-/// The living nodes: `ACTIVE` ones take requests, `DRAINING` ones are leaving.
+/// The living nodes: `ACTIVE` ones accept requests, `DRAINING` ones stop.
 pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
     list_living(&view, |node| {
         json!({
@@ -24,7 +25,7 @@ pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
     .await
 }
 
-/// The living nodes as Prometheus' HTTP service discovery wants them:
+/// The living nodes in the form of Prometheus' HTTP service discovery:
 /// <https://prometheus.io/docs/prometheus/latest/http_sd/>.
 pub async fn prometheus_sd(view: web::Data<NodeView>) -> HttpResponse {
     list_living(

@@ -1,36 +1,37 @@
-//! Connections: how many a node holds, and how long one may keep it waiting.
+//! Connections: their number, and the time that each may make the node wait.
 //!
-//! Each costs a descriptor, of which the webhooks need their own, and memory.
-//! A node that is full makes room for the next client: a connection of the client
-//! that has the most is closed, of these the one that has been silent the longest.
-//! So half requests by the thousand do not keep a load balancer from asking for health.
+//! A connection costs memory and a descriptor, and webhooks need descriptors, too. At the bound,
+//! the next client replaces another connection: of the client with the most connections, the one
+//! that has been silent longest. Thousands of incomplete requests therefore do not stop the health
+//! check of a load balancer.
 //!
-//! actix-web bounds the head of a connection's first request and the pause between
-//! two. Here are the bounds of all else: later heads, and answers that are not read.
+//! actix-web bounds the head of a connection's first request and the pause between two requests.
+//! This file has the other bounds: later heads, and answers that are not read.
 
 use super::sockets::client_of;
 use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a connection may be without a whole request's head.
+/// Longest time without the complete head of a request.
 const IDLE_MAX: Duration = Duration::from_secs(15);
-/// In this time a client that does not read on as it is written to ...
+/// In this time, a client with unread bytes of an answer …
 const STALL_MAX: Duration = Duration::from_secs(15);
-/// ... must have taken as much: a fifth of what the kernel holds for it.
+/// … must read this much: a fifth of the kernel's buffer for it.
 const STALL_BYTES_MIN: usize = 48 * 1024;
-/// How often a connection is looked at.
+/// Interval of the checks of a connection.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
-/// Connections above the bound, while those that were closed for them end.
+/// Connections above the bound, while the connections that they replace end.
 const CLOSING_MAX: usize = 64;
 
 /// The open connections of a node.
@@ -42,24 +43,24 @@ struct Open {
     connections: Mutex<Vec<Arc<Connection>>>,
 }
 
-/// What is known of a connection.
+/// The facts about a connection.
 pub struct Connection {
     client: IpAddr,
     opened: Instant,
-    /// When the client last said something, in milliseconds since it was opened.
+    /// Last bytes of the client, in milliseconds since the connection was opened.
     heard: AtomicU64,
-    /// When it was last without a request under way, the same.
+    /// Last time without a request in progress, in the same unit.
     idle_since: AtomicU64,
     requests: AtomicUsize,
     is_closing: AtomicBool,
     waker: AtomicWaker,
 }
 
-/// A request of a connection that is under way; dropped, it has been answered.
+/// A request in progress. Its drop means that it was answered.
 pub struct UnderWay(Arc<Connection>);
 
 impl Connections {
-    /// At most `max` at once.
+    /// A bound of `max` simultaneous connections.
     pub fn new(max: usize) -> Self {
         Self(Arc::new(Open {
             max,
@@ -67,12 +68,12 @@ impl Connections {
         }))
     }
 
-    /// Most connections that may be accepted, with those that are about to be closed.
+    /// Most accepted connections, including those that are being closed.
     pub fn accepted_max(&self) -> usize {
         self.0.max + CLOSING_MAX
     }
 
-    /// Takes a connection, and closes another one when there are too many.
+    /// Accepts a connection, and closes another one at the bound.
     pub fn admit(&self, io: TcpStream) -> io::Result<Watched> {
         // Answers leave in pieces. With Nagle's algorithm the last one waits for the client's
         // delayed acknowledgement, 40 ms.
@@ -95,23 +96,19 @@ impl Connections {
     }
 
     fn open(&self, client: IpAddr) -> Option<Arc<Connection>> {
-        let mut open = self
-            .0
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.0.connections.lock();
         if open.len() >= self.accepted_max() {
             return None;
         }
-        let living = || {
-            open.iter()
-                .filter(|other| !other.is_closing.load(Ordering::Relaxed))
-        };
-        if living().count() >= self.0.max {
+        if open.iter().filter(|other| other.is_living()).count() >= self.0.max {
             let mut of_clients: HashMap<IpAddr, usize> = HashMap::new();
-            living().for_each(|other| *of_clients.entry(other.client).or_default() += 1);
-            let quietest =
-                living().max_by_key(|other| (of_clients[&other.client], other.silence()));
+            for other in open.iter().filter(|other| other.is_living()) {
+                *of_clients.entry(other.client).or_default() += 1;
+            }
+            let quietest = open
+                .iter()
+                .filter(|other| other.is_living())
+                .max_by_key(|other| (of_clients[&other.client], other.silence()));
             quietest.inspect(|other| other.close());
         }
         let connection = Arc::new(Connection::new(client));
@@ -121,11 +118,7 @@ impl Connections {
     }
 
     fn closed(&self, connection: &Arc<Connection>) {
-        let mut open = self
-            .0
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.0.connections.lock();
         open.retain(|other| !Arc::ptr_eq(other, connection));
         count(open.len());
     }
@@ -149,7 +142,11 @@ impl Connection {
         }
     }
 
-    /// Milliseconds since it was opened.
+    fn is_living(&self) -> bool {
+        !self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Milliseconds since the connection was opened.
     fn age(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -164,7 +161,7 @@ impl Connection {
         self.waker.wake();
     }
 
-    /// A request has come.
+    /// Records the arrival of a request.
     pub fn begin(self: &Arc<Self>) -> UnderWay {
         self.requests.fetch_add(1, Ordering::Relaxed);
         UnderWay(self.clone())
@@ -185,18 +182,18 @@ impl Drop for UnderWay {
     }
 }
 
-/// A connection's stream, which fails when its time is over.
+/// The stream of a connection. It fails when a bound is exceeded.
 pub struct Watched {
     io: TcpStream,
     connection: Arc<Connection>,
     connections: Connections,
     check: Pin<Box<Sleep>>,
     stalled: Option<Stall>,
-    /// Whether a read waits until all is written.
+    /// Whether a read waits until all bytes are written.
     read_waits: bool,
 }
 
-/// Since when the client takes less than it is sent, and how much of it.
+/// Start of a backlog, and the bytes that the client has read since then.
 #[derive(Clone, Copy)]
 struct Stall {
     since: Instant,
@@ -204,18 +201,18 @@ struct Stall {
 }
 
 impl Watched {
-    /// What is known of it, for its requests.
+    /// The facts about the connection, for its requests.
     pub fn connection(&self) -> Arc<Connection> {
         self.connection.clone()
     }
 
-    /// The other end of it.
+    /// Address of the client.
     pub fn peer(&self) -> Option<std::net::SocketAddr> {
         self.io.peer_addr().ok()
     }
 
-    /// Fails when another connection needs the place, or a bound is passed; to be
-    /// asked whenever there is nothing else to do.
+    /// Fails if another connection needs the place, or a bound is exceeded. Called on every poll
+    /// that has nothing else to do.
     fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         self.connection.waker.register(context.waker());
         if self.connection.is_closing.load(Ordering::Relaxed) {
@@ -230,8 +227,8 @@ impl Watched {
         }
     }
 
-    /// Whether the client has taken too little for too long; if it has taken enough, its time
-    /// begins again.
+    /// Whether the client has read too little for too long. If it has read enough, its time starts
+    /// again.
     fn is_stalled(&mut self) -> bool {
         let Some(stall) = self
             .stalled
@@ -246,14 +243,14 @@ impl Watched {
         stall.taken < STALL_BYTES_MIN
     }
 
-    /// Whether whole answers wait for a client that does not read them. The server bounds the
-    /// bodies that it holds, but not the heads of answers without one: for a client that goes on
-    /// asking they would pile up.
+    /// Whether complete answers wait for a client that does not read them. The server bounds
+    /// waiting bodies, but not the heads of answers without a body: they would pile up for a client
+    /// that continues to send requests.
     fn owes_answers(&self) -> bool {
         self.stalled.is_some() && self.connection.requests.load(Ordering::Relaxed) == 0
     }
 
-    /// Takes note of what a write came to.
+    /// Records the result of a write.
     fn wrote(
         &mut self,
         context: &mut Context<'_>,
@@ -320,7 +317,7 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The server flushes when all it had to say is written.
+        // The server flushes when all its bytes are written.
         self.stalled = None;
         if std::mem::take(&mut self.read_waits) {
             context.waker().wake_by_ref();

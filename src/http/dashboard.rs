@@ -1,10 +1,9 @@
-//! The dashboard: the files of `static/dist` as they were when the program was
-//! built, each beside its brotli and its gzip; or one plain page when there were
-//! none.
+//! The dashboard: the files of `static/dist` at build time, each also as brotli and as gzip.
+//! Without such files, one plain page.
 //!
-//! Whoever navigates to an unknown path gets the dashboard's page, which has routes of its own; so
-//! does whoever asks for `/`. A program, or a page that asks for an asset, never gets HTML for
-//! something that is not there: a 404 says so, and no cache keeps it.
+//! A navigation to `/` or to an unknown path gets the page of the dashboard, which has routes of
+//! its own. A program, or a page that requests an asset, never gets HTML for a missing file: it
+//! gets a 404, which no cache stores.
 
 use super::accept::{takes, wants_page};
 use super::base_path::put_in;
@@ -19,28 +18,29 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use std::path::Path;
 
-/// What `make dashboard` built.
+/// The output of `make dashboard`.
 #[derive(RustEmbed)]
 #[folder = "static/dist"]
 #[allow_missing = true]
 struct Files;
 
-/// Its page, which finds the way by itself.
+/// The page of the dashboard, which has the routes.
 const PAGE: &str = "index.html";
-/// What is shown when there is no dashboard.
+/// The page of a build without a dashboard.
 const PLAIN_PAGE: &str = include_str!("plain.html");
-/// Everything from this node, nothing inline. The live connection is of the
-/// same origin, which `connect-src 'self'` covers in all current browsers.
-const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// GraphiQL, which cannot do without introspection.
+/// Everything from this node, nothing inline. The live connection has the same origin, and
+/// `connect-src 'self'` covers it in all current browsers.
+const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+/// GraphiQL, which needs introspection.
 const PLAYGROUND: &str = "graphiql";
-/// Names below it hold a hash of the content: whoever has one has it for ever.
+/// Names below it have a hash of the content, so that a cache may keep them without a limit.
 const HASHED: &str = "assets/";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
-/// Encodings that a file lies beside, smallest first, and what its name ends in.
+/// Encodings of a file, the smallest first, and the ends of their names.
 const ENCODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
-/// Paths that are a program's, with everything below them.
+/// Paths for programs, with everything below them.
 const MACHINE_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// A file of the dashboard, its page, or 404.
@@ -70,21 +70,21 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
     })
 }
 
-/// What a proxy puts before the addresses of the page.
+/// The prefix of a proxy before the addresses of the page.
 fn base_path(request: &HttpRequest) -> &str {
     request
         .app_data::<web::Data<NodeView>>()
         .map_or("", |view| &view.base_path)
 }
 
-/// Whether there is GraphiQL.
+/// Whether this node serves GraphiQL.
 pub fn has_playground(request: &HttpRequest) -> bool {
     request
         .app_data::<web::Data<NodeView>>()
         .is_some_and(|view| view.introspection == Introspection::On)
 }
 
-/// A browser goes to one of the dashboard's pages.
+/// Whether a browser navigates to a page of the dashboard.
 fn is_navigation(request: &HttpRequest) -> bool {
     let path = request.path();
     let below = |root: &&str| {
@@ -96,8 +96,8 @@ fn is_navigation(request: &HttpRequest) -> bool {
     !is_of_programs && !is_asset && wants_page(request)
 }
 
-/// The file of this name in the best encoding that the client takes. Names
-/// that end in an encoding are files like others, but nobody links to them.
+/// The file of this name in the best encoding that the client accepts. A name with the end of an
+/// encoding is a file, too, but no page links to it.
 fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
     let plain = Files::get(name)?;
     let base_path = base_path(request);
@@ -106,7 +106,7 @@ fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
             .extension()
             .is_some_and(|extension| extension == "html")
     {
-        // Not what lies there compressed; it is small.
+        // The page is changed for the base path, so that its compressed forms do not match.
         let mut answer = HttpResponse::Ok();
         answer
             .content_type(media_type(name))
@@ -162,7 +162,7 @@ fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
 }
 
 fn entity_tag(file: &EmbeddedFile) -> EntityTag {
-    // 64 bits are plenty to tell two builds of one file apart.
+    // 64 bits suffice to distinguish two builds of one file.
     let hash = file
         .metadata
         .sha256_hash()
@@ -171,7 +171,7 @@ fn entity_tag(file: &EmbeddedFile) -> EntityTag {
     EntityTag::new_strong(format!("{hash:016x}"))
 }
 
-/// What the build makes; `nosniff` makes a wrong one show.
+/// Media types of the files of the build. With `nosniff` a wrong one is noticed at once.
 fn media_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",

@@ -1,9 +1,8 @@
 //! Exchanges: a request with its answer, bounded at both ends.
 //!
-//! The body of a request comes within a time, whoever reads it. What a route has
-//! not read of it when the answer is sent is not read on: the connection is closed.
-//! The bodies of answers under way are bounded together, and leave in pieces, so
-//! that a connection holds no copy of its own.
+//! The body of a request must arrive within a time limit. The rest of a body that no route has read
+//! when the answer is sent is not read: the connection is closed. The bodies of all answers in
+//! progress share a bound, and leave in pieces, so that a connection has no copy of its own.
 
 use super::connections::{Connection, UnderWay};
 use super::graphql::refuse;
@@ -25,27 +24,27 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
-/// How long a request's body may take, in all.
+/// Longest time for the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most bytes of all answers of a node that are under way at once.
+/// Most bytes of all answers in progress of a node.
 const ANSWERS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Answers up to this size always have room.
+/// Largest answer outside that bound.
 const SMALL_ANSWER_BYTES: usize = 64 * 1024;
-/// Most bytes that are handed to a connection at once.
+/// Most bytes of one piece for a connection.
 const PIECE_BYTES: usize = 32 * 1024;
 
-/// How many bytes of answers are under way.
+/// Bytes of the answers in progress.
 #[derive(Clone, Default)]
 pub struct Answers(Arc<AtomicUsize>);
 
-/// A share of them; dropped, it is free again.
+/// The share of one answer. Its drop frees it.
 struct Share {
     answers: Answers,
     bytes: usize,
 }
 
 impl Answers {
-    /// Room for an answer, if there is any.
+    /// Reserves room for an answer. `None`: there is none.
     fn admit(&self, bytes: usize) -> Option<Share> {
         let more = |under_way: usize| {
             let with_it = under_way.saturating_add(bytes);
@@ -67,7 +66,7 @@ impl Drop for Share {
     }
 }
 
-/// Puts the bounds around what the routes do.
+/// Applies the bounds around the routes.
 pub async fn bound(
     answers: web::Data<Answers>,
     mut request: ServiceRequest,
@@ -77,7 +76,7 @@ pub async fn bound(
         .request()
         .conn_data::<Arc<Connection>>()
         .map(Connection::begin);
-    // `GET` has no body; but for a socket, which may be as long as it likes.
+    // `GET` has no body, except that of a socket, which has no time limit.
     let is_timed = request.method() != Method::GET;
     let body = Rc::new(RefCell::new(RequestBody {
         payload: request.take_payload(),
@@ -111,14 +110,14 @@ fn too_many_answers() -> actix_web::HttpResponse {
     )
 }
 
-/// A request's body, within its time.
+/// The body of a request, with its time limit.
 struct RequestBody {
     payload: Payload,
     timeout: Option<Pin<Box<Sleep>>>,
 }
 
-/// The body as the routes read it. The answer holds it as well: a body that was
-/// begun and let go would be read on, and thrown away, for ever.
+/// The body as the routes read it. The answer keeps a reference, because the server reads and
+/// discards the rest of a body that was dropped, for any length.
 struct Shared(Rc<RefCell<RequestBody>>);
 
 impl Stream for Shared {
@@ -137,10 +136,10 @@ impl Stream for Shared {
     }
 }
 
-/// The body of an answer, with what lasts as long as it is sent.
+/// The body of an answer, with the values that live until it is sent.
 pub struct Answer {
     body: BoxBody,
-    /// What is left of the body's last piece.
+    /// The rest of the last piece of the body.
     piece: Bytes,
     _request: Rc<RefCell<RequestBody>>,
     _under_way: Option<UnderWay>,

@@ -15,12 +15,12 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest time that one request may take, in all.
+/// Longest time for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest query of an address, as proxies pass it on, and a small body.
+/// Longest query of an address, in bytes: as long as proxies forward, and as a small body.
 const ADDRESS_BYTES_MAX: usize = 16 * 1024;
 
-/// Executes one request. No batches: a mutation counts once.
+/// Executes one request. Batches are refused: a mutation counts once.
 pub async fn post(
     request: HttpRequest,
     schema: web::Data<Schema>,
@@ -33,7 +33,8 @@ pub async fn post(
     if !is_json(&request) {
         return refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send the request as application/json: other content types can be sent by pages of other sites",
+            "send the request as application/json: other content types can be sent by pages of \
+             other sites",
         );
     }
     let body = match bodies.read(&request, payload).await {
@@ -50,9 +51,9 @@ pub async fn post(
     }
 }
 
-/// Executes the query of an address. What changes something is for `POST`: a link, an image or a
-/// prefetch asks by `GET`. A browser that goes there, as to the reference system's playground, is
-/// sent to GraphiQL.
+/// Executes the query of an address. Mutations need `POST`: a link, an image or a prefetch sends
+/// `GET`. The navigation of a browser, as to the playground of the reference system, is redirected
+/// to GraphiQL.
 pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpResponse {
     let parameters = request.query_string();
     if parameters.is_empty() && wants_page(&request) && dashboard::has_playground(&request) {
@@ -61,7 +62,7 @@ pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpRespons
         } else {
             ""
         };
-        // Relative: a proxy may have put something before the path.
+        // Relative, because a proxy may add a prefix to the path.
         return HttpResponse::Found()
             .insert_header((LOCATION, format!("{up}graphiql")))
             .finish();
@@ -73,7 +74,8 @@ pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpRespons
         return refuse(
             StatusCode::URI_TOO_LONG,
             &format!(
-                "the query of the address must be at most {ADDRESS_BYTES_MAX} bytes: send longer ones by POST"
+                "the query of the address must be at most {ADDRESS_BYTES_MAX} bytes: send longer \
+                 ones by POST"
             ),
         );
     }
@@ -86,7 +88,7 @@ pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpRespons
     }
 }
 
-/// Executes a request within its time and its allowance.
+/// Executes a request within its time limit and its allowance.
 async fn execute(request: &HttpRequest, schema: &Schema, mut query: Request) -> HttpResponse {
     let traceparent = request
         .headers()
@@ -120,7 +122,7 @@ async fn execute(request: &HttpRequest, schema: &Schema, mut query: Request) -> 
     }
 }
 
-/// Every other method.
+/// The answer to all other methods.
 pub async fn other_method() -> HttpResponse {
     let message = "send GraphQL requests by POST, as application/json; queries also by GET";
     let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, message);
@@ -134,7 +136,8 @@ pub async fn other_method() -> HttpResponse {
 fn refuse_foreign() -> HttpResponse {
     refuse(
         StatusCode::FORBIDDEN,
-        "requests are sent by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
+        "requests are sent by this node's own pages, or by programs without Origin and \
+         Sec-Fetch-Site",
     )
 }
 
@@ -151,7 +154,7 @@ fn is_json(request: &HttpRequest) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The answer to a request whose body did not come.
+/// The answer to a request whose body was not read.
 fn refuse_body(reason: &NoBody) -> HttpResponse {
     let error = match reason {
         NoBody::TooLarge => {
@@ -177,7 +180,7 @@ fn refuse_body(reason: &NoBody) -> HttpResponse {
     }
 }
 
-/// An error of the transport in GraphQL's own shape, so that clients need one way to read them.
+/// An error of the transport in the form of GraphQL, so that a client reads all errors in one way.
 pub(super) fn refuse(status: StatusCode, message: &str) -> HttpResponse {
     let code = match status {
         StatusCode::GATEWAY_TIMEOUT

@@ -1,7 +1,7 @@
 //! Health and metrics.
 //!
-//! `/healthz` never depends on the database: a failover must not restart every
-//! node. `/readyz` says whether this node would take work now.
+//! `/healthz` never depends on the database: a failover must not restart all nodes. `/readyz` says
+//! whether this node accepts work now.
 
 use super::NodeView;
 use crate::model::node::MembershipState;
@@ -11,7 +11,7 @@ use serde_json::json;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// The process lives, and so do its critical actors.
+/// 200 as long as all critical actors make progress.
 pub async fn healthz(view: web::Data<NodeView>) -> HttpResponse {
     match view.watchdog.stalled(view.node_ttl) {
         None => HttpResponse::Ok().json(json!({"status": "ok"})),
@@ -21,7 +21,7 @@ pub async fn healthz(view: web::Data<NodeView>) -> HttpResponse {
     }
 }
 
-/// 200 only when joined, migrated and leasing.
+/// 200 only after migration and join, and while the node leases.
 pub async fn readyz(view: web::Data<NodeView>) -> HttpResponse {
     let membership_state = *view.membership_state.borrow();
     if let Some(node_id) = membership_state.may_lease(Instant::now()) {
@@ -31,7 +31,7 @@ pub async fn readyz(view: web::Data<NodeView>) -> HttpResponse {
         .json(json!({"status": membership_state.description(Instant::now())}))
 }
 
-/// Prometheus text.
+/// The metrics in the text format of Prometheus.
 pub async fn metrics(view: web::Data<NodeView>) -> HttpResponse {
     let membership_state = *view.membership_state.borrow();
     let held = view.executions_held.load(Ordering::Relaxed);

@@ -1,11 +1,11 @@
 //! Hosts: the names that a node answers to.
 //!
-//! A page of any site can give its own name the address 127.0.0.1 after it was
-//! loaded (DNS rebinding). To the browser the node behind it is then the page's
-//! own origin: neither the content type nor the `Origin` of a socket tells its
-//! requests from the dashboard's. `Host` still holds the page's name. The same
-//! page leads a browser inside a company to a node on any address there. So a
-//! node, which has no authentication, answers to no name that a stranger could own.
+//! A page of any site can change the address of its own name to 127.0.0.1 after it was loaded (DNS
+//! rebinding). For the browser, the node at that address is then the origin of the page: neither
+//! the content type nor the `Origin` of a socket distinguishes its requests from those of the
+//! dashboard. `Host` still has the name of the page. In the same way a page reaches a node at any
+//! address of a company's network from a browser inside. A node has no authentication, and
+//! therefore answers to no name that a stranger could own.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -15,10 +15,10 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Longest name that a refusal repeats: that of DNS.
+/// Longest name that a refusal repeats: the longest name of DNS.
 const NAME_BYTES_MAX: usize = 253;
 
-/// Which names a node answers to, besides those that no stranger can own.
+/// The names that a node answers to, in addition to those that no stranger can own.
 #[derive(Debug, Clone)]
 pub struct Hosts(Vec<String>);
 
@@ -34,18 +34,17 @@ impl Hosts {
         )
     }
 
-    /// Besides what it was told: an address, which no page has for a name; a name
-    /// without a dot, as proxies give to what they forward to (`upstream`), which
-    /// nobody on the internet can own; and `localhost`, with what is below it.
+    /// Whether the node answers to a host. Without a setting: an address, which is no page's name;
+    /// a name without a dot, as proxies use it for their targets (`upstream`), which no stranger
+    /// can own; `localhost` and the names below it.
     fn answer_to(&self, host: &str) -> bool {
-        // A browser always sends one; a check of health by HTTP/1.0 need not.
+        // A browser always sends a host; a health check by HTTP/1.0 may not.
         if host.is_empty() {
             return true;
         }
-        let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let name = host
             .rsplit_once(':')
-            .filter(|(_, port)| is_port(port))
+            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
             .map_or(host, |(name, _)| name);
         let name = name.strip_suffix('.').unwrap_or(name);
         is_address(name)
@@ -72,8 +71,7 @@ fn is_single_label(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// Serves what is asked of one of the node's own names, and refuses the rest
-/// before any route sees it.
+/// Refuses requests for other names before any route gets them.
 pub async fn refuse_strange(
     hosts: web::Data<Hosts>,
     request: ServiceRequest,
@@ -85,9 +83,12 @@ pub async fn refuse_strange(
         }
         Some(host) => {
             let shown: String = host.escape_debug().take(NAME_BYTES_MAX).collect();
-            tracing::debug!(host = %shown, path = request.path(), "refused a request for a name that is not this node's");
+            tracing::debug!(host = %shown, path = request.path(), "refused a request for a name \
+                 that is not this node's");
             format!(
-                "this node does not answer to the host `{shown}`: if browsers, a proxy or a service call it so, start the node with --allow-host and the name without its port\n"
+                "this node does not answer to the host `{shown}`: if browsers, a proxy or a \
+                 service call it so, start the node with --allow-host and the name without its \
+                 port\n"
             )
         }
         None => {
@@ -101,10 +102,9 @@ pub async fn refuse_strange(
     Ok(request.into_response(answer).map_into_right_body())
 }
 
-/// The host that a request is for, empty when it names none; nothing when it names two.
-/// A target in absolute form (`GET http://host/ HTTP/1.1`) overrules `Host` (RFC 9112 §3.2.2),
-/// so that a server that looks at one of them alone can be led past its check. A second
-/// `Host` is no HTTP, and never gets here.
+/// The host of a request; empty if it has none. `None`: it has two different ones. A target in
+/// absolute form (`GET http://host/ HTTP/1.1`) overrides `Host` (RFC 9112 §3.2.2): a check of only
+/// one of them could be bypassed. A second `Host` is refused by the HTTP parser.
 fn asked(request: &ServiceRequest) -> Option<String> {
     let host = request
         .headers()

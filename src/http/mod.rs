@@ -43,50 +43,49 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// Where the reference system has its API.
+/// Path of the API in the reference system.
 const REFERENCE_PATH: &str = "/scheduler-instance/graphql";
-/// The same here, and the short one.
+/// Paths of the API: that of the reference system, and a short one.
 const GRAPHQL_PATHS: [&str; 2] = [REFERENCE_PATH, "/graphql"];
-/// Threads that serve requests.
+/// Threads of the HTTP server.
 const WORKERS: usize = 2;
-/// Connections that the kernel keeps until a worker takes them: as many as may come at once.
+/// Connections in the kernel's queue until a worker accepts them: the largest burst.
 const BACKLOG: i32 = 1_024;
-/// What the kernel holds for a client that does not read: enough for 10 MB/s at 25 ms.
+/// Kernel's buffer for a client, in bytes: enough for 10 MB/s with a round trip of 25 ms.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
-/// How long a connection is kept for its next request; below the minute for which nginx keeps its
-/// own.
+/// Longest pause before the next request of a connection; below the minute that nginx waits.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How long the head of a connection's first request may take.
+/// Longest time for the head of a connection's first request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a closed connection is read on, so that the client gets the answer.
+/// Longest time that a closed connection is still read, so that the client gets the answer.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Threads of each worker for long arithmetic (`upcoming`). With more, ten requests at once would
-/// leave firing and the database little of two cores, however nice the threads are.
+/// Threads of each worker for long computations (`upcoming`). With more, ten simultaneous requests
+/// would leave firing and the database little of two cores, in spite of the priority.
 const BLOCKING_THREADS: usize = 1;
 
-/// What the routes show of their node.
+/// The parts of a node that its routes show.
 #[derive(Clone)]
 pub struct NodeView {
-    /// Where the members of the cluster stand.
+    /// The store with the members of the cluster.
     pub store: Store,
-    /// Whether the node may lease now.
+    /// The membership: whether the node may lease.
     pub membership_state: watch::Receiver<MembershipState>,
-    /// Whether its actors live.
+    /// The watchdog: whether its actors make progress.
     pub watchdog: Watchdog,
-    /// Executions it holds.
+    /// Executions in its slots.
     pub executions_held: Arc<AtomicUsize>,
-    /// Executions it can run at once.
+    /// Number of its slots.
     pub slots: usize,
-    /// Whether it shows its schema, and the playground.
+    /// Whether it serves its schema and the playground.
     pub introspection: Introspection,
-    /// What a proxy puts before its addresses; empty for nothing.
+    /// Prefix of a proxy before its addresses; may be empty.
     pub base_path: String,
-    /// Its TTL, from which the age of its last heartbeat follows.
+    /// The TTL, for the age of its last heartbeat.
     pub node_ttl: Duration,
 }
 
-/// Serves the routes on a bound socket, to so many connections at once. The
-/// caller stops it; signals are the composition root's.
+/// Serves the routes on a bound socket with a bound on simultaneous connections. The caller stops
+/// the server and handles signals.
 pub fn serve(
     listener: TcpListener,
     schema: Schema,
@@ -94,23 +93,23 @@ pub fn serve(
     hosts: Hosts,
     connections_max: usize,
 ) -> std::io::Result<Server> {
-    // Connections have what their listener has.
+    // Connections inherit the options of their listener.
     rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
     rustix::net::listen(&listener, BACKLOG)?;
     let (sockets, answers, bodies) = (Sockets::default(), Answers::default(), Bodies::new());
     let connections = Connections::new(connections_max);
-    // A stop waits so many seconds for what is asked; a socket of the dashboard would stay open for
-    // ever.
+    // A stop waits this many seconds for requests in progress; a socket of the dashboard never
+    // ends.
     let server = Server::build()
         .workers(WORKERS)
         .disable_signals()
         .shutdown_timeout(1);
     let stopping = server.graceful_shutdown_signal();
     let server = server.worker_max_blocking_threads(BLOCKING_THREADS);
-    // Each worker counts for itself, and the next connection goes to the other one when it is full.
+    // The bound is per worker; a full worker leaves the next connection to the other one.
     let server = server.max_concurrent_connections(connections.accepted_max().div_ceil(WORKERS));
     let server = server.listen("api", listener, move || {
-        // Each worker makes its App on its own thread.
+        // Each worker builds its App on its own thread.
         crate::threads::yield_to_firing();
         let app = App::new()
             .wrap(from_fn(base_path::take_out))
@@ -153,12 +152,12 @@ pub fn serve(
     Ok(server.run())
 }
 
-/// What every answer bears, unless it says otherwise itself.
+/// Headers of all answers that do not set them themselves.
 fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("x-content-type-options", "nosniff"))
         .add(("referrer-policy", "no-referrer"))
-        // What is not a file of the dashboard, which says otherwise itself.
+        // For all answers but the files of the dashboard, which set their own.
         .add(("cache-control", "no-store"))
         .add((
             "content-security-policy",
@@ -193,7 +192,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(dashboard::serve));
 }
 
-/// `GET`, and `HEAD`, which is the same without a body.
+/// A route for `GET` and `HEAD`.
 fn reading() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }

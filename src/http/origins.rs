@@ -1,42 +1,46 @@
-//! Origins: requests that somebody else makes with the user's, or the node's, hands.
+//! Origins: requests that a stranger makes through the browser of a user, or through a node.
 //!
-//! A browser lets a page of any site send requests to any host, with the user's
-//! cookies, and tells where the page is from. Commands and sockets are for the
-//! node's own pages and for programs, which send no `Origin`.
+//! A browser lets a page of any site send requests to any host, with the cookies of the user, and
+//! adds the origin of the page. Commands and sockets are for the pages of the node and for
+//! programs, which send no `Origin`.
 //!
-//! A job's webhook is such a request too: its author chose the address, the node
-//! sends it. Where a network is open to webhooks, the nodes stand in it.
+//! The webhook of a job is such a request, too: its author chose the address, the node sends it.
+//! The nodes are part of a network that is open to webhooks.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HOST, HeaderName, ORIGIN};
+use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse};
 use url::Url;
 
-/// What browsers say of a request's initiator, where the connection is trustworthy.
+/// Header of browsers about the initiator of a request, on trustworthy connections.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// What every webhook bears, and no job can take away.
+/// Header of all webhooks; no job can remove it.
 const EXECUTION_ID: HeaderName = HeaderName::from_static("horolog-execution-id");
 
-/// Whether a page of another site may have sent it: one of its `Origin` is not
-/// the host and port that the request was sent to, or the browser says so.
+/// Whether a page of another site may have sent the request: an `Origin` differs from the host and
+/// port of the request, or the browser says so.
 pub fn is_foreign_page(request: &HttpRequest) -> bool {
     let headers = request.headers();
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
     let elsewhere = headers
         .get_all(ORIGIN)
-        .any(|origin| !is_of(origin.to_str().unwrap_or_default(), text(HOST)));
-    let site = headers.contains_key(FETCH_SITE).then(|| text(FETCH_SITE));
+        .any(|origin| !is_of(origin.to_str().unwrap_or_default(), text(headers, HOST)));
+    let site = headers
+        .contains_key(FETCH_SITE)
+        .then(|| text(headers, FETCH_SITE));
     elsewhere || site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
-/// Refuses what a node of Horolog, of whatever cluster, sends for a job: no job commands its
+/// The value of a header; empty if the request has none.
+fn text(headers: &HeaderMap, name: HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+/// Refuses the webhooks of any node of Horolog, also of another cluster: no job commands its
 /// cluster.
 pub async fn refuse_webhooks(
     request: ServiceRequest,
@@ -56,8 +60,8 @@ pub async fn refuse_webhooks(
     Ok(request.into_response(answer).map_into_right_body())
 }
 
-/// Whether `origin` names the same host and port as `host`, whose port is the
-/// scheme's where it names none: a proxy that ends TLS speaks of it as the browser does.
+/// Whether `origin` has the same host and port as `host`. Default port: that of the scheme of
+/// `origin`, because a proxy that ends TLS forwards the host of the browser.
 fn is_of(origin: &str, host: &str) -> bool {
     let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else {
         return false;

@@ -1,10 +1,9 @@
-//! One socket: frames to messages of GraphQL, and back.
+//! One socket: from frames to messages of GraphQL, and back.
 //!
-//! The socket is the body of an HTTP answer, and does something only when the
-//! server asks it for more: while the client does not read, nothing is made for
-//! it, and its feeds drop the oldest events. So a socket holds one message that
-//! it reads (bounded over all its frames), one that it writes, and what is in
-//! the connection's own buffer.
+//! The socket is the body of an HTTP answer, and works only when the server polls it: for a client
+//! that does not read, no message is made, and its feeds drop the oldest events. A socket therefore
+//! has one message that it reads (bounded over all its frames), one that it writes, and the buffer
+//! of its connection.
 
 use super::sockets::Place;
 use crate::api::{Schema, Subscriber, Transport};
@@ -24,28 +23,28 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, interval, sleep_until};
 use tokio_util::codec::{Decoder, Encoder};
 
-/// Largest message of a client in bytes, over all its frames.
+/// Largest message of a client, in bytes of all its frames.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// The same with the longest head of a frame (RFC 6455, 5.2).
+/// Largest frame: such a message with the longest head (RFC 6455, 5.2).
 const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 14;
-/// Largest event in bytes.
+/// Largest event, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
-/// Longest id of an operation in bytes: each of its events repeats it.
+/// Longest id of an operation, in bytes: each of its events repeats it.
 const ID_BYTES_MAX: usize = 128;
-/// Most operations at once.
+/// Most simultaneous operations.
 const OPERATIONS_MAX: usize = 20;
-/// How long a client may take until `connection_init`.
+/// Longest time until `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a socket is asked whether it lives.
+/// Interval of the pings.
 const PING_EVERY: Duration = Duration::from_secs(5);
-/// How long a client may say nothing, not even a pong.
+/// Longest silence of a client, without even a pong.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
 /// Codes of graphql-transport-ws:
 /// <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>.
 const INVALID_MESSAGE: u16 = 4400;
 const INIT_TIMED_OUT: u16 = 4408;
-/// A socket whose client is silent, as `async-graphql` calls it.
+/// The error of `async-graphql` for a silent client.
 const TIMED_OUT: u16 = 3008;
 
 /// The body of the answer that opens a socket.
@@ -61,7 +60,7 @@ pub fn body(
 
 struct Socket {
     frames: Frames,
-    /// What the client said, on its way to `answers`.
+    /// Messages of the client for `answers`.
     messages: mpsc::UnboundedSender<serde_json::Result<ClientMessage>>,
     answers: LocalBoxStream<'static, WsMessage>,
     initialised: Arc<AtomicBool>,
@@ -107,7 +106,7 @@ impl Socket {
         }
     }
 
-    /// The next bytes for the client; none when the socket is closed.
+    /// The next bytes for the client. `None`: the socket is closed.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         if self.is_closed {
             return None;
@@ -115,12 +114,12 @@ impl Socket {
         let message = self.next_message().await?;
         self.is_closed = matches!(message, Message::Close(_));
         let mut bytes = BytesMut::new();
-        // Only continuations, of which it sends none, can be refused.
+        // The codec refuses only continuations, and this socket sends none.
         self.frames.codec.encode(message, &mut bytes).ok()?;
         Some((Ok(bytes.freeze()), self))
     }
 
-    /// What to say next; nothing when the client is gone.
+    /// The next message for the client. `None`: the client is gone.
     async fn next_message(&mut self) -> Option<Message> {
         loop {
             let deadline = if self.initialised.load(Ordering::Relaxed) {
@@ -128,7 +127,7 @@ impl Socket {
             } else {
                 self.opened + INIT_TIMEOUT
             };
-            // Answers come first: a client that goes on talking must not make the messages pile up.
+            // Answers first: the messages of a client that continues to send must not pile up.
             tokio::select! {
                 biased;
                 answer = self.answers.next() => return Some(answer.map_or(Message::Close(None), said)),
@@ -154,7 +153,7 @@ impl Socket {
         }
     }
 
-    /// Takes what the client said; what there is to say to it at once.
+    /// Handles a frame of the client; the result is the immediate answer.
     fn hear(&mut self, frame: Frame) -> Option<Message> {
         let text = match frame {
             Frame::Text(text) | Frame::Binary(text) => text,
@@ -175,13 +174,13 @@ impl Socket {
                 &format!("an id is at most {ID_BYTES_MAX} bytes"),
             ));
         }
-        // The other end lives as long as `answers`.
+        // The receiver lives as long as `answers`.
         drop(self.messages.send(message));
         None
     }
 }
 
-/// What GraphQL says, as a message of the socket.
+/// An answer of GraphQL as a message of the socket.
 fn said(message: WsMessage) -> Message {
     match message {
         WsMessage::Text(text) if text.len() > EVENT_BYTES_MAX => close(
@@ -194,7 +193,7 @@ fn said(message: WsMessage) -> Message {
 }
 
 fn close(code: u16, reason: &str) -> Message {
-    // A close frame has room for 123 bytes.
+    // The reason of a close frame has at most 123 bytes.
     let reason = &reason[..reason.floor_char_boundary(123)];
     Message::Close(Some(CloseReason {
         code: code.into(),
@@ -217,7 +216,7 @@ struct Frames {
     payload: web::Payload,
     buffer: BytesMut,
     codec: Codec,
-    /// The message of which only some frames have come.
+    /// A message with missing frames.
     begun: BytesMut,
 }
 
@@ -231,14 +230,13 @@ impl Frames {
         }
     }
 
-    /// The next frame; none at the end. Dropped while it waits, it has lost nothing.
+    /// The next frame. `None`: the end. A drop while it waits loses no bytes.
     async fn next(&mut self) -> Result<Option<Frame>, ProtocolError> {
         loop {
             if let Some(frame) = self.codec.decode(&mut self.buffer)? {
                 return Ok(Some(frame));
             }
-            // The codec judges a frame when it is whole, which one that announces exabytes never
-            // is.
+            // The codec checks a complete frame; a frame that announces exabytes is never complete.
             if self.buffer.len() > FRAME_BYTES_MAX {
                 return Err(ProtocolError::Overflow);
             }
@@ -249,7 +247,7 @@ impl Frames {
         }
     }
 
-    /// Joins the frames of one message; the message when it is whole.
+    /// Joins the frames of one message. `None`: frames are missing.
     fn join(&mut self, item: Item) -> Result<Option<Bytes>, ProtocolError> {
         let (bytes, is_last) = match item {
             Item::FirstText(bytes) | Item::FirstBinary(bytes) => {
@@ -267,7 +265,7 @@ impl Frames {
     }
 }
 
-/// The operations of one socket: subscriptions alone, so many at once.
+/// The operations of one socket: only subscriptions, and a bounded number of them.
 #[derive(Clone)]
 struct Operations {
     schema: Schema,
@@ -275,7 +273,7 @@ struct Operations {
     open: Arc<AtomicUsize>,
 }
 
-/// Counts one operation for as long as it lives.
+/// Counts one operation until its drop.
 struct Operation(Arc<AtomicUsize>);
 
 impl Operation {

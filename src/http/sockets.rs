@@ -1,7 +1,7 @@
-//! Sockets: how many there may be, and how one begins.
+//! Sockets: their number, and the opening of one.
 //!
-//! They speak graphql-transport-ws (and its predecessor). What one does once it
-//! is open stands in [`super::socket`].
+//! The protocol is graphql-transport-ws (and its predecessor). [`super::socket`] has an open
+//! socket.
 
 use super::graphql::refuse;
 use super::{origins, socket};
@@ -10,15 +10,16 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use async_graphql::http::WebSocketProtocols;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// Most sockets of one address; clients behind one proxy share its address.
+/// Most sockets of one address. Clients behind one proxy share its address.
 const SOCKETS_PER_CLIENT_MAX: usize = 100;
 /// Most sockets of a node.
 const SOCKETS_MAX: usize = 1_000;
-/// What one customer of an IPv6 provider has at least: addresses in it are one client's.
+/// Prefix of IPv6 that a customer of a provider has at least: its addresses are one client.
 const IPV6_CLIENT_BITS: u32 = 64;
 
 /// The open sockets of a node.
@@ -29,21 +30,20 @@ pub struct Sockets(Arc<Mutex<Counts>>);
 struct Counts {
     of_clients: HashMap<IpAddr, usize>,
     open: usize,
-    /// Sockets ever opened: the number of the next one.
+    /// Number of all sockets so far, and id of the next one.
     opened: u64,
 }
 
-/// An open socket's place; dropped, it is free again.
+/// The place of an open socket. Its drop frees it.
 pub struct Place {
     sockets: Sockets,
-    /// Whose it is.
     pub subscriber: Subscriber,
 }
 
 impl Sockets {
-    /// A place for a socket of `client`; the error says which bound is reached.
+    /// Reserves a place for a socket of `client`. The error names the bound.
     fn admit(&self, client: IpAddr) -> Result<Place, String> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         if counts.open >= SOCKETS_MAX {
             return Err(format!(
                 "this node has {SOCKETS_MAX} sockets: try another node"
@@ -70,11 +70,7 @@ impl Sockets {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self
-            .sockets
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.sockets.0.lock();
         counts.open -= 1;
         let client = self.subscriber.client;
         if let Some(of_client) = counts.of_clients.get_mut(&client) {
@@ -86,8 +82,8 @@ impl Drop for Place {
     }
 }
 
-/// Opens a socket. Browsers let a page of any site open one to any host, with
-/// the user's cookies, and tell where the page is from: only the node's own pages may.
+/// Opens a socket. A browser lets a page of any site open a socket to any host, with the cookies of
+/// the user, and adds the origin of the page: only pages of the node may.
 pub async fn open(
     request: HttpRequest,
     schema: web::Data<Schema>,
@@ -97,7 +93,8 @@ pub async fn open(
     if origins::is_foreign_page(&request) {
         return refuse(
             StatusCode::FORBIDDEN,
-            "sockets are opened by this node's own pages, or by programs without Origin and Sec-Fetch-Site",
+            "sockets are opened by this node's own pages, or by programs without Origin and \
+             Sec-Fetch-Site",
         );
     }
     let offered = request
@@ -132,7 +129,7 @@ pub async fn open(
     }
 }
 
-/// Whom a request counts for: the address, of IPv6 its network.
+/// The client of a request: its address, or the network of an IPv6 address.
 fn client(request: &HttpRequest) -> IpAddr {
     let address = request
         .peer_addr()
@@ -183,14 +180,7 @@ mod tests {
                 .is_err_and(|reason| reason.contains("another node"))
         );
         drop(places);
-        assert!(
-            sockets
-                .0
-                .lock()
-                .expect("not poisoned")
-                .of_clients
-                .is_empty()
-        );
+        assert!(sockets.0.lock().of_clients.is_empty());
     }
 
     #[test]

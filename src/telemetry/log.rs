@@ -8,9 +8,10 @@
 //! The crate `tracing-appender` does not fit: it counts no failed writes, bounds lines and not
 //! bytes, and at the exit it prints to stdout, which panics or waits when nobody reads it.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -56,15 +57,13 @@ impl LogBuffer {
         Ok(buffer)
     }
 
-    /// Waits until everything is written, at most this long.
+    /// Waits until all lines are written, at most this long. The process ends afterwards, and lines
+    /// that could not be written are lost.
     pub fn flush(&self, longest: Duration) {
-        let unwritten = |state: &mut State| state.writing || !state.lines.is_empty();
-        // What is not written by then is lost with the process: nobody reads.
-        drop(
-            self.0
-                .changed
-                .wait_timeout_while(self.state(), longest, unwritten),
-        );
+        let mut state = self.state();
+        self.0
+            .changed
+            .wait_while_for(&mut state, State::is_unwritten, longest);
     }
 
     /// Lines that were dropped since the process started.
@@ -108,11 +107,7 @@ impl LogBuffer {
                 state.writing = true;
                 return line;
             }
-            state = self
-                .0
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.0.changed.wait(&mut state);
         }
     }
 
@@ -139,11 +134,15 @@ impl LogBuffer {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 
 impl State {
+    fn is_unwritten(&mut self) -> bool {
+        self.writing || !self.lines.is_empty()
+    }
+
     fn count_dropped(&mut self) {
         self.dropped += 1;
         metrics::counter!(DROPPED).absolute(self.dropped);

@@ -8,13 +8,13 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
-/// How long nodes may take to be ready.
+/// Longest time until all nodes are ready.
 const READY_MAX: Duration = Duration::from_secs(30);
-/// How long a dead node stays dead, so that the take-over can be seen.
+/// Pause before a dead node is restarted, so that the takeover can be seen.
 const REVIVE_AFTER: Duration = Duration::from_secs(5);
-/// How long a node may take to stop: its drain, its farewell, its open sockets.
+/// Longest stop of a node: drain, leave, open sockets.
 const STOP_MAX: Duration = Duration::from_secs(45);
-/// Pause between two looks at a process.
+/// Pause between two checks of a process.
 const CHECK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The processes, in order of their ports.
@@ -30,8 +30,21 @@ struct DemoNode {
     died_at: Option<Instant>,
 }
 
+impl DemoNode {
+    fn line(&self) -> String {
+        let pid = self
+            .child
+            .id()
+            .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        format!(
+            "  {}   http://127.0.0.1:{}   pid {pid}",
+            self.name, self.port
+        )
+    }
+}
+
 impl DemoNodes {
-    /// Starts `count` processes of this very program.
+    /// Starts `count` processes of this program.
     pub fn start(count: u16, first_port: u16, database_url: &str) -> Result<Self, anyhow::Error> {
         let mut nodes = Self {
             database_url: database_url.to_owned(),
@@ -68,34 +81,24 @@ impl DemoNodes {
             .env("DATABASE_URL", &self.database_url)
             .env("HOROLOG_LOG", level)
             .stdin(Stdio::null())
-            // Ctrl-C goes to the demo alone, which stops the nodes in order.
+            // In a group of its own: Ctrl-C reaches only the demo, which stops the nodes in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name}"))
     }
 
-    /// Where a node listens.
+    /// URL of a node.
     pub fn url(&self, index: usize) -> String {
         format!("http://127.0.0.1:{}", self.nodes[index].port)
     }
 
-    /// One line a node.
+    /// One line per node.
     pub fn lines(&self) -> Vec<String> {
-        let line = |node: &DemoNode| {
-            let pid = node
-                .child
-                .id()
-                .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-            format!(
-                "  {}   http://127.0.0.1:{}   pid {pid}",
-                node.name, node.port
-            )
-        };
-        self.nodes.iter().map(line).collect()
+        self.nodes.iter().map(DemoNode::line).collect()
     }
 
-    /// Waits until every node is ready to lease.
+    /// Waits until all nodes are ready to lease.
     pub async fn wait_until_ready(&mut self) -> Result<(), anyhow::Error> {
         let http = super::samples::client()?;
         let until = Instant::now() + READY_MAX;
@@ -124,7 +127,7 @@ impl DemoNodes {
         Ok(())
     }
 
-    /// Kills the last node without a word.
+    /// Kills the last node with SIGKILL.
     pub fn kill_last(&mut self) {
         if let Some(node) = self.nodes.last_mut() {
             say(format_args!("killing {} with SIGKILL …", node.name));
@@ -132,8 +135,7 @@ impl DemoNodes {
         }
     }
 
-    /// Looks once, after a pause, for nodes that died, and starts those again
-    /// that have been dead for a while.
+    /// After a pause, finds dead nodes, and restarts those whose pause is over.
     pub async fn revive_dead(&mut self) {
         tokio::time::sleep(CHECK_PAUSE).await;
         for index in 0..self.nodes.len() {
@@ -141,7 +143,8 @@ impl DemoNodes {
             match (node.died_at, node.child.try_wait()) {
                 (None, Ok(Some(status))) => {
                     say(format_args!(
-                        "{} died ({status}): the others take over; started again in {REVIVE_AFTER:?}",
+                        "{} died ({status}): the others take over; started again in \
+                         {REVIVE_AFTER:?}",
                         node.name
                     ));
                     node.died_at = Some(Instant::now());
@@ -167,7 +170,7 @@ impl DemoNodes {
         }
     }
 
-    /// Drains and stops all.
+    /// Drains and stops all nodes.
     pub async fn stop(&mut self) {
         for node in &self.nodes {
             signal(&node.child, Signal::TERM);
@@ -196,7 +199,7 @@ fn signal(child: &Child, signal: Signal) {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment before.
 fn free_port() -> Result<u16, anyhow::Error> {
     Ok(TcpListener::bind("127.0.0.1:0")
         .context("no free port")?

@@ -1,13 +1,13 @@
-//! The sample jobs of the demo, created as a person would: over GraphQL.
+//! The sample jobs of the demo, created over GraphQL as a user would.
 
 use anyhow::{Context, bail};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// An HTTP client for one's own nodes.
+/// An HTTP client for the nodes of the demo.
 pub fn client() -> Result<Client, anyhow::Error> {
-    // The crate's own guard set the TLS provider when it was first made.
+    // `Egress` set the TLS provider when it was created.
     drop(rustls::crypto::ring::default_provider().install_default());
     Ok(Client::builder()
         .timeout(Duration::from_secs(10))
@@ -15,16 +15,17 @@ pub fn client() -> Result<Client, anyhow::Error> {
         .build()?)
 }
 
-/// Creates the sample jobs that are not there yet; how many samples there are.
+/// Creates the missing sample jobs; returns the number of all samples.
 pub async fn create(node: &str, sink: &str) -> Result<usize, anyhow::Error> {
     let http = client()?;
     let listed = graphql(&http, node, json!({"query": "{ jobs { id name } }"})).await?;
     let jobs = listed["jobs"].as_array().cloned().unwrap_or_default();
     let samples = samples(sink);
     for sample in &samples {
-        // The sink's port differs from demo to demo: samples of an earlier one go.
+        // The port of the sink differs from demo to demo: old samples are deleted.
         for old in jobs.iter().filter(|job| job["name"] == sample["name"]) {
-            let delete = json!({"query": "mutation($id: ID!) { deleteJob(id: $id) }", "variables": {"id": old["id"]}});
+            let query = "mutation($id: ID!) { deleteJob(id: $id) }";
+            let delete = json!({"query": query, "variables": {"id": old["id"]}});
             graphql(&http, node, delete).await?;
         }
         let create = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }";

@@ -1,12 +1,13 @@
 //! The endpoint that the sample jobs call: counts deliveries by execution.
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// What arrived; clones share it.
+/// The deliveries. Clones share them.
 #[derive(Clone)]
 pub struct Sink {
     port: u16,
@@ -17,9 +18,9 @@ pub struct Sink {
 struct Deliveries {
     total: usize,
     by_node: BTreeMap<String, usize>,
-    /// Attempts seen of each execution.
+    /// Attempts of each execution that arrived.
     attempts: HashMap<String, Vec<String>>,
-    /// The same attempt twice: must never happen.
+    /// Attempts that arrived twice: must be 0.
     doubled: usize,
 }
 
@@ -52,12 +53,12 @@ impl Sink {
         Ok(sink)
     }
 
-    /// Its address.
+    /// Address of the endpoint.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// One line about all that arrived.
+    /// One line about all deliveries.
     pub fn summary(&self) -> String {
         let deliveries = self.deliveries();
         let again = deliveries
@@ -71,7 +72,8 @@ impl Sink {
             .map(|(node, count)| format!("{}… {count}", &node[..node.len().min(8)]))
             .collect();
         format!(
-            "{} deliveries of {} executions ({again} run again after a death, {} doubled), by node: {}",
+            "{} deliveries of {} executions ({again} run again after a death, {} doubled), by \
+             node: {}",
             deliveries.total,
             deliveries.attempts.len(),
             deliveries.doubled,
@@ -80,24 +82,16 @@ impl Sink {
     }
 
     fn record(&self, request: &HttpRequest) {
-        let header = |name: &str| {
-            request
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-                .to_owned()
-        };
         let mut deliveries = self.deliveries();
         deliveries.total += 1;
         *deliveries
             .by_node
-            .entry(header("horolog-node-id"))
+            .entry(header(request, "horolog-node-id"))
             .or_default() += 1;
-        let attempt = header("horolog-attempt");
+        let attempt = header(request, "horolog-attempt");
         let attempts = deliveries
             .attempts
-            .entry(header("horolog-execution-id"))
+            .entry(header(request, "horolog-execution-id"))
             .or_default();
         let doubled = attempts.contains(&attempt);
         attempts.push(attempt);
@@ -105,9 +99,7 @@ impl Sink {
     }
 
     fn deliveries(&self) -> MutexGuard<'_, Deliveries> {
-        self.deliveries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.deliveries.lock()
     }
 }
 
@@ -119,4 +111,13 @@ async fn deliver(
     sink.record(&request);
     tokio::time::sleep(Duration::from_secs(slowness.seconds.unwrap_or(0).min(60))).await;
     HttpResponse::Ok().body("thank you")
+}
+
+/// The value of a header; empty if the request has none.
+fn header(request: &HttpRequest, name: &str) -> String {
+    let value = request
+        .headers()
+        .get(name)
+        .and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
 }

@@ -1,0 +1,51 @@
+//! The node as other programs see it: its name, its address, and the addresses that belong to it.
+
+use crate::config::ServeConfig;
+use crate::handlers::{Egress, OwnService};
+use crate::store::connect::Database;
+use crate::store::nodes::NodeProfile;
+use std::net::SocketAddr;
+
+/// The node as it registers itself in the cluster.
+pub(super) fn profile(config: &ServeConfig, address: SocketAddr) -> NodeProfile {
+    NodeProfile {
+        name: config.node_name.clone().unwrap_or_else(host_name),
+        address: advertised(config, address),
+        slots: config.slots,
+    }
+}
+
+/// The addresses that webhooks may reach: never the API of this node, or its database.
+pub(super) fn egress(config: &ServeConfig, address: SocketAddr, database: &Database) -> Egress {
+    let api = OwnService {
+        host: address.ip().to_string(),
+        port: address.port(),
+    };
+    let databases = database
+        .tcp_hosts()
+        .into_iter()
+        .map(|(host, port)| OwnService { host, port });
+    let own = std::iter::once(api).chain(databases).collect();
+    Egress {
+        networks: config.http_allow.clone(),
+        ports: config.http_allow_port.clone(),
+        own,
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The address by which other programs reach the node. Default: the listen address, or the name of
+/// the machine if that is every address.
+pub(super) fn advertised(config: &ServeConfig, address: SocketAddr) -> String {
+    match &config.advertise {
+        Some(advertise) => advertise.clone(),
+        None if address.ip().is_unspecified() => format!("{}:{}", host_name(), address.port()),
+        None => address.to_string(),
+    }
+}
