@@ -11,10 +11,10 @@ use horolog::model::job::JobState;
 use horolog::model::lists::{ExecutionFilter, JobFilter, JobOrder, LastOutcome};
 use horolog::model::outcomes::OutcomeAxis;
 use horolog::store::Store;
-use horolog::store::changes::ExecutionsSeen;
-use horolog::store::execution_search::ExecutionSearch;
-use horolog::store::executions::ExecutionTexts;
-use horolog::store::jobs::JobParts;
+use horolog::store::jobs::job_rows::JobParts;
+use horolog::store::queries::changes::ExecutionsSeen;
+use horolog::store::queries::execution_search::ExecutionSearch;
+use horolog::store::queries::executions::ExecutionTexts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {

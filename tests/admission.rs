@@ -9,7 +9,7 @@ use horolog::api::{Masks, Schema};
 use horolog::clock::Clock;
 use horolog::model::introspection::Introspection;
 use horolog::store::Store;
-use horolog::store::connect::Database;
+use horolog::store::db::database::Database;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 

@@ -7,7 +7,7 @@ use crate::support::{TestCluster, eventually, fixed_rate};
 use horolog::actors::job_manager::CreateJobs;
 use horolog::model::job_request::JobRequest;
 use horolog::model::payload::Payload;
-use horolog::store::changes::{ExecutionsSeen, JobsSeen};
+use horolog::store::queries::changes::{ExecutionsSeen, JobsSeen};
 use serde_json::{Value, json};
 
 #[actix::test]

@@ -5,8 +5,8 @@ use crate::support::{TestCluster, cron, eventually, fixed_delay, fixed_rate, suc
 use chrono::TimeDelta;
 use horolog::clock::Clock;
 use horolog::model::Timestamp;
-use horolog::store::clock_jumps::{ClockVerdict, Jump, Moment};
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::maintenance::clock_jumps::{ClockVerdict, Jump, Moment};
+use horolog::store::protocol::complete::LeaseUpdates;
 use uuid::Uuid;
 
 const AHEAD: &str = "update cluster_node set heartbeat_at = heartbeat_at - interval '26 hours',

@@ -8,7 +8,7 @@ use horolog::clock::Clock;
 use horolog::model::Timestamp;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
-use horolog::store::clock_jumps::{ClockVerdict, Jump};
+use horolog::store::maintenance::clock_jumps::{ClockVerdict, Jump};
 
 /// How the triggers of a job are: due now, within an hour, or later.
 const DUE: &str =

@@ -3,8 +3,8 @@
 use crate::api_node::ApiNode;
 use crate::support::{ENDLESS, TestCluster, eventually, fixed_rate};
 use horolog::actors::job_manager::{PauseCluster, ResumeCluster, RunJobNow};
-use horolog::store::overview::Backlog;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
+use horolog::store::queries::overview::Backlog;
 use serde_json::{Value, json};
 
 const HOLD: &str =

@@ -6,8 +6,8 @@ use horolog::actors::job_manager::{DeleteJob, MissedOnce, PauseJob, ResumeJob, R
 use horolog::clock::Clock;
 use horolog::model::Timestamp;
 use horolog::model::job_request::JobRequest;
-use horolog::store::reclaim::Holdings;
-use horolog::store::repairs::Repairs;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::protocol::reclaim::Holdings;
 
 #[actix::test]
 async fn every_pass_works_by_the_databases_clock() {

@@ -2,7 +2,7 @@
 
 use horolog::clock::Clock;
 use horolog::store::Store;
-use horolog::store::connect::Database;
+use horolog::store::db::database::Database;
 use horolog_embedded_postgres::EmbeddedPostgres;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use crate::scheduling::{declare_dead, status, turn};
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{DeleteJob, MissedOnce, ResumeJob, RunJobNow};
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
 
 #[actix::test]
 async fn a_deleted_job_leaves_its_log_and_nothing_that_could_start() {

@@ -5,7 +5,7 @@ use crate::support::{TestCluster, TestNode, at, eventually, fixed_rate, succeede
 use horolog::actors::job_manager::{MissedOnce, PauseCluster, PauseJob, ResumeJob};
 use horolog::model::explanation::{Explanation, FireTimeReason};
 use horolog::model::job::Job;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
 use serde_json::{Value, json};
 
 async fn explain(cluster: &TestCluster, job: &Job, time: &str) -> Explanation {

@@ -6,8 +6,8 @@ use horolog::model::execution::{Attempt, Settlement};
 use horolog::model::job::{Job, JobState, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::lists::{JobFilter, JobOrder};
-use horolog::store::failing::Reviewed;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
+use horolog::store::protocol::failing::Reviewed;
 use std::time::Duration;
 use uuid::Uuid;
 

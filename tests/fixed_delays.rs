@@ -6,8 +6,8 @@ use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, UpdateJob};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::target::{HttpMethod, HttpTarget, Target};
-use horolog::store::executions::ExecutionTexts;
-use horolog::store::repairs::Repairs;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::queries::executions::ExecutionTexts;
 use std::collections::BTreeMap;
 
 #[actix::test]

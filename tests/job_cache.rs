@@ -7,7 +7,7 @@ use horolog::actors::job_manager::{
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::MisfirePolicy;
-use horolog::store::leases::Batch;
+use horolog::store::protocol::acquire::Batch;
 use std::cell::Cell;
 use std::time::Duration;
 use uuid::Uuid;

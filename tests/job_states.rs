@@ -5,7 +5,7 @@ use crate::support::{TestCluster, eventually, fixed_rate, once, succeeded, with}
 use horolog::model::job::JobState;
 use horolog::model::lists::{JobFilter, JobOrder};
 use horolog::model::policies::OverlapPolicy;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -8,8 +8,8 @@ use crate::support::{
 use horolog::actors::job_manager::RunJobNow;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
-use horolog::store::repairs::Repairs;
-use horolog::store::settlements::{LeaseUpdates, Settled};
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::protocol::complete::{LeaseUpdates, Settled};
 use std::time::Duration;
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! Leases of several nodes at the same time, and leases against a takeover.
 
 use crate::support::{CommitGate, TestCluster, TestNode, eventually, fixed_rate};
-use horolog::store::leases::Batch;
-use horolog::store::takeovers::{EndedBy, Suspect};
+use horolog::store::protocol::acquire::Batch;
+use horolog::store::protocol::takeover::{EndedBy, Suspect};
 use std::collections::HashSet;
 use std::time::Duration;
 use uuid::Uuid;

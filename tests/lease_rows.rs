@@ -10,7 +10,7 @@ use horolog::actors::slots::Slots;
 use horolog::model::backfill::BackfillRequest;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
-use horolog::store::reclaim::Holdings;
+use horolog::store::protocol::reclaim::Holdings;
 
 /// Number of listed executions of each lease, and whether it names their job.
 async fn leases(cluster: &TestCluster) -> Vec<String> {

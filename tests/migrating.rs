@@ -1,7 +1,7 @@
 //! Migrations: many nodes at once, newer and older binaries side by side.
 
 use crate::support::{TestDatabase, eventually};
-use horolog::store::migrate::{MigrateError, migrate, newest_known};
+use horolog::store::db::migrate::{MigrateError, migrate, newest_known};
 
 #[actix::test]
 async fn six_nodes_that_start_at_once_on_an_empty_database_all_succeed() {

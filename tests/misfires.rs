@@ -4,7 +4,7 @@ use crate::support::{TestCluster, TestNode, at, fixed_rate, with};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
-use horolog::store::leases::Batch;
+use horolog::store::protocol::acquire::Batch;
 use std::time::{Duration, Instant};
 
 pub const TEN_MINUTES: i64 = 600;

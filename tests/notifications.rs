@@ -3,9 +3,8 @@
 
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, RunJobNow};
-use horolog::store::listener::Listener;
-use horolog::store::reclaim::Holdings;
-use horolog::store::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
+use horolog::store::db::listener::{Listener, MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
+use horolog::store::protocol::reclaim::Holdings;
 use tokio_postgres::AsyncMessage;
 
 #[actix::test]

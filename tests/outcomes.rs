@@ -3,7 +3,7 @@
 use crate::api_node::ApiNode;
 use crate::statements::{FILL, plan};
 use crate::support::TestCluster;
-use horolog::store::outcomes::{FAILED, NEWEST};
+use horolog::store::queries::outcomes::{FAILED, NEWEST};
 use serde_json::{Value, json};
 
 const QUERY: &str = "query($minutes: Int!, $cells: Int!) { jobsPage(orderBy: NAME) { nodes { name

@@ -10,9 +10,9 @@ use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
 use horolog::model::trigger::TriggerKind;
-use horolog::store::leases::Batch;
-use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::protocol::acquire::Batch;
+use horolog::store::protocol::complete::LeaseUpdates;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 

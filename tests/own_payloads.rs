@@ -10,8 +10,8 @@ use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::payload::Payload;
 use horolog::model::policies::OverlapPolicy;
-use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::protocol::complete::LeaseUpdates;
 use serde_json::json;
 use uuid::Uuid;
 

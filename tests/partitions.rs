@@ -2,7 +2,7 @@
 
 use crate::support::{TestCluster, at, fixed_delay, fixed_rate, succeeded};
 use horolog::model::job_request::JobRequest;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
 use std::time::Duration;
 
 /// The partitions of the log, and how many rows each has.

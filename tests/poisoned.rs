@@ -5,10 +5,10 @@
 use crate::support::{TestCluster, TestNode, fixed_delay, fixed_rate};
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
-use horolog::store::bulk::BulkAction;
-use horolog::store::reclaim::Holdings;
-use horolog::store::settlements::LeaseUpdates;
-use horolog::store::sweep::Swept;
+use horolog::store::jobs::bulk::BulkAction;
+use horolog::store::protocol::complete::LeaseUpdates;
+use horolog::store::protocol::reclaim::Holdings;
+use horolog::store::protocol::sweep::Swept;
 
 /// A cluster with three jobs that are due now; the second is the odd one.
 struct Three {

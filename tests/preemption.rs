@@ -6,7 +6,7 @@ use horolog::actors::job_manager::RunJobNow;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
 use horolog::model::trigger::TriggerKind;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
 
 #[actix::test]
 async fn cancel_other_cancels_what_runs_and_runs_the_latest_after_its_end() {

@@ -3,8 +3,8 @@
 use crate::support::{NODE_TTL, TestCluster, begun, eventually, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::DeleteJob;
 use horolog::model::node::{Membership, MembershipState};
-use horolog::store::nodes::MembershipSession;
-use horolog::store::takeovers::{EndedBy, Suspect, TakeoverReport};
+use horolog::store::protocol::membership::MembershipSession;
+use horolog::store::protocol::takeover::{EndedBy, Suspect, TakeoverReport};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 

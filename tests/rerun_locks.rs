@@ -8,7 +8,7 @@ use horolog::actors::job_manager::{CommandError, DeleteJob};
 use horolog::model::job::Job;
 use horolog::model::lists::ExecutionFilter;
 use horolog::model::rerun::{Asked, Verdict};
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
 use std::time::Duration;
 use uuid::Uuid;
 

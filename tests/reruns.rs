@@ -11,8 +11,8 @@ use horolog::model::job::Job;
 use horolog::model::lists::ExecutionFilter;
 use horolog::model::policies::OverlapPolicy;
 use horolog::model::trigger::TriggerKind;
-use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::protocol::complete::LeaseUpdates;
 use std::time::Duration;
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use horolog::model::Timestamp;
 use horolog::model::execution::lowest_execution_id;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
-use horolog::store::retention::RetentionReport;
+use horolog::store::maintenance::retention::RetentionReport;
 use std::time::Duration;
 use uuid::Uuid;
 

@@ -14,9 +14,9 @@ use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::target::Target;
 use horolog::model::trigger::TriggerKind;
-use horolog::store::executions::ExecutionTexts;
-use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::protocol::complete::LeaseUpdates;
+use horolog::store::queries::executions::ExecutionTexts;
 use std::time::Duration;
 use uuid::Uuid;
 

@@ -6,7 +6,7 @@ use crate::support::{
 use horolog::actors::settler::SettleReport;
 use horolog::model::job_request::JobRequest;
 use horolog::model::node::{Membership, MembershipState};
-use horolog::store::connect::Database;
+use horolog::store::db::database::Database;
 use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::writer::MakeWriterExt;
 

@@ -4,7 +4,7 @@ use crate::misfires::{TEN_MINUTES, catch_up, missed, missing, ran};
 use crate::support::{TestCluster, at, cron, fixed_delay, fixed_rate, once, with};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, RunJobNow};
 use horolog::model::policies::MisfirePolicy;
-use horolog::store::repairs::Repairs;
+use horolog::store::maintenance::repairs::Repairs;
 
 #[actix::test]
 async fn a_schedule_fires_between_its_start_and_its_end() {

@@ -7,8 +7,8 @@ use horolog::actors::job_manager::{
 use horolog::model::job::{Job, Recovery};
 use horolog::model::job_request::JobRequest;
 use horolog::model::lists::JobFilter;
-use horolog::store::executions::ExecutionTexts;
-use horolog::store::repairs::Repairs;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::queries::executions::ExecutionTexts;
 use std::time::{Duration, Instant};
 
 /// Polls, runs and settles once; how many ran.

@@ -3,8 +3,8 @@
 use crate::support::{TestCluster, TestDatabase, eventually, fixed_rate};
 use horolog::clock::Clock;
 use horolog::store::Store;
-use horolog::store::connect::Database;
-use horolog::store::migrate::migrate;
+use horolog::store::db::database::Database;
+use horolog::store::db::migrate::migrate;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 

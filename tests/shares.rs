@@ -195,7 +195,7 @@ async fn a_job_takes_half_of_the_slots_however_its_executions_come_about() {
         node.store
             .settle(
                 &failures,
-                &horolog::store::settlements::LeaseUpdates::default(),
+                &horolog::store::protocol::complete::LeaseUpdates::default(),
             )
             .await
             .unwrap();

@@ -1,7 +1,7 @@
 //! Successors: the node whose session an observer watches.
 
 use crate::support::{NODE_TTL, TestCluster, TestNode, eventually};
-use horolog::store::nodes::watch;
+use horolog::store::protocol::membership::watch;
 
 #[actix::test]
 async fn a_node_sees_the_end_of_its_successors_session_while_it_waits() {

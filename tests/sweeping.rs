@@ -2,7 +2,7 @@
 
 use crate::support::{ENDLESS, TestCluster, fixed_delay, fixed_rate};
 use horolog::model::job_request::JobRequest;
-use horolog::store::sweep::Swept;
+use horolog::store::protocol::sweep::Swept;
 use uuid::Uuid;
 
 #[actix::test]

@@ -9,7 +9,7 @@ use horolog::model::Timestamp;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::schedule::zone::Zone;
-use horolog::store::repairs::Repairs;
+use horolog::store::maintenance::repairs::Repairs;
 use serde_json::json;
 use std::time::Duration;
 

@@ -4,8 +4,8 @@
 
 use horolog::clock::Clock;
 use horolog::store::Store;
-use horolog::store::connect::Database;
-use horolog::store::migrate::migrate;
+use horolog::store::db::database::Database;
+use horolog::store::db::migrate::migrate;
 use horolog_embedded_postgres::EmbeddedPostgres;
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls};

@@ -11,14 +11,14 @@ use super::usage::usage;
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::node::MembershipState;
 use crate::model::rfc3339;
-use crate::store::connect::Database;
-use crate::store::failing::Reviewed;
-use crate::store::nodes;
-use crate::store::overview::Backlog;
-use crate::store::repairs::Repairs;
-use crate::store::retention::RetentionReport;
-use crate::store::sweep::Swept;
-use crate::store::takeovers::Suspect;
+use crate::store::db::database::Database;
+use crate::store::maintenance::repairs::Repairs;
+use crate::store::maintenance::retention::RetentionReport;
+use crate::store::protocol::failing::Reviewed;
+use crate::store::protocol::membership;
+use crate::store::protocol::sweep::Swept;
+use crate::store::protocol::takeover::Suspect;
+use crate::store::queries::overview::Backlog;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use std::rc::Rc;
@@ -398,7 +398,7 @@ async fn keep_watch(
         let lock_key = *successor.borrow_and_update();
         let watched = async {
             match lock_key {
-                Some(lock_key) => nodes::watch(&database, lock_key).await,
+                Some(lock_key) => membership::watch(&database, lock_key).await,
                 None => std::future::pending().await,
             }
         };

@@ -2,7 +2,7 @@
 
 use super::slots::{Slot, Slots};
 use crate::model::execution::Settlement;
-use crate::store::settlements::{LeaseUpdates, Settled};
+use crate::store::protocol::complete::{LeaseUpdates, Settled};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use futures_util::FutureExt;

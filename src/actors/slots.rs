@@ -7,9 +7,9 @@
 use super::periodic::WakeUp;
 use crate::model::execution::Attempt;
 use crate::model::node::MembershipState;
-use crate::store::leases::{Share, Shares};
-use crate::store::reclaim::Holdings;
-use crate::store::settlements::LeaseUpdates;
+use crate::store::protocol::complete::LeaseUpdates;
+use crate::store::protocol::reclaim::Holdings;
+use crate::store::protocol::shares::{Share, Shares};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

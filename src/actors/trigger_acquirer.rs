@@ -14,7 +14,7 @@ use super::slots::{Slot, Slots};
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::Timestamp;
 use crate::model::node::MembershipState;
-use crate::store::leases::{Batch, Leased};
+use crate::store::protocol::acquire::{Batch, Leased};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use std::cell::Cell;

@@ -1,6 +1,6 @@
 //! What this process takes of its machine.
 
-use crate::store::load::Usage;
+use crate::store::queries::load::Usage;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 use crate::model::agenda::{self, fires_every};
 use crate::model::exclusions::Exclusions;
 use crate::model::upcoming::{Group, MINUTES_MAX};
-use crate::store::upcoming::Schedules;
+use crate::store::queries::upcoming::Schedules;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use chrono::{Datelike, TimeDelta};
 

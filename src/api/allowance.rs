@@ -5,7 +5,7 @@
 
 use super::errors;
 use crate::store::Store;
-use crate::store::budget::Budget;
+use crate::store::db::budget::Budget;
 use crate::threads::Computations;
 use async_graphql::{Context, Error, Response, Result, Value};
 use std::ops::Deref;

@@ -9,7 +9,7 @@ use super::lists::size;
 use crate::actors::job_manager::backfills::{BackfillJob, CancelBackfill, fire_times};
 use crate::model::backfill::{BackfillRequest, FIRES_PER_MINUTE_DEFAULT};
 use crate::model::policies::OverlapPolicy;
-use crate::store::backfills::BackfillRecord;
+use crate::store::jobs::backfills::BackfillRecord;
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 /// Most fire times of a preview.

@@ -5,7 +5,7 @@ use super::allowance::{self, StoreTurn};
 use super::errors;
 use crate::actors::job_manager::{CommandError, JobManager};
 use crate::store::Store;
-use crate::store::executions::ExecutionTexts;
+use crate::store::queries::executions::ExecutionTexts;
 use actix::dev::ToEnvelope;
 use actix::{Addr, Handler, Message};
 use async_graphql::{Context, Result};

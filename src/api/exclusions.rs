@@ -12,7 +12,7 @@ use crate::actors::job_manager::exclusions::{
 use crate::model::exclusions::{Blackout, BlackoutEndPolicy, ExclusionKind, JobExclusion, Scope};
 use crate::model::schedule::calendar::{CalendarRules, DayOfWeek, DayWindow};
 use crate::model::text;
-use crate::store::calendars::CalendarRecord;
+use crate::store::jobs::calendars::CalendarRecord;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 /// A calendar: which fire times of its jobs count. A date rule has precedence over a weekday rule.

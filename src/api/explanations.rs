@@ -4,7 +4,7 @@ use super::context::store;
 use super::date_time::DateTime;
 use super::{cost, errors};
 use crate::model::explanation::{Explanation, FireTimeReason};
-use crate::store::executions::ExecutionRecord;
+use crate::store::queries::executions::ExecutionRecord;
 use async_graphql::{Context, ID, Object, Result};
 
 /// Statements of one explanation.

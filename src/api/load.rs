@@ -3,7 +3,7 @@
 use super::context::store;
 use super::date_time::DateTime;
 use super::{cost, errors};
-use crate::store::load::LoadRecord;
+use crate::store::queries::load::LoadRecord;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 /// Longest period, in minutes: a day, as long as the load is kept.

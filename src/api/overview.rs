@@ -14,7 +14,7 @@ use crate::model::trigger::TriggerKind;
 use crate::model::upcoming::{MINUTES_MAX, Plan};
 use crate::model::{Timestamp, text_enum};
 use crate::store::Store;
-use crate::store::overview::{Attention, OverviewRecord, UpcomingFire};
+use crate::store::queries::overview::{Attention, OverviewRecord, UpcomingFire};
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use std::collections::BTreeMap;
 

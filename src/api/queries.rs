@@ -15,9 +15,9 @@ use crate::model::node::NodeState;
 use crate::model::schedule::preview::COUNT_MAX;
 use crate::model::schedule::zone::tzdb_version;
 use crate::store::Store;
-use crate::store::executions::{ExecutionRecord, ExecutionTexts};
-use crate::store::jobs::{JobParts, JobVersion};
-use crate::store::nodes::NodeRecord;
+use crate::store::jobs::job_rows::{JobParts, JobVersion};
+use crate::store::protocol::membership::NodeRecord;
+use crate::store::queries::executions::{ExecutionRecord, ExecutionTexts};
 use async_graphql::{Context, ID, Object, Result};
 use uuid::Uuid;
 

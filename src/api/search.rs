@@ -8,7 +8,7 @@ use super::lists::{
 };
 use crate::model::lists::PAGE_MAX;
 use crate::model::text;
-use crate::store::execution_search::ExecutionSearch;
+use crate::store::queries::execution_search::ExecutionSearch;
 use async_graphql::{Context, Object, Result};
 
 /// A search reads up to 20,000 errors, and as many executions of jobs found by name.

@@ -2,7 +2,7 @@
 //! same moment: a thousand listeners of one execution cost the database one row.
 
 use crate::model::job::Job;
-use crate::store::executions::ExecutionRecord;
+use crate::store::queries::executions::ExecutionRecord;
 use crate::store::{Store, StoreError};
 use async_graphql::dataloader::{DataLoader, Loader};
 use std::collections::HashMap;

@@ -5,8 +5,8 @@ use super::{CALL_TIMEOUT, CLEAN};
 use crate::clock::Clock;
 use crate::model::rfc3339;
 use crate::store::Store;
-use crate::store::connect::Database;
-use crate::store::migrate::migrate;
+use crate::store::db::database::Database;
+use crate::store::db::migrate::migrate;
 
 /// Brings the schema up to date, so that the backup of an older version can be paused, and pauses
 /// the cluster.

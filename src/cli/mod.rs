@@ -173,7 +173,7 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
-            if error.is::<crate::store::connect::BadDatabaseUrl>() {
+            if error.is::<crate::store::db::database::BadDatabaseUrl>() {
                 USAGE
             } else {
                 FAILED
@@ -185,8 +185,8 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
 }
 
 async fn migrate(database_url: String) -> Result<i32, anyhow::Error> {
-    let database = crate::store::connect::Database::parse(&database_url, CALL_TIMEOUT)?;
-    crate::store::migrate::migrate(&database).await?;
+    let database = crate::store::db::database::Database::parse(&database_url, CALL_TIMEOUT)?;
+    crate::store::db::migrate::migrate(&database).await?;
     tracing::info!("the schema is up to date");
     Ok(CLEAN)
 }

@@ -6,7 +6,7 @@
 use super::NodeView;
 use crate::model::node::NodeState;
 use crate::model::rfc3339;
-use crate::store::nodes::NodeRecord;
+use crate::store::protocol::membership::NodeRecord;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 

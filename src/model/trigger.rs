@@ -1,7 +1,7 @@
 //! Triggers: pending due times, and what becomes of one when it is taken.
 //!
 //! Cron, run-now, retry and recovery are all triggers, taken by one statement
-//! (`store::leases`). [`Trigger::fire`] (in `fire`) decides about fire times:
+//! (`store::protocol::acquire`). [`Trigger::fire`] (in `fire`) decides about fire times:
 //! which runs, which are recorded and not run, which comes next. It is pure, so
 //! that two nodes can never decide differently. Whether a fire time overlaps a
 //! running execution depends on the cluster; `super::overlap` decides that after

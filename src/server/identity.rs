@@ -2,8 +2,8 @@
 
 use crate::config::ServeConfig;
 use crate::handlers::{Egress, OwnService};
-use crate::store::connect::Database;
-use crate::store::nodes::NodeProfile;
+use crate::store::db::database::Database;
+use crate::store::protocol::membership::NodeProfile;
 use std::net::SocketAddr;
 
 /// The node as it registers itself in the cluster.

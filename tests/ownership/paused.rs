@@ -10,7 +10,7 @@ use horolog::model::execution::Attempt;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::protocol::complete::LeaseUpdates;
 
 /// A job with three attempts: at once, and after up to 100 s.
 fn tries_again() -> JobRequest {

@@ -2,7 +2,7 @@
 
 use super::node_process::{NodeProcess, Processes};
 use crate::support::{TestDatabase, eventually};
-use horolog::store::connect::Database;
+use horolog::store::db::database::Database;
 use rustix::process::getuid;
 use std::net::TcpListener;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use super::node_process::{NodeProcess, Processes};
 use crate::sessions::set_defaults;
 use crate::support::TestDatabase;
-use horolog::store::migrate::newest_known;
+use horolog::store::db::migrate::newest_known;
 use rustix::process::Signal;
 
 #[actix::test]

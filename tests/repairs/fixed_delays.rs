@@ -3,8 +3,8 @@
 use super::states::{NOTHING, repairs_once};
 use crate::support::{TestCluster, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::{MissedOnce, PauseJob, ResumeJob, UpdateJob};
-use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::protocol::complete::LeaseUpdates;
 
 #[actix::test]
 async fn a_fixed_delay_that_lost_its_trigger_during_a_run_waits_for_its_end() {

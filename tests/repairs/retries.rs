@@ -5,8 +5,8 @@ use crate::support::{ENDLESS, TestCluster, begun, fixed_delay, fixed_rate, succe
 use horolog::actors::job_manager::UpdateJob;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
-use horolog::store::repairs::Repairs;
-use horolog::store::settlements::LeaseUpdates;
+use horolog::store::maintenance::repairs::Repairs;
+use horolog::store::protocol::complete::LeaseUpdates;
 
 #[actix::test]
 async fn a_retry_that_no_trigger_carries_gets_its_trigger_back() {

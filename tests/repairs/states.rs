@@ -4,7 +4,7 @@ use crate::support::{ENDLESS, TestCluster, TestNode, begun, cron, fixed_delay, f
 use horolog::actors::job_manager::{DeleteJob, PauseJob, RunJobNow};
 use horolog::model::job::{Job, JobStatus};
 use horolog::model::job_request::JobRequest;
-use horolog::store::repairs::Repairs;
+use horolog::store::maintenance::repairs::Repairs;
 
 pub const NOTHING: Repairs = Repairs {
     scheduled: 0,

@@ -5,7 +5,7 @@ use crate::model::Timestamp;
 use crate::model::backfill::BackfillRequest;
 use crate::model::execution::one_off_execution_id;
 use crate::store::Store;
-use crate::store::backfills::BackfillRecord;
+use crate::store::jobs::backfills::BackfillRecord;
 use crate::threads::Computations;
 use actix::prelude::*;
 use uuid::Uuid;

@@ -4,8 +4,8 @@ use super::executions::{cancel, running_of};
 use super::{CommandError, JobManager};
 use crate::model::InvalidInput;
 use crate::model::lists::JobFilter;
-use crate::store::bulk::BATCH;
-pub use crate::store::bulk::BulkAction;
+use crate::store::jobs::bulk::BATCH;
+pub use crate::store::jobs::bulk::BulkAction;
 use actix::prelude::*;
 
 /// Carries out a command for all jobs of a filter, a thousand in a transaction.

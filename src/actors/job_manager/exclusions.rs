@@ -5,7 +5,7 @@ use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Scope};
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
 use crate::model::{InvalidInput, Timestamp, rfc3339, text};
-use crate::store::calendars::{CalendarDefinition, CalendarRecord, UpdateOutcome};
+use crate::store::jobs::calendars::{CalendarDefinition, CalendarRecord, UpdateOutcome};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use uuid::Uuid;

@@ -11,7 +11,7 @@ pub use filters::{ExecutionFilterInput, JobFilterInput};
 use super::context::{LARGE_OF_JOBS, asks_for, store};
 use super::{allowance, cost};
 use crate::model::lists::JobOrder;
-use crate::store::jobs::JobParts;
+use crate::store::jobs::job_rows::JobParts;
 use async_graphql::{Context, Object, Result, SimpleObject};
 use connections::after_key;
 

@@ -9,7 +9,7 @@ use crate::api::{cost, errors};
 use crate::model::execution::{ExecutionStatus, Reason};
 use crate::model::trigger::TriggerKind;
 use crate::model::{Timestamp, rfc3339};
-use crate::store::executions::ExecutionRecord;
+use crate::store::queries::executions::ExecutionRecord;
 use async_graphql::{Context, ID, Object, Result};
 use std::borrow::Cow;
 

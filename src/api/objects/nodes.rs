@@ -4,9 +4,9 @@ use crate::api::date_time::DateTime;
 use crate::api::errors;
 use crate::api::lists::size;
 use crate::model::node::NodeState;
-use crate::store::cluster_pause::ClusterPause;
-use crate::store::nodes::NodeRecord;
-use crate::store::takeovers::EndedBy;
+use crate::store::jobs::cluster_pause::ClusterPause;
+use crate::store::protocol::membership::NodeRecord;
+use crate::store::protocol::takeover::EndedBy;
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use ipnet::IpNet;
 

@@ -4,7 +4,7 @@ use crate::api::date_time::DateTime;
 use crate::api::errors;
 use crate::api::lists::size;
 use crate::model::execution::{ExecutionStatus, Reason};
-use crate::store::outcomes::{OutcomeCell, RecentOutcomes};
+use crate::store::queries::outcomes::{OutcomeCell, RecentOutcomes};
 use async_graphql::{ID, Object, Result};
 
 /// Outcomes of a job's executions, in cells of equal length.

@@ -1,0 +1,393 @@
+//! What a server must be before it is used, and what each session states of itself.
+//!
+//! The defaults of a role, of a database, of the server and of a pooler are
+//! somebody else's. So the node states by SET, after connecting, every setting
+//! that a statement of its depends on: start-up `options` would do the same, but
+//! poolers refuse them, or drop them without a word. The five messages travel
+//! together and cost one round trip.
+
+use super::timeline::{NewestTimeline, Place};
+use futures_util::join;
+use std::time::Duration;
+use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
+
+/// Oldest supported major version of PostgreSQL, as `server_version_num`.
+const SERVER_VERSION_MIN: u32 = 140_000;
+
+/// Settings with a value that does not depend on ours. SET takes no snapshot, so that a default of
+/// `deferrable` cannot make it wait.
+const SETTINGS: &str = "
+set default_transaction_isolation = 'read committed';
+set default_transaction_read_only = off;
+set default_transaction_deferrable = off;
+set idle_session_timeout = 0;
+set client_encoding = 'UTF8';
+set timezone = 'UTC';
+set datestyle = 'ISO, MDY';
+set intervalstyle = 'postgres';
+set extra_float_digits = 1;
+set standard_conforming_strings = on;
+set transform_null_equals = off;
+set plan_cache_mode = auto;
+";
+// No statement of ours runs long enough to be worth compiling, but over a month of partitions the
+// planner takes some for it: compiling took 117 of 200 ms (`cargo bench --bench lists`). And one
+// statement has one core: with helpers a few lists of the API would take those that leases and
+// settlements need.
+const PLANNER: &str = "set jit = off; set max_parallel_workers_per_gather = 0;";
+
+/// A message of its own, because another engine may refuse all others.
+const VERSION: &str = "select version()";
+
+const SERVER: &str = "-- admission.server
+select current_setting('server_version_num') as version_number, current_setting('server_version') as version,
+       current_setting('server_encoding') as encoding, current_database() as database,
+       pg_is_in_recovery() as is_standby, pg_backend_pid() as pid";
+
+/// The schema that holds Horolog's tables, and nothing else: a table of the same name in another
+/// schema must not come between, and `pg_temp` would be looked at first if it were not named. The
+/// role's path decides when it leads to the tables; else the one schema that has them; else, before
+/// the first migration, the role's first schema.
+const PATH: &str = "-- admission.path
+with here as (
+    select n.nspname, pg_catalog.pg_table_is_visible(c.oid) as is_visible
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relname = 'horolog_migration' and c.relkind = 'r'
+)
+select pg_catalog.set_config('search_path', pg_catalog.quote_ident(coalesce(
+    (select nspname from here where is_visible),
+    (select pg_catalog.min(nspname::text) from here having pg_catalog.count(*) = 1),
+    nullif(pg_catalog.current_schema(), 'pg_catalog'), 'public')) || ', pg_temp', false);
+";
+
+/// The same when the URL names a path: no other schema will do.
+const PATH_OF_URL: &str = "-- admission.path_of_url
+select pg_catalog.set_config('search_path', coalesce(pg_catalog.quote_ident(coalesce(
+    (select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relname = 'horolog_migration' and c.relkind = 'r' and pg_catalog.pg_table_is_visible(c.oid)),
+    pg_catalog.current_schema())) || ', pg_temp', ''), false);
+";
+
+/// Settings that depend on what the server has: `transaction_timeout` came with PostgreSQL 17; and
+/// of what it says: a commit that is acknowledged before it is durable would fire again after a
+/// crash of the server. How many standbys wait with it is the operator's business. Then what shows
+/// a pooler between: another session than a moment ago.
+const REST: &str = "
+select pg_catalog.set_config('transaction_timeout', '0', false)
+where pg_catalog.current_setting('transaction_timeout', true) is not null;
+select pg_catalog.set_config('synchronous_commit', 'on', false)
+where pg_catalog.current_setting('synchronous_commit') = 'off';
+select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_schema() as schema,
+       pg_catalog.current_setting('lock_timeout') as lock_timeout;
+";
+
+/// The first eight digits of a WAL file's name are its timeline, which after a
+/// promotion is known here before the control file tells it.
+const TIMELINE: &str = "-- timeline.ask
+select (pg_control_system()).system_identifier as system,
+       ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int as timeline";
+
+/// What the text for a pooler in transaction mode begins with.
+pub(super) const TRANSACTION_POOLER: &str = "a pooler in transaction mode, where the lock that proves a node alive \
+     belongs to nobody: use session mode (PgBouncer: pool_mode = session), or name the server itself";
+
+/// Why a server is not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It may be used later, as it is.
+    ForNow(String),
+    /// Somebody must change something first.
+    ForGood(String),
+}
+
+impl Refusal {
+    /// The reason, for the log.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::ForNow(reason) | Self::ForGood(reason) => reason,
+        }
+    }
+}
+
+/// What the driver says, without its own "error connecting to server" and "db error".
+impl From<&Error> for Refusal {
+    fn from(error: &Error) -> Self {
+        let cause =
+            std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        if cause.contains("unsupported startup parameter") {
+            return Self::ForGood(format!(
+                "a pooler, which refuses the `options` of the URL: leave them out ({cause})"
+            ));
+        }
+        if cause == "server does not support TLS" {
+            return Self::ForNow(format!(
+                "{cause}; sslmode=disable does without, inside a network that you trust"
+            ));
+        }
+        Self::ForNow(cause)
+    }
+}
+
+/// What the sessions of a process state.
+#[derive(Debug, Clone)]
+pub(super) struct SessionSettings {
+    /// Bounds waits for locks and idle transactions on the server too, so that a frozen node cannot
+    /// hide rows from the others for longer.
+    pub(crate) timeout: Duration,
+    /// `search_path` of the URL's options.
+    pub(super) search_path: Option<String>,
+}
+
+/// How long a statement of a session may take on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Statements {
+    /// As long as its caller waits for it: what nobody waits for must not load the server.
+    Bounded,
+    /// As long as it takes: migrations, and what waits for other sessions.
+    Unbounded,
+}
+
+/// Makes a new connection what every statement expects, or says why it must not be used.
+pub(super) async fn admit(
+    client: &Client,
+    settings: &SessionSettings,
+    statements: Statements,
+    newest: &NewestTimeline,
+) -> Result<(), Refusal> {
+    let (settings_text, path_text) = (settings.statements(statements), settings.path());
+    let (stated, version, server, rest, timeline) = join!(
+        client.simple_query(&settings_text),
+        client.simple_query(VERSION),
+        client.simple_query(SERVER),
+        client.simple_query(&path_text),
+        client.simple_query(TIMELINE),
+    );
+    refuse_engine(text(&row(version)?, "version")?)?;
+    let server = row(server)?;
+    refuse_server(&server)?;
+    stated.map_err(|error| Refusal::from(&error))?;
+    refuse_session(&server, &row(rest)?, settings)?;
+    match timeline.map(|messages| place(&messages)) {
+        Ok(Some(place)) => newest.admit(place),
+        // It must never refuse a server that cannot say on which timeline it is (some managed
+        // services).
+        Ok(None) => Ok(()),
+        Err(error) if error.is_closed() => Err(Refusal::from(&error)),
+        Err(error) => {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the server does not tell its timeline"
+            );
+            Ok(())
+        }
+    }
+}
+
+impl SessionSettings {
+    fn statements(&self, statements: Statements) -> String {
+        let millis = self.timeout.as_millis();
+        let statement = if statements == Statements::Bounded {
+            millis
+        } else {
+            0
+        };
+        format!(
+            "{SETTINGS}{PLANNER} set lock_timeout = {millis}; set idle_in_transaction_session_timeout = {millis}; \
+             set statement_timeout = {statement}"
+        )
+    }
+
+    fn path(&self) -> String {
+        match &self.search_path {
+            // A pooler may have dropped the URL's options.
+            Some(path) => format!(
+                "select pg_catalog.set_config('search_path', '{}', false); {PATH_OF_URL}{REST}",
+                path.replace('\'', "''")
+            ),
+            None => format!("{PATH}{REST}"),
+        }
+    }
+}
+
+/// Engines that speak PostgreSQL's protocol and do not keep its promises.
+fn refuse_engine(version: &str) -> Result<(), Refusal> {
+    if version.contains("CockroachDB") {
+        return Err(Refusal::ForGood(
+            "CockroachDB, whose advisory locks do nothing: a node could not be seen to live; horolog needs PostgreSQL"
+                .to_owned(),
+        ));
+    }
+    if version.contains("-YB-") {
+        return Err(Refusal::ForGood(
+            "YugabyteDB, whose pg_locks does not show every lock: a living node would look dead; horolog needs PostgreSQL"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn refuse_server(server: &SimpleQueryRow) -> Result<(), Refusal> {
+    let number = text(server, "version_number")?;
+    if number
+        .parse::<u32>()
+        .is_ok_and(|number| number < SERVER_VERSION_MIN)
+    {
+        let version = text(server, "version")?;
+        return Err(Refusal::ForGood(format!(
+            "PostgreSQL {version} is too old: horolog needs 14 or newer"
+        )));
+    }
+    let encoding = text(server, "encoding")?;
+    if encoding != "UTF8" {
+        return Err(Refusal::ForGood(format!(
+            "the database {} has the encoding {encoding}, and horolog needs UTF8; make another one: create database \
+             horolog encoding 'UTF8' locale 'C' template template0",
+            text(server, "database")?
+        )));
+    }
+    if text(server, "is_standby")? == "t" {
+        return Err(Refusal::ForNow(
+            "a standby, which takes no writes; name the primary too".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// What was stated a moment ago must be there in the next message, in the same session.
+fn refuse_session(
+    server: &SimpleQueryRow,
+    session: &SimpleQueryRow,
+    settings: &SessionSettings,
+) -> Result<(), Refusal> {
+    // The server shows whole seconds as such.
+    let is_stated = settings.timeout.is_zero() || text(session, "lock_timeout")? != "0";
+    if text(server, "pid")? != text(session, "pid")? || !is_stated {
+        return Err(Refusal::ForGood(TRANSACTION_POOLER.to_owned()));
+    }
+    match (session.try_get("schema"), &settings.search_path) {
+        (Ok(None), Some(path)) => {
+            Err(Refusal::ForNow(format!("none of the schemas of the URL's search_path exists ({path}): create one")))
+        }
+        (Ok(None), None) => Err(Refusal::ForNow(
+            "the role has no schema to make tables in: create schema public, or name one in the URL \
+             (?options=-c%20search_path%3Dname)"
+                .to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The last row of an answer.
+pub(crate) fn row(
+    answer: Result<Vec<SimpleQueryMessage>, Error>,
+) -> Result<SimpleQueryRow, Refusal> {
+    let messages = answer.map_err(|error| Refusal::from(&error))?;
+    last_row(messages).ok_or_else(|| Refusal::ForNow("it does not say what it is".to_owned()))
+}
+
+fn last_row(messages: Vec<SimpleQueryMessage>) -> Option<SimpleQueryRow> {
+    messages
+        .into_iter()
+        .rev()
+        .find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        })
+}
+
+pub(crate) fn text<'row>(row: &'row SimpleQueryRow, column: &str) -> Result<&'row str, Refusal> {
+    let value = row.try_get(column).ok().flatten();
+    value.ok_or_else(|| Refusal::ForNow(format!("it does not say its {column}")))
+}
+
+fn place(messages: &[SimpleQueryMessage]) -> Option<Place> {
+    messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            let number = |column: &str| row.try_get(column).ok().flatten();
+            Some(Place {
+                system: number("system")?.parse().ok()?,
+                timeline: number("timeline")?.parse().ok()?,
+            })
+        }
+        _ => None,
+    })
+}
+
+/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`; the last one counts,
+/// as for the server. A backslash keeps the character after it, a blank say, from ending a word.
+pub(super) fn search_path_of(options: &str) -> Option<String> {
+    let mut words = vec![String::new()];
+    let mut characters = options.chars();
+    while let Some(character) = characters.next() {
+        match (character, words.last_mut()) {
+            ('\\', Some(word)) => word.extend(characters.next()),
+            (blank, _) if blank.is_whitespace() => words.push(String::new()),
+            (other, Some(word)) => word.push(other),
+            (_, None) => {}
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    let mut path = None;
+    for (index, word) in words.iter().enumerate() {
+        let follows_c = index
+            .checked_sub(1)
+            .and_then(|before| words.get(before))
+            .is_some_and(|before| before == "-c");
+        let setting = word
+            .strip_prefix("--")
+            .or_else(|| word.strip_prefix("-c"))
+            .or(follows_c.then_some(word));
+        let Some((name, value)) = setting.and_then(|setting| setting.split_once('=')) else {
+            continue;
+        };
+        if name.replace('-', "_").eq_ignore_ascii_case("search_path") {
+            path = Some(value.to_owned());
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_path_of_the_options_is_found_as_the_server_finds_it() {
+        let cases = [
+            ("", None),
+            ("-c jit=off", None),
+            ("-c search_path=jobs", Some("jobs")),
+            ("-csearch_path=jobs,public", Some("jobs,public")),
+            ("--search-path=jobs -c jit=off", Some("jobs")),
+            (
+                "-c search_path=a -c search_path=b\\ c,\\\"d\\\"",
+                Some("b c,\"d\""),
+            ),
+            ("search_path=jobs", None),
+        ];
+        for (options, expected) in cases {
+            assert_eq!(search_path_of(options).as_deref(), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_only_looks_like_postgresql_is_refused_by_name() {
+        let named = |version: &str| {
+            refuse_engine(version)
+                .err()
+                .map(|refusal| refusal.reason().to_owned())
+        };
+        assert_eq!(
+            named("PostgreSQL 17.2 (Debian 17.2-1) on x86_64-pc-linux-gnu, compiled by gcc"),
+            None
+        );
+        assert!(
+            named("CockroachDB CCL v25.2.1 (x86_64-pc-linux-gnu)")
+                .is_some_and(|why| why.contains("CockroachDB"))
+        );
+        assert!(
+            named("PostgreSQL 15.12-YB-2.25.2.0-b0 on x86_64")
+                .is_some_and(|why| why.contains("YugabyteDB"))
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! Connections, sessions and rows: how the database is reached, and how statements are sent to it.
+//!
+//! Nothing here knows a table, except that of the migrations.
+
+pub(crate) mod admission;
+pub mod budget;
+pub mod database;
+pub mod listener;
+pub mod migrate;
+pub(crate) mod parts;
+pub(crate) mod pool;
+pub(crate) mod pooler;
+pub(crate) mod row;
+pub(crate) mod session;
+pub(crate) mod timeline;
+pub(crate) mod tls;
+pub(crate) mod unreadable;

@@ -1,0 +1,80 @@
+//! Pools of connections, each with a runtime of its own.
+//!
+//! The connections of a pool are driven by the runtime that the pool was given:
+//! those of firing share no thread with those of the API, and a connection that
+//! was made on an HTTP worker's runtime would die with that worker.
+
+use super::admission::Statements;
+use super::database::Database;
+use crate::store::StoreError;
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use deadpool_postgres::ClientWrapper;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// A pool of connections.
+pub(crate) type Pool = managed::Pool<Connections>;
+/// A connection that goes back to its pool when it is dropped.
+pub(super) type Pooled = managed::Object<Connections>;
+
+/// Makes the connections of a pool.
+pub(super) struct Connections {
+    database: Database,
+    runtime: Handle,
+}
+
+/// A pool of at most `size` connections on this runtime. Nothing connects yet.
+pub(crate) fn pool(database: &Database, size: usize, timeout: Duration, runtime: Handle) -> Pool {
+    Pool::builder(Connections {
+        database: database.clone(),
+        runtime,
+    })
+    .max_size(size)
+    .runtime(Runtime::Tokio1)
+    .wait_timeout(Some(timeout))
+    .create_timeout(Some(timeout))
+    .build()
+    .expect("a pool with timeouts builds when it has a runtime, and it has one")
+}
+
+/// Why the pool gave nothing.
+pub(crate) fn pool_error(error: managed::PoolError<StoreError>) -> StoreError {
+    match error {
+        managed::PoolError::Backend(error) => error,
+        other => StoreError::Unavailable(Box::new(other)),
+    }
+}
+
+impl managed::Manager for Connections {
+    type Type = ClientWrapper;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<ClientWrapper, StoreError> {
+        let database = self.database.clone();
+        let opened = self
+            .runtime
+            .spawn(async move { database.open(Statements::Bounded).await });
+        match opened.await {
+            Ok(opened) => opened.map(|opened| ClientWrapper::new(opened.client, opened.driver)),
+            // The runtime is shutting down, and the process with it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn recycle(
+        &self,
+        client: &mut ClientWrapper,
+        metrics: &Metrics,
+    ) -> RecycleResult<StoreError> {
+        if client.is_closed() {
+            return Err(RecycleError::message("it has ended"));
+        }
+        if self.database.outdates(metrics.created) {
+            return Err(RecycleError::message(
+                "it was made before the database failed over",
+            ));
+        }
+        Ok(())
+    }
+}

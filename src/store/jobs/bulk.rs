@@ -1,0 +1,82 @@
+//! Commands about many jobs: the statements of the single commands, for so many
+//! jobs at a time. Each time is one transaction: what is done stays done when a
+//! later one fails.
+
+use super::pauses::MissedOnce;
+use crate::model::lists::{JobFilter, JobOrder};
+use crate::store::db::parts::in_parts;
+use crate::store::db::row::column;
+use crate::store::{During, Store, StoreError};
+use uuid::Uuid;
+
+/// Jobs of one transaction.
+pub const BATCH: usize = 1_000;
+
+/// No command is about what is deleted. In the order of the ids, and locked: two
+/// such commands wait for each other.
+const LOCK_JOBS: &str = "-- bulk.lock_jobs
+select id from job_definition where id = any($1::uuid[]) and status <> 'DELETED' order by id for no key update";
+
+/// What to do with the jobs.
+#[derive(Debug, Clone)]
+pub enum BulkAction {
+    /// Pause them, for this reason.
+    Pause(Option<String>),
+    /// Resume them, and do this with each ONCE whose time has passed.
+    Resume(MissedOnce),
+    /// Delete them.
+    Delete,
+    /// Run them now, once.
+    RunNow,
+}
+
+impl Store {
+    /// All jobs of a filter, oldest first.
+    pub async fn matching_jobs(&self, filter: &JobFilter) -> Result<Vec<Uuid>, StoreError> {
+        let (mut jobs, mut after) = (Vec::new(), None);
+        loop {
+            let page = self
+                .job_keys(filter, JobOrder::Oldest, after.as_ref(), BATCH)
+                .await?;
+            jobs.extend(page.ids());
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(jobs),
+            }
+        }
+    }
+
+    /// Carries out a command for some jobs, at most `BATCH`; how many of them there
+    /// are, and how many were changed.
+    pub async fn bulk(
+        &self,
+        jobs: &[Uuid],
+        action: &BulkAction,
+    ) -> Result<(usize, usize), StoreError> {
+        self.bounded("bulk.batch", async {
+            let transaction = self.begin("bulk.begin").await?;
+            let rows = transaction
+                .query(LOCK_JOBS, &[&jobs])
+                .await
+                .during("bulk.lock_jobs")?;
+            let ids: Vec<Uuid> = column("bulk.lock_jobs", &rows, 0)?;
+            let act = async |ids: &[Uuid]| match action {
+                BulkAction::Pause(reason) => {
+                    self.pause_in(&transaction, ids, reason.as_deref()).await
+                }
+                BulkAction::Resume(missed) => self.resume_in(&transaction, ids, *missed).await,
+                BulkAction::Delete => self.delete_in(&transaction, ids).await,
+                BulkAction::RunNow => self
+                    .run_now_in(&transaction, ids, None)
+                    .await
+                    .map(|executions| executions.len()),
+            };
+            let parts = in_parts(&transaction, &ids, act).await?;
+            transaction.commit().await.during("bulk.commit")?;
+            // They stay as they are, and are not counted as changed.
+            self.note_odd("job_definition", parts.odd);
+            Ok((ids.len(), parts.done.into_iter().sum()))
+        })
+        .await
+    }
+}

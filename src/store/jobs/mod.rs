@@ -1,0 +1,14 @@
+//! Commands: what changes jobs, calendars, blackouts and the pause of the cluster on request.
+
+pub mod backfills;
+pub mod blackouts;
+pub mod bulk;
+pub mod calendars;
+pub mod cancellations;
+pub mod cluster_pause;
+pub mod commands;
+pub mod exclusions;
+pub mod job_rows;
+pub(crate) mod passed;
+pub mod pauses;
+pub mod reruns;

@@ -1,0 +1,253 @@
+//! The fire times that a command finds past their instant and not taken: it records them, or leaves
+//! them to run as the version of the job says that named them (`model::trigger::passed`). The
+//! command holds the job; then it locks the schedule's trigger, so that a lease has taken them or
+//! will not.
+
+use super::{exclusions, job_rows};
+use crate::model::Timestamp;
+use crate::model::exclusions::Exclusions;
+use crate::model::execution::Reason;
+use crate::model::job::JobDefinition;
+use crate::model::trigger::{NewExecution, Passed, SkippedRange, Trigger, TriggerKind};
+use crate::store::db::row::Values;
+use crate::store::db::session::Transaction;
+use crate::store::db::unreadable::UnreadableRows;
+use crate::store::protocol::apply::record_skipped;
+use crate::store::{During, Store, StoreError};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// Most fire times that a command about many jobs looks at one by one, and of each job at least so
+/// many.
+const WALK_MAX: usize = 100_000;
+const WALK_EACH: usize = 1_000;
+
+const LOCK: &str = "-- passed.lock
+select id, fire_time, due_at, held_due_at, runs, closed_from from job_trigger
+where id = any($1::uuid[]) and kind = 'SCHEDULE' order by id for update";
+
+/// Read when the triggers are locked: what the lease took that held one of them has passed by then.
+const CLOCK: &str = "-- passed.clock
+select coalesce($1::timestamptz, clock_timestamp())";
+
+/// The first fire time of these jobs that is neither taken nor recorded.
+const SINCE: &str = "-- passed.since
+select min(coalesce(closed_from, fire_time)) from job_trigger
+where id = any($1::uuid[]) and kind = 'SCHEDULE' and (due_at is not null or held_due_at is not null)";
+
+/// Not what was taken before (the trigger came back, say after a failover that lost its last
+/// writes).
+const OWE: &str = "-- passed.owe
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
+select x.id, $1, 'OWED', x.fire_time, x.due_at, $2
+from unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[]) as x (id, fire_time, due_at)
+where not exists (select from job_execution_log l where l.id = x.id)
+on conflict (id) do nothing";
+
+const COUNT_RUNS: &str = "-- passed.count_runs
+update job_trigger set runs = runs + $2 where id = $1";
+
+/// Fire times that earlier edits have left to run, and that do not run now.
+const LEAVE_OUT_OWED: &str = "-- passed.leave_out_owed
+with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind = 'OWED' returning id, job_id, fire_time)
+insert into job_execution_log
+    (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at)
+select id, job_id, 'SCHEDULE', fire_time, fire_time, 'SKIPPED', $2, 0, fire_time, 1, $3, $3 from removed
+on conflict (id) do nothing";
+
+/// A schedule's trigger that a command has locked.
+pub(crate) struct Locked {
+    /// As leases know it, due when it is or was.
+    pub(crate) trigger: Trigger,
+    /// Whether it is due some time.
+    pub(super) is_due: bool,
+    /// Whether the pause of its job has taken its due time.
+    pub(super) is_held: bool,
+}
+
+fn locked(row: &Row) -> Result<Locked, StoreError> {
+    let row = Values::of("job_trigger", row);
+    let (id, fire_time) = (row.get("id")?, row.get("fire_time")?);
+    let (due_at, held_due_at) = (
+        row.get::<Option<Timestamp>>("due_at")?,
+        row.get::<Option<Timestamp>>("held_due_at")?,
+    );
+    let trigger = Trigger {
+        id,
+        job_id: id,
+        kind: TriggerKind::Schedule,
+        fire_time,
+        due_at: due_at.or(held_due_at).unwrap_or(fire_time),
+        runs: row.get("runs")?,
+        excluded_from: row.get("closed_from")?,
+    };
+    Ok(Locked {
+        trigger,
+        is_due: due_at.is_some(),
+        is_held: held_due_at.is_some(),
+    })
+}
+
+/// Locks the schedules' triggers of these jobs, those that can be read. A lease that holds one is
+/// waited for.
+pub(crate) async fn lock(
+    transaction: &Transaction,
+    ids: &[Uuid],
+    unreadable: &UnreadableRows,
+) -> Result<Vec<Locked>, StoreError> {
+    let rows = transaction
+        .query(LOCK, &[&ids])
+        .await
+        .during("passed.lock")?;
+    Ok(unreadable.readable(&rows, locked))
+}
+
+/// Locks the trigger of one schedule; with the database's clock once that was done.
+pub(super) async fn lock_one(
+    transaction: &Transaction,
+    store: &Store,
+    id: Uuid,
+) -> Result<(Option<Locked>, Timestamp), StoreError> {
+    let locked = lock(transaction, &[id], &store.unreadable).await?.pop();
+    let row = transaction
+        .query_one(CLOCK, &[&store.clock().stub()])
+        .await
+        .during("passed.clock")?;
+    Ok((locked, Values::of("passed.clock", &row).get(0)?))
+}
+
+/// From when on exclusions matter for what these jobs have not taken. (Not locked: it may only be
+/// later by then.)
+pub(crate) async fn since(
+    transaction: &Transaction,
+    ids: &[Uuid],
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    let row = transaction
+        .query_one(SINCE, &[&ids])
+        .await
+        .during("passed.since")?;
+    // What cannot be read there is none of these.
+    let since: Option<Timestamp> = Values::of("passed.since", &row).get(0).unwrap_or_default();
+    Ok(since.map_or(now, |since| since.min(now)))
+}
+
+/// Records fire times of one schedule that do not run.
+pub(crate) async fn record(
+    transaction: &Transaction,
+    job_id: Uuid,
+    skipped: Vec<SkippedRange>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let skipped: Vec<_> = skipped
+        .into_iter()
+        .map(|range| (job_id, TriggerKind::Schedule, range))
+        .collect();
+    record_skipped(&skipped, transaction, now)
+        .await
+        .during("passed.record")
+}
+
+/// Leaves fire times of one schedule to run by themselves, whatever becomes of it.
+pub(super) async fn owe(
+    transaction: &Transaction,
+    job_id: Uuid,
+    priority: i16,
+    executions: &[NewExecution],
+) -> Result<(), StoreError> {
+    if executions.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = executions
+        .iter()
+        .map(|execution| execution.execution_id)
+        .collect();
+    let fire_times: Vec<Timestamp> = executions
+        .iter()
+        .map(|execution| execution.fire_time)
+        .collect();
+    let due_ats: Vec<Timestamp> = executions
+        .iter()
+        .map(|execution| execution.due_time)
+        .collect();
+    let values: [&(dyn ToSql + Sync); 5] = [&job_id, &priority, &ids, &fire_times, &due_ats];
+    let owed = transaction
+        .execute(OWE, &values)
+        .await
+        .during("passed.owe")?;
+    let owed = i64::try_from(owed).unwrap_or(i64::MAX);
+    transaction
+        .execute(COUNT_RUNS, &[&job_id, &owed])
+        .await
+        .during("passed.count_runs")?;
+    Ok(())
+}
+
+/// Does with the passed fire times of an edited job what the version says that named them.
+pub(super) async fn leave_to(
+    transaction: &Transaction,
+    trigger: &Trigger,
+    old: &JobDefinition,
+    exclusions: &Exclusions,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Passed {
+        executions,
+        skipped,
+    } = trigger.passed(old, exclusions, now);
+    record(transaction, trigger.job_id, skipped, now).await?;
+    owe(transaction, trigger.job_id, old.priority, &executions).await
+}
+
+impl Store {
+    /// Records the passed fire times of jobs that are paused or deleted by this transaction. A job
+    /// that cannot be read gets one row that does not count them.
+    pub(super) async fn leave_out_passed(
+        &self,
+        transaction: &Transaction,
+        ids: &[Uuid],
+        now: Timestamp,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        let locked = lock(transaction, ids, &self.unreadable).await?;
+        let owed = transaction
+            .execute(LEAVE_OUT_OWED, &[&ids, &reason.as_str(), &now])
+            .await;
+        owed.during("passed.leave_out_owed")?;
+        let pending = locked
+            .into_iter()
+            .filter(|locked| locked.is_due || locked.is_held);
+        let passed = pending
+            .map(|locked| locked.trigger)
+            .filter(|trigger| trigger.has_passed(now));
+        let passed: Vec<Trigger> = passed.collect();
+        let Some(since) = passed.iter().map(Trigger::pending).min() else {
+            return Ok(());
+        };
+        let ids: Vec<Uuid> = passed.iter().map(|trigger| trigger.job_id).collect();
+        let jobs = job_rows::by_ids(transaction, &ids, &self.unreadable).await?;
+        // Nothing is armed by them: whoever changes them need not be waited for.
+        let definitions = jobs.values().map(|job| &job.definition);
+        let exclusions =
+            exclusions::read(transaction, definitions, Some(since), &self.unreadable).await?;
+        let most = (WALK_MAX / passed.len()).max(WALK_EACH);
+        let mut skipped = Vec::new();
+        for trigger in &passed {
+            let ranges = match jobs.get(&trigger.job_id) {
+                Some(job) => trigger.left_out(&job.definition, &exclusions, (now, most), reason),
+                None => vec![trigger.uncounted(trigger.pending(), now, reason)],
+            };
+            skipped.extend(
+                ranges
+                    .into_iter()
+                    .map(|range| (trigger.job_id, TriggerKind::Schedule, range)),
+            );
+            // Each may take some milliseconds, and nothing else of this thread goes on meanwhile.
+            tokio::task::yield_now().await;
+        }
+        record_skipped(&skipped, transaction, now)
+            .await
+            .during("passed.record")
+    }
+}

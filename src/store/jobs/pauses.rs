@@ -1,0 +1,187 @@
+//! Pausing and resuming, within a transaction. What runs when its job is paused runs on; what waits
+//! behind it or for its next attempt is held by the lease that finds it due, and gets its due time
+//! back with the resume.
+
+use super::commands::{SCHEDULE, next_fire_time_after_resume, notify, record_versions, schedule};
+use super::passed::Locked;
+use super::{exclusions, job_rows, passed};
+use crate::model::Timestamp;
+use crate::model::exclusions::Exclusions;
+use crate::model::execution::Reason;
+use crate::model::job::{Job, JobDefinition, JobStatus};
+use crate::model::schedule::Schedule;
+use crate::model::trigger::NewExecution;
+use crate::store::db::session::Transaction;
+use crate::store::{During, Store, StoreError};
+use uuid::Uuid;
+
+/// A ONCE keeps its due time: whether it passes meanwhile is to be known.
+const PAUSE_TRIGGER: &str = "-- pauses.pause_trigger
+update job_trigger t set paused = true, due_at = null,
+    held_due_at = case when j.schedule_type = 'ONCE' and t.fire_time > $2 then t.due_at end
+from job_definition j
+where t.id = any($1::uuid[]) and t.kind = 'SCHEDULE' and j.id = t.id";
+
+/// A lease that holds one of them at this moment may be about to hold it back: it is waited for …
+const LOCK_ONE_OFFS: &str = "-- pauses.lock_one_offs
+select 1 from job_trigger where job_id = any($1::uuid[]) and kind <> 'SCHEDULE' order by id for update";
+
+/// … and seen by the statement after.
+const GIVE_BACK_DUE_TIMES: &str = "-- pauses.give_back_due_times
+update job_trigger set due_at = held_due_at, held_due_at = null
+where job_id = any($1::uuid[]) and kind <> 'SCHEDULE' and held_due_at is not null";
+
+/// The fire time that a paused ONCE is held at.
+const HOLD_ONCE: &str = "-- pauses.hold_once
+update job_trigger set held_due_at = $3, fire_time = coalesce($2, fire_time), closed_from = null
+where id = $1 and paused";
+
+/// What becomes of a ONCE whose time passed while it was paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissedOnce {
+    /// It is recorded, and does not run.
+    #[default]
+    Skip,
+    /// It runs now.
+    Run,
+}
+
+impl Store {
+    /// Pauses those of the jobs that are active, within a transaction; how many.
+    pub(crate) async fn pause_in(
+        &self,
+        transaction: &Transaction,
+        ids: &[Uuid],
+        reason: Option<&str>,
+    ) -> Result<usize, StoreError> {
+        let (paused, now) = self
+            .set_status(transaction, ids, JobStatus::Paused, reason)
+            .await?;
+        let Some(now) = now else { return Ok(0) };
+        self.leave_out_passed(transaction, &paused, now, Reason::Paused)
+            .await?;
+        transaction
+            .execute(PAUSE_TRIGGER, &[&paused, &now])
+            .await
+            .during("pauses.pause_trigger")?;
+        record_versions(transaction, &paused, "PAUSED").await?;
+        Ok(paused.len())
+    }
+
+    /// Resumes those of the jobs that are paused, within a transaction; how many.
+    pub(super) async fn resume_in(
+        &self,
+        transaction: &Transaction,
+        ids: &[Uuid],
+        missed: MissedOnce,
+    ) -> Result<usize, StoreError> {
+        let (resumed, now) = self
+            .set_status(transaction, ids, JobStatus::Active, None)
+            .await?;
+        let Some(now) = now else { return Ok(0) };
+        let jobs = job_rows::by_ids(transaction, &resumed, &self.unreadable).await?;
+        let since = passed::since(transaction, &resumed, now).await?;
+        let definitions = jobs.values().map(|job| &job.definition);
+        let exclusions =
+            exclusions::lock_shared(transaction, definitions, since, &self.unreadable).await?;
+        for locked in passed::lock(transaction, &resumed, &self.unreadable).await? {
+            if let Some(job) = jobs.get(&locked.trigger.job_id)
+                && locked.has_missed(now)
+            {
+                settle_missed(transaction, &locked, job, &exclusions, (now, missed)).await?;
+            }
+        }
+        transaction
+            .prepare_all(&[SCHEDULE])
+            .await
+            .during("pauses.prepare")?;
+        let scheduled = jobs.values().map(|job| {
+            let next = (next_fire_time_after_resume(&job.definition, now), now);
+            schedule(transaction, job.id, &job.definition, &exclusions, next)
+        });
+        futures_util::future::try_join_all(scheduled).await?;
+        transaction
+            .query(LOCK_ONE_OFFS, &[&resumed])
+            .await
+            .during("pauses.lock_one_offs")?;
+        transaction
+            .execute(GIVE_BACK_DUE_TIMES, &[&resumed])
+            .await
+            .during("pauses.give_back_due_times")?;
+        notify(transaction).await?;
+        record_versions(transaction, &resumed, "RESUMED").await?;
+        Ok(resumed.len())
+    }
+}
+
+impl Locked {
+    /// Whether it is a ONCE whose time has passed while its job was paused.
+    fn has_missed(&self, now: Timestamp) -> bool {
+        self.is_held && self.trigger.has_passed(now)
+    }
+}
+
+/// What a calendar or a blackout has closed does not run, whatever was asked for.
+async fn settle_missed(
+    transaction: &Transaction,
+    Locked { trigger, .. }: &Locked,
+    job: &Job,
+    exclusions: &Exclusions,
+    (now, missed): (Timestamp, MissedOnce),
+) -> Result<(), StoreError> {
+    let left_out = trigger.left_out(&job.definition, exclusions, (now, 1), Reason::Paused);
+    match (missed, left_out.first()) {
+        (MissedOnce::Run, Some(once)) if once.reason == Reason::Paused => {
+            let execution = NewExecution {
+                execution_id: once.execution_id,
+                fire_time: once.fire_time,
+                due_time: now,
+                resumes: false,
+            };
+            passed::owe(transaction, job.id, job.definition.priority, &[execution]).await
+        }
+        _ => passed::record(transaction, job.id, left_out, now).await,
+    }
+}
+
+/// After an edit of a paused job: a ONCE whose time has passed is recorded unless it stays as it
+/// is, and one whose time is to come is held at it.
+pub(super) async fn reschedule_paused(
+    transaction: &Transaction,
+    store: &Store,
+    old: &Job,
+    new: &JobDefinition,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if new.fires_like(&old.definition) {
+        return Ok(());
+    }
+    let once = match new.schedule {
+        Schedule::Once { at } => Some(at),
+        _ => None,
+    };
+    for locked in passed::lock(transaction, &[old.id], &store.unreadable).await? {
+        let same = once.is_some_and(|at| at == locked.trigger.fire_time);
+        if locked.has_missed(now) && same {
+            return Ok(());
+        }
+        if locked.has_missed(now) {
+            let definitions = std::iter::once(&old.definition);
+            let since = Some(locked.trigger.fire_time);
+            let exclusions =
+                exclusions::read(transaction, definitions, since, &store.unreadable).await?;
+            let left_out =
+                locked
+                    .trigger
+                    .left_out(&old.definition, &exclusions, (now, 1), Reason::Paused);
+            passed::record(transaction, old.id, left_out, now).await?;
+        }
+        let next = once.filter(|_| new.next_fire_time(now).is_some());
+        let due_at = next.map(|at| new.due_time(old.id, at));
+        transaction
+            .execute(HOLD_ONCE, &[&old.id, &next, &due_at])
+            .await
+            .during("pauses.hold_once")?;
+    }
+    Ok(())
+}

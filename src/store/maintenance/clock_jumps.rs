@@ -1,0 +1,499 @@
+//! Jumps of the database's clock.
+//!
+//! Everything is decided by the database's clock, so a clock that is a day ahead for a moment would
+//! fire a day's fire times, and leave every schedule at rest for a day. Each node therefore
+//! compares each reading with the last one and with the time that has passed on this machine since.
+//! A lease that finds a jump is rolled back before it decides anything; the next heartbeat holds
+//! the cluster and says why.
+//!
+//! A node cannot know at once whether the clock is wrong or was corrected. So the pause waits: a
+//! clock that comes back ends it; a correction by at most an hour, and every correction backwards,
+//! is accepted after `PATIENCE`; a jump of more than an hour ahead waits for a person. What is
+//! accepted is treated by the ordinary rules.
+//!
+//! The time that passes is read from a clock that goes on while the machine is suspended, so that
+//! to be suspended is no jump.
+
+mod mends;
+
+use crate::clock::Clock;
+use crate::model::{Timestamp, rfc3339};
+use crate::store::db::row::Values;
+use crate::store::jobs::commands::notify;
+use crate::store::{During, Store, StoreError};
+use chrono::TimeDelta;
+use parking_lot::{Mutex, MutexGuard};
+use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is less is no jump: a step of the time service after a start, say. It costs no more than
+/// this in lateness.
+const JUMP_MIN: TimeDelta = TimeDelta::seconds(10);
+/// How long a jump is waited for to come back.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Nobody accepts a longer jump ahead but a person.
+const ACCEPTED_AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
+
+const NOW: &str = "-- clock_jumps.now
+select clock_timestamp()";
+
+/// An earlier pause stays as it is.
+const PAUSE: &str = "-- clock_jumps.hold
+insert into cluster_hold (held_at, reason, jumped_from, jumped_to) values (clock_timestamp(), $1, $2, $3)
+on conflict do nothing";
+
+const RESUME: &str = "-- clock_jumps.release
+delete from cluster_hold where jumped_to = $1";
+
+/// A heartbeat of the future would keep a node alive that has died since, and a session of the
+/// future may declare nobody dead: both begin now.
+const NO_FUTURE: &str = "-- clock_jumps.no_future
+update cluster_node set heartbeat_at = least(heartbeat_at, clock_timestamp()), session_at = least(session_at, clock_timestamp())
+where state in ('ACTIVE', 'DRAINING') and (heartbeat_at > clock_timestamp() or session_at > clock_timestamp())";
+
+/// Time since this machine started, including the time that it was suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// This one.
+    pub fn now() -> Self {
+        #[cfg(target_os = "linux")]
+        let clock = ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = ClockId::Monotonic;
+        let time = clock_gettime(clock);
+        Self(Duration::new(
+            time.tv_sec.unsigned_abs(),
+            u32::try_from(time.tv_nsec).unwrap_or(0),
+        ))
+    }
+
+    fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// What the database's clock said in an answer.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    now: Timestamp,
+    /// When it was asked for …
+    sent: Moment,
+    /// … and when the answer was there: it was read in between.
+    received: Moment,
+}
+
+/// A jump: what was expected, and what the clock said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jump {
+    /// Expected.
+    pub from: Timestamp,
+    /// Said.
+    pub to: Timestamp,
+}
+
+impl Jump {
+    /// How far; negative when the clock was set back.
+    pub fn distance(self) -> TimeDelta {
+        self.to - self.from
+    }
+
+    /// A clock that is wrong still goes on: only one that has come back says this.
+    fn has_returned(self, now: Timestamp) -> bool {
+        if self.to > self.from {
+            now < self.to
+        } else {
+            now >= self.from
+        }
+    }
+
+    fn may_be_accepted(self) -> bool {
+        self.distance() <= ACCEPTED_AHEAD_MAX
+    }
+}
+
+impl std::fmt::Display for Jump {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (from, to) = (rfc3339(self.from), rfc3339(self.to));
+        // Where it was expected is known to some milliseconds.
+        let by = (self.distance()
+            + TimeDelta::milliseconds(if self.to < self.from { -500 } else { 500 }))
+        .num_seconds();
+        let (sign, by) = (if by < 0 { '−' } else { '+' }, by.abs());
+        let (hours, minutes, seconds) = (by / 3_600, by / 60 % 60, by % 60);
+        write!(
+            f,
+            "the database's clock jumped by {sign}{hours} h {minutes} min {seconds} s, from {from} to {to}: "
+        )?;
+        f.write_str(if self.may_be_accepted() {
+            "the cluster goes on when it has come back, or after 15 s at the new time"
+        } else {
+            "the cluster goes on by itself when it comes back; if it is right, `horolog release` or releaseCluster lets the cluster go on at the new time"
+        })
+    }
+}
+
+impl Reading {
+    /// What the next reading says that does not follow from this one.
+    fn jump(&self, next: &Self) -> Option<Jump> {
+        let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+        let earliest = self
+            .now
+            .checked_add_signed(delta(next.sent.since(self.received)))?;
+        let latest = self
+            .now
+            .checked_add_signed(delta(next.received.since(self.sent)))?;
+        let expected = next.now.clamp(earliest, latest);
+        let jump = Jump {
+            from: expected,
+            to: next.now,
+        };
+        (jump.distance().abs() > JUMP_MIN).then_some(jump)
+    }
+}
+
+/// What a heartbeat has to do about the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockVerdict {
+    /// Nothing.
+    Good,
+    /// Hold the cluster.
+    Jumped(Jump),
+    /// Wait: it is held for this jump.
+    Waits(Jump),
+    /// Release it: the clock has come back.
+    Returned(Jump),
+    /// Resume the cluster: the clock stays as it is.
+    Accepted(Jump),
+}
+
+/// What the clones of a store know of the database's clock.
+#[derive(Debug, Clone, Default)]
+pub struct ClockWatch(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    known: Option<Reading>,
+    /// Since when this node knows that the cluster is paused for a jump.
+    paused_since: Option<Moment>,
+}
+
+impl ClockWatch {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+
+    /// Whether a lease may decide by this reading. Its statements were sent at `sent` and found no
+    /// pause.
+    pub(crate) fn admits(&self, sent: Moment, now: Timestamp) -> bool {
+        let reading = Reading {
+            now,
+            sent,
+            received: Moment::now(),
+        };
+        let mut state = self.state();
+        // A pause that this node has seen is over: the clock has come back, or somebody has
+        // accepted it.
+        let resumed = state.paused_since.is_some_and(|since| since < sent);
+        if !resumed
+            && state
+                .known
+                .is_some_and(|known| known.jump(&reading).is_some())
+        {
+            return false;
+        }
+        if resumed {
+            state.paused_since = None;
+        }
+        state.known = Some(reading);
+        true
+    }
+
+    /// What a heartbeat has to do that was sent at `sent` and found this pause.
+    fn judge(&self, sent: Moment, now: Timestamp, paused_for: Option<Jump>) -> ClockVerdict {
+        let reading = Reading {
+            now,
+            sent,
+            received: Moment::now(),
+        };
+        let mut state = self.state();
+        let Some(jump) = paused_for else {
+            if state.paused_since.take().is_none()
+                && let Some(jump) = state.known.and_then(|known| known.jump(&reading))
+            {
+                return ClockVerdict::Jumped(jump);
+            }
+            state.known = Some(reading);
+            return ClockVerdict::Good;
+        };
+        let since = *state.paused_since.get_or_insert(reading.received);
+        // A clock that is corrected by less than it had jumped has not come back: by what was known
+        // before, it is still off.
+        let is_off = state
+            .known
+            .is_some_and(|known| known.jump(&reading).is_some());
+        if jump.has_returned(now) && !is_off {
+            ClockVerdict::Returned(jump)
+        } else if jump.may_be_accepted() && reading.received.since(since) >= PATIENCE {
+            ClockVerdict::Accepted(jump)
+        } else {
+            ClockVerdict::Waits(jump)
+        }
+    }
+}
+
+impl Store {
+    /// Does what a heartbeat has to about the clock, and says what that was. `paused_for` is the
+    /// jump for which the heartbeat found the cluster paused. A clock that is set by hand does not
+    /// jump.
+    pub async fn watch_clock(
+        &self,
+        sent: Moment,
+        now: Timestamp,
+        paused_for: Option<Jump>,
+    ) -> Result<ClockVerdict, StoreError> {
+        if !matches!(self.clock(), Clock::Database) {
+            return Ok(ClockVerdict::Good);
+        }
+        let verdict = self.clock_watch.judge(sent, now, paused_for);
+        match verdict {
+            ClockVerdict::Good | ClockVerdict::Waits(_) => {}
+            ClockVerdict::Jumped(jump) => {
+                self.pause_for_jump(jump).await?;
+                self.clock_watch.state().paused_since = Some(Moment::now());
+            }
+            ClockVerdict::Returned(jump) | ClockVerdict::Accepted(jump) => {
+                // One node says so, and mends what there is to mend.
+                if !self.end_pause_for(jump).await? {
+                    return Ok(ClockVerdict::Waits(jump));
+                }
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// Whether the clock says what it must, as far as this node knows: before something is done
+    /// that cannot be undone.
+    pub async fn is_clock_trusted(&self) -> Result<bool, StoreError> {
+        if !matches!(self.clock(), Clock::Database) {
+            return Ok(true);
+        }
+        self.bounded("clock_jumps.look", async {
+            let (session, sent) = (self.session().await?, Moment::now());
+            let row = session
+                .query_one(NOW, &[])
+                .await
+                .during("clock_jumps.now")?;
+            session.release();
+            let reading = Reading {
+                now: Values::of("clock_jumps.now", &row).get(0)?,
+                sent,
+                received: Moment::now(),
+            };
+            let state = self.clock_watch.state();
+            let jumped = state
+                .known
+                .is_some_and(|known| known.jump(&reading).is_some());
+            Ok(!jumped && state.paused_since.is_none())
+        })
+        .await
+    }
+
+    async fn pause_for_jump(&self, jump: Jump) -> Result<(), StoreError> {
+        self.bounded("clock_jumps.hold", async {
+            let transaction = self.begin("clock_jumps.begin").await?;
+            let (reason, Jump { from, to }) = (jump.to_string(), jump);
+            transaction
+                .execute(PAUSE, &[&reason, &from, &to])
+                .await
+                .during("clock_jumps.hold")?;
+            transaction
+                .execute(NO_FUTURE, &[])
+                .await
+                .during("clock_jumps.no_future")?;
+            transaction.commit().await.during("clock_jumps.commit")
+        })
+        .await
+    }
+
+    /// Whether it was this node that ended the pause.
+    async fn end_pause_for(&self, jump: Jump) -> Result<bool, StoreError> {
+        self.bounded("clock_jumps.release", async {
+            let transaction = self.begin("clock_jumps.begin").await?;
+            let ended = transaction
+                .execute(RESUME, &[&jump.to])
+                .await
+                .during("clock_jumps.release")?;
+            transaction
+                .execute(NO_FUTURE, &[])
+                .await
+                .during("clock_jumps.no_future")?;
+            notify(&transaction).await?;
+            transaction.commit().await.during("clock_jumps.commit")?;
+            Ok(ended == 1)
+        })
+        .await
+    }
+}
+
+/// The jump for which a heartbeat found the cluster paused.
+pub(crate) fn paused_for(row: Values<'_>) -> Result<Option<Jump>, StoreError> {
+    let (from, to) = (
+        row.get::<Option<Timestamp>>("jumped_from")?,
+        row.get::<Option<Timestamp>>("jumped_to")?,
+    );
+    Ok(from.zip(to).map(|(from, to)| Jump { from, to }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        chrono::DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::seconds(seconds)
+    }
+
+    fn moment(seconds: u64) -> Moment {
+        Moment(Duration::from_secs(1_000_000 + seconds))
+    }
+
+    fn reading(now: i64, sent: u64, received: u64) -> Reading {
+        Reading {
+            now: at(now),
+            sent: moment(sent),
+            received: moment(received),
+        }
+    }
+
+    #[test]
+    fn what_follows_from_the_time_that_has_passed_is_no_jump() {
+        let known = reading(0, 0, 1);
+        for (now, sent, received) in [
+            (5, 5, 6),
+            (5, 5, 30),
+            (25, 5, 30),
+            (12, 2, 3),
+            (-8, 1, 2),
+            (3_600, 3_600, 3_601),
+        ] {
+            assert_eq!(
+                known.jump(&reading(now, sent, received)),
+                None,
+                "{now} {sent} {received}"
+            );
+        }
+        let day = known.jump(&reading(93_605, 5, 6)).expect("26 hours ahead");
+        assert_eq!((day.from, day.to), (at(6), at(93_605)));
+        let hour = known.jump(&reading(-3_595, 5, 6)).expect("an hour back");
+        assert_eq!((hour.from, hour.to), (at(4), at(-3_595)));
+        assert!(!day.may_be_accepted() && hour.may_be_accepted());
+    }
+
+    #[test]
+    fn a_clock_has_returned_when_it_says_what_a_wrong_one_does_not() {
+        let ahead = Jump {
+            from: at(0),
+            to: at(93_600),
+        };
+        assert!(
+            !ahead.has_returned(at(93_600))
+                && !ahead.has_returned(at(93_700))
+                && ahead.has_returned(at(5))
+        );
+        let back = Jump {
+            from: at(0),
+            to: at(-3_600),
+        };
+        assert!(
+            !back.has_returned(at(-3_600))
+                && !back.has_returned(at(-3_500))
+                && back.has_returned(at(5))
+        );
+    }
+
+    #[test]
+    fn a_lease_is_refused_until_the_pause_that_was_seen_is_over() {
+        let watch = ClockWatch::default();
+        let (sent, day) = (Moment::now(), TimeDelta::days(1));
+        assert!(watch.admits(sent, at(0)));
+        assert!(!watch.admits(sent, at(0) + day), "a day ahead");
+        assert!(watch.admits(sent, at(0)), "it is back");
+
+        let ClockVerdict::Jumped(jump) = watch.judge(sent, at(0) + day, None) else {
+            panic!("a jump")
+        };
+        watch.state().paused_since = Some(Moment::now());
+        assert!(
+            !watch.admits(sent, at(0) + day),
+            "what was sent before the hold has not seen it"
+        );
+        assert_eq!(
+            watch.judge(sent, at(1) + day, Some(jump)),
+            ClockVerdict::Waits(jump)
+        );
+        assert_eq!(
+            watch.judge(sent, at(2), Some(jump)),
+            ClockVerdict::Returned(jump)
+        );
+        assert_eq!(
+            watch.judge(sent, at(3) + day, None),
+            ClockVerdict::Good,
+            "a person has released it"
+        );
+        assert!(
+            watch.admits(Moment::now(), at(4) + day),
+            "the new time is the time"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_corrected_by_half_has_not_returned() {
+        let watch = ClockWatch::default();
+        let sent = Moment::now();
+        assert_eq!(watch.judge(sent, at(0), None), ClockVerdict::Good);
+        let ahead = Jump {
+            from: at(0),
+            to: at(93_600),
+        };
+        assert_eq!(
+            watch.judge(sent, at(90_000), Some(ahead)),
+            ClockVerdict::Waits(ahead),
+            "an hour less"
+        );
+        assert_eq!(
+            watch.judge(sent, at(1), Some(ahead)),
+            ClockVerdict::Returned(ahead)
+        );
+        // A node that has joined since knows only what the pause says.
+        assert_eq!(
+            ClockWatch::default().judge(sent, at(90_000), Some(ahead)),
+            ClockVerdict::Returned(ahead)
+        );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_accepted_after_a_while_and_a_day_ahead_never() {
+        let watch = ClockWatch::default();
+        watch.state().paused_since = Some(Moment(Moment::now().0.saturating_sub(PATIENCE)));
+        let (back, ahead) = (
+            Jump {
+                from: at(0),
+                to: at(-3_600),
+            },
+            Jump {
+                from: at(0),
+                to: at(93_600),
+            },
+        );
+        assert_eq!(
+            watch.judge(Moment::now(), at(-3_585), Some(back)),
+            ClockVerdict::Accepted(back)
+        );
+        assert_eq!(
+            watch.judge(Moment::now(), at(93_615), Some(ahead)),
+            ClockVerdict::Waits(ahead)
+        );
+    }
+}

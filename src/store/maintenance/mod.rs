@@ -1,0 +1,8 @@
+//! Maintenance: repairs, partitions, retention, and what a change of the clock or of the time zones
+//! asks for. The reconciler runs it.
+
+pub mod clock_jumps;
+pub mod partitions;
+pub mod repairs;
+pub mod retention;
+pub(crate) mod zones;

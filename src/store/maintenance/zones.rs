@@ -1,0 +1,380 @@
+//! Pending fire times follow the rules of their time zones: see docs/decisions/0041.
+//!
+//! A trigger says what named its fire time besides the job: a hash of the rules of the zones (that
+//! of the cron expression and that of the calendar) and the edition of the tz database. Each repair
+//! compares that with what the tz database of this process says, in its slice of the jobs. Where
+//! other rules named a fire time that is yet to come, and the edition of this process is not the
+//! lesser one, the trigger goes to the next fire time by this process's rules: as if somebody had
+//! edited the schedule at this moment. No fire time is named again without a greater edition, or by
+//! the same process, so that nodes which disagree come to an end.
+//!
+//! The hash is stored xor the fire time: a node of before V16 moves that alone, and what it leaves
+//! fits no rules.
+
+use super::repairs::BATCH;
+use crate::model::exclusions::{Exclusions, zone_rules};
+use crate::model::execution::Reason;
+use crate::model::job::{Job, JobDefinition};
+use crate::model::schedule::zone::{Zone, tzdb_edition, tzdb_version};
+use crate::model::trigger::Trigger;
+use crate::model::{Timestamp, rfc3339};
+use crate::store::db::parts::in_parts;
+use crate::store::db::row::{Values, column};
+use crate::store::db::session::Transaction;
+use crate::store::jobs::commands::{SCHEDULE, notify, schedule};
+use crate::store::jobs::{exclusions, job_rows, passed};
+use crate::store::{During, Store, StoreError};
+use futures_util::future::try_join_all;
+use std::collections::{BTreeSet, HashMap};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// Most closed fire times of all these jobs that are looked at one by one, and of each at least so
+/// many.
+const WALK_MAX: usize = 20_000;
+const WALK_EACH: usize = 20;
+
+/// What named the fire time of a trigger `t`: null when nobody knows. (A conversion of another
+/// instant would fail.)
+macro_rules! rules {
+    () => {
+        "case when t.fire_time between '1970-01-01Z' and '9999-12-31Z' then t.zone_rules # (extract(epoch from t.fire_time) * 1000000)::bigint end"
+    };
+}
+
+/// Triggers of active jobs of the slice that name a fire time to come in a zone. (Both tables by
+/// the bounds of the slice, as in `repairs`.)
+macro_rules! named_in_a_zone {
+    () => {
+        "from job_definition j join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3 left join calendar c on c.name = j.calendar
+where j.id > $2 and j.id <= $3 and j.status = 'ACTIVE' and j.schedule_type in ('CRON', 'FIXED_RATE')
+  and (j.time_zone <> 'UTC' or c.time_zone <> 'UTC')
+  and t.due_at is not null and t.fire_time > coalesce($1::timestamptz, clock_timestamp()) and t.fire_time <= '9999-12-31Z'"
+    };
+}
+
+/// By which rules which zones have named fire times, and whether in a process with a greater
+/// edition.
+const IN_USE: &str = concat!(
+    "-- zones.in_use
+select j.time_zone, coalesce(c.time_zone, 'UTC') as calendar_zone, ",
+    rules!(),
+    " as rules, coalesce(t.tzdb collate \"C\" > $4, false) as is_ahead
+",
+    named_in_a_zone!(),
+    "
+group by 1, 2, 3, 4"
+);
+
+/// The triggers whose zones have other rules here. A lease or a command that holds one names its
+/// fire time itself.
+const STALE: &str = concat!(
+    "-- zones.stale
+select t.id ",
+    named_in_a_zone!(),
+    "
+  and coalesce(t.tzdb collate \"C\" <= $4, true)
+  and exists (select from unnest($5::text[], $6::text[], $7::bigint[]) as x (time_zone, calendar_zone, rules)
+              where x.time_zone = j.time_zone and x.calendar_zone = coalesce(c.time_zone, 'UTC')
+                and x.rules is distinct from ",
+    rules!(),
+    ")
+order by t.id limit $8 for no key update of j, t skip locked"
+);
+
+/// The last fire time of each that was taken, read after its trigger was locked.
+const TAKEN: &str = "-- zones.taken
+select x.id, coalesce($1::timestamptz, clock_timestamp()) as now,
+       (select greatest(l.fire_time, l.through_fire_time) from job_execution_log l
+        where l.job_id = x.id and l.kind in ('SCHEDULE', 'BUFFERED') order by l.id desc limit 1) as last_fire_time
+from unnest($2::uuid[]) as x (id)";
+
+/// What stands in a trigger beside a fire time: what named it, apart from the job. None when no
+/// zone did.
+pub(crate) fn mark(
+    job: &JobDefinition,
+    exclusions: &Exclusions,
+    fire_time: Timestamp,
+) -> Option<i64> {
+    exclusions
+        .zone_rules(job)
+        .map(|rules| rules ^ fire_time.timestamp_micros())
+}
+
+/// Fire times that were named by other rules than those of this process, or by rules that nobody
+/// knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Followed {
+    /// Those that are others now.
+    pub(super) recomputed: usize,
+    /// Those that this process names as well.
+    pub(super) confirmed: usize,
+}
+
+/// Zones that have named fire times by other rules than those of this process: its rules.
+#[derive(Default)]
+struct Stale {
+    of_schedules: Vec<String>,
+    of_calendars: Vec<String>,
+    rules: Vec<i64>,
+}
+
+/// A fire time that is named again.
+pub(super) struct Pending {
+    trigger: Trigger,
+    job: Job,
+    now: Timestamp,
+    last_taken: Option<Timestamp>,
+}
+
+impl Store {
+    /// Has the fire times to come of the slice of jobs follow the rules of their zones.
+    pub(super) async fn follow_zones(&self, slice: (Uuid, Uuid)) -> Result<Followed, StoreError> {
+        let stale = self
+            .bounded("zones.in_use", self.stale_zones(slice))
+            .await?;
+        // By a clock that is a day ahead, a day of fire times would be left out.
+        if stale.rules.is_empty() || !self.is_clock_trusted().await? {
+            return Ok(Followed::default());
+        }
+        self.bounded("zones.follow", async {
+            let transaction = self.begin("zones.begin").await?;
+            let pending = self.lock_stale(&transaction, slice, &stale).await?;
+            let named = self.name_again(&transaction, &pending).await?;
+            notify(&transaction).await?;
+            transaction.commit().await.during("zones.commit")?;
+            Ok(said(&named))
+        })
+        .await
+    }
+
+    async fn stale_zones(&self, (after, end): (Uuid, Uuid)) -> Result<Stale, StoreError> {
+        let session = self.session().await?;
+        let values: [&(dyn ToSql + Sync); 4] =
+            [&self.clock().stub(), &after, &end, &tzdb_edition()];
+        let rows = session
+            .query(IN_USE, &values)
+            .await
+            .during("zones.in_use")?;
+        session.release();
+        let (mut stale, mut outdated) = (BTreeSet::new(), BTreeSet::new());
+        for row in &rows {
+            let row = Values::of("zones.in_use", row);
+            let zones: (&str, &str) = (row.get("time_zone")?, row.get("calendar_zone")?);
+            // Whoever cannot read a zone leaves its jobs to others.
+            let hash = |name| Zone::named(name).ok().map(|zone| zone.rules_hash());
+            let (Some(of_schedule), Some(of_calendar)) = (hash(zones.0), hash(zones.1)) else {
+                continue;
+            };
+            let here = zone_rules(of_schedule, of_calendar);
+            match (here, row.get::<Option<i64>>("rules")?) {
+                (Some(here), there) if there != Some(here) => {
+                    let differing = if row.get("is_ahead")? {
+                        &mut outdated
+                    } else {
+                        &mut stale
+                    };
+                    differing.insert((zones, here));
+                }
+                _ => {}
+            }
+        }
+        if let Some((zones, _)) = outdated.first() {
+            tracing::warn!(
+                tzdb = tzdb_version(),
+                count = outdated.len(),
+                time_zone = zones.0,
+                calendar.time_zone = zones.1,
+                "the tz database of this node names other fire times than that of another node, which counts"
+            );
+        }
+        let mut found = Stale::default();
+        for ((of_schedule, of_calendar), rules) in stale {
+            found.of_schedules.push(of_schedule.to_owned());
+            found.of_calendars.push(of_calendar.to_owned());
+            found.rules.push(rules);
+        }
+        Ok(found)
+    }
+
+    /// Those that nobody holds, with what is known of them.
+    async fn lock_stale(
+        &self,
+        transaction: &Transaction,
+        (after, end): (Uuid, Uuid),
+        stale: &Stale,
+    ) -> Result<Vec<Pending>, StoreError> {
+        let stub = self.clock().stub();
+        let Stale {
+            of_schedules,
+            of_calendars,
+            rules,
+        } = stale;
+        let values: [&(dyn ToSql + Sync); 8] = [
+            &stub,
+            &after,
+            &end,
+            &tzdb_edition(),
+            of_schedules,
+            of_calendars,
+            rules,
+            &BATCH,
+        ];
+        let rows = transaction
+            .query(STALE, &values)
+            .await
+            .during("zones.stale")?;
+        let ids: Vec<Uuid> = column("zones.stale", &rows, 0)?;
+        self.lock_pending(transaction, &ids).await
+    }
+
+    /// The pending fire times of these jobs, which the transaction has locked.
+    pub(super) async fn lock_pending(
+        &self,
+        transaction: &Transaction,
+        ids: &[Uuid],
+    ) -> Result<Vec<Pending>, StoreError> {
+        let mut jobs = job_rows::by_ids(transaction, ids, &self.unreadable).await?;
+        let triggers = passed::lock(transaction, ids, &self.unreadable).await?;
+        let mut triggers: HashMap<Uuid, Trigger> = triggers
+            .into_iter()
+            .map(|locked| (locked.trigger.id, locked.trigger))
+            .collect();
+        let rows = transaction
+            .query(TAKEN, &[&self.clock().stub(), &ids])
+            .await
+            .during("zones.taken")?;
+        let pending = |(id, now, last_taken): (Uuid, Timestamp, Option<Timestamp>)| {
+            Some(Pending {
+                trigger: triggers.remove(&id)?,
+                job: jobs.remove(&id)?,
+                now,
+                last_taken,
+            })
+        };
+        Ok(self
+            .unreadable
+            .readable(&rows, taken)
+            .into_iter()
+            .filter_map(pending)
+            .collect())
+    }
+
+    /// The fire times that they had, and those that they have now.
+    pub(super) async fn name_again<'a>(
+        &self,
+        transaction: &Transaction,
+        pending: &'a [Pending],
+    ) -> Result<Vec<(&'a Pending, Option<Timestamp>)>, StoreError> {
+        let Some(since) = pending
+            .iter()
+            .map(|pending| pending.trigger.pending().min(pending.now))
+            .min()
+        else {
+            return Ok(Vec::new());
+        };
+        let definitions = pending.iter().map(|pending| &pending.job.definition);
+        // Triggers are locked by now: whoever changes exclusions is not waited for.
+        let locked =
+            exclusions::try_lock_shared(transaction, definitions, since, &self.unreadable).await?;
+        let Some(exclusions) = locked else {
+            return Ok(Vec::new());
+        };
+        transaction
+            .prepare_all(&[SCHEDULE])
+            .await
+            .during("zones.prepare")?;
+        let walk = (WALK_MAX / pending.len()).max(WALK_EACH);
+        let is_to_come = |pending: &&Pending| {
+            let Pending {
+                trigger, job, now, ..
+            } = pending;
+            // What has passed meanwhile is its own.
+            trigger.fire_time > *now && exclusions.obstacle(job.id, &job.definition).is_none()
+        };
+        let to_come: Vec<&Pending> = pending.iter().filter(is_to_come).collect();
+        let name = async |part: &[&'a Pending]| {
+            let named = part.iter().map(async |pending| {
+                let named = pending.name_again(transaction, &exclusions, walk).await?;
+                Ok::<_, StoreError>((*pending, named))
+            });
+            try_join_all(named).await
+        };
+        let parts = in_parts(transaction, &to_come, name).await?;
+        self.note_odd(
+            "job_trigger",
+            parts
+                .odd
+                .into_iter()
+                .map(|(pending, error)| (pending.job.id, error))
+                .collect(),
+        );
+        Ok(parts.done.into_iter().flatten().collect())
+    }
+}
+
+fn taken(row: &Row) -> Result<(Uuid, Timestamp, Option<Timestamp>), StoreError> {
+    let row = Values::of("job_execution_log", row);
+    Ok((row.get("id")?, row.get("now")?, row.get("last_fire_time")?))
+}
+
+impl Pending {
+    /// Whether that is another fire time than it had.
+    pub(super) fn is_moved(&self, to: Option<Timestamp>) -> bool {
+        to != Some(self.trigger.fire_time)
+    }
+
+    /// As an edit of the schedule would: the fire times behind now, and behind what was taken, are
+    /// the new rules'. Closed ones that the trigger was sent past and that have passed get their
+    /// row.
+    async fn name_again(
+        &self,
+        transaction: &Transaction,
+        exclusions: &Exclusions,
+        walk: usize,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Self {
+            trigger,
+            job,
+            now,
+            last_taken,
+        } = self;
+        if trigger.has_passed(*now) {
+            let closed =
+                trigger.left_out(&job.definition, exclusions, (*now, walk), Reason::Calendar);
+            passed::record(transaction, job.id, closed, *now).await?;
+        }
+        let next = job
+            .definition
+            .next_fire_time(last_taken.map_or(*now, |last| last.max(*now)));
+        schedule(
+            transaction,
+            job.id,
+            &job.definition,
+            exclusions,
+            (next, *now),
+        )
+        .await
+    }
+}
+
+/// Says what was recomputed.
+fn said(named: &[(&Pending, Option<Timestamp>)]) -> Followed {
+    let moved = |(pending, to): &&(&Pending, Option<Timestamp>)| pending.is_moved(*to);
+    let recomputed = named.iter().filter(moved).count();
+    if let Some((Pending { trigger, job, .. }, to)) = named.iter().find(moved) {
+        tracing::warn!(
+            count = recomputed,
+            tzdb = tzdb_version(),
+            job.id = %job.id,
+            from = %rfc3339(trigger.fire_time),
+            to = to.map(rfc3339),
+            "pending fire times recomputed: the rules of their time zones are others than those that named them"
+        );
+    }
+    Followed {
+        recomputed,
+        confirmed: named.len() - recomputed,
+    }
+}

@@ -1,0 +1,470 @@
+//! Nodes: joining, heartbeats, and the session that proves a process alive.
+//!
+//! The membership session is a connection of its own. While it lasts it holds
+//! an advisory lock; when the process dies, the kernel closes the connection,
+//! PostgreSQL releases the lock, and the successor that waits for it knows
+//! within milliseconds. The wait has a connection of its own too: a backend that
+//! waits for a lock does not notice that its client is gone.
+
+use crate::clock::Clock;
+use crate::model::Timestamp;
+use crate::model::UnknownName;
+use crate::model::node::NodeState;
+use crate::store::db::database::Database;
+use crate::store::db::row::Values;
+use crate::store::jobs::cluster_pause::PAUSE_IF_SET_BACK;
+use crate::store::maintenance::clock_jumps::{Jump, Moment, paused_for};
+use crate::store::{During, Store, StoreError};
+use chrono::{TimeDelta, Utc};
+use std::time::{Duration, Instant};
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+/// How long an answer may take to be read that has arrived already.
+const MOMENT: Duration = Duration::from_millis(50);
+
+const TAKE_LOCK: &str = "-- nodes.take_lock
+select pg_advisory_lock($1)";
+
+/// Ends an earlier session of ours that lingers with the lock (a half-open
+/// connection): the process has one membership session.
+const END_EARLIER_SESSION: &str = "-- nodes.end_earlier_session
+select pg_terminate_backend(pid) from pg_locks
+where locktype = 'advisory' and granted and mode = 'ExclusiveLock' and objsubid = 1 and pid <> pg_backend_pid()
+  and database = (select oid from pg_database where datname = current_database())
+  and ((classid::bigint << 32) | objid::bigint) = $1";
+
+/// The session's age in the row, before the lock: nobody may take the lock of a new session for the
+/// age of an earlier one.
+const NOTE_SESSION: &str = "-- nodes.note_session
+update cluster_node set session_at = coalesce($1::timestamptz, clock_timestamp()) where id = $2";
+
+const JOIN: &str = "-- nodes.join
+insert into cluster_node (id, name, address, version, state, lock_key, slots, protocol, started_at, heartbeat_at, session_at)
+select $2, $3, $4, $5, 'ACTIVE', $6, $7, 3, now, now, now
+from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+returning heartbeat_at";
+
+/// Renews everything that the node holds. No row: it was declared dead. Where more time has passed
+/// since the last one than can have ($5, seconds; null where the clock is set by hand) the clock
+/// has jumped: the heartbeats of others are older or younger than they were, so this node has
+/// watched them from now on only.
+const HEARTBEAT: &str = "-- nodes.heartbeat
+update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp()),
+    executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros),
+    full_since = case when $3 >= slots then coalesce(full_since, $1::timestamptz, clock_timestamp()) end,
+    session_at = case when $5::float8 is not null and (clock_timestamp() < heartbeat_at
+        or clock_timestamp() > heartbeat_at + make_interval(secs => $5)) then clock_timestamp() else session_at end
+where id = $2 and state in ('ACTIVE', 'DRAINING')
+returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_hold) as held,
+    (select jumped_from from cluster_hold) as jumped_from, (select jumped_to from cluster_hold) as jumped_to";
+
+/// A living node that knows no run with a payload of its own (migration V17): it would run it with
+/// that of the job.
+const OF_BEFORE_OWN_RUNS: &str = "-- nodes.of_before_own_runs
+select name from cluster_node where state in ('ACTIVE', 'DRAINING') and protocol < 3 order by name limit 1";
+
+const DRAIN: &str = "-- nodes.drain
+update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE'";
+
+const LIST: &str = "-- nodes.list
+select id, name, address, version, state, slots, executions_running, clock_offset_micros, started_at, heartbeat_at,
+       extract(epoch from coalesce($1::timestamptz, clock_timestamp()) - heartbeat_at)::float8 as heartbeat_age,
+       full_since, ended_at, ended_by
+from cluster_node
+where state in ('ACTIVE', 'DRAINING')
+   or ended_at > (select coalesce($1::timestamptz, clock_timestamp())) - interval '1 day'
+order by (state in ('ACTIVE', 'DRAINING')) desc, started_at desc, id
+limit 200";
+
+/// What a node says of itself when it joins.
+#[derive(Debug, Clone)]
+pub struct NodeProfile {
+    /// For people.
+    pub name: String,
+    /// host:port by which other programs reach it.
+    pub address: String,
+    /// Executions it can run at once.
+    pub slots: usize,
+}
+
+/// A node as the database knows it.
+#[derive(Debug, Clone)]
+pub struct NodeRecord {
+    /// This process lifetime.
+    pub id: Uuid,
+    /// For people.
+    pub name: String,
+    /// host:port by which other programs reach it.
+    pub address: String,
+    /// Version of its binary.
+    pub version: String,
+    /// Whether it lives.
+    pub state: NodeState,
+    /// Executions it can run at once.
+    pub slots: i32,
+    /// Executions it held at its last heartbeat.
+    pub executions_running: i32,
+    /// Its wall clock minus the database's, in microseconds.
+    pub clock_offset_micros: i64,
+    /// When it joined.
+    pub started_at: Timestamp,
+    /// Its last heartbeat.
+    pub heartbeat_at: Timestamp,
+    /// Age of the last heartbeat in seconds, by the database's clock.
+    pub heartbeat_age_seconds: f64,
+    /// The first of its heartbeats since which each found no slot free.
+    pub full_since: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended: `LEFT`, `TTL` or `SESSION`.
+    pub ended_by: Option<String>,
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, Copy)]
+pub struct Renewal {
+    /// `ACTIVE`, or `DRAINING` when somebody asked the node to.
+    pub state: NodeState,
+    /// This process's wall clock minus the database's, from half the round trip.
+    pub clock_offset: TimeDelta,
+    /// What the database has written down.
+    pub heartbeat_at: Timestamp,
+    /// Whether the cluster is paused …
+    pub cluster_paused: bool,
+    /// … and for which jump of the clock, if for one.
+    pub paused_for: Option<Jump>,
+    /// What the database's clock said …
+    pub now: Timestamp,
+    /// … to a heartbeat that was sent then.
+    pub sent: Moment,
+}
+
+/// The connection that makes a process a member. Dropping it ends the session,
+/// and with it the membership in the eyes of the others.
+pub struct MembershipSession {
+    client: Client,
+    database: Database,
+    clock: Clock,
+    timeout: Duration,
+    /// When the session was opened, on the monotonic clock.
+    pub opened_at: Instant,
+}
+
+impl MembershipSession {
+    /// Opens the session; every call on it is bounded by `timeout`. The future
+    /// beside it resolves when the connection has ended, for whatever reason.
+    pub async fn open(
+        database: &Database,
+        timeout: Duration,
+        clock: Clock,
+    ) -> Result<(Self, impl Future<Output = ()> + use<>), StoreError> {
+        let (client, mut messages) = bounded("nodes.open", timeout, database.connect()).await?;
+        let (ended, database) = (
+            async move { while messages.recv().await.is_some() {} },
+            database.clone(),
+        );
+        Ok((
+            Self {
+                client,
+                database,
+                clock,
+                timeout,
+                opened_at: Instant::now(),
+            },
+            ended,
+        ))
+    }
+
+    /// Whether the connection has ended, or goes to a primary that has been replaced.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed() || self.database.outdates(self.opened_at)
+    }
+
+    /// Joins under a fresh id. The lock comes first: a node that can be seen has
+    /// a session that can be seen. Returns its first heartbeat.
+    pub async fn join(
+        &self,
+        node_id: Uuid,
+        profile: &NodeProfile,
+    ) -> Result<Timestamp, StoreError> {
+        self.take_lock(node_id).await?;
+        let slots = i32::try_from(profile.slots).unwrap_or(i32::MAX);
+        let (stub, key) = (self.clock.stub(), lock_key(node_id));
+        bounded("nodes.join", self.timeout, async {
+            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+                &stub,
+                &node_id,
+                &profile.name,
+                &profile.address,
+                &env!("CARGO_PKG_VERSION"),
+                &key,
+                &slots,
+            ];
+            let joined = self
+                .client
+                .query_one(JOIN, &row)
+                .await
+                .during("nodes.join")?;
+            Values::of("nodes.join", &joined).get(0)
+        })
+        .await
+    }
+
+    /// Takes the lock of an id, on a new connection, from an earlier session of the id if there is
+    /// one. It waits in line before that session has ended, so that nobody finds the lock free in
+    /// between.
+    pub async fn take_lock(&self, node_id: Uuid) -> Result<(), StoreError> {
+        let key = lock_key(node_id);
+        bounded("nodes.take_lock", self.timeout, async {
+            self.client
+                .execute(NOTE_SESSION, &[&self.clock.stub(), &node_id])
+                .await
+                .during("nodes.note_session")?;
+            let end_earlier = self
+                .client
+                .prepare(END_EARLIER_SESSION)
+                .await
+                .during("nodes.prepare")?;
+            let take = self
+                .client
+                .prepare(TAKE_LOCK)
+                .await
+                .during("nodes.prepare")?;
+            // Both are on their way before the first is answered.
+            futures_util::try_join!(
+                async { self.client.query(&end_earlier, &[&key]).await },
+                async { self.client.query(&take, &[&key]).await },
+            )
+            .during("nodes.take_lock")?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Pauses the cluster when the database has forgotten this heartbeat of an
+    /// earlier session, and more than a minute before it; whether it did.
+    pub async fn pause_if_set_back(
+        &self,
+        node_id: Uuid,
+        acknowledged: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let stub = self.clock.stub();
+        let held = bounded("hold.if_set_back", self.timeout, async {
+            self.client
+                .execute(PAUSE_IF_SET_BACK, &[&stub, &node_id, &acknowledged])
+                .await
+                .during("hold.if_set_back")
+        });
+        Ok(held.await? == 1)
+    }
+
+    /// Renews the membership. None when the node was declared dead. `longest` is the most time that
+    /// can have passed since its last heartbeat.
+    pub async fn heartbeat(
+        &self,
+        node_id: Uuid,
+        executions_running: usize,
+        clock_offset: Option<TimeDelta>,
+        longest: Duration,
+    ) -> Result<Option<Renewal>, StoreError> {
+        let running = i32::try_from(executions_running).unwrap_or(i32::MAX);
+        let offset = clock_offset.and_then(|offset| offset.num_microseconds());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the wall clock is what is measured here"
+        )]
+        let (sent, sent_wall) = (Instant::now(), Utc::now());
+        let (stub, sent_moment) = (self.clock.stub(), Moment::now());
+        let longest = stub.is_none().then_some(longest.as_secs_f64());
+        let row = bounded("nodes.heartbeat", self.timeout, async {
+            let row = self
+                .client
+                .query_opt(HEARTBEAT, &[&stub, &node_id, &running, &offset, &longest])
+                .await;
+            row.during("nodes.heartbeat")
+        })
+        .await?;
+        row.map(|row| {
+            let midway = sent_wall + sent.elapsed() / 2;
+            let row = Values::of("cluster_node", &row);
+            let now: Timestamp = row.get("now")?;
+            Ok(Renewal {
+                state: state(row)?,
+                clock_offset: midway - now,
+                heartbeat_at: row.get("heartbeat_at")?,
+                cluster_paused: row.get("held")?,
+                paused_for: paused_for(row)?,
+                now,
+                sent: sent_moment,
+            })
+        })
+        .transpose()
+    }
+}
+
+/// The advisory lock of a node: the random half of its id.
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "any 64 bits will do as a lock key"
+)]
+fn lock_key(node_id: Uuid) -> i64 {
+    node_id.as_u64_pair().1 as i64
+}
+
+/// A process that stood still finds its timer run out and the answer in its socket. To give the
+/// session up then is to look dead at once, so the answer gets a moment to be read; whether it came
+/// in time the membership state decides.
+async fn bounded<T>(
+    call: &'static str,
+    after: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut work = std::pin::pin!(work);
+    if let Ok(answer) = tokio::time::timeout(after, work.as_mut()).await {
+        return answer;
+    }
+    tokio::time::timeout(MOMENT, work)
+        .await
+        .unwrap_or(Err(StoreError::Timeout { call, after }))
+}
+
+fn state(row: Values<'_>) -> Result<NodeState, StoreError> {
+    row.get::<&str>("state")?
+        .parse()
+        .map_err(|error: UnknownName| row.unreadable(error))
+}
+
+/// Ends when the lock can be had: the server tries forty times a second. A statement that waits for
+/// it would keep its snapshot for as long as the successor lives, and no dead row of the whole
+/// database could be removed: every lease would walk past the triggers of all fire times since.
+fn wait_for(key: i64) -> String {
+    format!(
+        "do $$ begin
+    while not pg_try_advisory_lock_shared({key}) loop
+        commit; -- the snapshot
+        perform pg_sleep(0.025);
+    end loop;
+end $$"
+    )
+}
+
+/// Waits beside a node until the session ends that holds this lock: then look
+/// again. Carries no more news than that.
+pub async fn watch(database: &Database, lock_key: i64) -> Result<(), StoreError> {
+    let (client, _guard) = database.connect_guarded().await?;
+    // The server gives up the wait when this process is gone; where a platform
+    // cannot check, the wait ends with the successor's session instead.
+    drop(
+        client
+            .batch_execute("set client_connection_check_interval = '1s'")
+            .await,
+    );
+    client
+        .batch_execute("set lock_timeout = 0")
+        .await
+        .during("nodes.watch")?;
+    client
+        .batch_execute(&wait_for(lock_key))
+        .await
+        .during("nodes.watch")
+}
+
+impl Store {
+    /// Asks a node to finish what runs and take nothing new. False when it is
+    /// not `ACTIVE`.
+    pub async fn drain(&self, node_id: Uuid) -> Result<bool, StoreError> {
+        self.bounded("nodes.drain", async {
+            let session = self.session().await?;
+            let changed = session
+                .execute(DRAIN, &[&node_id])
+                .await
+                .during("nodes.drain")?;
+            session.release();
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    /// The name of a living node that knows no run with a payload of its own.
+    pub async fn node_of_before_own_runs(&self) -> Result<Option<String>, StoreError> {
+        self.bounded("nodes.of_before_own_runs", async {
+            let session = self.session().await?;
+            let row = session
+                .query_opt(OF_BEFORE_OWN_RUNS, &[])
+                .await
+                .during("nodes.of_before_own_runs")?;
+            session.release();
+            row.map(|row| Values::of("cluster_node", &row).get("name"))
+                .transpose()
+        })
+        .await
+    }
+
+    /// Living nodes first, then those that ended within a day; at most 200.
+    pub async fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
+        self.bounded("nodes.list", async {
+            let session = self.session().await?;
+            let statement = session.prepare_cached(LIST).await.during("nodes.prepare")?;
+            let rows = session
+                .query(&statement, &[&self.clock().stub()])
+                .await
+                .during("nodes.list")?;
+            session.release();
+            Ok(self.unreadable.readable(&rows, record))
+        })
+        .await
+    }
+}
+
+fn record(row: &Row) -> Result<NodeRecord, StoreError> {
+    let row = Values::of("cluster_node", row);
+    Ok(NodeRecord {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        address: row.get("address")?,
+        version: row.get("version")?,
+        state: state(row)?,
+        slots: row.get("slots")?,
+        executions_running: row.get("executions_running")?,
+        clock_offset_micros: row.get("clock_offset_micros")?,
+        started_at: row.get("started_at")?,
+        heartbeat_at: row.get("heartbeat_at")?,
+        heartbeat_age_seconds: row.get("heartbeat_age")?,
+        full_since: row.get("full_since")?,
+        ended_at: row.get("ended_at")?,
+        ended_by: row.get("ended_by")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_has_arrived_is_read_although_the_timer_has_run_out() {
+        let arrived = async {
+            tokio::task::yield_now().await;
+            Ok(7)
+        };
+        assert_eq!(
+            bounded("heartbeat", Duration::ZERO, arrived)
+                .await
+                .expect("it is there"),
+            7
+        );
+        let never = bounded(
+            "heartbeat",
+            Duration::ZERO,
+            std::future::pending::<Result<(), _>>(),
+        )
+        .await;
+        assert!(matches!(
+            never,
+            Err(StoreError::Timeout {
+                call: "heartbeat",
+                ..
+            })
+        ));
+    }
+}

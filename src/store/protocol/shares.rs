@@ -1,0 +1,394 @@
+//! Shares: no job and no target host holds more than half of a node's slots.
+//!
+//! A target that hangs keeps a slot for each of its executions until they time out. As it gets no
+//! more than its share, the other half of the slots is there for the others. The limit holds also
+//! while nobody else waits: what has a slot keeps it, so a slot that was given away in a calm
+//! minute would be missing later.
+//!
+//! A poll reserves a share for each execution that it decides to run. Where there is none it leaves
+//! the trigger alone, and the polls after it leave the whole job out (`LOCK_DUE`): its triggers
+//! stay due, and would fill every poll. When an execution ends, as many jobs are let in again as
+//! there is room for, the longest due first. So no poll meets a crowd in vain.
+
+use crate::model::Timestamp;
+use crate::model::execution::Attempt;
+use crate::model::job::Job;
+use crate::model::target::Target;
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Jobs that wait for a share on this node.
+const WAITING: &str = "horolog_jobs_waiting_for_share";
+/// A job that waits for a share is let in after this time in any case, to be decided about again:
+/// it may have been edited, and have another target now.
+const LEFT_OUT_MAX: Duration = Duration::from_secs(10);
+/// Time between two log lines about the same job or host.
+const REPORT_INTERVAL: Duration = Duration::from_mins(10);
+
+/// Who holds how many slots of a node; clones share it. Without a limit until
+/// [`Shares::limit_to_half_of`] sets one.
+#[derive(Clone, Default)]
+pub struct Shares(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    slots: Option<usize>,
+    /// Slots that are held or reserved. An execution counts for its job, and for its host if it has
+    /// one.
+    held: HashMap<Holder, usize>,
+    waiting: HashMap<Uuid, Waiting>,
+    /// The holders that jobs wait for …
+    waited_for: HashSet<Holder>,
+    /// … and whether one of them has ended an execution.
+    room_made: bool,
+    reported: HashMap<Holder, Instant>,
+}
+
+/// What a share belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Holder {
+    Job(Uuid),
+    /// `name:port` of a target.
+    Host(String),
+}
+
+/// A job that was left out of a poll because a share was used up.
+struct Waiting {
+    /// Its own job, and its host if it has one.
+    holders: Vec<Holder>,
+    /// The one of them whose share was used up.
+    full: Holder,
+    due_at: Timestamp,
+    since: Instant,
+}
+
+/// What a poll leaves out.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    /// The jobs.
+    pub jobs: Vec<Uuid>,
+    /// Jobs that were left out of the poll before, and no longer are.
+    pub let_in: usize,
+}
+
+/// A job that waits for a share, to be shown.
+pub struct WaitingJob {
+    pub job_id: Uuid,
+    /// Due time of the trigger that was left alone.
+    pub due_at: Timestamp,
+    /// Why, in a sentence.
+    pub message: String,
+}
+
+/// The share of an execution that is in a slot; given back when it is dropped.
+pub struct Share {
+    shares: Shares,
+    holders: Vec<Holder>,
+}
+
+/// The shares that a poll has taken; given back when it is dropped. Until then each of its
+/// executions has to have a [`Share`].
+#[derive(Default)]
+pub struct Reservation {
+    shares: Shares,
+    taken: Vec<Holder>,
+}
+
+impl Shares {
+    /// Sets the limit: half of the slots, rounded down, at least one.
+    pub fn limit_to_half_of(&self, slots: usize) {
+        self.state().slots = Some(slots);
+    }
+
+    /// The share of an attempt that takes a slot.
+    pub fn hold(&self, attempt: &Attempt) -> Share {
+        let holders = holders(attempt.job_id, &attempt.target);
+        self.state().add(&holders);
+        Share {
+            shares: self.clone(),
+            holders,
+        }
+    }
+
+    /// Whether there may be room, since it was last asked, for a job that waits.
+    pub fn take_room_made(&self) -> bool {
+        std::mem::take(&mut self.state().room_made)
+    }
+
+    /// For the executions that one poll decides to run.
+    pub(super) fn reserve(&self) -> Reservation {
+        Reservation {
+            shares: self.clone(),
+            taken: Vec::new(),
+        }
+    }
+
+    /// What a poll leaves out. As many jobs as there is room for are let in.
+    pub(crate) fn left_out(&self) -> LeftOut {
+        let mut state = self.state();
+        if state.waiting.is_empty() {
+            return LeftOut::default();
+        }
+        let waited = state.waiting.len();
+        state.let_in();
+        metrics::gauge!(WAITING)
+            .set(u32::try_from(state.waiting.len()).map_or(f64::MAX, f64::from));
+        LeftOut {
+            jobs: state.waiting.keys().copied().collect(),
+            let_in: waited - state.waiting.len(),
+        }
+    }
+
+    /// The jobs that wait for a share, the longest due first; at most `most`.
+    pub(crate) fn waiting(&self, most: usize) -> Vec<WaitingJob> {
+        let state = self.state();
+        let mut waiting: Vec<_> = state.waiting.iter().collect();
+        waiting.sort_by_key(|(_, waiting)| waiting.due_at);
+        let shown = waiting.into_iter().take(most);
+        shown
+            .map(|(job_id, waiting)| state.shown(*job_id, waiting))
+            .collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+}
+
+impl State {
+    fn limit(&self) -> usize {
+        self.slots.map_or(usize::MAX, |slots| (slots / 2).max(1))
+    }
+
+    /// The first of the holders whose share is used up.
+    fn full<'a>(
+        &self,
+        holders: &'a [Holder],
+        promised: &HashMap<Holder, usize>,
+    ) -> Option<&'a Holder> {
+        let taken = |holder: &Holder| {
+            self.held.get(holder).unwrap_or(&0) + promised.get(holder).unwrap_or(&0)
+        };
+        holders.iter().find(|holder| taken(holder) >= self.limit())
+    }
+
+    fn add(&mut self, holders: &[Holder]) {
+        for holder in holders {
+            *self.held.entry(holder.clone()).or_default() += 1;
+        }
+    }
+
+    fn subtract(&mut self, holders: &[Holder]) {
+        for holder in holders {
+            if let Some(held) = self.held.get_mut(holder) {
+                *held -= 1;
+                if *held == 0 {
+                    self.held.remove(holder);
+                }
+            }
+            self.room_made |= self.waited_for.contains(holder);
+        }
+    }
+
+    /// Each job that is let in counts against the room that is left for the others.
+    fn let_in(&mut self) {
+        let mut waiting: Vec<(Uuid, Waiting)> = self.waiting.drain().collect();
+        waiting.sort_by_key(|(_, waiting)| waiting.due_at);
+        waiting.retain(|(_, waiting)| waiting.since.elapsed() < LEFT_OUT_MAX);
+        self.waited_for.clear();
+        let mut promised = HashMap::new();
+        for (job_id, waiting) in waiting {
+            match self.full(&waiting.holders, &promised).cloned() {
+                None => waiting
+                    .holders
+                    .into_iter()
+                    .for_each(|holder| *promised.entry(holder).or_default() += 1),
+                Some(full) => {
+                    self.waited_for.insert(full.clone());
+                    self.waiting.insert(job_id, Waiting { full, ..waiting });
+                }
+            }
+        }
+    }
+
+    fn leave_out(&mut self, job_id: Uuid, holders: Vec<Holder>, full: Holder, due_at: Timestamp) {
+        let (now, held, slots) = (Instant::now(), self.limit(), self.slots.unwrap_or_default());
+        self.reported
+            .retain(|_, reported| now.duration_since(*reported) < REPORT_INTERVAL);
+        if !self.reported.contains_key(&full) {
+            tracing::warn!(holder = %full, held, slots, "a job or a target host holds half of this node's slots: what else is due of it waits");
+            self.reported.insert(full.clone(), now);
+        }
+        self.waited_for.insert(full.clone());
+        let waiting = self.waiting.entry(job_id).or_insert(Waiting {
+            holders,
+            full,
+            due_at,
+            since: now,
+        });
+        waiting.due_at = waiting.due_at.min(due_at);
+        metrics::gauge!(WAITING).set(u32::try_from(self.waiting.len()).map_or(f64::MAX, f64::from));
+    }
+
+    fn shown(&self, job_id: Uuid, waiting: &Waiting) -> WaitingJob {
+        let (limit, slots) = (self.limit(), self.slots.unwrap_or_default());
+        let holder = match &waiting.full {
+            Holder::Job(_) => "its executions hold".to_owned(),
+            Holder::Host(host) => format!("its target host {host} holds"),
+        };
+        let message = format!(
+            "{holder} {limit} of the {slots} slots of this node, the most that one may hold: it waits for an end"
+        );
+        WaitingJob {
+            job_id,
+            due_at: waiting.due_at,
+            message,
+        }
+    }
+}
+
+impl Reservation {
+    /// Reserves a share for an execution of the job. False when the job's or its host's is used up:
+    /// then the job, which has been due since `due_at`, is left out of the next polls.
+    pub(crate) fn take(&mut self, job: &Job, due_at: Timestamp) -> bool {
+        let holders = holders(job.id, &job.definition.target);
+        let mut state = self.shares.state();
+        if let Some(full) = state.full(&holders, &HashMap::new()).cloned() {
+            state.leave_out(job.id, holders, full, due_at);
+            return false;
+        }
+        state.add(&holders);
+        drop(state);
+        self.taken.extend(holders);
+        true
+    }
+}
+
+impl Reservation {
+    /// Both together.
+    pub(crate) fn and(mut self, mut other: Self) -> Self {
+        if self.taken.is_empty() {
+            return other;
+        }
+        self.taken.append(&mut other.taken);
+        self
+    }
+}
+
+fn holders(job_id: Uuid, target: &Target) -> Vec<Holder> {
+    let host = target.host().map(Holder::Host);
+    [Holder::Job(job_id)].into_iter().chain(host).collect()
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.shares.state().subtract(&self.holders);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.shares.state().subtract(&self.taken);
+    }
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reservation")
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(id) => write!(f, "job {id}"),
+            Self::Host(host) => write!(f, "host {host}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{DateTime, TimeDelta};
+
+    fn at(seconds: i64) -> Timestamp {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    fn host() -> Holder {
+        Holder::Host("hung.example:443".to_owned())
+    }
+
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    /// A node with four slots whose share for the host is used up; five jobs of that host wait, the
+    /// last one the longest.
+    fn used_up() -> Shares {
+        let shares = Shares::default();
+        shares.limit_to_half_of(4);
+        let mut state = shares.state();
+        state.add(&[host(), host()]);
+        for number in 1..=5_u32 {
+            let holders = vec![Holder::Job(id(number.into())), host()];
+            let full = state.full(&holders, &HashMap::new()).cloned().unwrap();
+            state.leave_out(id(number.into()), holders, full, at(10 - i64::from(number)));
+        }
+        drop(state);
+        shares
+    }
+
+    /// The jobs that are left out, and how many are let in.
+    fn left_out(shares: &Shares) -> (Vec<Uuid>, usize) {
+        let mut left_out = shares.left_out();
+        left_out.jobs.sort();
+        (left_out.jobs, left_out.let_in)
+    }
+
+    #[test]
+    fn a_share_is_half_of_the_slots_and_at_least_one() {
+        for (slots, share) in [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (64, 32)] {
+            let shares = Shares::default();
+            shares.limit_to_half_of(slots);
+            assert_eq!(shares.state().limit(), share, "{slots}");
+        }
+    }
+
+    #[test]
+    fn as_many_jobs_are_let_in_as_there_is_room_for_the_longest_due_first() {
+        let shares = used_up();
+        assert_eq!(left_out(&shares), ([1, 2, 3, 4, 5].map(id).to_vec(), 0));
+        assert!(!shares.take_room_made());
+
+        shares.state().subtract(&[host()]);
+        assert!(shares.take_room_made() && !shares.take_room_made());
+        assert_eq!(left_out(&shares), ([1, 2, 3, 4].map(id).to_vec(), 1));
+
+        shares.state().subtract(&[host()]);
+        assert_eq!(left_out(&shares), ([1, 2].map(id).to_vec(), 2));
+    }
+
+    #[test]
+    fn the_end_of_something_else_makes_no_room() {
+        let shares = used_up();
+        shares.state().add(&[Holder::Job(id(9))]);
+        shares.state().subtract(&[Holder::Job(id(9))]);
+        assert!(!shares.take_room_made());
+    }
+
+    #[test]
+    fn a_job_is_decided_about_again_after_a_while() {
+        let shares = used_up();
+        let long_ago = Instant::now().checked_sub(LEFT_OUT_MAX).unwrap();
+        shares.state().waiting.get_mut(&id(1)).unwrap().since = long_ago;
+        assert_eq!(left_out(&shares), ([2, 3, 4, 5].map(id).to_vec(), 1));
+    }
+}

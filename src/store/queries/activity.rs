@@ -1,0 +1,180 @@
+//! Activity: noted in memory by whatever leases and settles, written every ten
+//! seconds, outside their transactions. For charts: it may lose the last seconds
+//! of a node that dies; the log is the truth.
+
+use super::load::Meter;
+use crate::model::Timestamp;
+use crate::model::activity::{Activity, BUCKETS};
+use crate::model::execution::Settlement;
+use crate::store::db::row::Values;
+use crate::store::{During, Store, StoreError};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+const WRITE: &str = "-- activity.write
+insert into node_activity as a (at, node_id, fires, succeeded, failed, skipped, lateness)
+select to_timestamp(floor(extract(epoch from coalesce($1::timestamptz, clock_timestamp())) / 10) * 10), $2, $3, $4, $5, $6, $7
+on conflict (at, node_id) do update set fires = a.fires + excluded.fires, succeeded = a.succeeded + excluded.succeeded,
+    failed = a.failed + excluded.failed, skipped = a.skipped + excluded.skipped,
+    lateness = array(select x + y from unnest(a.lateness, excluded.lateness) with ordinality as u (x, y, n) order by n)";
+
+const PRUNE: &str = "-- activity.prune
+delete from node_activity where at < coalesce($1::timestamptz, clock_timestamp()) - interval '25 hours'";
+
+/// Summed over the nodes.
+const READ: &str = "-- activity.read
+select at, fires, succeeded, failed, skipped, lateness from node_activity
+where at >= coalesce($1::timestamptz, clock_timestamp()) - make_interval(mins => $2) order by at";
+
+/// What this node did since it last wrote.
+#[derive(Clone, Default)]
+pub(crate) struct ActivityCounter {
+    counts: Arc<Mutex<Counts>>,
+    /// How full it was meanwhile.
+    pub(super) meter: Meter,
+}
+
+struct Counts {
+    activity: Activity,
+    since: Instant,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            activity: Activity::default(),
+            since: Instant::now(),
+        }
+    }
+}
+
+impl ActivityCounter {
+    pub(crate) fn leased(&self, attempts: usize, skipped: i64) {
+        self.note(|activity| {
+            activity.fires += i64::try_from(attempts).unwrap_or(0);
+            activity.skipped += skipped;
+        });
+    }
+
+    pub(crate) fn settled<'a>(&self, settlements: impl Iterator<Item = &'a Settlement>) {
+        self.note(|activity| {
+            for settlement in settlements {
+                let (status, lateness) = (settlement.status(), settlement.lateness());
+                activity.settled(status, lateness);
+                self.meter.settled(status, lateness);
+            }
+        });
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Activity)) {
+        note(&mut self.counts.lock().activity);
+    }
+
+    /// What there is to write, if it is time.
+    fn take(&self, every: Duration) -> Option<Activity> {
+        let mut counts = self.counts.lock();
+        if counts.since.elapsed() < every {
+            return None;
+        }
+        let counts = std::mem::take(&mut *counts).activity;
+        (counts != Activity::default()).then_some(counts)
+    }
+}
+
+impl Store {
+    /// Writes what this node did, when so much time has passed and it did
+    /// something. What could not be written is written later.
+    pub async fn write_activity(&self, node_id: Uuid, every: Duration) -> Result<(), StoreError> {
+        let Some(activity) = self.activity_counter.take(every) else {
+            return Ok(());
+        };
+        let written = self.insert_activity(node_id, &activity).await;
+        if written.is_err() {
+            self.activity_counter.note(|counts| counts.add(&activity));
+        }
+        written
+    }
+
+    async fn insert_activity(&self, node_id: Uuid, activity: &Activity) -> Result<(), StoreError> {
+        let int = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+        let lateness: Vec<i32> = activity.lateness.iter().map(|count| int(*count)).collect();
+        let Activity {
+            fires,
+            succeeded,
+            failed,
+            skipped,
+            ..
+        } = activity;
+        let (fires, succeeded, failed, skipped) =
+            (int(*fires), int(*succeeded), int(*failed), int(*skipped));
+        self.bounded("activity.write", async {
+            let session = self.session().await?;
+            let stub = self.clock().stub();
+            session
+                .execute(
+                    WRITE,
+                    &[
+                        &stub, &node_id, &fires, &succeeded, &failed, &skipped, &lateness,
+                    ],
+                )
+                .await
+                .during("activity.write")?;
+            session.release();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes what is older than a day.
+    pub async fn prune_activity(&self) -> Result<(), StoreError> {
+        self.bounded("activity.prune", async {
+            let session = self.session().await?;
+            session
+                .execute(PRUNE, &[&self.clock().stub()])
+                .await
+                .during("activity.prune")?;
+            session.release();
+            Ok(())
+        })
+        .await
+    }
+
+    /// What the nodes did in the last minutes, oldest first; several rows may
+    /// have one time.
+    pub async fn activity(&self, minutes: i32) -> Result<Vec<(Timestamp, Activity)>, StoreError> {
+        self.bounded("activity.read", async {
+            let session = self.session().await?;
+            let rows = session
+                .query(READ, &[&self.clock().stub(), &minutes])
+                .await
+                .during("activity.read")?;
+            session.release();
+            Ok(self.unreadable.readable(&rows, read))
+        })
+        .await
+    }
+}
+
+fn read(row: &Row) -> Result<(Timestamp, Activity), StoreError> {
+    let row = Values::of("node_activity", row);
+    let number = |column: &str| row.get::<i32>(column).map(i64::from);
+    let mut lateness = [0; BUCKETS];
+    for (bucket, count) in lateness.iter_mut().zip(row.get::<Vec<i32>>("lateness")?) {
+        *bucket = count.into();
+    }
+    let (fires, succeeded) = (number("fires")?, number("succeeded")?);
+    let (failed, skipped) = (number("failed")?, number("skipped")?);
+    Ok((
+        row.get("at")?,
+        Activity {
+            fires,
+            succeeded,
+            failed,
+            skipped,
+            lateness,
+        },
+    ))
+}

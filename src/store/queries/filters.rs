@@ -1,0 +1,145 @@
+//! Conditions of a list: fixed text with the values that it speaks of. Whatever
+//! a person typed travels as a value.
+
+use super::job_states;
+use crate::model::job::{JobState, JobStatus};
+use crate::model::lists::JobFilter;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// What an index finds, what has to be looked at row by row, and the values of
+/// both.
+#[derive(Default)]
+pub(crate) struct Conditions {
+    found: Vec<String>,
+    fits: Vec<String>,
+    values: Vec<Box<dyn ToSql + Sync + Send>>,
+}
+
+impl Conditions {
+    /// Adds a value; its placeholder.
+    pub(crate) fn value(&mut self, value: impl ToSql + Sync + Send + 'static) -> String {
+        self.values.push(Box::new(value));
+        format!("${}", self.values.len())
+    }
+
+    /// Adds a condition that an index finds; each `?` in it stands for the value.
+    pub(crate) fn find(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
+        let placeholder = self.value(value);
+        self.found.push(condition.replace('?', &placeholder));
+    }
+
+    /// Adds one that speaks of no value.
+    pub(super) fn find_plain(&mut self, condition: &str) {
+        self.found.push(condition.to_owned());
+    }
+
+    /// Adds a condition that is asked of each row; each `?` stands for the value.
+    pub(crate) fn fit(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
+        let placeholder = self.value(value);
+        self.fits.push(condition.replace('?', &placeholder));
+    }
+
+    /// Adds one that speaks of no value.
+    pub(super) fn fit_plain(&mut self, condition: &str) {
+        self.fits.push(condition.to_owned());
+    }
+
+    /// Whether there are rows to be looked at that may not fit.
+    pub(super) fn are_selective(&self) -> bool {
+        !self.fits.is_empty()
+    }
+
+    /// All that an index finds, joined.
+    pub(crate) fn found(&self) -> String {
+        joined(&self.found)
+    }
+
+    /// All that is asked of each row, joined.
+    pub(crate) fn fits(&self) -> String {
+        joined(&self.fits)
+    }
+
+    /// The values in the order of their placeholders.
+    pub(crate) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.values
+            .iter()
+            .map(|value| &**value as &(dyn ToSql + Sync))
+            .collect()
+    }
+}
+
+fn joined(conditions: &[String]) -> String {
+    if conditions.is_empty() {
+        "true".to_owned()
+    } else {
+        conditions.join("\n      and ")
+    }
+}
+
+/// The jobs of a filter but for their last outcomes, as conditions about a row
+/// `j`.
+pub(crate) fn jobs(filter: &JobFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    let names = |names: Vec<&str>| {
+        names
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
+    let asks_for_deleted = filter
+        .statuses
+        .as_ref()
+        .is_some_and(|statuses| statuses.contains(&JobStatus::Deleted))
+        || filter
+            .states
+            .as_ref()
+            .is_some_and(|states| states.contains(&JobState::Deleted));
+    if !asks_for_deleted {
+        // As the partial indexes say it.
+        conditions.find_plain("j.status <> 'DELETED'");
+    }
+    if let Some(statuses) = &filter.statuses {
+        conditions.fit(
+            "j.status = any(?::text[])",
+            names(statuses.iter().map(|status| status.as_str()).collect()),
+        );
+    }
+    if let Some(states) = &filter.states {
+        if let Some(candidates) = job_states::candidates(states) {
+            conditions.find_plain(&format!("j.id = any(array({candidates}))"));
+        }
+        conditions.fit(
+            &job_states::is_in(),
+            names(states.iter().map(|state| state.as_str()).collect()),
+        );
+    }
+    if let Some(ids) = &filter.ids {
+        conditions.find("j.id = any(?::uuid[])", ids.clone());
+    }
+    if let Some(search) = filter
+        .search
+        .as_deref()
+        .map(str::trim)
+        .filter(|search| !search.is_empty())
+    {
+        match Uuid::try_parse(search) {
+            Ok(id) => conditions.find("j.id = ?", id),
+            // The database makes both lower: it knows other letters by another locale.
+            Err(_) => conditions.fit(
+                "(strpos(lower(j.name), lower(?)) > 0 or strpos(lower(j.description), lower(?)) > 0)",
+                search.to_owned(),
+            ),
+        }
+    }
+    if let Some(types) = &filter.schedule_types {
+        conditions.fit(
+            "j.schedule_type = any(?::text[])",
+            names(types.iter().map(|kind| kind.as_str()).collect()),
+        );
+    }
+    if !filter.tags.is_empty() {
+        conditions.find("j.tags @> ?::text[]", filter.tags.clone());
+    }
+    conditions
+}

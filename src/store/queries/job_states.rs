@@ -1,0 +1,144 @@
+//! How jobs stand, beyond their status: derived here, for lists and for the fields of a job alike.
+//!
+//! Nothing is stored for it but `job_failing`. `ENDED` and `WAITING` follow from the triggers
+//! (docs/decisions/0039).
+
+use crate::model::Timestamp;
+use crate::model::job::JobState;
+use crate::store::db::row::Values;
+use crate::store::{During, Store, StoreError};
+use std::collections::HashMap;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// True of a job `j` whose schedule has no fire time left. Served by `job_trigger_ended`.
+const ENDED: &str = "exists (select from job_trigger s where s.id = j.id and s.kind = 'SCHEDULE' and s.due_at is null
+    and s.awaits is null and not s.paused and s.held_due_at is null)";
+
+/// Jobs with a fire time that has come and has not begun: due for more than a second, behind an
+/// execution of the job, or held back by a blackout, whose end is then the due time.
+const WAITING: &str = "select s.job_id from job_trigger s where s.due_at <= (select {now} - interval '1 second')
+    union all select s.job_id from job_trigger s where s.kind = 'BUFFERED' and s.due_at is null and s.held_due_at is null
+    union all select s.job_id from blackout b join job_trigger s on s.due_at = b.ends_at
+        where b.ends_at > (select {now}) and s.fire_time <= (select {now})";
+
+/// The instant by the database's clock, in a list.
+const CLOCK: &str = "clock_timestamp()";
+
+/// The state of a job `j`. An earlier line beats the later ones: a failing job is shown as such
+/// although it is paused.
+fn state(now: &str) -> String {
+    let waiting = WAITING.replace("{now}", now);
+    format!(
+        "case when j.status = 'DELETED' then 'DELETED'
+    when j.id in (select job_id from job_failing) then 'FAILING'
+    when j.status = 'PAUSED' then 'PAUSED'
+    when {ENDED} then 'ENDED'
+    when j.id in ({waiting}) then 'WAITING'
+    else 'ACTIVE' end"
+    )
+}
+
+/// A condition about a job `j`, which is asked of each row: it is in one of the states `$n`.
+pub(super) fn is_in() -> String {
+    format!("{} = any(?::text[])", state(CLOCK))
+}
+
+/// The ids of the only jobs that can be in these states, when an index finds them.
+pub(crate) fn candidates(states: &[JobState]) -> Option<String> {
+    if states
+        .iter()
+        .any(|state| !matches!(state, JobState::Failing | JobState::Waiting))
+    {
+        return None;
+    }
+    let failing = states
+        .contains(&JobState::Failing)
+        .then(|| "select job_id from job_failing".to_owned());
+    let waiting = states
+        .contains(&JobState::Waiting)
+        .then(|| WAITING.replace("{now}", CLOCK));
+    // An empty list leaves out all jobs.
+    let none = states.is_empty().then(|| "select null::uuid".to_owned());
+    let found: Vec<String> = failing.into_iter().chain(waiting).chain(none).collect();
+    Some(found.join("\n    union all "))
+}
+
+/// How a job stands.
+#[derive(Debug, Clone)]
+pub struct JobStateRecord {
+    /// The state.
+    pub state: JobState,
+    /// Whether its schedule has no fire time left; false of a job that is paused or deleted.
+    pub has_ended: bool,
+    /// Why it fails.
+    pub failing: Option<Failing>,
+}
+
+/// Why a job fails.
+#[derive(Debug, Clone)]
+pub struct Failing {
+    /// The execution that failed last.
+    pub execution_id: Uuid,
+    /// End of the first execution that failed since the last success.
+    pub since: Timestamp,
+    /// End of the execution that failed last.
+    pub failed_at: Timestamp,
+    /// What went wrong then.
+    pub message: String,
+}
+
+impl Store {
+    /// How these jobs stand, by their ids.
+    pub async fn job_state_records(
+        &self,
+        jobs: &[Uuid],
+    ) -> Result<HashMap<Uuid, JobStateRecord>, StoreError> {
+        let state = state("coalesce($2::timestamptz, clock_timestamp())");
+        let text = format!(
+            "-- job_states.read
+select j.id, {state} as state, j.status = 'ACTIVE' and {ENDED} as has_ended,
+       f.execution_id, f.since, f.failed_at, f.message
+from job_definition j left join job_failing f on f.job_id = j.id where j.id = any($1::uuid[])"
+        );
+        self.bounded("job_states.read", async {
+            let session = self.session().await?;
+            let statement = session
+                .prepare_cached(&text)
+                .await
+                .during("job_states.prepare")?;
+            let rows = session
+                .query(&statement, &[&jobs, &self.clock().stub()])
+                .await
+                .during("job_states.read")?;
+            session.release();
+            rows.iter().map(state_record).collect()
+        })
+        .await
+    }
+}
+
+fn state_record(row: &Row) -> Result<(Uuid, JobStateRecord), StoreError> {
+    let row = Values::of("job_failing", row);
+    let state = row
+        .get::<&str>("state")?
+        .parse()
+        .map_err(|error: crate::model::UnknownName| row.unreadable(error))?;
+    let failing = match row.get("execution_id")? {
+        None => None,
+        Some(execution_id) => Some(Failing {
+            execution_id,
+            since: row.bound("since")?,
+            failed_at: row.bound("failed_at")?,
+            message: row.get("message")?,
+        }),
+    };
+    Ok((
+        row.get("id")?,
+        JobStateRecord {
+            state,
+            has_ended: row.get("has_ended")?,
+            failing,
+        },
+    ))
+}

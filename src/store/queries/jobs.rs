@@ -1,0 +1,519 @@
+//! Lists of jobs: filtered, ordered, a page at a time.
+//!
+//! A page begins behind the key of the last row of the page before, so that jobs
+//! which come and go meanwhile neither repeat nor hide others. First the keys
+//! are looked through in order, then the rows of the page are read. What no
+//! index finds (a part of a name, the newest execution) is asked of each job in
+//! turn, and not for longer than `SCAN_TIME_MAX`: a page may hold fewer jobs than
+//! were asked for, or none, and still have a next.
+
+use super::filters::Conditions;
+use super::{filters, job_states};
+use crate::model::Timestamp;
+use crate::model::execution::ExecutionStatus;
+use crate::model::job::{Job, JobState};
+use crate::model::lists::{JobFilter, JobOrder, LastOutcome};
+use crate::store::db::row::{Values, column, partition};
+use crate::store::db::session::Session;
+use crate::store::jobs::job_rows::{JobParts, job};
+use crate::store::{During, Store, StoreError};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// How long a page looks through jobs that may not fit, before it says where to
+/// go on: lists answer within 50 ms.
+const SCAN_TIME_MAX: Duration = Duration::from_millis(15);
+/// Jobs looked through by one statement: 10 ms.
+const SCAN_LIMIT: usize = 10_000;
+/// The same, when each is asked for its triggers: 10 ms.
+const STATES_SCAN_LIMIT: usize = 2_000;
+/// Jobs asked for their newest execution by one statement: 1 to 10 ms.
+const ASKED_AT_ONCE: usize = 100;
+
+/// Jobs with an execution in flight. However many there are, it is a look-up each.
+const IN_FLIGHT: &str = "-- job_list.in_flight
+select distinct job_id from execution_in_flight";
+
+/// Jobs with an execution that ended badly within thirty days, of the newest
+/// 10,000 of them. The status is no condition: with it the planner expects a
+/// handful, and sorts all that there are.
+const IN_TROUBLE: &str = "-- job_list.in_trouble
+select distinct job_id from (
+    select job_id from job_execution_log
+    where error_message is not null
+      and id >= (select (lpad(to_hex((extract(epoch from clock_timestamp() - interval '30 days') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
+    order by id desc limit 10000
+) as bad";
+
+/// The status of each job's newest execution; null for a job that has none. Most
+/// have run within two days: that asks four partitions, not all (10 and 100 µs).
+const NEWEST: &str = "-- job_list.newest
+select x.id, coalesce(
+    (select l.status from job_execution_log l where l.job_id = x.id
+       and l.id >= (select (lpad(to_hex((extract(epoch from clock_timestamp() - interval '2 days') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
+     order by l.id desc limit 1),
+    (select l.status from job_execution_log l where l.job_id = x.id order by l.id desc limit 1))
+from unnest($1::uuid[]) as x (id)";
+
+/// Ends at the bound: however many there are, it is a millisecond.
+const COUNT_UP_TO: &str = "-- job_list.count_up_to
+select count(*) from (select from job_definition where status <> 'DELETED' limit $1) as j";
+
+const TAGS: &str = "-- job_list.tags
+select tag, count(*) from job_definition j, unnest(j.tags) as tag where j.status <> 'DELETED'
+group by tag order by 2 desc, 1 limit $1";
+
+/// The key of a row in its order: a page goes on behind it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum JobKey {
+    /// By creation.
+    #[serde(rename = "c")]
+    Created(Timestamp, Uuid),
+    /// By name, lower case.
+    #[serde(rename = "n")]
+    Name(String, Uuid),
+    /// By due time; none for what is not due.
+    #[serde(rename = "d")]
+    Due(Option<Timestamp>, Uuid),
+}
+
+impl JobKey {
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Created(_, id) | Self::Name(_, id) | Self::Due(_, id) => *id,
+        }
+    }
+}
+
+/// Some rows of a list.
+#[derive(Debug, Clone)]
+pub struct JobPage {
+    /// The rows with their keys.
+    pub rows: Vec<(JobKey, Arc<Job>)>,
+    /// The key behind which the list goes on; none at its end.
+    pub next: Option<JobKey>,
+    /// Whether looking took so long that the page was not filled.
+    pub is_short: bool,
+}
+
+/// The keys of some rows.
+#[derive(Debug)]
+pub struct JobKeys {
+    keys: Vec<JobKey>,
+    /// The key behind which the list goes on; none at its end.
+    pub next: Option<JobKey>,
+}
+
+/// What one statement looked through.
+struct Stretch {
+    keys: Vec<JobKey>,
+    /// The key behind which the list goes on; none at its end.
+    next: Option<JobKey>,
+    /// Whether its part of the list goes on.
+    is_full: bool,
+}
+
+impl JobKeys {
+    /// The jobs, in the order of the list.
+    pub fn ids(&self) -> Vec<Uuid> {
+        self.keys.iter().map(JobKey::id).collect()
+    }
+}
+
+impl Store {
+    /// The jobs behind a key, in order, at most `limit`. One that this node cannot
+    /// read is left out and logged.
+    pub async fn job_page(
+        &self,
+        filter: &JobFilter,
+        order: JobOrder,
+        after: Option<&JobKey>,
+        limit: usize,
+        parts: JobParts,
+    ) -> Result<JobPage, StoreError> {
+        self.bounded("job_list.page", async {
+            let session = self.session().await?;
+            let found = walk(&session, filter, order, after, limit).await?;
+            let rows = self
+                .rows(&session, "job_list.by_ids", &by_ids(parts), &[&found.ids()])
+                .await?;
+            session.release();
+            let readable = self.unreadable.readable(&rows, job);
+            let mut jobs: HashMap<Uuid, Job> =
+                readable.into_iter().map(|job| (job.id, job)).collect();
+            let is_short = found.next.is_some() && found.keys.len() < limit;
+            let rows = found
+                .keys
+                .into_iter()
+                .filter_map(|key| jobs.remove(&key.id()).map(|job| (key, Arc::new(job))));
+            Ok(JobPage {
+                rows: rows.collect(),
+                next: found.next,
+                is_short,
+            })
+        })
+        .await
+    }
+
+    /// The same, without the rows.
+    pub async fn job_keys(
+        &self,
+        filter: &JobFilter,
+        order: JobOrder,
+        after: Option<&JobKey>,
+        limit: usize,
+    ) -> Result<JobKeys, StoreError> {
+        self.bounded("job_list.keys", async {
+            let session = self.session().await?;
+            let found = walk(&session, filter, order, after, limit).await?;
+            session.release();
+            Ok(found)
+        })
+        .await
+    }
+
+    /// How many jobs a filter holds; none when that would mean asking each for its
+    /// newest execution or its triggers.
+    pub async fn job_count(&self, filter: &JobFilter) -> Result<Option<i64>, StoreError> {
+        let asks_triggers = |states: &Vec<JobState>| job_states::candidates(states).is_none();
+        if filter.last_outcomes.is_some() || filter.states.as_ref().is_some_and(asks_triggers) {
+            return Ok(None);
+        }
+        self.bounded("job_list.count", async {
+            let session = self.session().await?;
+            let conditions = filters::jobs(filter);
+            let (found, fits) = (conditions.found(), conditions.fits());
+            let text = format!(
+                "-- job_list.count\nselect count(*) from job_definition j where {found} and {fits}"
+            );
+            let row = session
+                .query_one(&text, &conditions.values())
+                .await
+                .during("job_list.count")?;
+            session.release();
+            Values::of("job_list.count", &row).get(0).map(Some)
+        })
+        .await
+    }
+
+    /// How many jobs there are that are not deleted, counted up to a bound.
+    pub async fn jobs_up_to(&self, bound: u32) -> Result<usize, StoreError> {
+        self.bounded("job_list.count_up_to", async {
+            let session = self.session().await?;
+            let statement = session
+                .prepare_cached(COUNT_UP_TO)
+                .await
+                .during("job_list.prepare")?;
+            let row = session
+                .query_one(&statement, &[&i64::from(bound)])
+                .await
+                .during("job_list.count_up_to")?;
+            session.release();
+            let count: i64 = Values::of("job_list.count_up_to", &row).get(0)?;
+            Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        })
+        .await
+    }
+
+    /// All tags of jobs that are not deleted, with how many jobs have them.
+    pub async fn tags(&self, limit: u32) -> Result<Vec<(String, i64)>, StoreError> {
+        self.bounded("job_list.tags", async {
+            let session = self.session().await?;
+            let rows = session
+                .query(TAGS, &[&i64::from(limit)])
+                .await
+                .during("job_list.tags")?;
+            session.release();
+            let read = |row: &Row| {
+                let row = Values::of("job_list.tags", row);
+                Ok((row.get(0)?, row.get(1)?))
+            };
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+}
+
+/// Looks through the list behind a key until so many fit, it ends, or the time
+/// is up.
+async fn walk(
+    session: &Session,
+    filter: &JobFilter,
+    order: JobOrder,
+    after: Option<&JobKey>,
+    limit: usize,
+) -> Result<JobKeys, StoreError> {
+    let candidates = match &filter.last_outcomes {
+        Some(outcomes) => candidates(session, outcomes).await?,
+        None => None,
+    };
+    let begun = Instant::now();
+    let (mut keys, mut next) = (Vec::new(), after.cloned());
+    loop {
+        let wanted = if filter.last_outcomes.is_some() {
+            ASKED_AT_ONCE
+        } else {
+            limit + 1 - keys.len()
+        };
+        let mut scanned = scan(
+            session,
+            filter,
+            candidates.as_deref(),
+            order,
+            next.as_ref(),
+            wanted,
+        )
+        .await?;
+        if let Some(outcomes) = &filter.last_outcomes {
+            let ids: Vec<Uuid> = scanned.keys.iter().map(JobKey::id).collect();
+            let fit = with_outcome(session, outcomes, &ids).await?;
+            scanned.keys.retain(|key| fit.contains(&key.id()));
+        }
+        keys.append(&mut scanned.keys);
+        next = scanned.next;
+        if keys.len() > limit {
+            keys.truncate(limit);
+            next = keys.last().cloned();
+            break;
+        }
+        // A part that ended says nothing of how long the rest takes: the clock is asked after a
+        // full stretch alone.
+        if next.is_none() || scanned.is_full && begun.elapsed() > SCAN_TIME_MAX {
+            break;
+        }
+    }
+    Ok(JobKeys { keys, next })
+}
+
+/// The only jobs that can have one of these outcomes, when an index finds them;
+/// else none.
+async fn candidates(
+    session: &Session,
+    outcomes: &[LastOutcome],
+) -> Result<Option<Vec<Uuid>>, StoreError> {
+    use ExecutionStatus::{Cancelled, Failed, Lost, Retrying, Running};
+    let in_flight = |outcome: &LastOutcome| matches!(outcome, LastOutcome::Is(Running | Retrying));
+    let in_trouble =
+        |outcome: &LastOutcome| matches!(outcome, LastOutcome::Is(Failed | Cancelled | Lost));
+    if !outcomes
+        .iter()
+        .all(|outcome| in_flight(outcome) || in_trouble(outcome))
+    {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    for (text, is_asked_for) in [
+        (IN_FLIGHT, outcomes.iter().any(in_flight)),
+        (IN_TROUBLE, outcomes.iter().any(in_trouble)),
+    ] {
+        if is_asked_for {
+            let statement = session
+                .prepare_cached(text)
+                .await
+                .during("job_list.prepare")?;
+            let rows = session
+                .query(&statement, &[])
+                .await
+                .during("job_list.candidates")?;
+            found.extend(column::<Uuid, Vec<_>>("job_list.candidates", &rows, 0)?);
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Those of the jobs whose newest execution stands so.
+async fn with_outcome(
+    session: &Session,
+    outcomes: &[LastOutcome],
+    jobs: &[Uuid],
+) -> Result<HashSet<Uuid>, StoreError> {
+    let statement = session
+        .prepare_cached(NEWEST)
+        .await
+        .during("job_list.prepare")?;
+    let rows = session
+        .query(&statement, &[&jobs])
+        .await
+        .during("job_list.newest")?;
+    let ids: Vec<Uuid> = column("job_list.newest", &rows, 0)?;
+    let statuses: Vec<Option<&str>> = column("job_list.newest", &rows, 1)?;
+    let fits = |status: Option<&str>| {
+        outcomes.iter().any(|outcome| match outcome {
+            LastOutcome::Is(wanted) => status == Some(wanted.as_str()),
+            LastOutcome::None => status.is_none(),
+        })
+    };
+    Ok(ids
+        .into_iter()
+        .zip(statuses)
+        .filter(|(_, status)| fits(*status))
+        .map(|(id, _)| id)
+        .collect())
+}
+
+/// Looks through the next stretch of the list for keys that fit, at most
+/// `wanted`.
+async fn scan(
+    session: &Session,
+    filter: &JobFilter,
+    candidates: Option<&[Uuid]>,
+    order: JobOrder,
+    after: Option<&JobKey>,
+    wanted: usize,
+) -> Result<Stretch, StoreError> {
+    let part = Part::of(order, after);
+    let mut conditions = filters::jobs(filter);
+    if let Some(candidates) = candidates {
+        conditions.find("j.id = any(?::uuid[])", candidates.to_vec());
+    }
+    part.begin_behind(after, &mut conditions);
+    let most = if filter.states.is_some() {
+        STATES_SCAN_LIMIT
+    } else {
+        SCAN_LIMIT
+    };
+    let through = if conditions.are_selective() {
+        most.max(wanted)
+    } else {
+        wanted
+    };
+    let text = part.statement(&conditions, through, wanted);
+    let rows = session
+        .query(&text, &conditions.values())
+        .await
+        .during("job_list.look")?;
+    let positions: Vec<i64> = column("job_list.look", &rows, "position")?;
+    let is_end = rows.len() < wanted
+        && positions
+            .last()
+            .is_none_or(|last| usize::try_from(*last) != Ok(through));
+    let last = rows
+        .last()
+        .filter(|_| !is_end)
+        .map(|row| part.key(row))
+        .transpose()?;
+    let (fitting, _) = partition("job_list.look", &rows, "fits")?;
+    let keys = fitting
+        .into_iter()
+        .map(|row| part.key(row))
+        .collect::<Result<_, _>>()?;
+    Ok(Stretch {
+        keys,
+        is_full: last.is_some(),
+        next: last.or_else(|| part.next()),
+    })
+}
+
+/// The rows of a page.
+fn by_ids(parts: JobParts) -> String {
+    let columns = parts.columns();
+    format!(
+        "-- job_list.by_ids
+select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
+from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
+    )
+}
+
+/// A stretch of an order that one index serves.
+#[derive(Clone, Copy)]
+enum Part {
+    Newest,
+    Oldest,
+    Name,
+    /// What is due, by the index of the due times.
+    Due,
+    /// What is not; behind what is.
+    NotDue,
+}
+
+impl Part {
+    fn of(order: JobOrder, after: Option<&JobKey>) -> Self {
+        match (order, after) {
+            (JobOrder::Newest, _) => Self::Newest,
+            (JobOrder::Oldest, _) => Self::Oldest,
+            (JobOrder::Name, _) => Self::Name,
+            (JobOrder::NextFireTime, Some(JobKey::Due(None, _))) => Self::NotDue,
+            (JobOrder::NextFireTime, _) => Self::Due,
+        }
+    }
+
+    /// Where the list goes on at the end of the part.
+    fn next(self) -> Option<JobKey> {
+        matches!(self, Self::Due).then_some(JobKey::Due(None, Uuid::nil()))
+    }
+
+    /// Only what lies behind the key.
+    fn begin_behind(self, after: Option<&JobKey>, conditions: &mut Conditions) {
+        match self {
+            Self::Due => conditions.find_plain("t.due_at is not null"),
+            Self::NotDue => conditions.fit_plain("t.due_at is null"),
+            Self::Newest | Self::Oldest | Self::Name => {}
+        }
+        // The first of two columns alone, so that an index begins there.
+        let (column, behind) = match self {
+            Self::Newest => ("j.created_at <=", "(j.created_at < ? or j.id >"),
+            Self::Oldest => ("j.created_at >=", "(j.created_at > ? or j.id <"),
+            Self::Name => ("lower(j.name) >=", "(lower(j.name) > ? or j.id >"),
+            Self::Due => ("t.due_at >=", "(t.due_at > ? or j.id >"),
+            Self::NotDue => ("", "(j.id >"),
+        };
+        let (first, id) = match after.cloned() {
+            Some(JobKey::Created(at, id) | JobKey::Due(Some(at), id)) => {
+                (Some(conditions.value(at)), id)
+            }
+            Some(JobKey::Name(name, id)) => (Some(conditions.value(name)), id),
+            Some(JobKey::Due(None, id)) => (None, id),
+            None => return,
+        };
+        let id = conditions.value(id);
+        if let Some(first) = first {
+            conditions.find_plain(&format!("{column} {first}"));
+            conditions.find_plain(&format!("{} {id})", behind.replace('?', &first)));
+        } else {
+            conditions.find_plain(&format!("{behind} {id})"));
+        }
+    }
+
+    fn statement(self, conditions: &Conditions, through: usize, wanted: usize) -> String {
+        let (key, from, order) = match self {
+            Self::Newest => ("j.created_at", "", "created_at desc, id"),
+            Self::Oldest => ("j.created_at", "", "created_at, id desc"),
+            Self::Name => ("lower(j.name) as name_key", "", "name_key, id"),
+            // A trigger of kind SCHEDULE has the job's id.
+            Self::Due => (
+                "t.due_at",
+                "join job_trigger t on t.id = j.id",
+                "due_at, id",
+            ),
+            Self::NotDue => ("t.due_at", "left join job_trigger t on t.id = j.id", "id"),
+        };
+        let (found, fits) = (conditions.found(), conditions.fits());
+        // The last row looked at comes too, whether it fits or not: the next scan goes on behind
+        // it.
+        format!(
+            "-- job_list.look
+select * from (
+    select *, row_number() over (order by {order}) as position from (
+        select j.id, {key}, coalesce(({fits}), false) as fits from job_definition j {from}
+        where {found}
+    ) as k order by {order} limit {through}
+) as l where fits or position = {through}
+order by {order} limit {wanted}"
+        )
+    }
+
+    fn key(self, row: &Row) -> Result<JobKey, StoreError> {
+        let row = Values::of("job_list.look", row);
+        let id = row.get("id")?;
+        Ok(match self {
+            Self::Newest | Self::Oldest => JobKey::Created(row.bound("created_at")?, id),
+            Self::Name => JobKey::Name(row.get("name_key")?, id),
+            Self::Due => JobKey::Due(Some(row.bound("due_at")?), id),
+            Self::NotDue => JobKey::Due(None, id),
+        })
+    }
+}

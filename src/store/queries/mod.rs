@@ -1,0 +1,16 @@
+//! Queries: lists, the overview and charts. They read, and lock nothing.
+
+pub mod activity;
+pub mod changes;
+pub mod execution_list;
+pub mod execution_search;
+pub mod executions;
+pub(crate) mod filters;
+pub(crate) mod fire_times;
+pub mod job_states;
+pub mod jobs;
+pub mod load;
+pub mod outcomes;
+pub mod overview;
+pub mod resting;
+pub mod upcoming;

@@ -1,0 +1,73 @@
+//! Jobs at rest because the database's clock was ahead: their fire times of the time to come were
+//! taken already.
+//!
+//! Nodes that see a jump hold the cluster (`clock_jumps`). When every node started while the clock
+//! was ahead, and none ran when it was corrected, nobody saw one. What it leaves is in the log:
+//! rows whose fire times lie in the future. Nothing else writes such rows, so normally the question
+//! reads nothing.
+
+use crate::model::{Timestamp, rfc3339};
+use crate::store::db::row::Values;
+use crate::store::{During, Store, StoreError};
+use tokio_postgres::Row;
+
+/// Most rows of the future that are read; what is at rest is counted among them.
+pub(super) const ROWS_MAX: i64 = 10_000;
+
+/// Nodes lease less than a minute ahead. A trigger that lies before the last fire time that was
+/// taken has been put right.
+pub(super) const RESTING: &str = "-- resting.read
+with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
+ahead as materialized (
+    select l.job_id, greatest(l.fire_time, l.through_fire_time) as taken from job_execution_log l
+    where l.kind in ('SCHEDULE', 'BUFFERED')
+      and l.id >= (select (lpad(to_hex(((extract(epoch from now) + 60) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid from clock)
+    limit $2
+), last as (select job_id, max(taken) as taken from ahead group by job_id)
+select count(*) as jobs, max(t.fire_time) as until
+from last join job_trigger t on t.id = last.job_id, clock
+where not t.paused and t.due_at > clock.now and t.fire_time > last.taken";
+
+/// What is at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resting {
+    /// Jobs; those that one statement finds.
+    pub jobs: i64,
+    /// The last of their next fire times.
+    pub until: Timestamp,
+}
+
+impl std::fmt::Display for Resting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} jobs rest, the last of them until {}: the database's clock was ahead, and their fire times until then were taken. \
+             pauseJobs and resumeJobs schedule them from now on",
+            self.jobs,
+            rfc3339(self.until)
+        )
+    }
+}
+
+impl Store {
+    /// The jobs that rest until the clock has come to what was taken while it was ahead, if there
+    /// are any.
+    pub async fn resting(&self) -> Result<Option<Resting>, StoreError> {
+        self.bounded("resting.read", async {
+            let session = self.session().await?;
+            let row = session
+                .query_one(RESTING, &[&self.clock().stub(), &ROWS_MAX])
+                .await
+                .during("resting.read")?;
+            session.release();
+            record(&row)
+        })
+        .await
+    }
+}
+
+pub(crate) fn record(row: &Row) -> Result<Option<Resting>, StoreError> {
+    let row = Values::of("resting.read", row);
+    let (jobs, until) = (row.get("jobs")?, row.get::<Option<Timestamp>>("until")?);
+    Ok(until.map(|until| Resting { jobs, until }))
+}
