@@ -231,7 +231,7 @@ async fn cells_are_looked_up_in_the_indexes_of_their_days() {
         .await
         .unwrap();
     for (statement, index) in [(NEWEST, "job_id_id_idx"), (FAILED, "id_idx")] {
-        let plan = plan(&cluster, statement).await;
+        let plan = plan(&cluster, statement.sql()).await;
         assert!(
             !plan.contains("Seq Scan on job_execution_log") && plan.contains(index),
             "{plan}"

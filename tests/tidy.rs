@@ -1,7 +1,7 @@
 //! The code itself: directions of imports, use of the database, length of files, and forbidden
 //! marks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -200,6 +200,27 @@ fn the_store_alone_knows_the_database() {
                 .extend(names.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A name leads from a log line or `pg_stat_activity` to one statement.
+#[test]
+fn every_statement_has_a_name_of_its_own() {
+    let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (path, text) in rust_files("src/store") {
+        for (at, _) in text.match_indices("\"-- ") {
+            let name = text[at + 4..].split(['\n', '\\', '"']).next().unwrap();
+            if let Some(other) = seen.insert(name.to_owned(), path.clone()) {
+                wrong.push(format!(
+                    "{name}: {} and {}",
+                    other.display(),
+                    path.display()
+                ));
+            }
+        }
+    }
+    assert!(seen.len() > 200, "{} statements", seen.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -3,59 +3,64 @@
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
-/// Why the database did not do what it was asked.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No connection could be had.
+    /// No connection was available.
     #[error("the database cannot be reached")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Each server of the URL is one that cannot be used as it is: waiting does not help.
+    /// No server of the URL can be used: waiting does not help.
     #[error("the database cannot be used")]
     Unfit(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The call took longer than its bound; whether it took effect is unknown.
+    /// The call exceeded its time limit; whether it took effect is unknown.
     #[error("the database did not answer `{call}` within {after:?}")]
     Timeout {
-        /// The call, as it is named in the log.
+        /// Name of the statement or call.
         call: &'static str,
-        /// The bound.
+        /// The time limit.
         after: Duration,
     },
     /// The database refused a statement or the connection broke.
     #[error("the database refused `{call}`")]
     Refused {
-        /// The call, as it is named in the log.
+        /// Name of the statement or call.
         call: &'static str,
-        /// What it said.
+        /// The error of the server or of the driver.
         #[source]
         source: tokio_postgres::Error,
     },
-    /// The rows take more memory than the request may have.
+    /// The rows exceed the memory budget of the request.
     #[error("the rows take more than {max} bytes")]
     TooLarge {
-        /// What it may have.
+        /// The budget, in bytes.
         max: usize,
     },
-    /// A row holds something that this binary does not understand.
+    /// A row has a value that this binary cannot read.
     #[error("row {id} of {table} cannot be understood: {reason}")]
     Unreadable {
         /// The table.
         table: &'static str,
         /// The row's key.
         id: String,
-        /// What is odd.
+        /// Which value, and why.
         reason: String,
     },
 }
 
 impl StoreError {
-    /// Whether a row is there already.
+    /// Whether the row exists already.
     pub(crate) fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::UNIQUE_VIOLATION))
+        self.is_refused_with(&SqlState::UNIQUE_VIOLATION)
     }
 
-    /// Whether a row of a batch is the reason, so that the others would go through without it: the
-    /// row cannot be read, or the database does not take it (a value, a constraint, a limit of the
-    /// server, a trigger that raises).
+    /// Whether another row refers to the row that was to be deleted.
+    pub(crate) fn is_of_a_reference(&self) -> bool {
+        self.is_refused_with(&SqlState::FOREIGN_KEY_VIOLATION)
+    }
+
+    /// Whether one row of a batch is the cause, so that the batch would succeed without it: the row
+    /// cannot be read, or the database refuses it (a value, a constraint, a limit of the server, a
+    /// trigger that raises).
     pub fn is_of_a_row(&self) -> bool {
         const CLASSES: [&str; 9] = ["21", "22", "23", "2B", "38", "39", "44", "54", "P0"];
         match self {
@@ -71,8 +76,8 @@ impl StoreError {
         }
     }
 
-    /// What it says of a row that could not be read or written, for people. The server's detail is
-    /// left out: it may repeat the whole row.
+    /// A text about a row that could not be read or written, for display. Without the server's
+    /// detail, which may repeat the whole row.
     pub fn in_words(&self) -> String {
         match self {
             Self::Refused { source, .. } => match source.as_db_error() {
@@ -83,22 +88,26 @@ impl StoreError {
         }
     }
 
-    /// Whether it says only that a statement before it in the transaction failed.
+    /// Whether the cause is an earlier failure in the same transaction.
     pub(crate) fn is_echo(&self) -> bool {
-        matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION))
+        self.is_refused_with(&SqlState::IN_FAILED_SQL_TRANSACTION)
     }
 
-    /// Whether the call took longer than it may.
+    fn is_refused_with(&self, state: &SqlState) -> bool {
+        matches!(self, Self::Refused { source, .. } if source.code() == Some(state))
+    }
+
+    /// Whether the call exceeded its time limit.
     pub(crate) fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout { .. })
     }
 
-    /// Whether a lock could not be had in time.
+    /// Whether a lock was not granted in time.
     pub(crate) fn is_lock_timeout(&self) -> bool {
-        matches!(self, Self::Refused { source, .. } if source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+        self.is_refused_with(&SqlState::LOCK_NOT_AVAILABLE)
     }
 
-    /// Whether it may work later as it is: the API says `UNAVAILABLE`.
+    /// Whether the same call may succeed later: the API answers `UNAVAILABLE`.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Timeout { .. } => true,
@@ -108,8 +117,8 @@ impl StoreError {
     }
 }
 
-/// Connection lost, server starting or stopping, out of resources, lost a race
-/// for locks: classes 08, 53, 57, 40, and lock timeout.
+/// Connection lost, server starting or stopping, resources exhausted, serialization failure or
+/// deadlock: classes 08, 53, 57, 40, and lock timeout.
 fn is_passing(error: &tokio_postgres::Error) -> bool {
     !is_unsendable(error)
         && (error.is_closed()
@@ -122,14 +131,14 @@ fn is_passing(error: &tokio_postgres::Error) -> bool {
             }))
 }
 
-/// Whether the driver could not turn a value into what the server takes. It has no kind of its own
-/// for that, only the text.
+/// Whether the driver could not serialize a value. The driver has no error kind for this, only the
+/// text.
 fn is_unsendable(error: &tokio_postgres::Error) -> bool {
     error.code().is_none() && error.to_string().starts_with("error serializing parameter")
 }
 
-/// Both answers of statements that were sent together. Of two errors the cause: after one the
-/// server refuses what follows in the transaction, and says no more than that.
+/// Both answers of statements that were sent together. Of two errors the cause: after an error the
+/// server refuses the rest of the transaction without a reason.
 pub(crate) fn both<A, B>(
     one: Result<A, StoreError>,
     other: Result<B, StoreError>,
@@ -141,7 +150,7 @@ pub(crate) fn both<A, B>(
     }
 }
 
-/// Names the call that an error of the driver belongs to.
+/// Adds the name of the call to an error of the driver.
 pub(crate) trait During<T> {
     fn during(self, call: &'static str) -> Result<T, StoreError>;
 }

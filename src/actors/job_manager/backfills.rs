@@ -5,7 +5,7 @@ use crate::model::Timestamp;
 use crate::model::backfill::BackfillRequest;
 use crate::model::execution::one_off_execution_id;
 use crate::store::Store;
-use crate::store::jobs::backfills::BackfillRecord;
+use crate::store::jobs::backfills::{BackfillRecord, NewBackfill};
 use crate::threads::Computations;
 use actix::prelude::*;
 use uuid::Uuid;
@@ -34,17 +34,15 @@ impl Handler<BackfillJob> for JobManager {
         let store = self.store.clone();
         Box::pin(async move {
             let (fire_times, now) = fire_times(&store, job_id, request, &COMMANDS).await?;
-            let ids = (one_off_execution_id(now), job_id);
-            // Never empty: the request refuses that.
-            let range = (
-                fire_times.first().copied().unwrap_or(request.from),
-                fire_times.len(),
-            );
-            found(
-                store.begin_backfill(ids, &request, range).await?,
-                "job",
+            let backfill = NewBackfill {
+                id: one_off_execution_id(now),
                 job_id,
-            )
+                // A request without fire times is refused, so there is a first one.
+                first_fire_time: fire_times.first().copied().unwrap_or(request.from),
+                fire_times: fire_times.len(),
+                request,
+            };
+            found(store.begin_backfill(&backfill).await?, "job", job_id)
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::model::policies::{MisfirePolicy, OverlapPolicy};
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
 use crate::model::{Timestamp, rfc3339};
-use crate::store::jobs::job_rows::JobVersion;
+use crate::store::jobs::versions::JobVersion;
 use crate::store::queries::executions::{ExecutionRecord, ExecutionTexts};
 use crate::store::queries::job_states::{Failing, JobStateRecord};
 use crate::store::queries::outcomes::RecentOutcomes;

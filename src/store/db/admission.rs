@@ -40,7 +40,8 @@ const PLANNER: &str = "set jit = off; set max_parallel_workers_per_gather = 0;";
 const VERSION: &str = "select version()";
 
 const SERVER: &str = "-- admission.server
-select current_setting('server_version_num') as version_number, current_setting('server_version') as version,
+select current_setting('server_version_num') as version_number,
+       current_setting('server_version') as version,
        current_setting('server_encoding') as encoding, current_database() as database,
        pg_is_in_recovery() as is_standby, pg_backend_pid() as pid";
 
@@ -63,8 +64,10 @@ select pg_catalog.set_config('search_path', pg_catalog.quote_ident(coalesce(
 /// The same when the URL names a path: no other schema will do.
 const PATH_OF_URL: &str = "-- admission.path_of_url
 select pg_catalog.set_config('search_path', coalesce(pg_catalog.quote_ident(coalesce(
-    (select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.relname = 'horolog_migration' and c.relkind = 'r' and pg_catalog.pg_table_is_visible(c.oid)),
+    (select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n
+        on n.oid = c.relnamespace
+     where c.relname = 'horolog_migration' and c.relkind = 'r'
+       and pg_catalog.pg_table_is_visible(c.oid)),
     pg_catalog.current_schema())) || ', pg_temp', ''), false);
 ";
 

@@ -1,21 +1,22 @@
-//! How much memory the rows of one request may take.
+//! The memory budget of the rows of one request.
 //!
 //! Rows are read as a stream and counted one by one, so that a list of large rows is never in
-//! memory as a whole.
+//! memory completely.
 
 use super::session::Session;
+use super::statement::{Parameters, Statement};
 use crate::store::{During, Store, StoreError};
 use futures_util::{TryStreamExt, pin_mut};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::types::{FromSql, Type};
 
-/// Bytes that a value inside JSON takes in memory besides its text, about.
+/// Approximate bytes of memory of a JSON value, in addition to its text.
 const JSON_VALUE_BYTES: usize = 64;
 
-/// Bytes of memory for rows; what is taken is given back by [`Budget::refill`] alone.
+/// Bytes of memory for rows. [`Budget::refill`] alone returns them.
 #[derive(Debug)]
 pub struct Budget {
     max: usize,
@@ -36,7 +37,7 @@ impl Budget {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Gives back all that was taken.
+    /// Returns all bytes to the budget.
     pub fn refill(&self) {
         self.taken.store(0, Ordering::Relaxed);
     }
@@ -53,7 +54,7 @@ impl Budget {
 }
 
 impl Store {
-    /// The same store, whose lists of large rows end at a budget.
+    /// The same store, with a budget for large rows.
     #[must_use]
     pub fn within(&self, budget: Arc<Budget>) -> Self {
         Self {
@@ -66,21 +67,16 @@ impl Store {
     pub(crate) async fn rows(
         &self,
         session: &Session,
-        call: &'static str,
-        statement: &str,
-        values: &[&(dyn ToSql + Sync)],
+        statement: Statement<'_>,
+        values: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        let statement = session.prepare_cached(statement).await.during(call)?;
         let Some(budget) = &self.budget else {
-            return session.query(&statement, values).await.during(call);
+            return statement.query(session, values).await;
         };
-        let stream = session
-            .query_raw(&statement, values.iter().copied())
-            .await
-            .during(call)?;
+        let stream = statement.stream(session, values).await?;
         pin_mut!(stream);
         let mut rows = Vec::new();
-        while let Some(row) = stream.try_next().await.during(call)? {
+        while let Some(row) = stream.try_next().await.during(statement.name())? {
             budget.take(&row)?;
             rows.push(row);
         }

@@ -1,9 +1,9 @@
-//! How connections are made: one place for the URL, for those of the pools and
-//! for those that must not be pooled (membership, watch, listener).
+//! The database of the URL: its hosts, and the connections to them, for the pools and for the
+//! sessions that must not be pooled (membership, watch, listener).
 //!
-//! Keepalives alone do not notice a partition while data is in flight, and
-//! `tcp_user_timeout` alone does not notice an idle one: both are set. What each
-//! session states of itself, and which servers are refused, is `admission`'s.
+//! Keepalives alone do not detect a partition while data is in flight, and `tcp_user_timeout` alone
+//! does not detect an idle one: both are set. The settings of each session, and the servers that
+//! are refused, are in `admission`.
 
 use super::admission::{Refusal, SessionSettings, Statements, admit, search_path_of};
 use super::pooler::{PROBES_MAX, Shown, probe};
@@ -20,12 +20,12 @@ use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{AsyncMessage, Client, Config, config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Where the database is and how it is spoken to.
+/// The hosts of the database, and how to connect.
 #[derive(Clone)]
 pub struct Database {
     /// In the order of the URL.
     servers: Arc<[Server]>,
-    /// Which of them was the writable one; asked first.
+    /// The host that was writable last; tried first.
     writable: Arc<AtomicUsize>,
     newest: Arc<NewestTimeline>,
     settings: Arc<SessionSettings>,
@@ -35,21 +35,21 @@ pub struct Database {
 /// One host of the URL.
 struct Server {
     config: Config,
-    /// Set once it has shown that a connection to it is a session. Those who come at once each look
-    /// for themselves: a look of the API must not hold up one of firing.
+    /// Set when a probe has shown that a connection is a session of its own. Concurrent connections
+    /// probe each for itself: a probe of the API must not delay one of firing.
     gives_sessions: AtomicBool,
 }
 
 /// A connection that may be used.
 pub(super) struct Opened {
     pub(crate) client: Client,
-    /// Drives it.
+    /// Drives the connection.
     pub(super) driver: JoinHandle<()>,
     /// NOTIFY and the like; ends with the connection.
     messages: mpsc::UnboundedReceiver<AsyncMessage>,
 }
 
-/// Why none of the hosts gave a connection: each with its reason.
+/// The reason of each host that gave no connection.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(|(host, why)| format!("{host}: {}", why.reason())).collect::<Vec<_>>().join("; "))]
 struct NoHost(Vec<(String, Refusal)>);
@@ -57,7 +57,8 @@ struct NoHost(Vec<(String, Refusal)>);
 /// Why a database URL was refused.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "DATABASE_URL cannot be understood (expected postgresql://user:password@host:port/database): {0}"
+    "DATABASE_URL cannot be understood (expected postgresql://user:password@host:port/database): \
+     {0}"
 )]
 pub struct BadDatabaseUrl(String);
 
@@ -71,11 +72,11 @@ impl Drop for Guard {
 }
 
 impl Database {
-    /// Parses the URL and adds what every connection needs. `timeout` bounds
-    /// connecting, lock waits, idle transactions and unacknowledged data; it is
-    /// half the node TTL, so that no call outlives the node's trust in itself.
+    /// Parses the URL and adds the settings of every connection. `timeout` bounds connecting, lock
+    /// waits, idle transactions and unacknowledged data; it is half the node TTL, so that no call
+    /// lasts longer than the membership is trusted.
     pub fn parse(url: &str, timeout: Duration) -> Result<Self, BadDatabaseUrl> {
-        // The driver's message names the odd part and never the password.
+        // The driver's message names the invalid part and never the password.
         let (url, keys) = TlsKeys::taken_from(url);
         let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             BadDatabaseUrl(
@@ -91,11 +92,13 @@ impl Database {
         match mode {
             SslMode::Disable => {}
             SslMode::Require => tracing::warn!(
-                "sslmode=require: the connection to PostgreSQL is encrypted, but anybody may be at the other end; verify-full checks who"
+                "sslmode=require: the connection to PostgreSQL is encrypted, but anybody may be \
+                 at the other end; verify-full checks who"
             ),
             SslMode::VerifyCa | SslMode::VerifyFull => {
                 tracing::info!(
-                    "PostgreSQL must prove who it is, by TLS (sslmode={mode}; `disable` only inside a network that you trust)"
+                    "PostgreSQL must prove who it is, by TLS (sslmode={mode}; `disable` only \
+                     inside a network that you trust)"
                 );
             }
         }
@@ -106,20 +109,20 @@ impl Database {
             } else {
                 config::SslMode::Require
             })
-            // A standby cannot lease, and says so itself: the driver would take a default of the
+            // The admission detects a standby: the driver would take a read-only default of the
             // role for one.
             .target_session_attrs(TargetSessionAttrs::Any)
             .application_name(config.get_application_name().unwrap_or("horolog"))
             .connect_timeout(timeout)
             .tcp_user_timeout(timeout)
             .keepalives(true)
-            // Whole seconds: the kernel refuses 0, which is what less than one becomes.
+            // Whole seconds: the kernel refuses 0, to which less than a second is rounded.
             .keepalives_idle(timeout.max(Duration::from_secs(1)))
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(3);
         let options = config.get_options().unwrap_or_default();
         if !options.is_empty() {
-            // Poolers refuse them: only who asks for some has them.
+            // Poolers refuse start-up options: they are sent only if the URL has some.
             common.options(options);
         }
         let settings = Arc::new(SessionSettings {
@@ -162,7 +165,7 @@ impl Database {
         self.servers.iter().filter_map(of_server).collect()
     }
 
-    /// Whether a connection made at that time may go to a primary that has been replaced since.
+    /// Whether a connection of that age may lead to a replaced primary.
     pub(crate) fn outdates(&self, connected_at: Instant) -> bool {
         self.newest.outdates(connected_at)
     }
@@ -176,16 +179,16 @@ impl Database {
         Ok((opened.client, opened.messages))
     }
 
-    /// Opens a connection that ends with its guard, also in the middle of a statement: without one
-    /// a client that is dropped waits for the answer.
+    /// Opens a connection that ends with its guard, even in the middle of a statement: without a
+    /// guard a dropped client waits for the answer.
     pub(crate) async fn connect_guarded(&self) -> Result<(Client, Guard), StoreError> {
         let opened = self.open(Statements::Unbounded).await?;
         Ok((opened.client, Guard(opened.driver)))
     }
 
-    /// Connects to the writable host of the newest timeline, asking first where
-    /// it was the last time; else each host's reason. Ours is the loop, and not the
-    /// driver's, because only we can tell an old primary from a new one.
+    /// Connects to the writable host of the newest timeline, the last one first. The loop over the
+    /// hosts is here, not in the driver, because the driver cannot tell an old primary from a new
+    /// one.
     pub(crate) async fn open(&self, statements: Statements) -> Result<Opened, StoreError> {
         let first = self.writable.load(Ordering::Relaxed);
         let mut refusals = Vec::new();
@@ -230,7 +233,7 @@ impl Database {
         Ok(())
     }
 
-    /// A connection about which nothing is known yet.
+    /// A connection before its admission.
     async fn dial(&self, server: &Server) -> Result<Opened, Refusal> {
         let (client, mut connection) = server
             .config
@@ -240,7 +243,7 @@ impl Database {
         let (sender, messages) = mpsc::unbounded_channel();
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-                // Whether or not somebody listens, the connection must be driven.
+                // The connection must be driven even without a receiver.
                 drop(sender.send(message));
             }
         });
@@ -252,8 +255,8 @@ impl Database {
     }
 }
 
-/// What a URL says besides its hosts. (The driver can add hosts to a
-/// configuration, not take one away.)
+/// The settings of a URL without its hosts. (The driver can add hosts to a configuration, but not
+/// remove one.)
 fn without_hosts(config: &Config) -> Config {
     let mut bare = Config::new();
     bare.ssl_negotiation(config.get_ssl_negotiation())
@@ -270,7 +273,7 @@ fn without_hosts(config: &Config) -> Config {
     bare
 }
 
-/// The hosts of a URL, each with what is common to all.
+/// The hosts of a URL, each with the common settings.
 fn each_host(url: &Config, common: &Config) -> Result<Vec<Config>, String> {
     let (names, addresses, ports) = (url.get_hosts(), url.get_hostaddrs(), url.get_ports());
     let count = names.len().max(addresses.len());

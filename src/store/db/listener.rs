@@ -4,21 +4,34 @@
 //! as a wake-up itself. Losing one costs at most one poll interval.
 
 use super::database::Database;
+use super::statement::Statement;
 use crate::store::{During, StoreError};
+use deadpool_postgres::ClientWrapper;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client};
 
 /// Channel of the wake-up hints; they carry no data.
 pub const WAKE_UP_CHANNEL: &str = "horolog_wakeup";
-/// Channel of the hints that a node has come, drains or has gone (migration V8).
+/// Channel of the hints that a node joined, drains or left (migration V8).
 pub const MEMBERSHIP_CHANNEL: &str = "horolog_membership";
+
+const NOTIFY: Statement = Statement::new(
+    "-- listener.notify
+select pg_notify($1, '')",
+);
 
 /// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Calls `wake` with the channel of every hint, for ever. A new connection is a hint on all of
-/// them: what was sent meanwhile is lost.
+/// Wakes the acquirers of all nodes when the transaction commits: they may be asleep until later.
+pub(crate) async fn notify(client: &ClientWrapper) -> Result<(), StoreError> {
+    NOTIFY.execute(client, &[&WAKE_UP_CHANNEL]).await?;
+    Ok(())
+}
+
+/// Calls `wake` with the channel of every hint; never returns. A new connection is a hint on all of
+/// them, because messages in between are lost.
 pub async fn listen(database: Database, channels: &[&str], wake: impl Fn(&str)) {
     loop {
         match Listener::connect(&database, channels).await {
@@ -35,9 +48,9 @@ pub async fn listen(database: Database, channels: &[&str], wake: impl Fn(&str)) 
     }
 }
 
-/// A connection that listens; it must be read, and be replaced when it ends.
+/// A listening connection; replaced when it ends.
 pub struct Listener {
-    // Held so that the connection lasts.
+    // Keeps the connection open.
     _client: Client,
     messages: mpsc::UnboundedReceiver<AsyncMessage>,
 }

@@ -1,17 +1,16 @@
 //! Migrations: forward-only, one node at a time.
 //!
-//! refinery takes no lock, and six nodes that start at once on an empty
-//! database trample each other; so the run stands under an advisory lock of
-//! ours. An applied migration that this binary does not know is no error: a
-//! newer node may have run it. Whether the binary can live with it is written in
-//! the schema itself (`horolog_schema.compatible_since`).
+//! refinery takes no lock, and nodes that start together on an empty database disturb each other;
+//! so the run holds an advisory lock. An applied migration that this binary does not know is no
+//! error: a newer node may have run it. Whether the binary can use the schema is stored in the
+//! schema (`horolog_schema.compatible_since`).
 //!
-//! Older nodes go on firing meanwhile. Who waits for a lock on a table makes all
-//! who come later wait too, so a migration waits for a moment only, gives up, lets
-//! the others through, and tries again.
+//! Older nodes fire during a migration. A transaction that waits for a lock on a table makes all
+//! later ones wait, so a migration waits a quarter of a second, gives up, and tries again.
 
 use super::database::Database;
 use super::row::Values;
+use super::statement::Statement;
 use crate::store::{During, StoreError};
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
@@ -24,64 +23,81 @@ mod embedded {
 /// Advisory lock of the migration run: "HOROLOG" in ASCII.
 const MIGRATION_LOCK: i64 = 0x0048_4f52_4f4c_4f47;
 
-const TRY_LOCK: &str = "-- migrate.try_lock
-select pg_try_advisory_lock($1)";
+const TRY_LOCK: Statement = Statement::new(
+    "-- migrate.try_lock
+select pg_try_advisory_lock($1)",
+);
 
-/// The session that holds the lock, in the words of `pg_stat_activity`; to a role that may not read
-/// them, some are null.
-const HOLDER: &str = "-- migrate.holder
-select format('pid %s, application %s, client %s, %s since %s', l.pid, coalesce(nullif(a.application_name, ''), '(none)'),
+/// The session that holds the lock, from `pg_stat_activity`; some columns are null for a role
+/// without the right to read them.
+const HOLDER: Statement = Statement::new(
+    "-- migrate.holder
+select format('pid %s, application %s, client %s, %s since %s', l.pid,
+    coalesce(nullif(a.application_name, ''), '(none)'),
               coalesce(a.client_addr::text, 'local'), coalesce(a.state, '(hidden)'),
               to_char(a.state_change, 'YYYY-MM-DD HH24:MI:SS UTC'))
 from pg_locks l left join pg_stat_activity a on a.pid = l.pid
 where l.locktype = 'advisory' and l.granted and l.objsubid = 1
   and l.database = (select oid from pg_database where datname = current_database())
-  and ((l.classid::bigint << 32) | l.objid::bigint) = $1";
+  and ((l.classid::bigint << 32) | l.objid::bigint) = $1",
+);
 
 /// Whether there is a history of migrations.
-const HISTORY: &str = "-- migrate.history
-select to_regclass('horolog_migration') is not null";
-const FIRST_MIGRATION: &str = "-- migrate.first
-select name from horolog_migration where version = 1";
+const HISTORY: Statement = Statement::new(
+    "-- migrate.history
+select to_regclass('horolog_migration') is not null",
+);
 
-/// How long a wait for another session's migration is nothing to speak of.
+const FIRST_MIGRATION: Statement = Statement::new(
+    "-- migrate.first
+select name from horolog_migration where version = 1",
+);
+
+const COMPATIBLE_SINCE: Statement = Statement::new(
+    "-- migrate.compatible_since
+select compatible_since from horolog_schema",
+);
+
+/// How long a wait for another session's migration is not logged.
 const SILENT_FOR: Duration = Duration::from_secs(5);
-/// Between two tries to have the lock.
+/// Pause between two tries for the lock.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a migration may hold up the others while it waits for a lock: the
-/// look-ahead of a lease.
+/// How long a migration may delay others while it waits for a lock: the look-ahead of a lease.
 const LOCK_TIMEOUT: &str = "250ms";
-/// Tries before giving up, after a minute: somebody has a transaction open.
+/// Tries before giving up, after about a minute: another transaction stays open.
 const TRIES_MAX: u32 = 60;
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The database did not do its part.
+    /// A call of the database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A migration failed, or an applied one was edited.
     #[error("a migration failed; nothing of it was kept")]
     Migration(#[source] Box<refinery::Error>),
-    /// Somebody holds a lock that a migration needs, and does not let go.
+    /// Another transaction holds a lock that a migration needs.
     #[error(
-        "a migration could not lock a table for a minute; who holds it: select pid, query from pg_stat_activity where state <> 'idle' order by xact_start"
+        "a migration could not lock a table for a minute; who holds it: select pid, query from \
+         pg_stat_activity where state <> 'idle' order by xact_start"
     )]
     Locked(#[source] Box<refinery::Error>),
     /// The schema is one of the time before the first release, whose migrations were replaced.
     #[error(
-        "the schema of the database was made by an unreleased horolog, and no release upgrades it: create an empty database and use that one"
+        "the schema of the database was made by an unreleased horolog, and no release upgrades \
+         it: create an empty database and use that one"
     )]
     Unreleased,
-    /// A newer horolog has changed the schema in a way this one cannot live with.
+    /// A newer horolog has changed the schema, and this version cannot use it.
     #[error(
-        "the database's schema needs a horolog that knows migration {needed}, and this one knows up to {known}: upgrade this node"
+        "the database's schema needs a horolog that knows migration {needed}, and this one knows \
+         up to {known}: upgrade this node"
     )]
     Incompatible {
-        /// What the schema asks for.
+        /// The migration that the schema requires.
         needed: i32,
-        /// What this binary has.
+        /// The newest migration of this binary.
         known: i32,
     },
 }
@@ -117,18 +133,16 @@ pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     // The connection ends here, and the lock with it.
 }
 
-/// Waits for its turn for as long as it takes: somebody else migrates. It asks again and again
-/// instead of waiting in the server, so that it can say for whom it waits, and keeps no snapshot
-/// while it does.
+/// Waits without a limit while another session migrates. It polls instead of waiting in the server,
+/// so that it can log the holder, and keeps no snapshot.
 async fn take_lock(client: &Client) -> Result<(), StoreError> {
     let begun = Instant::now();
     let mut said = None;
     loop {
-        let row = client
-            .query_one(TRY_LOCK, &[&MIGRATION_LOCK])
-            .await
-            .during("migrate.lock")?;
-        if Values::of("migrate.lock", &row).get(0)? {
+        let row = TRY_LOCK
+            .query_one_unprepared(client, &[&MIGRATION_LOCK])
+            .await?;
+        if Values::of(TRY_LOCK.name(), &row).get(0)? {
             return Ok(());
         }
         if begun.elapsed() >= SILENT_FOR {
@@ -137,7 +151,8 @@ async fn take_lock(client: &Client) -> Result<(), StoreError> {
                 said.clone_from(&holder);
                 tracing::warn!(
                     holder = holder.unwrap_or_default(),
-                    "the schema is being migrated by another session: waiting for it; if it is none of horolog's, end it with pg_terminate_backend(pid)"
+                    "the schema is being migrated by another session: waiting for it; if it is \
+                     none of horolog's, end it with pg_terminate_backend(pid)"
                 );
             }
         }
@@ -146,29 +161,22 @@ async fn take_lock(client: &Client) -> Result<(), StoreError> {
 }
 
 async fn holder(client: &Client) -> Result<Option<String>, StoreError> {
-    let row = client
-        .query_opt(HOLDER, &[&MIGRATION_LOCK])
-        .await
-        .during("migrate.holder")?;
-    row.map(|row| Values::of("migrate.holder", &row).get(0))
+    let rows = HOLDER.query_unprepared(client, &[&MIGRATION_LOCK]).await?;
+    rows.first()
+        .map(|row| Values::of(HOLDER.name(), row).get(0))
         .transpose()
 }
 
 /// Before the first release, migration 1 had another name.
 async fn refuse_unreleased(client: &Client) -> Result<(), MigrateError> {
-    let row = client
-        .query_one(HISTORY, &[])
-        .await
-        .during("migrate.history")?;
-    if !Values::of("migrate.history", &row).get::<bool>(0)? {
+    let row = HISTORY.query_one_unprepared(client, &[]).await?;
+    if !Values::of(HISTORY.name(), &row).get::<bool>(0)? {
         return Ok(());
     }
-    let row = client
-        .query_opt(FIRST_MIGRATION, &[])
-        .await
-        .during("migrate.first")?;
-    let name = row
-        .map(|row| Values::of("migrate.first", &row).get::<String>(0))
+    let rows = FIRST_MIGRATION.query_unprepared(client, &[]).await?;
+    let name = rows
+        .first()
+        .map(|row| Values::of(FIRST_MIGRATION.name(), row).get::<String>(0))
         .transpose()?;
     let own = embedded::migrations::runner();
     let first = own.get_migrations().first().map(refinery::Migration::name);
@@ -178,7 +186,7 @@ async fn refuse_unreleased(client: &Client) -> Result<(), MigrateError> {
     }
 }
 
-/// Each migration is a transaction: what was applied before a lock could not be had stays.
+/// Each migration is a transaction: migrations applied before a lock timeout stay.
 async fn apply(client: &mut Client) -> Result<(), MigrateError> {
     let mut tries = 0;
     loop {
@@ -198,6 +206,7 @@ async fn apply(client: &mut Client) -> Result<(), MigrateError> {
         };
         tries += 1;
         match is_locked_out(&error) {
+            // Not a lock: another try would fail in the same way.
             false => return Err(MigrateError::Migration(error)),
             true if tries == TRIES_MAX => return Err(MigrateError::Locked(error)),
             true if tries == 1 => {
@@ -218,10 +227,7 @@ fn is_locked_out(error: &refinery::Error) -> bool {
 }
 
 async fn require_compatible(client: &Client) -> Result<(), MigrateError> {
-    let row = client
-        .query_one("select compatible_since from horolog_schema", &[])
-        .await
-        .during("migrate.compatible_since")?;
+    let row = COMPATIBLE_SINCE.query_one_unprepared(client, &[]).await?;
     let (needed, known) = (Values::of("horolog_schema", &row).get(0)?, newest_known());
     if needed > known {
         return Err(MigrateError::Incompatible { needed, known });

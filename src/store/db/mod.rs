@@ -12,6 +12,7 @@ pub(crate) mod pool;
 pub(crate) mod pooler;
 pub(crate) mod row;
 pub(crate) mod session;
+pub mod statement;
 pub(crate) mod timeline;
 pub(crate) mod tls;
 pub(crate) mod unreadable;

@@ -1,8 +1,7 @@
 //! Pools of connections, each with a runtime of its own.
 //!
-//! The connections of a pool are driven by the runtime that the pool was given:
-//! those of firing share no thread with those of the API, and a connection that
-//! was made on an HTTP worker's runtime would die with that worker.
+//! The runtime of a pool drives its connections: the connections of firing share no thread with
+//! those of the API, and a connection on the runtime of an HTTP worker would end with that worker.
 
 use super::admission::Statements;
 use super::database::Database;
@@ -15,7 +14,7 @@ use tokio::runtime::Handle;
 
 /// A pool of connections.
 pub(crate) type Pool = managed::Pool<Connections>;
-/// A connection that goes back to its pool when it is dropped.
+/// A connection that returns to its pool when it is dropped.
 pub(super) type Pooled = managed::Object<Connections>;
 
 /// Makes the connections of a pool.
@@ -38,7 +37,7 @@ pub(crate) fn pool(database: &Database, size: usize, timeout: Duration, runtime:
     .expect("a pool with timeouts builds when it has a runtime, and it has one")
 }
 
-/// Why the pool gave nothing.
+/// The error behind a pool without a connection.
 pub(crate) fn pool_error(error: managed::PoolError<StoreError>) -> StoreError {
     match error {
         managed::PoolError::Backend(error) => error,

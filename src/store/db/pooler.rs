@@ -1,36 +1,34 @@
-//! Finds out whether a connection is a session of its own, once for each server
-//! of the URL.
+//! Detects poolers in transaction mode, once for each server of the URL.
 //!
-//! A pooler in transaction mode lends a connection another backend for each
-//! transaction. With few clients it may be the same backend every time, and all
-//! looks well until the lock of a node is lost. What is never the same: a
-//! connection whose backend has ended in an idle moment lives on there, and ends
-//! everywhere else.
+//! A pooler in transaction mode gives a connection another backend for each transaction. With few
+//! clients the backend may always be the same, until the lock of a node is lost. One difference is
+//! certain: behind such a pooler a connection survives the end of its idle backend, and nowhere
+//! else.
 
 use super::admission::{Refusal, TRANSACTION_POOLER, row, text};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, timeout};
 use tokio_postgres::Client;
 
-/// Lets the backend end as soon as it is idle. Not by `pg_terminate_backend`, which would hit it in
-/// the middle of a transaction, when a pooler in any mode knows whose it is.
+/// Makes the backend end as soon as it is idle. `pg_terminate_backend` would end it in the middle
+/// of a transaction, when a pooler in every mode knows its client.
 const END_WHEN_IDLE: &str = "-- pooler.end_when_idle
 set idle_session_timeout = 1; select pg_backend_pid() as pid";
 
 const WHO: &str = "-- pooler.who
 select pg_backend_pid() as pid, current_setting('idle_session_timeout') as bound";
 
-/// How long a backend usually needs to end. Time decides nothing: afterwards it is asked.
+/// How long a backend usually needs to end. The time decides nothing: the next query does.
 const MOMENT: Duration = Duration::from_millis(20);
-/// Probes when the end of the backend and a question cross each time.
+/// Most probes, when the end of the backend and the query always cross.
 pub(super) const PROBES_MAX: u32 = 5;
 
-/// What a probe of a connection has shown.
+/// Result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// It ended with its backend.
+    /// The connection ended with its backend.
     Session,
-    /// Its end and a question crossed: nothing is known.
+    /// The end and a query crossed: unknown.
     Nothing,
 }
 
@@ -38,7 +36,8 @@ pub(super) enum Shown {
 pub(super) async fn probe(client: Client, mut ended: JoinHandle<()>) -> Result<Shown, Refusal> {
     let answer = match client.simple_query(END_WHEN_IDLE).await {
         Err(error) if !error.is_closed() => {
-            // No PostgreSQL of 14 or newer: the admission says which it is.
+            // Older than PostgreSQL 14, or another server: the admission refuses it with the
+            // reason.
             return Ok(Shown::Session);
         }
         answer => row(answer)?,

@@ -1,5 +1,4 @@
-//! Values of rows, read without a panic: what stands in a table may have been written by another
-//! version, or by hand.
+//! Values of rows, read without a panic: another version, or manual SQL, may have written them.
 //!
 //! The driver's own accessor (`Row::get`) panics on a value that it cannot convert; clippy.toml
 //! forbids it.
@@ -30,9 +29,9 @@ const fn beginning_of(year: i32) -> Timestamp {
         .and_utc()
 }
 
-/// What a column can be read as.
+/// Types of columns.
 pub(crate) trait Readable {
-    /// Why a value is of no use although it could be converted.
+    /// Why a value is invalid although it could be converted.
     fn oddity(&self) -> Option<&'static str> {
         None
     }
@@ -54,8 +53,8 @@ readable!(
     Json<Box<RawValue>>
 );
 
-/// The API shows instants of the years 1 to 9999. A sum with one of another year may be beyond what
-/// can be counted with, which panics.
+/// The API shows instants of the years 1 to 9999. Arithmetic with other years may overflow, which
+/// panics.
 impl Readable for Timestamp {
     fn oddity(&self) -> Option<&'static str> {
         (!(FIRST..END).contains(self)).then_some("the instant is not in the years 1 to 9999")
@@ -74,7 +73,7 @@ impl<T: Readable> Readable for Vec<T> {
     }
 }
 
-/// An instant of the years 1 to 9999, whatever stands in the row.
+/// An instant, clamped to the years 1 to 9999.
 struct Bound(Timestamp);
 
 impl<'a> FromSql<'a> for Bound {
@@ -101,7 +100,7 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// Those of a row of this table, or of the answer to this statement.
+    /// The values of a row of this table, or of the result of this statement.
     pub(crate) fn of(of: &'static str, row: &'a Row) -> Self {
         Self { of, row }
     }
@@ -120,8 +119,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The instant of a bound, which may be infinite: then, as for all that the API cannot show,
-    /// the first or the last that it can.
+    /// An instant that may be infinite, clamped to the years 1 to 9999.
     pub(crate) fn bound(
         self,
         column: impl RowIndex + Display + Copy,
@@ -132,7 +130,7 @@ impl<'a> Values<'a> {
             .map_err(|error| self.unreadable(format_args!("column {column}: {error}")))
     }
 
-    /// The row cannot be understood.
+    /// An error about this row.
     pub(crate) fn unreadable(self, reason: impl Display) -> StoreError {
         StoreError::Unreadable {
             table: self.of,
@@ -141,7 +139,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// What names the row in a log, as far as it was asked for.
+    /// The key of the row for the log, if the statement reads it.
     fn id(self) -> String {
         let uuid = |column| {
             self.row
@@ -157,7 +155,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// One column of all rows of an answer.
+/// One column of all rows.
 pub(crate) fn column<'a, T: FromSql<'a> + Readable, C: FromIterator<T>>(
     of: &'static str,
     rows: impl IntoIterator<Item = &'a Row>,
@@ -168,7 +166,7 @@ pub(crate) fn column<'a, T: FromSql<'a> + Readable, C: FromIterator<T>>(
         .collect()
 }
 
-/// [`Values::bound`] of all rows of an answer.
+/// [`Values::bound`] of all rows.
 pub(crate) fn bounds<'a>(
     of: &'static str,
     rows: impl IntoIterator<Item = &'a Row>,

@@ -1,15 +1,16 @@
 //! Pooled connections, and transactions on them.
 //!
-//! A connection never goes back to the pool in a state that nobody knows: what does not end well
-//! (an error, a timeout, a panic) closes it, and the server rolls back.
+//! A connection never returns to the pool in an unknown state: an error, a timeout or a panic
+//! closes it, and the server rolls back.
 
 use super::pool::Pooled;
+use super::statement::Statement;
+use crate::store::StoreError;
 use deadpool_postgres::ClientWrapper;
 use futures_util::future::try_join_all;
 use std::ops::Deref;
 
-/// A pooled connection that goes back to the pool only when its call ended
-/// well.
+/// A pooled connection that returns to the pool only after a call without an error.
 pub struct Session {
     client: Option<Pooled>,
 }
@@ -22,7 +23,7 @@ impl Session {
         }
     }
 
-    /// Gives the connection back.
+    /// Returns the connection to the pool.
     pub fn release(mut self) {
         drop(self.client.take());
     }
@@ -40,17 +41,18 @@ impl Deref for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
+            // Not released: the state of the connection is unknown, so it is closed.
             drop(Pooled::take(client));
         }
     }
 }
 
-/// A transaction, which has its session for itself. The driver's own waits for
-/// the answer to BEGIN and to COMMIT; this one lets them travel with statements.
+/// A transaction with a session of its own. The driver's transaction waits for the answers to BEGIN
+/// and COMMIT; this one can send them together with statements.
 pub struct Transaction(Session);
 
 impl Transaction {
-    /// A transaction that has yet to [begin](Self::begin).
+    /// A transaction before its [`begin`](Self::begin).
     pub fn new(session: Session) -> Self {
         Self(session)
     }
@@ -60,13 +62,20 @@ impl Transaction {
         self.0.batch_execute("begin").await
     }
 
-    /// Begins it and takes what these statements take, before anything else.
+    /// Begins the transaction and sends these statements, in one round trip.
     pub async fn begin_with(&self, statements: &str) -> Result<(), tokio_postgres::Error> {
         self.0.batch_execute(&format!("begin; {statements}")).await
     }
 
-    /// Prepares statements that it will need, in one round trip for all that the connection does
-    /// not know yet.
+    /// Prepares statements for later, in one round trip for all that the connection does not know
+    /// yet.
+    pub async fn prepare(&self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
+        let prepare = statements.iter().map(|statement| statement.prepared(self));
+        try_join_all(prepare).await?;
+        Ok(())
+    }
+
+    /// Prepares texts for later.
     pub async fn prepare_all(&self, statements: &[&str]) -> Result<(), tokio_postgres::Error> {
         try_join_all(
             statements
@@ -77,15 +86,15 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes it so. (After a failed statement it would roll back and say nothing: so nobody commits
-    /// after an error.)
+    /// Commits. (After a failed statement the server would roll back without an error: callers
+    /// never commit after an error.)
     pub async fn commit(self) -> Result<(), tokio_postgres::Error> {
         self.0.batch_execute("commit").await?;
         self.0.release();
         Ok(())
     }
 
-    /// Lets go of its locks and keeps the connection.
+    /// Releases the locks and keeps the connection.
     pub async fn rollback(self) -> Result<(), tokio_postgres::Error> {
         self.0.batch_execute("rollback").await?;
         self.0.release();

@@ -1,11 +1,10 @@
-//! Which history of the database this process works on.
+//! The newest timeline of the database that this process has seen.
 //!
-//! A standby that is promoted writes on under a higher timeline (PostgreSQL
-//! documentation, "Continuous Archiving", Timelines). The primary that it
-//! replaced may come back, still willing to write, and what it accepts is lost:
-//! so a connection to a lower timeline than the highest one seen is refused, and
-//! connections that are older than that sight are closed. It must never refuse a
-//! server that cannot say on which timeline it is (some managed services).
+//! A promoted standby writes under a higher timeline (PostgreSQL documentation, "Continuous
+//! Archiving", Timelines). The primary that it replaced may come back and accept writes, which are
+//! lost. A connection to a lower timeline than the highest one seen is therefore refused, and older
+//! connections are closed. A server that does not show its timeline (some managed services) is
+//! never refused.
 
 use super::admission::Refusal;
 use parking_lot::{Mutex, MutexGuard};
@@ -42,7 +41,8 @@ impl NewestTimeline {
             tracing::warn!(
                 timeline = place.timeline,
                 newest,
-                "refused an old primary: another server has been promoted since; what this one accepts would be lost"
+                "refused an old primary: another server has been promoted since; what this one \
+                 accepts would be lost"
             );
         }
         Err(Refusal::ForNow(format!(
@@ -72,7 +72,8 @@ impl NewestTimeline {
                         from = known.timeline,
                         to = place.timeline,
                         same_system = known.system == place.system,
-                        "the database has failed over: connections to the server of before are given up"
+                        "the database has failed over: connections to the server of before are \
+                         given up"
                     );
                 }
                 *seen = Seen {

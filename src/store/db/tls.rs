@@ -96,7 +96,8 @@ impl TlsKeys {
             Some("require" | "verify-ca") => SslMode::VerifyCa,
             Some(mode @ ("allow" | "prefer")) => {
                 return Err(format!(
-                    "sslmode={mode} can be made plain text by whoever stands in between: say verify-full, or disable"
+                    "sslmode={mode} can be made plain text by whoever stands in between: say \
+                     verify-full, or disable"
                 ));
             }
             Some(mode) => {
@@ -163,9 +164,12 @@ impl TlsKeys {
                 let (added, _) =
                     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
                 if added == 0 {
-                    return Err("this system has no root certificates: name one with sslrootcert, or install \
+                    return Err(
+                        "this system has no root certificates: name one with sslrootcert, \
+                                or install \
                                 ca-certificates"
-                        .to_owned());
+                            .to_owned(),
+                    );
                 }
             }
             Some(file) => {

@@ -1,8 +1,8 @@
-//! Rows that this node cannot read: each costs its own job alone.
+//! Rows that this node cannot read: each affects its own job alone.
 //!
-//! A reader of many rows goes on without such a row. The log says it once, a gauge counts them, and
-//! the overview shows the jobs. Leases leave the triggers of such a job to nodes that can read it,
-//! for a minute at a time: its due triggers must not fill this node's polls.
+//! A reader of many rows leaves such a row out. It is logged once, counted by a gauge, and shown in
+//! the overview. Leases skip the triggers of such a job for a minute at a time, for nodes that can
+//! read it: its due triggers must not fill the polls of this node.
 
 use crate::store::StoreError;
 use parking_lot::{Mutex, MutexGuard};
@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// How long leases leave a job alone before they try it again: it may have been edited.
+/// How long leases skip a job before they try again: it may have been edited.
 const LEFT_ALONE_FOR: Duration = Duration::from_mins(1);
-/// How long a row that no reader meets any more is remembered. Longer than a job is left alone, so
-/// that a job that stays as it is is said once.
+/// How long a row is remembered after its last read. Longer than `LEFT_ALONE_FOR`, so that an
+/// unchanged job is logged once.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
-/// Most rows whose reasons are remembered: what is beyond is left out and not said.
+/// Most rows that are remembered; further ones are left out without a log line.
 const REMEMBERED_MAX: usize = 10_000;
 /// The table whose rows are jobs.
 const JOBS: &str = "job_definition";
 
-/// What the clones of a store cannot read.
+/// Unreadable rows, shared by the clones of a store.
 #[derive(Clone, Default)]
 pub(crate) struct UnreadableRows(Arc<Mutex<HashMap<Key, Met>>>);
 
@@ -34,7 +34,7 @@ struct Met {
 }
 
 impl UnreadableRows {
-    /// What can be read of these rows.
+    /// The readable ones of these rows.
     pub(crate) fn readable<'a, T>(
         &self,
         rows: impl IntoIterator<Item = &'a Row>,
@@ -45,8 +45,7 @@ impl UnreadableRows {
             .collect()
     }
 
-    /// Remembers what could not be read, and logs it when it is news. Other errors are not its
-    /// business.
+    /// Remembers an unreadable row, and logs it the first time. Other errors are ignored.
     pub(crate) fn note(&self, error: &StoreError) {
         if let StoreError::Unreadable { table, id, reason } = error
             && self.record((table, id.clone()), reason)
@@ -60,7 +59,7 @@ impl UnreadableRows {
         }
     }
 
-    /// Leaves a job to nodes that can read what this one cannot: something that it needs, say its
+    /// Leaves a job to other nodes because something that it needs is unreadable, for example its
     /// calendar.
     pub(crate) fn leave_alone(&self, job_id: Uuid, reason: &str) {
         if self.record((JOBS, job_id.to_string()), reason) {
@@ -68,12 +67,12 @@ impl UnreadableRows {
         }
     }
 
-    /// Jobs whose triggers a lease leaves alone.
+    /// Jobs whose triggers a lease skips.
     pub(crate) fn left_alone(&self) -> Vec<Uuid> {
         self.jobs(LEFT_ALONE_FOR).map(|(id, _)| id).collect()
     }
 
-    /// Jobs that this node could not read of late, and why.
+    /// Jobs that this node could not read in the last five minutes, with the reasons.
     pub(crate) fn shown(&self) -> HashMap<Uuid, String> {
         self.jobs(REMEMBERED_FOR).collect()
     }
@@ -88,9 +87,10 @@ impl UnreadableRows {
         jobs.collect::<Vec<_>>().into_iter()
     }
 
-    /// Whether it is news.
+    /// Whether the reason is new.
     fn record(&self, key: Key, reason: &str) -> bool {
         let mut met = self.met();
+        // A bound on memory. Known rows are still updated.
         if met.len() >= REMEMBERED_MAX && !met.contains_key(&key) {
             return false;
         }

@@ -1,21 +1,24 @@
-//! Commands about many jobs: the statements of the single commands, for so many
-//! jobs at a time. Each time is one transaction: what is done stays done when a
-//! later one fails.
+//! Commands about many jobs: the statements of the single commands, for a batch of jobs per
+//! transaction. A batch that is committed stays when a later one fails.
 
 use super::pauses::MissedOnce;
 use crate::model::lists::{JobFilter, JobOrder};
 use crate::store::db::parts::in_parts;
 use crate::store::db::row::column;
+use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use uuid::Uuid;
 
 /// Jobs of one transaction.
 pub const BATCH: usize = 1_000;
 
-/// No command is about what is deleted. In the order of the ids, and locked: two
-/// such commands wait for each other.
-const LOCK_JOBS: &str = "-- bulk.lock_jobs
-select id from job_definition where id = any($1::uuid[]) and status <> 'DELETED' order by id for no key update";
+/// Jobs that are not deleted, locked in the order of their ids, so that two bulk commands never
+/// deadlock.
+const LOCK_JOBS: Statement = Statement::new(
+    "-- bulk.lock_jobs
+select id from job_definition where id = any($1::uuid[]) and status <> 'DELETED'
+order by id for no key update",
+);
 
 /// What to do with the jobs.
 #[derive(Debug, Clone)]
@@ -46,8 +49,8 @@ impl Store {
         }
     }
 
-    /// Carries out a command for some jobs, at most `BATCH`; how many of them there
-    /// are, and how many were changed.
+    /// Executes a command for at most `BATCH` jobs; the number that exist, and the number that were
+    /// changed.
     pub async fn bulk(
         &self,
         jobs: &[Uuid],
@@ -55,11 +58,8 @@ impl Store {
     ) -> Result<(usize, usize), StoreError> {
         self.bounded("bulk.batch", async {
             let transaction = self.begin("bulk.begin").await?;
-            let rows = transaction
-                .query(LOCK_JOBS, &[&jobs])
-                .await
-                .during("bulk.lock_jobs")?;
-            let ids: Vec<Uuid> = column("bulk.lock_jobs", &rows, 0)?;
+            let rows = LOCK_JOBS.query(&transaction, &[&jobs]).await?;
+            let ids: Vec<Uuid> = column(LOCK_JOBS.name(), &rows, 0)?;
             let act = async |ids: &[Uuid]| match action {
                 BulkAction::Pause(reason) => {
                     self.pause_in(&transaction, ids, reason.as_deref()).await
@@ -73,7 +73,7 @@ impl Store {
             };
             let parts = in_parts(&transaction, &ids, act).await?;
             transaction.commit().await.during("bulk.commit")?;
-            // They stay as they are, and are not counted as changed.
+            // Jobs that cannot be written are not counted as changed.
             self.note_odd("job_definition", parts.odd);
             Ok((ids.len(), parts.done.into_iter().sum()))
         })

@@ -1,43 +1,55 @@
-//! Calendars: reading and changing them.
+//! Calendars: the only file that writes `calendar`.
 
 use super::exclusions::{lock_exclusive, repoll_by_calendar};
 use crate::model::Timestamp;
 use crate::model::schedule::calendar::CalendarRules;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use tokio_postgres::Row;
-use tokio_postgres::error::SqlState;
 
 /// Calendars by name, with the jobs that name them.
-const LIST: &str = "-- calendars.list
+const LIST: Statement = Statement::new(
+    "-- calendars.list
 select c.name, c.description, c.time_zone, c.rules, c.version, c.created_at, c.updated_at,
-       (select count(*) from job_definition j where j.calendar = c.name and j.status <> 'DELETED') as jobs
-from calendar c where $1::text is null or c.name = $1 order by c.name limit $2";
+       (select count(*) from job_definition j where j.calendar = c.name
+           and j.status <> 'DELETED') as jobs
+from calendar c where $1::text is null or c.name = $1 order by c.name limit $2",
+);
 
-const INSERT: &str = "-- calendars.insert
+const INSERT: Statement = Statement::new(
+    "-- calendars.insert
 insert into calendar (name, description, time_zone, rules, created_at, updated_at)
-select $2, $3, $4, $5, now, now from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
-on conflict (name) do nothing";
+select $2, $3, $4, $5, now, now
+from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+on conflict (name) do nothing",
+);
 
-const REPLACE: &str = "-- calendars.replace
+const REPLACE: Statement = Statement::new(
+    "-- calendars.replace
 update calendar set description = $3, time_zone = $4, rules = $5, version = version + 1,
     updated_at = coalesce($1::timestamptz, clock_timestamp())
-where name = $2 and version = $6";
+where name = $2 and version = $6",
+);
 
-/// Deleted jobs let go of it; the log of their versions keeps its name.
-const LET_GO: &str = "-- calendars.let_go
-update job_definition set calendar = null where calendar = $1 and status = 'DELETED'";
+/// Deleted jobs stop referring to it; their versions keep its name.
+const LET_GO: Statement = Statement::new(
+    "-- calendars.let_go
+update job_definition set calendar = null where calendar = $1 and status = 'DELETED'",
+);
 
-const DELETE: &str = "-- calendars.delete
-delete from calendar where name = $1";
+const DELETE: Statement = Statement::new(
+    "-- calendars.delete
+delete from calendar where name = $1",
+);
 
 /// A calendar as it is stored.
 #[derive(Debug, Clone)]
 pub struct CalendarRecord {
-    /// What jobs call it.
+    /// Unique name; jobs refer to it.
     pub name: String,
-    /// For people.
+    /// Display only.
     pub description: Option<String>,
     /// IANA zone of its dates and times of day.
     pub time_zone: String,
@@ -49,16 +61,16 @@ pub struct CalendarRecord {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// Jobs that name it and are not deleted.
+    /// Jobs that refer to it and are not deleted.
     pub jobs: i64,
 }
 
-/// What a person asks for; validated by the model.
+/// A calendar to be stored; validated by the model.
 #[derive(Debug, Clone)]
 pub struct CalendarDefinition {
-    /// What jobs call it.
+    /// Unique name; jobs refer to it.
     pub name: String,
-    /// For people.
+    /// Display only.
     pub description: Option<String>,
     /// IANA zone, as the tz database spells it.
     pub time_zone: String,
@@ -66,14 +78,14 @@ pub struct CalendarDefinition {
     pub rules: CalendarRules,
 }
 
-/// What became of a change of a calendar.
+/// Result of a change of a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateOutcome {
-    /// It is done.
+    /// Changed.
     Done,
-    /// Its version is another.
+    /// The stored version is another.
     Stale(i32),
-    /// So many jobs name it.
+    /// The number of jobs that refer to it.
     InUse(i64),
     /// There is no such calendar.
     NotFound,
@@ -82,33 +94,13 @@ pub enum UpdateOutcome {
 impl Store {
     /// All calendars by name, at most `limit`.
     pub async fn calendars(&self, limit: u32) -> Result<Vec<CalendarRecord>, StoreError> {
-        self.bounded("calendars.list", async {
-            let session = self.session().await?;
-            let rows = session
-                .query(LIST, &[&None::<&str>, &i64::from(limit)])
-                .await
-                .during("calendars.list")?;
-            session.release();
-            Ok(self.unreadable.readable(&rows, record))
-        })
-        .await
+        self.read_all(LIST, &[&None::<&str>, &i64::from(limit)], record)
+            .await
     }
 
     /// A calendar by its name.
     pub async fn calendar(&self, name: &str) -> Result<Option<CalendarRecord>, StoreError> {
-        self.bounded("calendars.get", async {
-            let session = self.session().await?;
-            let row = session
-                .query_opt(LIST, &[&Some(name), &1_i64])
-                .await
-                .during("calendars.get")?;
-            session.release();
-            row.as_ref()
-                .map(record)
-                .transpose()
-                .inspect_err(|error| self.unreadable.note(error))
-        })
-        .await
+        self.read_opt(LIST, &[&Some(name), &1_i64], record).await
     }
 
     /// Stores a new calendar; false when one has its name.
@@ -123,20 +115,14 @@ impl Store {
             },
             stub,
         ) = (calendar, self.clock().stub());
-        self.bounded("calendars.create", async {
-            let session = self.session().await?;
-            let created = session
-                .execute(INSERT, &[&stub, name, description, time_zone, &rules])
-                .await;
-            let created = created.during("calendars.insert")?;
-            session.release();
-            Ok(created == 1)
-        })
-        .await
+        Ok(self
+            .execute(INSERT, &[&stub, name, description, time_zone, &rules])
+            .await?
+            == 1)
     }
 
-    /// Replaces a calendar that still has this version, and has the triggers
-    /// looked at again that it closed fire times of.
+    /// Replaces a calendar that still has this version, and lets leases decide again about triggers
+    /// whose fire times it excluded.
     pub async fn update_calendar(
         &self,
         calendar: &CalendarDefinition,
@@ -155,13 +141,13 @@ impl Store {
         self.bounded("calendars.update", async {
             let transaction = self.begin("calendars.begin").await?;
             lock_exclusive(&transaction).await?;
-            let replaced = transaction
+            let replaced = REPLACE
                 .execute(
-                    REPLACE,
+                    &transaction,
                     &[&stub, name, description, time_zone, &rules, &version],
                 )
                 .await;
-            let changed = if replaced.during("calendars.replace")? == 1 {
+            let changed = if replaced? == 1 {
                 repoll_by_calendar(&transaction, stub, name).await?;
                 UpdateOutcome::Done
             } else {
@@ -177,7 +163,7 @@ impl Store {
         .await
     }
 
-    /// Deletes a calendar that no job names.
+    /// Deletes a calendar without jobs.
     pub async fn delete_calendar(&self, name: &str) -> Result<UpdateOutcome, StoreError> {
         self.bounded("calendars.delete", async {
             let transaction = self.begin("calendars.begin").await?;
@@ -185,18 +171,13 @@ impl Store {
                 None => UpdateOutcome::NotFound,
                 Some(found) if found.jobs > 0 => UpdateOutcome::InUse(found.jobs),
                 Some(_) => {
-                    transaction
-                        .execute(LET_GO, &[&name])
-                        .await
-                        .during("calendars.let_go")?;
-                    match transaction.execute(DELETE, &[&name]).await {
-                        // A job named it since.
-                        Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
+                    LET_GO.execute(&transaction, &[&name]).await?;
+                    match DELETE.execute(&transaction, &[&name]).await {
+                        // A job has referred to it since the count.
+                        Err(error) if error.is_of_a_reference() => {
                             return Ok(UpdateOutcome::InUse(1));
                         }
-                        deleted => deleted
-                            .during("calendars.delete")
-                            .map(|_| UpdateOutcome::Done)?,
+                        deleted => deleted.map(|_| UpdateOutcome::Done)?,
                     }
                 }
             };
@@ -211,10 +192,7 @@ async fn get_not_deleted(
     transaction: &Transaction,
     name: &str,
 ) -> Result<Option<CalendarRecord>, StoreError> {
-    let row = transaction
-        .query_opt(LIST, &[&Some(name), &1_i64])
-        .await
-        .during("calendars.get")?;
+    let row = LIST.query_opt(transaction, &[&Some(name), &1_i64]).await?;
     row.as_ref().map(record).transpose()
 }
 

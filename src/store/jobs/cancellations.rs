@@ -1,17 +1,18 @@
-//! Cancelling many executions: all that a filter holds, a batch in a transaction.
+//! Cancellation of many executions: all that match a filter, a batch per transaction.
 //!
-//! A batch takes its locks in the order of the settlements: first those under which the overlaps of
-//! its jobs are decided, then the jobs, as every command does, then triggers and executions. Of
-//! these it takes what nobody else holds and waits for none: what a node leases or settles at this
-//! moment is busy, and is tried again. So it never waits for a lease, and a lease or a settlement
-//! waits for one batch at most.
+//! A batch locks in the order of the settlements: the overlap locks of its jobs, the jobs, then
+//! triggers and executions. Triggers and executions that another transaction holds are skipped: a
+//! node leases or settles them at this moment, and the caller tries again. A batch therefore never
+//! waits for a lease, and a lease or a settlement waits for at most one batch.
 
-use super::commands::{LOCK_JOB_ROWS, notify};
+use super::commands::LOCK_JOB_ROWS;
 use crate::model::execution::ExecutionStatus;
 use crate::model::lists::ExecutionFilter;
+use crate::store::db::listener::notify;
 use crate::store::db::parts::in_parts;
 use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::protocol::complete::{lock_jobs, rearm_fixed_delay, release_buffered};
 use crate::store::queries::execution_list::conditions;
 use crate::store::{During, Store, StoreError};
@@ -22,87 +23,101 @@ use uuid::Uuid;
 /// Executions of one transaction.
 pub const BATCH: usize = 500;
 
-/// What stands in for an execution that has not begun.
+/// A trigger that stands for an execution that has not started.
 macro_rules! has_not_begun {
     ($trigger:literal) => {
         concat!($trigger, ".kind in ('MANUAL', 'BUFFERED', 'OWED', 'RERUN')")
     };
 }
 
-/// Those of the triggers that nobody holds.
-pub(crate) const LOCK_TRIGGERS: &str = "-- cancellations.lock_triggers
+/// Triggers that no other transaction holds.
+pub(crate) const LOCK_TRIGGERS: Statement = Statement::new(
+    "-- cancellations.lock_triggers
 select id from job_trigger
 where id = any($1::uuid[]) and kind in ('MANUAL', 'BUFFERED', 'OWED', 'RERUN', 'RETRY', 'RECOVERY')
-for update skip locked";
+for update skip locked",
+);
 
-/// What has not begun leaves its row.
-pub(crate) const CANCEL_PENDING: &str = concat!(
+/// An execution that has not started gets its row in the log.
+pub(crate) const CANCEL_PENDING: Statement = Statement::new(concat!(
     "-- cancellations.cancel_pending
 with removed as (delete from job_trigger r where r.id = any($2::uuid[]) and ",
     has_not_begun!("r"),
     " returning *),
 clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 insert into job_execution_log
-    (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at, repeats, payload)
-select r.id, r.job_id, case r.kind when 'OWED' then 'SCHEDULE' else r.kind end, r.fire_time, coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled',
+    (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at,
+        repeats, payload)
+select r.id, r.job_id, case r.kind when 'OWED' then 'SCHEDULE' else r.kind end, r.fire_time,
+       coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled',
        clock.now, clock.now, r.repeats, r.payload
 from removed r, clock on conflict (id) do nothing returning id"
+));
+
+/// An execution that waits for its next attempt ends.
+pub(crate) const CANCEL_RETRYING: Statement = Statement::new(
+    "-- cancellations.cancel_retrying
+with removed as (delete from job_trigger where id = any($2::uuid[])
+    and kind in ('RETRY', 'RECOVERY') returning id)
+update job_execution_log l
+set status = 'CANCELLED', retrying = null,
+    finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'cancelled'
+from removed r where l.id between $3 and $4 and l.id = any($2::uuid[]) and l.id = r.id
+  and l.status = 'RETRYING' returning l.id",
 );
 
-/// What waits for its next attempt ends.
-pub(crate) const CANCEL_RETRYING: &str = "-- cancellations.cancel_retrying
-with removed as (delete from job_trigger where id = any($2::uuid[]) and kind in ('RETRY', 'RECOVERY') returning id)
-update job_execution_log l
-set status = 'CANCELLED', retrying = null, finished_at = coalesce($1::timestamptz, clock_timestamp()), error_message = 'cancelled'
-from removed r where l.id between $3 and $4 and l.id = any($2::uuid[]) and l.id = r.id and l.status = 'RETRYING' returning l.id";
-
-/// The nodes of what runs are asked to stop it.
-pub(crate) const REQUEST: &str = "-- cancellations.request
+/// Asks the nodes of running executions to stop them.
+pub(crate) const REQUEST: Statement = Statement::new(
+    "-- cancellations.request
 with free as materialized (
     select l.id from job_execution_log l
-    where l.id between $3 and $4 and l.id = any($2::uuid[]) and l.status = 'RUNNING' and l.cancel_requested_at is null
+    where l.id between $3 and $4 and l.id = any($2::uuid[]) and l.status = 'RUNNING'
+      and l.cancel_requested_at is null
     for no key update skip locked
 )
 update job_execution_log l set cancel_requested_at = coalesce($1::timestamptz, clock_timestamp())
-from free f where l.id between $3 and $4 and l.id = any($2::uuid[]) and l.id = f.id returning l.id";
+from free f where l.id between $3 and $4 and l.id = any($2::uuid[]) and l.id = f.id
+returning l.id",
+);
 
-/// What has neither ended nor was asked to: somebody holds it.
-const BUSY: &str = concat!(
+/// Executions that have neither ended nor been asked to: another transaction holds them.
+const BUSY: Statement = Statement::new(concat!(
     "-- cancellations.busy
 select x.id from unnest($1::uuid[]) as x (id)
 left join lateral (select true as waits from job_trigger t where t.id = x.id and ",
     has_not_begun!("t"),
     " offset 0) as t on true
-left join lateral (select l.status, l.cancel_requested_at from job_execution_log l where l.id = x.id offset 0) as l on true
+left join lateral (select l.status, l.cancel_requested_at from job_execution_log l
+    where l.id = x.id offset 0) as l on true
 where t.waits or l.status = 'RETRYING' or l.status = 'RUNNING' and l.cancel_requested_at is null"
-);
+));
 
-/// An execution, and its job.
+/// An execution and its job.
 pub type OfJob = (Uuid, Uuid);
 
-/// What became of a batch.
+/// Result of a batch.
 #[derive(Debug, Default)]
 pub struct CancelledBatch {
-    /// Those that ended, or whose nodes were asked to stop them.
+    /// Executions that ended, or whose nodes were asked to stop them.
     pub cancelled: usize,
-    /// Those that somebody held.
+    /// Executions that another transaction held.
     pub busy: HashSet<Uuid>,
 }
 
 impl Store {
     /// The executions of a filter that have not ended, at most `most`: first those that have not
-    /// begun, or one that ends would let them begin; then by fire time. A filter that names a
-    /// status, a reason or a node is about rows of the log: it holds none that has not begun.
+    /// started, because the end of another could start them; then by fire time. A filter of
+    /// statuses, reasons or nodes matches rows of the log, and so no execution that has not
+    /// started.
     pub async fn unfinished(
         &self,
         filter: &ExecutionFilter,
         most: usize,
     ) -> Result<Vec<OfJob>, StoreError> {
         let mut found = Vec::new();
+        // An execution that has not started has no status, reason or node.
         if (&filter.statuses, &filter.reasons, filter.node_id) == (&None, &None, None) {
-            found = self
-                .find_unfinished("cancellations.pending", &pending(filter, most))
-                .await?;
+            found = self.find_unfinished(&pending(filter, most)).await?;
         }
         let statuses = [ExecutionStatus::Running, ExecutionStatus::Retrying];
         let is_asked = |status: &ExecutionStatus| {
@@ -118,28 +133,20 @@ impl Store {
             .collect();
         if !statuses.is_empty() && found.len() < most {
             let in_flight = in_flight(filter, &statuses, most - found.len());
-            found.extend(
-                self.find_unfinished("cancellations.in_flight", &in_flight)
-                    .await?,
-            );
+            found.extend(self.find_unfinished(&in_flight).await?);
         }
         Ok(found)
     }
 
-    async fn find_unfinished(
-        &self,
-        call: &'static str,
-        find: &Find,
-    ) -> Result<Vec<OfJob>, StoreError> {
-        self.bounded(call, async {
-            let session = self.session().await?;
-            let rows = session
-                .query(&find.text, &find.conditions.values())
-                .await
-                .during(call)?;
-            session.release();
+    async fn find_unfinished(&self, find: &Find) -> Result<Vec<OfJob>, StoreError> {
+        let name = find.of.name();
+        self.on_session(name, async |session| {
+            let statement = find.of.with_sql(&find.text);
+            let rows = statement
+                .query_unprepared(session, &find.conditions.values())
+                .await?;
             let read = |row: &Row| {
-                let row = Values::of(call, row);
+                let row = Values::of(name, row);
                 Ok((row.get(0)?, row.get(1)?))
             };
             rows.iter().map(read).collect()
@@ -156,10 +163,7 @@ impl Store {
             let transaction = self.begin("cancellations.begin").await?;
             lock_jobs(&transaction, &jobs).await?;
             let stub = self.clock().stub();
-            transaction
-                .query(LOCK_JOB_ROWS, &[&stub, &jobs])
-                .await
-                .during("cancellations.hold_jobs")?;
+            LOCK_JOB_ROWS.query(&transaction, &[&stub, &jobs]).await?;
             let cancel = async |ids: &[Uuid]| self.cancel_in(&transaction, ids).await;
             let parts = in_parts(&transaction, &ids, cancel).await?;
             let cancelled: HashSet<Uuid> = parts.done.into_iter().flatten().collect();
@@ -168,16 +172,14 @@ impl Store {
                 .filter(|id| !cancelled.contains(id))
                 .copied()
                 .collect();
-            let busy = transaction
-                .query(BUSY, &[&left])
-                .await
-                .during("cancellations.busy")?;
-            let mut busy: HashSet<Uuid> = column("cancellations.busy", &busy, 0)?;
+            let busy = BUSY.query(&transaction, &[&left]).await?;
+            let mut busy: HashSet<Uuid> = column(BUSY.name(), &busy, 0)?;
+            // A row that cannot be written is not busy: another try would fail as well.
             busy.retain(|id| !parts.odd.iter().any(|(odd, _)| odd == id));
             release_buffered(&transaction, stub, &jobs).await?;
             notify(&transaction).await?;
             transaction.commit().await.during("cancellations.commit")?;
-            // They stay as they are, and are not counted.
+            // Executions that cannot be written are not counted.
             self.note_odd("job_execution_log", parts.odd);
             Ok(CancelledBatch {
                 cancelled: cancelled.len(),
@@ -187,65 +189,81 @@ impl Store {
         .await
     }
 
-    /// Cancels those that nobody holds; which.
+    /// Cancels the executions that no other transaction holds; their ids.
     async fn cancel_in(
         &self,
         transaction: &Transaction,
         ids: &[Uuid],
     ) -> Result<Vec<Uuid>, StoreError> {
+        // The lowest and the highest id prune partitions.
         let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else {
             return Ok(Vec::new());
         };
         let stub = self.clock().stub();
-        let locked = transaction
-            .query(LOCK_TRIGGERS, &[&ids])
-            .await
-            .during("cancellations.lock_triggers")?;
-        let locked: Vec<Uuid> = column("cancellations.lock_triggers", &locked, 0)?;
-        let mut rows = transaction
-            .query(CANCEL_PENDING, &[&stub, &locked])
-            .await
-            .during("cancellations.cancel")?;
-        let retrying = transaction
-            .query(CANCEL_RETRYING, &[&stub, &locked, low, high])
+        let locked = LOCK_TRIGGERS.query(transaction, &[&ids]).await?;
+        let locked: Vec<Uuid> = column(LOCK_TRIGGERS.name(), &locked, 0)?;
+        let mut rows = CANCEL_PENDING.query(transaction, &[&stub, &locked]).await?;
+        let retrying = CANCEL_RETRYING
+            .query(transaction, &[&stub, &locked, low, high])
             .await;
-        rows.extend(retrying.during("cancellations.cancel")?);
-        let ended: Vec<Uuid> = column("cancellations.cancel", &rows, 0)?;
+        rows.extend(retrying?);
+        let ended: Vec<Uuid> = column(CANCEL_RETRYING.name(), &rows, 0)?;
         rearm_fixed_delay(transaction, &ended).await?;
         rows.extend(
-            transaction
-                .query(REQUEST, &[&stub, &ids, low, high])
-                .await
-                .during("cancellations.request")?,
+            REQUEST
+                .query(transaction, &[&stub, &ids, low, high])
+                .await?,
         );
-        column("cancellations.cancel", &rows, 0)
+        column(CANCEL_RETRYING.name(), &rows, 0)
     }
 }
 
-/// A statement with the values that it speaks of.
+/// A statement with its conditions.
 struct Find {
+    of: Statement<'static>,
     text: String,
     conditions: crate::store::queries::filters::Conditions,
 }
 
-/// Executions that have not begun: their triggers, under the names that the log will know them by.
-fn pending(filter: &ExecutionFilter, most: usize) -> Find {
-    let conditions = conditions(filter, None);
-    let text = format!(
-        "-- cancellations.pending
+/// See [`pending`].
+const PENDING: Statement = Statement::new(concat!(
+    "-- cancellations.pending
 select l.id, l.job_id
 from (select t.id, t.job_id, case t.kind when 'OWED' then 'SCHEDULE' else t.kind end as kind
-      from job_trigger t where t.kind <> 'SCHEDULE' and {}) as l
-where {} and {} order by l.id limit {most}",
-        has_not_begun!("t"),
-        conditions.found(),
-        conditions.fits()
-    );
-    Find { text, conditions }
+      from job_trigger t where t.kind <> 'SCHEDULE' and ",
+    has_not_begun!("t"),
+    ") as l
+where {found} and {fits} order by l.id limit {most}"
+));
+
+/// See [`in_flight`].
+const IN_FLIGHT: Statement = Statement::new(
+    "-- cancellations.in_flight
+select l.id, l.job_id
+from (select unnest(execution_ids) as id from job_lease
+      union select id from job_execution_log where retrying) as x
+cross join lateral (select l.id, l.job_id, l.kind, l.status, l.reason, l.node_id
+                    from job_execution_log l where l.id = x.id offset 0) as l
+where {found} and {fits} order by l.id limit {most}",
+);
+
+/// Executions that have not started: their triggers, with the columns that the log will have.
+fn pending(filter: &ExecutionFilter, most: usize) -> Find {
+    let conditions = conditions(filter, None);
+    let text = PENDING.filled(&[
+        ("{found}", &conditions.found()),
+        ("{fits}", &conditions.fits()),
+        ("{most}", &most.to_string()),
+    ]);
+    Find {
+        of: PENDING,
+        text,
+        conditions,
+    }
 }
 
-/// Executions in flight: where leases and next attempts say, one look-up a row, each in its own
-/// partition only.
+/// Executions in flight: ids from leases and from next attempts, and one look-up per id, in its own
+/// partition.
 fn in_flight(filter: &ExecutionFilter, statuses: &[&str], most: usize) -> Find {
     let mut conditions = conditions(
         &ExecutionFilter {
@@ -256,15 +274,14 @@ fn in_flight(filter: &ExecutionFilter, statuses: &[&str], most: usize) -> Find {
     );
     let statuses: Vec<String> = statuses.iter().map(|status| (*status).to_owned()).collect();
     conditions.fit("l.status = any(?::text[])", statuses);
-    let text = format!(
-        "-- cancellations.in_flight
-select l.id, l.job_id
-from (select unnest(execution_ids) as id from job_lease union select id from job_execution_log where retrying) as x
-cross join lateral (select l.id, l.job_id, l.kind, l.status, l.reason, l.node_id from job_execution_log l
-                    where l.id = x.id offset 0) as l
-where {} and {} order by l.id limit {most}",
-        conditions.found(),
-        conditions.fits()
-    );
-    Find { text, conditions }
+    let text = IN_FLIGHT.filled(&[
+        ("{found}", &conditions.found()),
+        ("{fits}", &conditions.fits()),
+        ("{most}", &most.to_string()),
+    ]);
+    Find {
+        of: IN_FLIGHT,
+        text,
+        conditions,
+    }
 }

@@ -1,60 +1,71 @@
 //! The pause of the cluster: while it lasts no node leases anything.
 //!
-//! A database that was restored from a backup has forgotten what fired since,
-//! and would fire it again. A node that was running remembers the last
-//! heartbeat that the database acknowledged; when it meets a database that has
-//! forgotten more than a minute before that, it pauses the cluster, and a person
-//! decides. What is less is the loss of an asynchronous failover, whose cure is
-//! to fire again under the same execution ids.
+//! A database that was restored from a backup has lost the executions since, and would fire them a
+//! second time. A running node remembers the last heartbeat that the database acknowledged. When
+//! the database has lost more than the minute before it, the node pauses the cluster, and an
+//! operator decides. A smaller loss is that of an asynchronous failover: those fire times fire
+//! again, under the same execution ids.
 //!
 //! It must never resume by itself. (A pause for a jump of the clock may: see `clock_jumps`.)
 
-use super::commands::notify;
 use crate::model::Timestamp;
+use crate::store::db::listener::notify;
 use crate::store::db::row::Values;
+use crate::store::db::statement::Statement;
 use crate::store::maintenance::clock_jumps::{ClockVerdict, paused_for};
 use crate::store::{During, Store, StoreError};
 use tokio_postgres::Row;
 
-/// Most that is counted of anything.
+/// Most rows that a count reads.
 pub(crate) const COUNT_MAX: i64 = 10_000;
 
-/// The row that the node wrote and the database acknowledged ($2) is not there,
-/// or as it was more than a minute before. An earlier pause stays as it is.
-pub(crate) const PAUSE_IF_SET_BACK: &str = "-- hold.if_set_back
+/// Pauses the cluster when the node's row ($2), whose heartbeat was acknowledged at $3, is missing
+/// or more than a minute older. An earlier pause keeps its reason.
+pub(crate) const PAUSE_IF_SET_BACK: Statement = Statement::new(
+    "-- cluster_pause.if_set_back
 insert into cluster_hold (held_at, reason, set_back_to, last_known)
 select coalesce($1::timestamptz, clock_timestamp()),
        'the database was set back: it knows nothing of what happened since',
        (select max(heartbeat_at) from cluster_node where heartbeat_at < $3), $3
-where not exists (select from cluster_node where id = $2 and heartbeat_at >= $3::timestamptz - interval '1 minute')
-on conflict do nothing";
+where not exists (select from cluster_node
+    where id = $2 and heartbeat_at >= $3::timestamptz - interval '1 minute')
+on conflict do nothing",
+);
 
-const PAUSE: &str = "-- hold.hold
-insert into cluster_hold (held_at, reason) values (coalesce($1::timestamptz, clock_timestamp()), $2) on conflict do nothing";
+const PAUSE: Statement = Statement::new(
+    "-- cluster_pause.pause
+insert into cluster_hold (held_at, reason) values (coalesce($1::timestamptz, clock_timestamp()), $2)
+on conflict do nothing",
+);
 
-const RESUME: &str = "-- hold.release
-delete from cluster_hold returning jumped_from, jumped_to";
+const RESUME: Statement = Statement::new(
+    "-- cluster_pause.resume
+delete from cluster_hold returning jumped_from, jumped_to",
+);
 
-/// With what a resume would start: triggers that are due by now, and attempts
-/// that were lost with their nodes.
-pub(crate) const READ: &str = "-- hold.read
+/// With what a resume would start: due triggers, and attempts that were lost with their nodes.
+pub(crate) const READ: Statement = Statement::new(
+    "-- cluster_pause.read
 select h.held_at, h.reason, h.set_back_to, h.last_known,
        (select count(*) from (select from job_trigger
-            where due_at <= (select coalesce($1::timestamptz, clock_timestamp())) limit $2) as due) as due,
+            where due_at <= (select coalesce($1::timestamptz, clock_timestamp()))
+            limit $2) as due) as due,
        (select count(*) from execution_in_flight l where l.status = 'RUNNING'
-            and not exists (select from cluster_node n where n.id = l.node_id and n.state in ('ACTIVE', 'DRAINING'))) as lost
-from cluster_hold h";
+            and not exists (select from cluster_node n where n.id = l.node_id
+                and n.state in ('ACTIVE', 'DRAINING'))) as lost
+from cluster_hold h",
+);
 
-/// Why nothing starts, and what would when the cluster is resumed.
+/// Why nothing starts, and what a resume would start.
 #[derive(Debug, Clone)]
 pub struct ClusterPause {
-    /// Since when.
+    /// When it began.
     pub paused_at: Timestamp,
-    /// Why, for people.
+    /// Display only.
     pub reason: String,
-    /// After a restore: the last moment that the database knows of.
+    /// After a restore: the last heartbeat in the database.
     pub set_back_to: Option<Timestamp>,
-    /// After a restore: the last moment that a running node remembers.
+    /// After a restore: the last heartbeat that a running node remembers.
     pub last_known: Option<Timestamp>,
     /// Triggers that are due by now, counted to 10,000.
     pub due: i64,
@@ -65,36 +76,28 @@ pub struct ClusterPause {
 impl Store {
     /// Pauses the cluster; false when it was paused already.
     pub async fn pause_cluster(&self, reason: &str) -> Result<bool, StoreError> {
-        self.bounded("hold.hold", async {
-            let session = self.session().await?;
-            let made = session
-                .execute(PAUSE, &[&self.clock().stub(), &reason])
-                .await
-                .during("hold.hold")?;
-            session.release();
-            Ok(made == 1)
-        })
-        .await
+        Ok(self
+            .execute(PAUSE, &[&self.clock().stub(), &reason])
+            .await?
+            == 1)
     }
 
-    /// Resumes the cluster, and wakes it; false when it was not paused. The time of a clock that
-    /// has jumped is the time from then on.
+    /// Resumes the cluster, and wakes it; false when it was not paused. After a jump of the clock,
+    /// its new time is accepted.
     pub async fn resume_cluster(&self) -> Result<bool, StoreError> {
-        let resumed = self.bounded("hold.release", async {
-            let transaction = self.begin("hold.begin").await?;
-            let ended = transaction
-                .query_opt(RESUME, &[])
-                .await
-                .during("hold.release")?;
+        let resumed = self.bounded("cluster_pause.resume", async {
+            let transaction = self.begin("cluster_pause.begin").await?;
+            let ended = RESUME.query_opt(&transaction, &[]).await?;
             let paused_for = ended
                 .as_ref()
                 .map(|row| paused_for(Values::of("cluster_hold", row)))
                 .transpose()?;
             notify(&transaction).await?;
-            transaction.commit().await.during("hold.commit")?;
+            transaction.commit().await.during("cluster_pause.commit")?;
             Ok(paused_for)
         });
         let paused_for = resumed.await?;
+        // The pause was for a jump of the clock, whose new time is accepted now.
         if let Some(Some(jump)) = paused_for {
             self.mend_after(ClockVerdict::Accepted(jump)).await?;
         }
@@ -103,17 +106,8 @@ impl Store {
 
     /// The pause, if there is one.
     pub async fn cluster_pause(&self) -> Result<Option<ClusterPause>, StoreError> {
-        self.bounded("hold.read", async {
-            let session = self.session().await?;
-            let statement = session.prepare_cached(READ).await.during("hold.prepare")?;
-            let row = session
-                .query_opt(&statement, &[&self.clock().stub(), &COUNT_MAX])
-                .await
-                .during("hold.read")?;
-            session.release();
-            row.as_ref().map(record).transpose()
-        })
-        .await
+        self.read_opt(READ, &[&self.clock().stub(), &COUNT_MAX], record)
+            .await
     }
 }
 

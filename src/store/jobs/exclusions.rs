@@ -1,21 +1,22 @@
-//! Exclusions: the calendars and blackouts in force, and how they are changed.
+//! Exclusions: the calendars and blackouts in force, and the locks for a change of them.
 //!
-//! Who schedules a trigger by them holds `LOCK` shared until it commits; who
-//! changes them holds it exclusively: so a change finds every trigger that was scheduled
-//! by the old rules, and has it polled again. A lease only tries the lock: it
-//! holds triggers that the change may wait for. One that was kept out has the next
-//! one wait for its turn before it holds anything ([`Turn`]).
+//! A transaction that schedules a trigger holds `LOCK` shared until it commits; a change of
+//! exclusions holds it exclusively. A change therefore finds every trigger that was scheduled by
+//! the old rules, and makes it due for another poll. A lease only tries the lock, because it holds
+//! triggers that the change may wait for. After a failed try the next lease waits for its turn
+//! before it locks anything ([`Turn`]).
 
 use crate::model::Timestamp;
 use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Exclusions, Scope};
 use crate::model::job::JobDefinition;
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
-use crate::store::db::listener::WAKE_UP_CHANNEL;
+use crate::store::db::listener::notify;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::db::unreadable::UnreadableRows;
-use crate::store::{During, Store, StoreError};
+use crate::store::{Store, StoreError};
 use deadpool_postgres::ClientWrapper;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,49 +24,65 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Key of the advisory lock: any number that nothing else uses.
+/// Key of the advisory lock: an unused number.
 const LOCK: i64 = 0x484f_524f_4c4f_4701;
-/// Key of the lock under which changes stand in line for that one, so that no more than one of them
-/// is before a lease that waits for its turn.
+/// Key of the lock on which changes queue for `LOCK`, so that at most one change is ahead of a
+/// lease that waits for its turn.
 const LINE: i64 = 0x484f_524f_4c4f_4702;
 /// Longest that a lease waits for its turn.
 const TURN_MILLIS: u32 = 250;
 
-const LOCK_SHARED: &str = "-- closures.hold
-select pg_advisory_xact_lock_shared($1)";
+const LOCK_SHARED: Statement = Statement::new(
+    "-- exclusions.lock_shared
+select pg_advisory_xact_lock_shared($1)",
+);
 
-const TRY_LOCK_SHARED: &str = "-- closures.try_hold
-select pg_try_advisory_xact_lock_shared($1)";
+const TRY_LOCK_SHARED: Statement = Statement::new(
+    "-- exclusions.try_lock_shared
+select pg_try_advisory_xact_lock_shared($1)",
+);
 
-const LOCK_EXCLUSIVE: &str = "-- closures.lock_alone
-select pg_advisory_xact_lock($1), pg_advisory_xact_lock($2)";
+const LOCK_EXCLUSIVE: Statement = Statement::new(
+    "-- exclusions.lock_exclusive
+select pg_advisory_xact_lock($1), pg_advisory_xact_lock($2)",
+);
 
-const CALENDARS: &str = "-- closures.calendars
-select name, time_zone, rules, updated_at from calendar where name = any($1::text[])";
+const CALENDARS: Statement = Statement::new(
+    "-- exclusions.calendars
+select name, time_zone, rules, updated_at from calendar where name = any($1::text[])",
+);
 
-/// Those that are not over at $1, and so may defer a later fire time.
-const BLACKOUTS: &str = "-- closures.blackouts
+/// Blackouts that have not ended at $1, and so may defer a later fire time.
+const BLACKOUTS: Statement = Statement::new(
+    "-- exclusions.blackouts
 select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at from blackout
-where ends_at > coalesce($1::timestamptz, clock_timestamp())";
+where ends_at > coalesce($1::timestamptz, clock_timestamp())",
+);
 
-/// Lets triggers of a calendar's jobs be looked at again that were sent past
-/// fire times which it excluded.
-const REPOLL_BY_CALENDAR: &str = "-- closures.look_again_by_calendar
-update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), coalesce($1::timestamptz, clock_timestamp()))
+/// Makes triggers due that moved past fire times which the calendar excluded.
+const REPOLL_BY_CALENDAR: Statement = Statement::new(
+    "-- exclusions.repoll_by_calendar
+update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time),
+    coalesce($1::timestamptz, clock_timestamp()))
 from job_definition j
 where j.calendar = $2 and t.id = j.id and t.due_at is not null
-  and (t.closed_from is not null or j.schedule_type = 'FIXED_DELAY')";
+  and (t.closed_from is not null or j.schedule_type = 'FIXED_DELAY')",
+);
 
-/// The same for triggers that a blackout, ending at $2, deferred.
-const REPOLL_BY_BLACKOUT: &str = "-- closures.look_again_by_blackout
-update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), coalesce($1::timestamptz, clock_timestamp()))
+/// The same for triggers that a blackout with end $2 deferred.
+const REPOLL_BY_BLACKOUT: Statement = Statement::new(
+    "-- exclusions.repoll_by_blackout
+update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time),
+    coalesce($1::timestamptz, clock_timestamp()))
 from job_definition j, blackout b
-where b.id = $3 and t.id = j.id and (t.due_at = $2 or t.due_at is not null and t.closed_from is not null)
-  and (b.scope = 'CLUSTER' or b.scope = 'TAG' and b.tag = any(j.tags) or b.scope = 'JOB' and b.job_id = j.id)";
+where b.id = $3 and t.id = j.id and (t.due_at = $2 or t.due_at is not null
+    and t.closed_from is not null)
+  and (b.scope = 'CLUSTER' or b.scope = 'TAG' and b.tag = any(j.tags) or b.scope = 'JOB'
+      and b.job_id = j.id)",
+);
 
-/// Whether a change has kept the last lease out. Then the next one waits for its turn: with a try
-/// alone, changes that follow each other without a pause would keep leases out for as long as they
-/// like.
+/// Whether the last lease failed to get the lock. Then the next one waits for its turn: with tries
+/// alone, changes without a pause between them would block leases for ever.
 #[derive(Clone, Default)]
 pub struct Turn(Arc<AtomicBool>);
 
@@ -74,11 +91,12 @@ impl Turn {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// What a lease begins with, before it locks a row, if it waits.
+    /// The statements that a lease sends before it locks a row, when it waits.
     pub(crate) fn wait(&self) -> Option<String> {
         let statements = || {
             format!(
-                "set local lock_timeout = '{TURN_MILLIS}ms'; select pg_catalog.pg_advisory_xact_lock_shared({LOCK})"
+                "set local lock_timeout = '{TURN_MILLIS}ms'; \
+                 select pg_catalog.pg_advisory_xact_lock_shared({LOCK})"
             )
         };
         self.0.swap(false, Ordering::Relaxed).then(statements)
@@ -86,41 +104,29 @@ impl Turn {
 }
 
 impl Store {
-    /// What is in force for these jobs, for showing it.
+    /// The exclusions in force for these jobs, for display.
     pub async fn exclusions(&self, jobs: &[&JobDefinition]) -> Result<Exclusions, StoreError> {
-        self.bounded("closures.read", async {
-            let session = self.session().await?;
-            let exclusions = read(
-                &session,
-                jobs.iter().copied(),
-                self.clock().stub(),
-                &self.unreadable,
-            )
-            .await?;
-            session.release();
-            Ok(exclusions)
+        let since = self.clock().stub();
+        self.on_session("exclusions.read", async |session| {
+            read(session, jobs.iter().copied(), since, &self.unreadable).await
         })
         .await
     }
 
-    /// What judges fire times from `since` on of jobs with these calendars, for showing them.
+    /// The exclusions of fire times from `since` on, for jobs with these calendars, for display.
     pub async fn exclusions_since(
         &self,
         calendars: &[&str],
         since: Timestamp,
     ) -> Result<Exclusions, StoreError> {
-        self.bounded("closures.read", async {
-            let session = self.session().await?;
-            let exclusions = read_named(&session, calendars, Some(since), &self.unreadable).await?;
-            session.release();
-            Ok(exclusions)
+        self.on_session("exclusions.read", async |session| {
+            read_named(session, calendars, Some(since), &self.unreadable).await
         })
         .await
     }
 }
 
-/// What is in force for these jobs from `since` on, held until the transaction
-/// ends.
+/// The exclusions for these jobs from `since` on, locked until the transaction ends.
 pub(super) async fn lock_shared<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
@@ -133,33 +139,19 @@ pub(super) async fn lock_shared<'a>(
 
 /// Keeps them from changing until the transaction ends.
 pub(crate) async fn hold_as_they_are(transaction: &Transaction) -> Result<(), StoreError> {
-    let hold = transaction
-        .prepare_cached(LOCK_SHARED)
-        .await
-        .during("closures.prepare")?;
-    transaction
-        .execute(&hold, &[&LOCK])
-        .await
-        .during("closures.hold")?;
+    LOCK_SHARED.execute(transaction, &[&LOCK]).await?;
     Ok(())
 }
 
-/// The same without waiting: none while somebody changes them.
+/// The same without a wait: none while a change holds the lock.
 pub(crate) async fn try_lock_shared<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
     since: Timestamp,
     unreadable: &UnreadableRows,
 ) -> Result<Option<Exclusions>, StoreError> {
-    let try_hold = transaction
-        .prepare_cached(TRY_LOCK_SHARED)
-        .await
-        .during("closures.prepare")?;
-    let locked = transaction
-        .query_one(&try_hold, &[&LOCK])
-        .await
-        .during("closures.try_hold")?;
-    if Values::of("closures.try_hold", &locked).get(0)? {
+    let locked = TRY_LOCK_SHARED.query_one(transaction, &[&LOCK]).await?;
+    if Values::of(TRY_LOCK_SHARED.name(), &locked).get(0)? {
         read(transaction, jobs, Some(since), unreadable)
             .await
             .map(Some)
@@ -170,10 +162,7 @@ pub(crate) async fn try_lock_shared<'a>(
 
 /// Keeps everybody else from scheduling triggers until the transaction ends.
 pub(super) async fn lock_exclusive(transaction: &Transaction) -> Result<(), StoreError> {
-    transaction
-        .execute(LOCK_EXCLUSIVE, &[&LINE, &LOCK])
-        .await
-        .during("closures.lock_alone")?;
+    LOCK_EXCLUSIVE.execute(transaction, &[&LINE, &LOCK]).await?;
     Ok(())
 }
 
@@ -183,15 +172,10 @@ pub(super) async fn repoll_by_calendar(
     stub: Option<Timestamp>,
     name: &str,
 ) -> Result<(), StoreError> {
-    transaction
-        .execute(REPOLL_BY_CALENDAR, &[&stub, &name])
-        .await
-        .during("closures.look_again")?;
-    transaction
-        .execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL])
-        .await
-        .during("closures.notify")?;
-    Ok(())
+    REPOLL_BY_CALENDAR
+        .execute(transaction, &[&stub, &name])
+        .await?;
+    notify(transaction).await
 }
 
 /// After a change of the end of a blackout.
@@ -201,15 +185,10 @@ pub(super) async fn repoll_by_blackout(
     id: Uuid,
     old_end: Timestamp,
 ) -> Result<(), StoreError> {
-    transaction
-        .execute(REPOLL_BY_BLACKOUT, &[&stub, &old_end, &id])
-        .await
-        .during("closures.look_again")?;
-    transaction
-        .execute("select pg_notify($1, '')", &[&WAKE_UP_CHANNEL])
-        .await
-        .during("closures.notify")?;
-    Ok(())
+    REPOLL_BY_BLACKOUT
+        .execute(transaction, &[&stub, &old_end, &id])
+        .await?;
+    notify(transaction).await
 }
 
 /// What cannot be read (made by a newer version) is left out: who needs it must leave its jobs
@@ -234,27 +213,13 @@ async fn read_named(
 ) -> Result<Exclusions, StoreError> {
     let mut calendars = HashMap::new();
     if !names.is_empty() {
-        let statement = client
-            .prepare_cached(CALENDARS)
-            .await
-            .during("closures.prepare")?;
-        let rows = client
-            .query(&statement, &[&names])
-            .await
-            .during("closures.calendars")?;
+        let rows = CALENDARS.query(client, &[&names]).await?;
         let readable = unreadable.readable(&rows, calendar).into_iter();
         calendars = readable
             .map(|calendar| (calendar.name().to_owned(), calendar))
             .collect();
     }
-    let statement = client
-        .prepare_cached(BLACKOUTS)
-        .await
-        .during("closures.prepare")?;
-    let rows = client
-        .query(&statement, &[&since])
-        .await
-        .during("closures.blackouts")?;
+    let rows = BLACKOUTS.query(client, &[&since]).await?;
     let mut exclusions = Exclusions {
         calendars,
         ..Exclusions::default()

@@ -1,4 +1,4 @@
-//! Jobs: reading them, and how they stand in their row.
+//! Jobs: their rows, and how rows are read.
 
 use crate::model::Timestamp;
 use crate::model::UnknownName;
@@ -11,12 +11,13 @@ use crate::model::schedule::{INTERVAL_SECONDS_MAX, Schedule, ScheduleType};
 use crate::model::target::Target;
 use crate::store::db::row::{Readable, Values};
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::db::unreadable::UnreadableRows;
-use crate::store::{During, Store, StoreError};
+use crate::store::{Store, StoreError};
 use chrono::TimeDelta;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 use tokio_postgres::Row;
@@ -26,8 +27,9 @@ use uuid::Uuid;
 /// The columns that `job` reads, of a row `j`.
 macro_rules! columns {
     () => {
-        "j.id, j.name, j.description, j.tags, j.priority, j.policies, j.schedule_type, j.cron_expression, j.time_zone, \
-         j.interval_seconds, j.calendar, j.initial_delay_seconds, j.anchor_at, j.payload, j.target, j.recovery, j.max_recoveries, \
+        "j.id, j.name, j.description, j.tags, j.priority, j.policies, j.schedule_type, \
+         j.cron_expression, j.time_zone, j.interval_seconds, j.calendar, j.initial_delay_seconds, \
+         j.anchor_at, j.payload, j.target, j.recovery, j.max_recoveries, \
          j.status, j.paused_because, j.version, j.created_at, j.updated_at"
     };
 }
@@ -57,67 +59,63 @@ impl JobParts {
     }
 }
 
-pub(crate) const BY_IDS: &str = concat!(
+pub(crate) const BY_IDS: Statement = Statement::new(concat!(
     "-- jobs.by_ids
 select ",
     columns!(),
-    ", null::timestamptz as next_fire_time, null::timestamptz as held_fire_time, null::timestamptz as closed_from, null::bigint as runs from job_definition j where j.id = any($1::uuid[])"
-);
+    ", null::timestamptz as next_fire_time, null::timestamptz as held_fire_time,
+       null::timestamptz as closed_from, null::bigint as runs
+from job_definition j where j.id = any($1::uuid[])"
+));
 
-/// The same with what their triggers say.
-pub(crate) const GET: &str = concat!(
+/// The same with the fire times of their triggers.
+pub(crate) const GET: Statement = Statement::new(concat!(
     "-- jobs.get
 select ",
     columns!(),
     ", case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from,
+    t.runs
 from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
+));
+
+/// The database's clock. $1 is the clock of a test.
+pub(crate) const NOW: Statement = Statement::new(
+    "-- jobs.now
+select coalesce($1::timestamptz, clock_timestamp())",
 );
 
 /// The newest jobs that are not deleted. Served by `job_definition_newest`.
-const NEWEST: &str = "-- jobs.newest
+const NEWEST: Statement = Statement::new(
+    "-- jobs.newest
 select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from,
+    t.runs
 from job_definition j left join job_trigger t on t.id = j.id
-where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1";
+where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1",
+);
 
-/// Jobs by their status. Only an active job has a schedule that has ended: `job_trigger_ended`
-/// serves the third.
-const COUNT: &str = "-- jobs.count
-select count(*) filter (where status = 'ACTIVE') as active, count(*) filter (where status = 'PAUSED') as paused,
-       (select count(*) from job_trigger where kind = 'SCHEDULE' and due_at is null and awaits is null and not paused
+/// Jobs by status. Only an active job can have an ended schedule: `job_trigger_ended` serves the
+/// third count.
+const COUNT: Statement = Statement::new(
+    "-- jobs.count
+select count(*) filter (where status = 'ACTIVE') as active,
+       count(*) filter (where status = 'PAUSED') as paused,
+       (select count(*) from job_trigger where kind = 'SCHEDULE' and due_at is null
+           and awaits is null and not paused
            and held_due_at is null) as ended
-from job_definition where status <> 'DELETED'";
+from job_definition where status <> 'DELETED'",
+);
 
-/// Every version of a job, newest first.
-const VERSIONS: &str = "-- jobs.versions
-select version, changed_at, changed_by, change, definition::text from job_definition_version
-where job_id = $1 order by version desc limit $2";
-
-/// How many jobs there are.
+/// Numbers of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobCounts {
-    /// Active ones whose schedule goes on.
+    /// Active ones with further fire times.
     pub active: i64,
     /// Paused ones.
     pub paused: i64,
     /// Active ones whose schedule has ended.
     pub ended: i64,
-}
-
-/// One version of a job's definition.
-#[derive(Debug, Clone)]
-pub struct JobVersion {
-    /// As in the job after the change.
-    pub version: i32,
-    /// When.
-    pub changed_at: Timestamp,
-    /// Who.
-    pub changed_by: String,
-    /// What was done: `CREATED`, `UPDATED`, …
-    pub change: String,
-    /// The whole row after the change, with every policy, as JSON.
-    pub definition: String,
 }
 
 /// Jobs that can be read, by id.
@@ -126,14 +124,7 @@ pub(crate) async fn by_ids(
     ids: &[Uuid],
     unreadable: &UnreadableRows,
 ) -> Result<HashMap<Uuid, Job>, StoreError> {
-    let statement = transaction
-        .prepare_cached(BY_IDS)
-        .await
-        .during("jobs.prepare")?;
-    let rows = transaction
-        .query(&statement, &[&ids])
-        .await
-        .during("jobs.by_ids")?;
+    let rows = BY_IDS.query(transaction, &[&ids]).await?;
     Ok(unreadable
         .readable(&rows, job)
         .into_iter()
@@ -144,119 +135,41 @@ pub(crate) async fn by_ids(
 impl Store {
     /// The database's now, rounded up to a millisecond: jobs are anchored at it.
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
-        self.bounded("jobs.now", async {
-            let session = self.session().await?;
-            let row = session
-                .query_one(
-                    "select coalesce($1::timestamptz, clock_timestamp())",
-                    &[&self.clock().stub()],
-                )
-                .await
-                .during("jobs.now")?;
-            session.release();
-            Values::of("jobs.now", &row).get(0).map(whole_millis)
-        })
-        .await
+        let now = |row: &Row| Values::of(NOW.name(), row).get(0).map(whole_millis);
+        self.read_one(NOW, &[&self.clock().stub()], now).await
     }
 
     /// A job, deleted or not.
     pub async fn job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
-        self.bounded("jobs.get", async {
-            let session = self.session().await?;
-            let rows = self
-                .rows(&session, "jobs.get", GET, &[&[id].as_slice()])
-                .await?;
-            session.release();
-            rows.first()
-                .map(job)
-                .transpose()
-                .inspect_err(|error| self.unreadable.note(error))
-        })
-        .await
+        self.read_opt(GET, &[&[id].as_slice()], job).await
     }
 
-    /// These jobs, deleted or not. Those that are not there are left out.
+    /// These jobs, deleted or not. Missing ones are left out.
     pub async fn jobs(&self, ids: &[Uuid]) -> Result<Vec<Job>, StoreError> {
-        self.bounded("jobs.get", async {
-            let session = self.session().await?;
-            let rows = self.rows(&session, "jobs.get", GET, &[&ids]).await?;
-            session.release();
-            Ok(self.unreadable.readable(&rows, job))
-        })
-        .await
+        self.read_all(GET, &[&ids], job).await
     }
 
     /// The newest jobs that are not deleted, at most `limit`.
     pub async fn newest_jobs(&self, limit: u32, parts: JobParts) -> Result<Vec<Job>, StoreError> {
-        self.bounded("jobs.newest", async {
-            let session = self.session().await?;
-            let statement = NEWEST.replace("{columns}", &parts.columns());
-            let rows = self
-                .rows(&session, "jobs.newest", &statement, &[&i64::from(limit)])
-                .await?;
-            session.release();
-            Ok(self.unreadable.readable(&rows, job))
-        })
-        .await
+        let text = NEWEST.filled(&[("{columns}", &parts.columns())]);
+        self.read_all(NEWEST.with_sql(&text), &[&i64::from(limit)], job)
+            .await
     }
 
-    /// The newest versions of a job, at most `limit`.
-    pub async fn job_versions(&self, id: Uuid, limit: u32) -> Result<Vec<JobVersion>, StoreError> {
-        self.bounded("jobs.versions", async {
-            let session = self.session().await?;
-            let rows = self
-                .rows(
-                    &session,
-                    "jobs.versions",
-                    VERSIONS,
-                    &[&id, &i64::from(limit)],
-                )
-                .await?;
-            session.release();
-            Ok(self.unreadable.readable(&rows, version))
-        })
-        .await
-    }
-
-    /// How many jobs are active and how many paused.
+    /// The numbers of active, paused and ended jobs.
     pub async fn job_counts(&self) -> Result<JobCounts, StoreError> {
-        self.bounded("jobs.count", async {
-            let session = self.session().await?;
-            let row = session.query_one(COUNT, &[]).await.during("jobs.count")?;
-            session.release();
-            let row = Values::of("jobs.count", &row);
-            let (active, ended): (i64, i64) = (row.get("active")?, row.get("ended")?);
-            Ok(JobCounts {
-                active: active.saturating_sub(ended).max(0),
-                paused: row.get("paused")?,
-                ended,
-            })
-        })
-        .await
+        self.read_one(COUNT, &[], counts).await
     }
 }
 
-fn version(row: &Row) -> Result<JobVersion, StoreError> {
-    let row = Values::of("job_definition_version", row);
-    Ok(JobVersion {
-        version: row.get(0)?,
-        changed_at: row.get(1)?,
-        changed_by: row.get(2)?,
-        change: row.get(3)?,
-        definition: with_every_policy(row.get(4)?).map_err(|error| row.unreadable(error))?,
+fn counts(row: &Row) -> Result<JobCounts, StoreError> {
+    let row = Values::of(COUNT.name(), row);
+    let (active, ended): (i64, i64) = (row.get("active")?, row.get("ended")?);
+    Ok(JobCounts {
+        active: active.saturating_sub(ended).max(0),
+        paused: row.get("paused")?,
+        ended,
     })
-}
-
-/// Only the policies are read: all else stays as it was written.
-fn with_every_policy(row: &str) -> serde_json::Result<String> {
-    const POLICIES: &str = "policies";
-    let mut row: BTreeMap<&str, &RawValue> = serde_json::from_str(row)?;
-    let stored: Map<String, Value> = row
-        .get(POLICIES)
-        .map_or(Ok(Map::new()), |json| serde_json::from_str(json.get()))?;
-    let policies = to_raw_value(&Policies::completed(stored))?;
-    row.insert(POLICIES, &policies);
-    serde_json::to_string(&row)
 }
 
 /// Rounded up to a millisecond: fire times survive their trip through the API.
@@ -269,7 +182,7 @@ pub(crate) fn whole_millis(time: Timestamp) -> Timestamp {
     }
 }
 
-/// A definition as it stands in its row.
+/// A definition as the values of its row.
 pub(super) struct DefinitionRow<'a> {
     name: &'a str,
     description: Option<&'a str>,
@@ -290,7 +203,7 @@ pub(super) struct DefinitionRow<'a> {
 }
 
 impl<'a> DefinitionRow<'a> {
-    /// The columns of its values, in their order.
+    /// The columns, in the order of the values.
     pub(crate) const COLUMNS: [(&'static str, Type); 16] = [
         ("name", Type::TEXT),
         ("description", Type::TEXT),
@@ -409,7 +322,7 @@ fn named<T: FromStr<Err = UnknownName>>(row: Values<'_>, column: &str) -> Result
         .map_err(|error: UnknownName| row.unreadable(error))
 }
 
-/// Within the bounds that everything which counts with them relies on.
+/// Policies within their bounds: arithmetic with them relies on that.
 fn read_policies(row: Values<'_>) -> Result<Policies, StoreError> {
     let odd = |error: &dyn Display| row.unreadable(format_args!("column policies: {error}"));
     let policies: Policies =
@@ -438,7 +351,7 @@ fn seconds(row: Values<'_>, column: &str) -> Result<Option<i64>, StoreError> {
     }
 }
 
-/// The table's checks make sure that each type has its columns.
+/// The checks of the table guarantee the columns of each type.
 fn read_schedule(row: Values<'_>, policies: &Policies) -> Result<Schedule, StoreError> {
     let interval = || {
         let seconds = seconds(row, "interval_seconds")?.filter(|seconds| *seconds > 0);

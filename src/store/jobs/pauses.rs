@@ -1,9 +1,10 @@
-//! Pausing and resuming, within a transaction. What runs when its job is paused runs on; what waits
-//! behind it or for its next attempt is held by the lease that finds it due, and gets its due time
-//! back with the resume.
+//! Pause and resume of jobs, within a transaction. Running executions continue. A buffered fire or
+//! a next attempt that comes due during the pause loses its due time in the lease that finds it,
+//! and gets it back with the resume.
 
-use super::commands::{SCHEDULE, next_fire_time_after_resume, notify, record_versions, schedule};
 use super::passed::Locked;
+use super::triggers::{SCHEDULE, next_fire_time_after_resume, schedule};
+use super::versions::record_versions;
 use super::{exclusions, job_rows, passed};
 use crate::model::Timestamp;
 use crate::model::exclusions::Exclusions;
@@ -11,32 +12,43 @@ use crate::model::execution::Reason;
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
 use crate::model::trigger::NewExecution;
+use crate::store::db::listener::notify;
 use crate::store::db::session::Transaction;
-use crate::store::{During, Store, StoreError};
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
 use uuid::Uuid;
 
-/// A ONCE keeps its due time: whether it passes meanwhile is to be known.
-const PAUSE_TRIGGER: &str = "-- pauses.pause_trigger
+/// A ONCE keeps its due time, so that the resume sees whether it has passed.
+const PAUSE_TRIGGER: Statement = Statement::new(
+    "-- pauses.pause_trigger
 update job_trigger t set paused = true, due_at = null,
     held_due_at = case when j.schedule_type = 'ONCE' and t.fire_time > $2 then t.due_at end
 from job_definition j
-where t.id = any($1::uuid[]) and t.kind = 'SCHEDULE' and j.id = t.id";
+where t.id = any($1::uuid[]) and t.kind = 'SCHEDULE' and j.id = t.id",
+);
 
-/// A lease that holds one of them at this moment may be about to hold it back: it is waited for …
-const LOCK_ONE_OFFS: &str = "-- pauses.lock_one_offs
-select 1 from job_trigger where job_id = any($1::uuid[]) and kind <> 'SCHEDULE' order by id for update";
+/// Waits for a lease that holds one of the triggers: it may take its due time away …
+const LOCK_ONE_OFFS: Statement = Statement::new(
+    "-- pauses.lock_one_offs
+select 1 from job_trigger where job_id = any($1::uuid[]) and kind <> 'SCHEDULE'
+order by id for update",
+);
 
-/// … and seen by the statement after.
-const GIVE_BACK_DUE_TIMES: &str = "-- pauses.give_back_due_times
+/// … which this statement, sent after the lock, sees.
+const GIVE_BACK_DUE_TIMES: Statement = Statement::new(
+    "-- pauses.give_back_due_times
 update job_trigger set due_at = held_due_at, held_due_at = null
-where job_id = any($1::uuid[]) and kind <> 'SCHEDULE' and held_due_at is not null";
+where job_id = any($1::uuid[]) and kind <> 'SCHEDULE' and held_due_at is not null",
+);
 
-/// The fire time that a paused ONCE is held at.
-const HOLD_ONCE: &str = "-- pauses.hold_once
+/// The fire time of a paused ONCE.
+const HOLD_ONCE: Statement = Statement::new(
+    "-- pauses.hold_once
 update job_trigger set held_due_at = $3, fire_time = coalesce($2, fire_time), closed_from = null
-where id = $1 and paused";
+where id = $1 and paused",
+);
 
-/// What becomes of a ONCE whose time passed while it was paused.
+/// What happens to a ONCE whose time passed during the pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissedOnce {
     /// It is recorded, and does not run.
@@ -47,7 +59,7 @@ pub enum MissedOnce {
 }
 
 impl Store {
-    /// Pauses those of the jobs that are active, within a transaction; how many.
+    /// Pauses the active ones of the jobs, within a transaction; their number.
     pub(crate) async fn pause_in(
         &self,
         transaction: &Transaction,
@@ -60,15 +72,12 @@ impl Store {
         let Some(now) = now else { return Ok(0) };
         self.leave_out_passed(transaction, &paused, now, Reason::Paused)
             .await?;
-        transaction
-            .execute(PAUSE_TRIGGER, &[&paused, &now])
-            .await
-            .during("pauses.pause_trigger")?;
+        PAUSE_TRIGGER.execute(transaction, &[&paused, &now]).await?;
         record_versions(transaction, &paused, "PAUSED").await?;
         Ok(paused.len())
     }
 
-    /// Resumes those of the jobs that are paused, within a transaction; how many.
+    /// Resumes the paused ones of the jobs, within a transaction; their number.
     pub(super) async fn resume_in(
         &self,
         transaction: &Transaction,
@@ -88,26 +97,19 @@ impl Store {
             if let Some(job) = jobs.get(&locked.trigger.job_id)
                 && locked.has_missed(now)
             {
-                settle_missed(transaction, &locked, job, &exclusions, (now, missed)).await?;
+                settle_missed(transaction, &locked, job, &exclusions, now, missed).await?;
             }
         }
-        transaction
-            .prepare_all(&[SCHEDULE])
-            .await
-            .during("pauses.prepare")?;
+        transaction.prepare(&[SCHEDULE]).await?;
         let scheduled = jobs.values().map(|job| {
-            let next = (next_fire_time_after_resume(&job.definition, now), now);
-            schedule(transaction, job.id, &job.definition, &exclusions, next)
+            let next = next_fire_time_after_resume(&job.definition, now);
+            schedule(transaction, job.id, &job.definition, &exclusions, next, now)
         });
         futures_util::future::try_join_all(scheduled).await?;
-        transaction
-            .query(LOCK_ONE_OFFS, &[&resumed])
-            .await
-            .during("pauses.lock_one_offs")?;
-        transaction
-            .execute(GIVE_BACK_DUE_TIMES, &[&resumed])
-            .await
-            .during("pauses.give_back_due_times")?;
+        LOCK_ONE_OFFS.query(transaction, &[&resumed]).await?;
+        GIVE_BACK_DUE_TIMES
+            .execute(transaction, &[&resumed])
+            .await?;
         notify(transaction).await?;
         record_versions(transaction, &resumed, "RESUMED").await?;
         Ok(resumed.len())
@@ -115,19 +117,20 @@ impl Store {
 }
 
 impl Locked {
-    /// Whether it is a ONCE whose time has passed while its job was paused.
+    /// Whether this is a ONCE whose time has passed during the pause.
     fn has_missed(&self, now: Timestamp) -> bool {
         self.is_held && self.trigger.has_passed(now)
     }
 }
 
-/// What a calendar or a blackout has closed does not run, whatever was asked for.
+/// An excluded fire time does not run, even when the request says so.
 async fn settle_missed(
     transaction: &Transaction,
     Locked { trigger, .. }: &Locked,
     job: &Job,
     exclusions: &Exclusions,
-    (now, missed): (Timestamp, MissedOnce),
+    now: Timestamp,
+    missed: MissedOnce,
 ) -> Result<(), StoreError> {
     let left_out = trigger.left_out(&job.definition, exclusions, (now, 1), Reason::Paused);
     match (missed, left_out.first()) {
@@ -144,8 +147,8 @@ async fn settle_missed(
     }
 }
 
-/// After an edit of a paused job: a ONCE whose time has passed is recorded unless it stays as it
-/// is, and one whose time is to come is held at it.
+/// After an edit of a paused job: a ONCE whose time has passed is recorded, unless the edit keeps
+/// the time; a future one waits at its new time.
 pub(super) async fn reschedule_paused(
     transaction: &Transaction,
     store: &Store,
@@ -178,10 +181,9 @@ pub(super) async fn reschedule_paused(
         }
         let next = once.filter(|_| new.next_fire_time(now).is_some());
         let due_at = next.map(|at| new.due_time(old.id, at));
-        transaction
-            .execute(HOLD_ONCE, &[&old.id, &next, &due_at])
-            .await
-            .during("pauses.hold_once")?;
+        HOLD_ONCE
+            .execute(transaction, &[&old.id, &next, &due_at])
+            .await?;
     }
     Ok(())
 }

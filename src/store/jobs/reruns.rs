@@ -1,18 +1,19 @@
 //! Reruns: triggers for the fire times of ended executions, under ids of their own.
 //!
-//! Batches wait for each other, whoever asks: so a batch sees every rerun that was asked for before
-//! it, pending, in flight or ended, and no execution gets two at a time. From its trigger on a
-//! rerun is taken like a run-now.
+//! Batches wait for each other, in the whole cluster. A batch therefore sees every earlier rerun,
+//! pending, in flight or ended, and no execution gets two at a time. The trigger of a rerun is
+//! taken like that of a manual run.
 
-use super::commands::notify;
 use super::job_rows::whole_millis;
 use crate::model::Timestamp;
 use crate::model::UnknownName;
 use crate::model::execution::rerun_execution_id;
 use crate::model::lists::ExecutionFilter;
 use crate::model::rerun::{Asked, Candidate, Verdict};
+use crate::store::db::listener::notify;
 use crate::store::db::row::Values;
-use crate::store::queries::execution_list::{SCAN_LIMIT, conditions, search};
+use crate::store::db::statement::Statement;
+use crate::store::queries::execution_list::{SCAN_LIMIT, SEARCH, conditions, search};
 use crate::store::{During, Store, StoreError};
 use chrono::TimeDelta;
 use deadpool_postgres::ClientWrapper;
@@ -24,77 +25,93 @@ use uuid::Uuid;
 pub const BATCH: usize = 1_000;
 /// Executions found at a time.
 const FOUND_AT_A_TIME: usize = 5_000;
-/// Rows of the log that a filter looks through: some three seconds.
+/// Most rows of the log that one filter reads: about three seconds.
 const SCANNED_ROWS_MAX: i64 = 2_000_000;
 
-/// The advisory lock of whoever asks for reruns.
+/// The advisory lock of a batch.
 const RERUN_LOCK: i64 = 0x0048_4f52_5245_5255;
 
-const LOCK: &str = "-- reruns.lock
-select pg_advisory_xact_lock($1)";
+const LOCK: Statement = Statement::new(
+    "-- reruns.lock
+select pg_advisory_xact_lock($1)",
+);
 
 /// Against a deletion at the same moment.
-const LOCK_JOB_ROWS: &str = "-- reruns.hold_jobs
+const LOCK_JOB_ROWS: Statement = Statement::new(
+    "-- reruns.lock_jobs
 select coalesce($1::timestamptz, clock_timestamp()), id from job_definition
 where status <> 'DELETED' and id in (
     select l.job_id from unnest($2::uuid[]) as x (id)
     cross join lateral (select l.job_id from job_execution_log l where l.id = x.id offset 0) as l)
-order by id for share";
+order by id for share",
+);
 
-/// How executions stand, and their reruns: those bear ids of the same millisecond.
-pub(crate) const CANDIDATES: &str = "-- reruns.candidates
-select l.id, l.fire_time, l.status, l.status = 'SKIPPED' and l.occurrences is distinct from 1 as is_range,
-       coalesce(j.status, 'DELETED') = 'DELETED' as is_of_deleted, coalesce(t.id, r.in_flight) as under_way, r.is_repeated, r.reruns
+/// The state of executions and of their reruns; the ids of reruns have the same millisecond.
+pub(crate) const CANDIDATES: Statement = Statement::new(
+    "-- reruns.candidates
+select l.id, l.fire_time, l.status, l.status = 'SKIPPED'
+  and l.occurrences is distinct from 1 as is_range,
+       coalesce(j.status, 'DELETED') = 'DELETED' as is_of_deleted,
+       coalesce(t.id, r.in_flight) as under_way, r.is_repeated, r.reruns
 from unnest($1::uuid[]) as x (id)
 cross join lateral (
-    select l.id, l.job_id, l.fire_time, l.status, l.occurrences, left(replace(l.id::text, '-', ''), 12) as millis
+    select l.id, l.job_id, l.fire_time, l.status, l.occurrences,
+           left(replace(l.id::text, '-', ''), 12) as millis
     from job_execution_log l where l.id = x.id offset 0
 ) as l
 left join job_definition j on j.id = l.job_id
 left join lateral (select t.id from job_trigger t where t.repeats = l.id limit 1) as t on true
 cross join lateral (
-    select (array_agg(r.id) filter (where r.repeats = l.id and r.status in ('RUNNING', 'RETRYING')))[1] as in_flight,
-           coalesce(bool_or(r.repeats = l.id and r.status <> 'SKIPPED'), false) as is_repeated, count(*) as reruns
+    select (array_agg(r.id) filter (where r.repeats = l.id
+        and r.status in ('RUNNING', 'RETRYING')))[1] as in_flight,
+           coalesce(bool_or(r.repeats = l.id and r.status <> 'SKIPPED'), false) as is_repeated,
+           count(*) as reruns
     from job_execution_log r
     where r.job_id = l.job_id and r.repeats is not null
       and r.id between (l.millis || repeat('0', 20))::uuid and (l.millis || repeat('f', 20))::uuid
-) as r";
+) as r",
+);
 
-/// With the payload that the execution had of its own, for the job as it is now.
-pub(crate) const INSERT: &str = "-- reruns.insert
+/// With the execution's own payload, for the current version of the job.
+pub(crate) const INSERT: Statement = Statement::new(
+    "-- reruns.insert
 insert into job_trigger (id, job_id, kind, fire_time, due_at, priority, repeats, payload)
 select x.id, l.job_id, 'RERUN', l.fire_time, $3, j.priority, l.id, l.payload
 from unnest($1::uuid[], $2::uuid[]) as x (id, repeats)
-cross join lateral (select l.id, l.job_id, l.fire_time, l.payload from job_execution_log l where l.id = x.repeats offset 0) as l
-join job_definition j on j.id = l.job_id";
+cross join lateral (select l.id, l.job_id, l.fire_time, l.payload from job_execution_log l
+    where l.id = x.repeats offset 0) as l
+join job_definition j on j.id = l.job_id",
+);
 
 /// The reruns of executions, each with its job, newest first.
-pub(crate) const OF: &str = "-- reruns.of
+pub(crate) const OF: Statement = Statement::new(
+    "-- reruns.of
 select x.id, array(
     select r.id from job_execution_log r
     where r.job_id = x.job_id and r.repeats = x.id
       and r.id between (left(replace(x.id::text, '-', ''), 12) || repeat('0', 20))::uuid
                    and (left(replace(x.id::text, '-', ''), 12) || repeat('f', 20))::uuid
     order by r.id desc limit 20) as reruns
-from unnest($1::uuid[], $2::uuid[]) as x (id, job_id)";
+from unnest($1::uuid[], $2::uuid[]) as x (id, job_id)",
+);
 
-/// What a filter holds.
+/// The executions of a filter.
 #[derive(Debug)]
 pub enum Found {
-    /// These, oldest fire time first.
+    /// All of them, oldest fire time first.
     All(Vec<Uuid>),
-    /// More than were to be found.
+    /// More than the caller allows.
     TooMany,
-    /// Nobody knows: there is too much to look through.
+    /// Unknown: the filter reads too many rows.
     TooWide,
 }
 
-/// What becomes of each of a batch, and the executions that run again.
+/// Result of a batch.
 #[derive(Debug, Default)]
 pub struct RerunBatch {
-    /// In the order of the answer.
+    /// The decision about each execution, in the order of the candidates.
     pub verdicts: Vec<Verdict>,
-    /// Their ids, of those that were made.
+    /// Ids of the new executions.
     pub reruns: Vec<Uuid>,
 }
 
@@ -112,6 +129,7 @@ impl Store {
                 return Ok(Found::TooMany);
             }
             if after.is_none() {
+                // Found newest first; reruns start with the oldest.
                 found.reverse();
                 return Ok(Found::All(found));
             }
@@ -121,63 +139,45 @@ impl Store {
         }
     }
 
-    /// Some of them behind that one, how many rows were looked at, and the last of these if there
-    /// may be more.
+    /// Some of them after an id, the number of rows read, and the last of these if there may be
+    /// more.
     async fn find_ended(
         &self,
         filter: &ExecutionFilter,
         after: Option<Uuid>,
     ) -> Result<(Vec<Uuid>, i64, Option<Uuid>), StoreError> {
-        self.bounded("reruns.find", async {
-            let session = self.session().await?;
+        self.on_session(SEARCH.name(), async |session| {
             let conditions = conditions(filter, after);
-            let text = search(&conditions, SCAN_LIMIT, FOUND_AT_A_TIME);
-            let row = session
-                .query_one(&text, &conditions.values())
-                .await
-                .during("reruns.find")?;
-            session.release();
-            let row = Values::of("reruns.find", &row);
-            let (scanned, last): (i64, Option<Uuid>) = (row.get(0)?, row.get(1)?);
-            let is_end = usize::try_from(scanned).is_ok_and(|scanned| scanned < SCAN_LIMIT);
-            Ok((row.get(2)?, scanned, last.filter(|_| !is_end)))
+            let found = search(session, &conditions, SCAN_LIMIT, FOUND_AT_A_TIME).await?;
+            let is_end = usize::try_from(found.looked_at).is_ok_and(|rows| rows < SCAN_LIMIT);
+            Ok((found.ids, found.looked_at, found.last.filter(|_| !is_end)))
         })
         .await
     }
 
-    /// The reruns of these executions, which have these jobs, that began: newest first, at most 20
-    /// of each.
+    /// The reruns of these executions of these jobs that have started: newest first, at most 20 of
+    /// each.
     pub async fn reruns_of(
         &self,
         ids: &[Uuid],
         jobs: &[Uuid],
     ) -> Result<HashMap<Uuid, Vec<Uuid>>, StoreError> {
-        self.bounded("reruns.of", async {
-            let session = self.session().await?;
-            let rows = session
-                .query(OF, &[&ids, &jobs])
-                .await
-                .during("reruns.of")?;
-            session.release();
-            let read = |row: &Row| {
-                let row = Values::of("reruns.of", row);
-                Ok((row.get("id")?, row.get("reruns")?))
-            };
-            rows.iter().map(read).collect()
-        })
-        .await
+        let rows = self.read_rows(OF, &[&ids, &jobs]).await?;
+        let read = |row: &Row| {
+            let row = Values::of(OF.name(), row);
+            Ok((row.get("id")?, row.get("reruns")?))
+        };
+        rows.iter().map(read).collect()
     }
 
-    /// What would become of each of these, at most `BATCH`.
+    /// The decision about each of at most `BATCH` executions, without writing.
     pub async fn judge_reruns(
         &self,
         ids: &[Uuid],
         asked: Asked,
     ) -> Result<Vec<Verdict>, StoreError> {
-        self.bounded("reruns.judge", async {
-            let session = self.session().await?;
-            let candidates = candidates(&session, ids).await?;
-            session.release();
+        self.on_session("reruns.judge", async |session| {
+            let candidates = candidates(session, ids).await?;
             Ok(candidates
                 .iter()
                 .map(|(candidate, ..)| candidate.judge(asked))
@@ -186,7 +186,7 @@ impl Store {
         .await
     }
 
-    /// Lets those of them run again that may, at most `BATCH`, due in so long.
+    /// Makes reruns of at most `BATCH` executions, of those that allow it, due after `due_in`.
     pub async fn rerun(
         &self,
         ids: &[Uuid],
@@ -195,15 +195,11 @@ impl Store {
     ) -> Result<RerunBatch, StoreError> {
         self.bounded("reruns.rerun", async {
             let transaction = self.begin("reruns.begin").await?;
-            transaction
-                .execute(LOCK, &[&RERUN_LOCK])
-                .await
-                .during("reruns.lock")?;
-            let jobs = transaction
-                .query(LOCK_JOB_ROWS, &[&self.clock().stub(), &ids])
-                .await
-                .during("reruns.hold_jobs")?;
-            // After the lock: the reruns that others asked for before it are seen.
+            LOCK.execute(&transaction, &[&RERUN_LOCK]).await?;
+            let jobs = LOCK_JOB_ROWS
+                .query(&transaction, &[&self.clock().stub(), &ids])
+                .await?;
+            // Read after the lock, so that earlier reruns of other nodes are seen.
             let candidates = candidates(&transaction, ids).await?;
             let verdicts: Vec<Verdict> = candidates
                 .iter()
@@ -218,13 +214,13 @@ impl Store {
                     (rerun_execution_id(*fire_time, *before), of.id)
                 })
                 .unzip();
+            // One reading of the clock for the whole batch.
             if let Some(job) = jobs.first().filter(|_| !reruns.is_empty()) {
-                let now: Timestamp = Values::of("reruns.hold_jobs", job).get(0)?;
+                let now: Timestamp = Values::of(LOCK_JOB_ROWS.name(), job).get(0)?;
                 let due_at = whole_millis(now) + due_in;
-                transaction
-                    .execute(INSERT, &[&reruns, &repeated, &due_at])
-                    .await
-                    .during("reruns.insert")?;
+                INSERT
+                    .execute(&transaction, &[&reruns, &repeated, &due_at])
+                    .await?;
                 notify(&transaction).await?;
             }
             transaction.commit().await.during("reruns.commit")?;
@@ -234,15 +230,12 @@ impl Store {
     }
 }
 
-/// The executions with their fire times, and how many reruns of these there were.
+/// The executions with their fire times, and the number of their reruns.
 async fn candidates(
     client: &ClientWrapper,
     ids: &[Uuid],
 ) -> Result<Vec<(Candidate, Timestamp, usize)>, StoreError> {
-    let rows = client
-        .query(CANDIDATES, &[&ids])
-        .await
-        .during("reruns.candidates")?;
+    let rows = CANDIDATES.query(client, &[&ids]).await?;
     rows.iter().map(candidate).collect()
 }
 

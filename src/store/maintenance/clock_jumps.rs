@@ -1,25 +1,26 @@
 //! Jumps of the database's clock.
 //!
-//! Everything is decided by the database's clock, so a clock that is a day ahead for a moment would
-//! fire a day's fire times, and leave every schedule at rest for a day. Each node therefore
-//! compares each reading with the last one and with the time that has passed on this machine since.
-//! A lease that finds a jump is rolled back before it decides anything; the next heartbeat holds
-//! the cluster and says why.
+//! The database's clock decides every due time. A clock that is a day ahead for a moment would fire
+//! the fire times of a day, and leave every schedule at rest for a day. Each node therefore
+//! compares each reading with the last one and with the time that has passed on this machine in
+//! between. A lease that finds a jump is rolled back before anything is decided; the next heartbeat
+//! pauses the cluster and gives the reason.
 //!
-//! A node cannot know at once whether the clock is wrong or was corrected. So the pause waits: a
-//! clock that comes back ends it; a correction by at most an hour, and every correction backwards,
-//! is accepted after `PATIENCE`; a jump of more than an hour ahead waits for a person. What is
-//! accepted is treated by the ordinary rules.
+//! A node cannot know at once whether the clock is wrong or was corrected. The pause ends when the
+//! clock comes back. A correction of at most an hour, and every correction backwards, is accepted
+//! after `PATIENCE`; a jump of more than an hour ahead waits for an operator. After acceptance the
+//! ordinary rules apply.
 //!
-//! The time that passes is read from a clock that goes on while the machine is suspended, so that
-//! to be suspended is no jump.
+//! The local time comes from a clock that includes suspension (`CLOCK_BOOTTIME`), so a suspended
+//! machine sees no jump.
 
 mod mends;
 
 use crate::clock::Clock;
 use crate::model::{Timestamp, rfc3339};
+use crate::store::db::listener::notify;
 use crate::store::db::row::Values;
-use crate::store::jobs::commands::notify;
+use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use chrono::TimeDelta;
 use parking_lot::{Mutex, MutexGuard};
@@ -27,30 +28,41 @@ use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is less is no jump: a step of the time service after a start, say. It costs no more than
-/// this in lateness.
+/// Smaller steps are no jump, for example of the time service after a start. Their cost is at most
+/// this much lateness.
 const JUMP_MIN: TimeDelta = TimeDelta::seconds(10);
-/// How long a jump is waited for to come back.
+/// How long the pause waits for the clock to come back.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Nobody accepts a longer jump ahead but a person.
+/// A longer jump ahead needs an operator's resume.
 const ACCEPTED_AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
 
-const NOW: &str = "-- clock_jumps.now
-select clock_timestamp()";
+const NOW: Statement = Statement::new(
+    "-- clock_jumps.now
+select clock_timestamp()",
+);
 
-/// An earlier pause stays as it is.
-const PAUSE: &str = "-- clock_jumps.hold
-insert into cluster_hold (held_at, reason, jumped_from, jumped_to) values (clock_timestamp(), $1, $2, $3)
-on conflict do nothing";
+/// An earlier pause keeps its reason.
+const PAUSE: Statement = Statement::new(
+    "-- clock_jumps.pause
+insert into cluster_hold (held_at, reason, jumped_from, jumped_to) values (clock_timestamp(), $1,
+    $2, $3)
+on conflict do nothing",
+);
 
-const RESUME: &str = "-- clock_jumps.release
-delete from cluster_hold where jumped_to = $1";
+const RESUME: Statement = Statement::new(
+    "-- clock_jumps.resume
+delete from cluster_hold where jumped_to = $1",
+);
 
-/// A heartbeat of the future would keep a node alive that has died since, and a session of the
-/// future may declare nobody dead: both begin now.
-const NO_FUTURE: &str = "-- clock_jumps.no_future
-update cluster_node set heartbeat_at = least(heartbeat_at, clock_timestamp()), session_at = least(session_at, clock_timestamp())
-where state in ('ACTIVE', 'DRAINING') and (heartbeat_at > clock_timestamp() or session_at > clock_timestamp())";
+/// A heartbeat in the future would keep a dead node alive, and a session in the future could not
+/// declare a node dead: both get the current time.
+const NO_FUTURE: Statement = Statement::new(
+    "-- clock_jumps.no_future
+update cluster_node set heartbeat_at = least(heartbeat_at, clock_timestamp()),
+    session_at = least(session_at, clock_timestamp())
+where state in ('ACTIVE', 'DRAINING') and (heartbeat_at > clock_timestamp()
+    or session_at > clock_timestamp())",
+);
 
 /// Time since this machine started, including the time that it was suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +112,7 @@ impl Jump {
         self.to - self.from
     }
 
-    /// A clock that is wrong still goes on: only one that has come back says this.
+    /// A clock that is still wrong keeps its distance; only a clock that has come back reads this.
     fn has_returned(self, now: Timestamp) -> bool {
         if self.to > self.from {
             now < self.to
@@ -117,7 +129,7 @@ impl Jump {
 impl std::fmt::Display for Jump {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (from, to) = (rfc3339(self.from), rfc3339(self.to));
-        // Where it was expected is known to some milliseconds.
+        // The expected time is exact to some milliseconds.
         let by = (self.distance()
             + TimeDelta::milliseconds(if self.to < self.from { -500 } else { 500 }))
         .num_seconds();
@@ -125,18 +137,20 @@ impl std::fmt::Display for Jump {
         let (hours, minutes, seconds) = (by / 3_600, by / 60 % 60, by % 60);
         write!(
             f,
-            "the database's clock jumped by {sign}{hours} h {minutes} min {seconds} s, from {from} to {to}: "
+            "the database's clock jumped by {sign}{hours} h {minutes} min {seconds} s, from \
+             {from} to {to}: "
         )?;
         f.write_str(if self.may_be_accepted() {
             "the cluster goes on when it has come back, or after 15 s at the new time"
         } else {
-            "the cluster goes on by itself when it comes back; if it is right, `horolog release` or releaseCluster lets the cluster go on at the new time"
+            "the cluster goes on by itself when it comes back; if it is right, `horolog release` \
+             or releaseCluster lets the cluster go on at the new time"
         })
     }
 }
 
 impl Reading {
-    /// What the next reading says that does not follow from this one.
+    /// The jump between this reading and the next; none when the next one follows from this one.
     fn jump(&self, next: &Self) -> Option<Jump> {
         let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
         let earliest = self
@@ -169,7 +183,7 @@ pub enum ClockVerdict {
     Accepted(Jump),
 }
 
-/// What the clones of a store know of the database's clock.
+/// The state of the database's clock, shared by the clones of a store.
 #[derive(Debug, Clone, Default)]
 pub struct ClockWatch(Arc<Mutex<State>>);
 
@@ -185,8 +199,8 @@ impl ClockWatch {
         self.0.lock()
     }
 
-    /// Whether a lease may decide by this reading. Its statements were sent at `sent` and found no
-    /// pause.
+    /// Whether a lease may decide by this reading. Its statements were sent at `sent`, and the
+    /// cluster was not paused.
     pub(crate) fn admits(&self, sent: Moment, now: Timestamp) -> bool {
         let reading = Reading {
             now,
@@ -194,8 +208,7 @@ impl ClockWatch {
             received: Moment::now(),
         };
         let mut state = self.state();
-        // A pause that this node has seen is over: the clock has come back, or somebody has
-        // accepted it.
+        // The pause that this node saw is over: the clock has come back, or the jump was accepted.
         let resumed = state.paused_since.is_some_and(|since| since < sent);
         if !resumed
             && state
@@ -229,8 +242,8 @@ impl ClockWatch {
             return ClockVerdict::Good;
         };
         let since = *state.paused_since.get_or_insert(reading.received);
-        // A clock that is corrected by less than it had jumped has not come back: by what was known
-        // before, it is still off.
+        // A clock that is corrected by less than its jump has not come back: compared with the
+        // reading before the jump it is still off.
         let is_off = state
             .known
             .is_some_and(|known| known.jump(&reading).is_some());
@@ -245,9 +258,8 @@ impl ClockWatch {
 }
 
 impl Store {
-    /// Does what a heartbeat has to about the clock, and says what that was. `paused_for` is the
-    /// jump for which the heartbeat found the cluster paused. A clock that is set by hand does not
-    /// jump.
+    /// Acts on the clock after a heartbeat; the answer is the action. `paused_for` is the jump for
+    /// which the heartbeat found the cluster paused. The manual clock of a test does not jump.
     pub async fn watch_clock(
         &self,
         sent: Moment,
@@ -265,7 +277,8 @@ impl Store {
                 self.clock_watch.state().paused_since = Some(Moment::now());
             }
             ClockVerdict::Returned(jump) | ClockVerdict::Accepted(jump) => {
-                // One node says so, and mends what there is to mend.
+                // The node that ended the pause logs the jump and repairs the due times, so that
+                // one node alone does both.
                 if !self.end_pause_for(jump).await? {
                     return Ok(ClockVerdict::Waits(jump));
                 }
@@ -274,21 +287,18 @@ impl Store {
         Ok(verdict)
     }
 
-    /// Whether the clock says what it must, as far as this node knows: before something is done
-    /// that cannot be undone.
+    /// Whether the clock is right as far as this node knows: asked before a write that cannot be
+    /// undone.
     pub async fn is_clock_trusted(&self) -> Result<bool, StoreError> {
         if !matches!(self.clock(), Clock::Database) {
             return Ok(true);
         }
-        self.bounded("clock_jumps.look", async {
+        self.bounded("clock_jumps.reading", async {
             let (session, sent) = (self.session().await?, Moment::now());
-            let row = session
-                .query_one(NOW, &[])
-                .await
-                .during("clock_jumps.now")?;
+            let row = NOW.query_one(&session, &[]).await?;
             session.release();
             let reading = Reading {
-                now: Values::of("clock_jumps.now", &row).get(0)?,
+                now: Values::of(NOW.name(), &row).get(0)?,
                 sent,
                 received: Moment::now(),
             };
@@ -302,17 +312,11 @@ impl Store {
     }
 
     async fn pause_for_jump(&self, jump: Jump) -> Result<(), StoreError> {
-        self.bounded("clock_jumps.hold", async {
+        self.bounded("clock_jumps.pause", async {
             let transaction = self.begin("clock_jumps.begin").await?;
             let (reason, Jump { from, to }) = (jump.to_string(), jump);
-            transaction
-                .execute(PAUSE, &[&reason, &from, &to])
-                .await
-                .during("clock_jumps.hold")?;
-            transaction
-                .execute(NO_FUTURE, &[])
-                .await
-                .during("clock_jumps.no_future")?;
+            PAUSE.execute(&transaction, &[&reason, &from, &to]).await?;
+            NO_FUTURE.execute(&transaction, &[]).await?;
             transaction.commit().await.during("clock_jumps.commit")
         })
         .await
@@ -320,16 +324,10 @@ impl Store {
 
     /// Whether it was this node that ended the pause.
     async fn end_pause_for(&self, jump: Jump) -> Result<bool, StoreError> {
-        self.bounded("clock_jumps.release", async {
+        self.bounded("clock_jumps.resume", async {
             let transaction = self.begin("clock_jumps.begin").await?;
-            let ended = transaction
-                .execute(RESUME, &[&jump.to])
-                .await
-                .during("clock_jumps.release")?;
-            transaction
-                .execute(NO_FUTURE, &[])
-                .await
-                .during("clock_jumps.no_future")?;
+            let ended = RESUME.execute(&transaction, &[&jump.to]).await?;
+            NO_FUTURE.execute(&transaction, &[]).await?;
             notify(&transaction).await?;
             transaction.commit().await.during("clock_jumps.commit")?;
             Ok(ended == 1)

@@ -2,7 +2,9 @@
 //! asks for. The reconciler runs it.
 
 pub mod clock_jumps;
+mod job_slice;
 pub mod partitions;
 pub mod repairs;
 pub mod retention;
+mod unscheduled;
 pub(crate) mod zones;

@@ -1,14 +1,15 @@
 //! Partitions of the execution log: one per UTC day, made ahead.
 //!
-//! A partition is built beside the log and attached: `create … partition of`
-//! would lock the whole log against every lease. Attaching scans the DEFAULT
-//! partition, which is empty unless a cluster was down past its partitions; what
-//! came into it before its own partition was there is moved.
+//! A partition is built as a table of its own and then attached: `create … partition of` would lock
+//! the whole log against every lease. The attachment scans the DEFAULT partition, which is empty
+//! unless a cluster was down for longer than its partitions reach; its rows of the new day are
+//! moved.
 
 use crate::model::Timestamp;
 use crate::model::execution::lowest_execution_id;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use chrono::{Days, NaiveDate};
 use deadpool_postgres::ClientWrapper;
@@ -20,38 +21,54 @@ const PREFIX: &str = "job_execution_log_";
 /// Days made ahead of today.
 const DAYS_AHEAD: u64 = 3;
 
-/// One node at a time. The others wait: a node that starts must not write
-/// before the first one has made today's partition.
-const LOCK: &str = "-- partitions.lock
-select from (select pg_advisory_xact_lock($1)) as locked";
+/// One node at a time. The others wait: a node that starts must not write before today's partition
+/// exists.
+const LOCK: Statement = Statement::new(
+    "-- partitions.lock
+select from (select pg_advisory_xact_lock($1)) as locked",
+);
 
 /// Advisory lock of the partition maker: "HORPART" in ASCII.
 pub(super) const PARTITION_LOCK: i64 = 0x0048_4f52_5041_5254;
 
-const EXISTING: &str = "-- partitions.existing
+const EXISTING: Statement = Statement::new(
+    "-- partitions.existing
 select coalesce($1::timestamptz, clock_timestamp()), array(
     select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'job_execution_log'::regclass)";
+    where i.inhparent = 'job_execution_log'::regclass)",
+);
 
-/// Whether the DEFAULT partition holds what belongs into partitions to be made.
-const EARLY: &str = "-- partitions.early
-select exists (select from job_execution_log_default where id >= $1 and id < $2)";
+/// Whether the DEFAULT partition has rows of the new partitions.
+const EARLY: Statement = Statement::new(
+    "-- partitions.early
+select exists (select from job_execution_log_default where id >= $1 and id < $2)",
+);
 
-/// Before rows move, everybody else waits at the log itself: whoever waits at
-/// the DEFAULT partition only, looks for a moved row in the partitions it knew
-/// before, and a settlement takes itself for fenced (seen). It is the first lock,
-/// because an attachment's lock on DEFAULT before it is a deadlock (seen).
-pub(super) const LOCK_LOG: &str = "-- partitions.lock_log
-lock table only job_execution_log in access exclusive mode";
+/// Before rows move, all other transactions wait for the log itself. A transaction that waits for
+/// the DEFAULT partition alone looks for a moved row in the old partitions, and a settlement
+/// considers itself fenced (observed). It is the first lock, because the attachment's lock on
+/// DEFAULT before it deadlocks (observed).
+pub(super) const LOCK_LOG: Statement = Statement::new(
+    "-- partitions.lock_log
+lock table only job_execution_log in access exclusive mode",
+);
+
+/// Makes a partition, fills it from the DEFAULT partition, and attaches it.
+const CREATE: Statement = Statement::new(
+    "-- partitions.create
+{create};
+{adopt};
+{attach}",
+);
 
 impl Store {
-    /// Makes the partitions of yesterday, today and the days ahead that are
-    /// missing; how many it made.
+    /// Makes the missing partitions of yesterday, today and the days ahead; their number.
     pub async fn create_partitions(&self) -> Result<usize, StoreError> {
         self.bounded("partitions.create", async {
             let session = self.session().await?;
             let missing = missing(&session, self.clock().stub()).await?;
             session.release();
+            // The usual case, without a lock.
             if missing.is_empty() {
                 Ok(0)
             } else {
@@ -61,13 +78,10 @@ impl Store {
         .await
     }
 
-    /// Looks again once it is alone: another node may have made them.
+    /// Looks again under the lock: another node may have made them.
     async fn create_missing(&self) -> Result<usize, StoreError> {
         let transaction = self.begin("partitions.begin").await?;
-        transaction
-            .execute(LOCK, &[&PARTITION_LOCK])
-            .await
-            .during("partitions.lock")?;
+        LOCK.execute(&transaction, &[&PARTITION_LOCK]).await?;
         let missing = missing(&transaction, self.clock().stub()).await?;
         create(&transaction, &missing).await?;
         transaction.commit().await.during("partitions.commit")?;
@@ -75,16 +89,13 @@ impl Store {
     }
 }
 
-/// What time it is, and the names of the partitions.
+/// The database's clock, and the names of the partitions.
 pub(crate) async fn existing(
     client: &ClientWrapper,
     stub: Option<Timestamp>,
 ) -> Result<(Timestamp, Vec<String>), StoreError> {
-    let row = client
-        .query_one(EXISTING, &[&stub])
-        .await
-        .during("partitions.existing")?;
-    let row = Values::of("partitions.existing", &row);
+    let row = EXISTING.query_one(client, &[&stub]).await?;
+    let row = Values::of(EXISTING.name(), &row);
     Ok((row.get(0)?, row.get(1)?))
 }
 
@@ -108,16 +119,12 @@ async fn create(transaction: &Transaction, missing: &[Partition]) -> Result<(), 
     let (Some(first), Some(last)) = (missing.first(), missing.last()) else {
         return Ok(());
     };
-    let early = transaction
-        .query_one(EARLY, &[&first.from, &last.to])
-        .await
-        .during("partitions.early")?;
-    let early = Values::of("partitions.early", &early).get(0)?;
+    let early = EARLY
+        .query_one(transaction, &[&first.from, &last.to])
+        .await?;
+    let early = Values::of(EARLY.name(), &early).get(0)?;
     if early {
-        transaction
-            .batch_execute(LOCK_LOG)
-            .await
-            .during("partitions.lock_log")?;
+        LOCK_LOG.batch(transaction).await?;
     }
     for partition in missing {
         let adopt = if early {
@@ -125,11 +132,12 @@ async fn create(transaction: &Transaction, missing: &[Partition]) -> Result<(), 
         } else {
             String::new()
         };
-        let statements = [partition.create(), adopt, partition.attach()].join(";\n");
-        transaction
-            .batch_execute(&statements)
-            .await
-            .during("partitions.create")?;
+        let text = CREATE.filled(&[
+            ("{create}", &partition.create()),
+            ("{adopt}", &adopt),
+            ("{attach}", &partition.attach()),
+        ]);
+        CREATE.with_sql(&text).batch(transaction).await?;
     }
     Ok(())
 }
@@ -158,7 +166,7 @@ impl Partition {
         }
     }
 
-    /// `fillfactor` 50 leaves room for the settlement beside the lease on one page.
+    /// `fillfactor` 50 leaves room for the settlement on the page of the lease.
     fn create(&self) -> String {
         format!(
             "create table {} (like job_execution_log including all) with (fillfactor = 50)",
@@ -166,11 +174,14 @@ impl Partition {
         )
     }
 
-    /// Moves what came early.
+    /// Moves rows out of the DEFAULT partition.
     fn adopt(&self) -> String {
         let Self { name, from, to } = self;
         format!(
-            "with early as (delete from job_execution_log_default where id >= '{from}' and id < '{to}' returning *)
+            "with early as (
+                delete from job_execution_log_default
+                where id >= '{from}' and id < '{to}' returning *
+             )
              insert into {name} select * from early"
         )
     }
@@ -178,7 +189,8 @@ impl Partition {
     fn attach(&self) -> String {
         let Self { name, from, to } = self;
         format!(
-            "alter table job_execution_log attach partition {name} for values from ('{from}') to ('{to}')"
+            "alter table job_execution_log attach partition {name}
+             for values from ('{from}') to ('{to}')"
         )
     }
 }

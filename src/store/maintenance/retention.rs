@@ -1,10 +1,9 @@
-//! Retention: what is purged from the log.
+//! Retention: which executions are purged from the log.
 //!
-//! Whole days go by dropping their partitions, which costs the same however much
-//! was in them. A job with `keepExecutions` keeps so many of its newest
-//! executions, whatever their age: what is above that is deleted row by row, and
-//! what is left when a day goes moves to the DEFAULT partition. Nothing that is
-//! in flight is ever purged, and nobody waits long for a day to go.
+//! A day is purged by dropping its partition, at a cost that does not depend on its rows. A job
+//! with `keepExecutions` keeps that number of its newest executions, of any age: older ones are
+//! deleted row by row, and the kept ones of a dropped day move to the DEFAULT partition. Executions
+//! in flight are never purged, and a lease waits at most 100 ms for a drop.
 
 use super::partitions;
 use super::partitions::{LOCK_LOG, PARTITION_LOCK, Partition};
@@ -12,40 +11,67 @@ use crate::model::Timestamp;
 use crate::model::execution::lowest_execution_id;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use chrono::{NaiveDate, TimeDelta};
 use std::time::{Duration, Instant};
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// Rows deleted by one statement.
 const BATCH: i64 = 2_000;
-/// How long a pass goes on deleting.
+/// Time limit of the deletions of a pass.
 const DELETE_FOR: Duration = Duration::from_millis(500);
-/// Jobs with `keepExecutions` that one pass looks at.
+/// Jobs with `keepExecutions` in one pass.
 const JOBS: i64 = 2_000;
 
-/// One node at a time, and none while one makes partitions; the others need not wait.
-const TRY_LOCK: &str = "-- retention.try_lock
-select pg_try_advisory_xact_lock($1)";
+/// One node at a time, and no node while partitions are made. It is tried, not waited for.
+const TRY_LOCK: Statement = Statement::new(
+    "-- retention.try_lock
+select pg_try_advisory_xact_lock($1)",
+);
 
-/// Whoever waits for the whole log holds up every lease behind him: a report that
-/// reads it for minutes must not. It is tried again at the next pass.
-const LOCK_TIMEOUT: &str = "set local lock_timeout = '100ms'";
+/// A transaction that waits for the lock on the log blocks every lease after it, and a report may
+/// hold the log for minutes. The next pass tries again.
+const LOCK_TIMEOUT: Statement = Statement::new(
+    "-- retention.lock_timeout
+set local lock_timeout = '100ms'",
+);
 
-/// What is above the count of its job, of the next jobs by id; nothing unless it is alone, as for
-/// [`TRY_LOCK`]. A count that is none, written by hand, keeps everything.
-const DELETE_ABOVE: &str = "-- retention.delete_above
+/// Whether executions of the day are in flight.
+const IN_FLIGHT: Statement = Statement::new(
+    "-- retention.in_flight
+select exists (select from execution_in_flight f join {partition} l on l.id = f.id)",
+);
+
+/// Executions that a job keeps by count move to the DEFAULT partition.
+const DROP_DAY: Statement = Statement::new(
+    "-- retention.drop_day
+alter table job_execution_log detach partition {partition};
+insert into job_execution_log
+    select p.* from {partition} p join job_definition j on j.id = p.job_id
+    where j.policies ->> 'keepExecutions' is not null;
+drop table {partition}",
+);
+
+/// Executions above the count of their job, for the next jobs by id; nothing without the lock of
+/// [`TRY_LOCK`]. A count that is no number keeps everything.
+const DELETE_ABOVE: Statement = Statement::new(
+    "-- retention.delete_above
 with alone as materialized (
     select pg_try_advisory_xact_lock($4) as is_alone
 ), keeping as (
-    select id, case when policies ->> 'keepExecutions' ~ '^[0-9]{1,9}$' then (policies ->> 'keepExecutions')::integer
+    select id, case when policies ->> 'keepExecutions' ~ '^[0-9]{1,9}$'
+        then (policies ->> 'keepExecutions')::integer
                else 2147483647 end as most
     from job_definition
-    where (select is_alone from alone) and policies ->> 'keepExecutions' is not null and id > $1 order by id limit $2
+    where (select is_alone from alone) and policies ->> 'keepExecutions' is not null and id > $1
+    order by id limit $2
 ), highest as (
-    select k.id as job_id, (select l.id from job_execution_log l where l.job_id = k.id order by l.id desc offset k.most limit 1) as id
+    select k.id as job_id, (select l.id from job_execution_log l where l.job_id = k.id
+        order by l.id desc offset k.most limit 1) as id
     from keeping k
 ), deleted as (
     delete from job_execution_log where id in (
@@ -55,27 +81,34 @@ with alone as materialized (
 )
 select is_alone, (select count(*) from deleted) as deleted, (select count(*) from keeping) as jobs,
        (select id from keeping order by id desc limit 1) as last
-from alone";
+from alone",
+);
 
-/// Of the DEFAULT partition, which is never dropped: fire times whose own partition was not there.
-/// By their end, because one of long ago may have run today. Alone as well.
-const DELETE_STRAY: &str = "-- retention.delete_stray
+/// Executions in the DEFAULT partition, which is never dropped: their own partition did not exist.
+/// Their end decides, because an old fire time may have run today. Under the same lock.
+const DELETE_STRAY: Statement = Statement::new(
+    "-- retention.delete_stray
 with alone as materialized (
     select pg_try_advisory_xact_lock($4) as is_alone
 ), deleted as (
     delete from job_execution_log_default where ctid = any(array(
         select l.ctid from job_execution_log_default l join job_definition j on j.id = l.job_id
-        where (select is_alone from alone) and l.id < $1 and l.status not in ('RUNNING', 'RETRYING') and coalesce(l.finished_at, l.created_at) < $2
+        where (select is_alone from alone) and l.id < $1 and l.status not in ('RUNNING', 'RETRYING')
+          and coalesce(l.finished_at, l.created_at) < $2
           and j.policies ->> 'keepExecutions' is null
         limit $3))
     returning 1
 )
-select count(*) from deleted";
+select count(*) from deleted",
+);
 
-const KEEPING_BEHIND: &str = "-- retention.keeping_behind
-select id from job_definition where policies ->> 'keepExecutions' is not null and id > $1 order by id limit 1";
+const KEEPING_BEHIND: Statement = Statement::new(
+    "-- retention.keeping_behind
+select id from job_definition where policies ->> 'keepExecutions' is not null and id > $1
+order by id limit 1",
+);
 
-/// What a pass has purged.
+/// Result of a pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetentionReport {
     /// Partitions dropped.
@@ -87,9 +120,9 @@ pub struct RetentionReport {
 }
 
 impl Store {
-    /// Purges executions whose fire time is older than `retention`, and what is
-    /// above the count that its job keeps, of the next jobs behind `after`, which
-    /// it moves on. Does nothing while another node does it.
+    /// Purges executions whose fire time is older than `retention`, and executions above the count
+    /// of their job, for the next jobs after `after`, which moves forward. Does nothing while
+    /// another node purges.
     pub async fn purge(
         &self,
         retention: Duration,
@@ -102,24 +135,26 @@ impl Store {
                 return Ok(purged);
             };
             purged.rows += deleted;
+            // Less than a batch: these jobs are done.
             if deleted < BATCH {
                 *after = last;
                 break;
             }
+            // The next pass continues with the same jobs.
             if begun.elapsed() > DELETE_FOR {
                 break;
             }
         }
         let (now, days) = self.days().await?;
-        // `Duration::MAX` reaches back before all time: nothing is that old.
+        // `Duration::MAX` is before every instant: nothing is that old.
         let before = TimeDelta::from_std(retention)
             .ok()
             .and_then(|retention| now.checked_sub_signed(retention));
         let Some(before) = before else {
             return Ok(purged);
         };
-        // No reason to keep whole days: a row of it cannot be deleted, or the database does not
-        // answer.
+        // One row that cannot be deleted does not keep whole days; a database that does not answer
+        // ends the pass.
         match self.delete_stray(before).await {
             Ok(rows) => purged.rows += rows,
             Err(error) if error.is_of_a_row() => {
@@ -148,24 +183,15 @@ impl Store {
         }
     }
 
-    /// The next job that keeps executions by their count; nil behind the last.
+    /// The next job with `keepExecutions`; nil after the last.
     async fn keeping_behind(&self, after: Uuid) -> Result<Uuid, StoreError> {
-        self.bounded("retention.keeping_behind", async {
-            let session = self.session().await?;
-            let row = session
-                .query_opt(KEEPING_BEHIND, &[&after])
-                .await
-                .during("retention.keeping_behind")?;
-            session.release();
-            row.map_or(Ok(Uuid::nil()), |row| {
-                Values::of("retention.keeping_behind", &row).get(0)
-            })
-        })
-        .await
+        let id = |row: &Row| Values::of(KEEPING_BEHIND.name(), row).get(0);
+        let next = self.read_opt(KEEPING_BEHIND, &[&after], id).await?;
+        Ok(next.unwrap_or_default())
     }
 
-    /// How many rows it deleted, and the last job it looked at, of so many; none when another
-    /// node is at it.
+    /// The number of deleted rows, and the last of at most `jobs` jobs; none when another node
+    /// purges.
     async fn delete_above(
         &self,
         after: Uuid,
@@ -173,22 +199,22 @@ impl Store {
     ) -> Result<Option<(i64, Uuid)>, StoreError> {
         self.bounded("retention.delete_above", async {
             let transaction = self.begin("retention.begin").await?;
-            let row = transaction
-                .query_one(DELETE_ABOVE, &[&after, &jobs, &BATCH, &PARTITION_LOCK])
+            let row = DELETE_ABOVE
+                .query_one(&transaction, &[&after, &jobs, &BATCH, &PARTITION_LOCK])
                 .await;
-            let row = match row.during("retention.delete_above") {
+            let row = match row {
                 Err(error) if error.is_of_a_row() => {
-                    // The error arrives before its lock is gone: the next try would take it for
-                    // another node's.
+                    // Without a rollback the error arrives before the lock is released, and the
+                    // next try would find it taken.
                     transaction.rollback().await.during("retention.rollback")?;
                     return Err(error);
                 }
                 row => row?,
             };
             transaction.commit().await.during("retention.commit")?;
-            let row = Values::of("retention.delete_above", &row);
+            let row = Values::of(DELETE_ABOVE.name(), &row);
             let (last, deleted): (Option<Uuid>, i64) = (row.get("last")?, row.get("deleted")?);
-            // Behind the last job it goes on with the first.
+            // After the last job the first one follows.
             let is_end = row.get::<i64>("jobs")? != jobs;
             let last = last.filter(|_| !is_end).unwrap_or_default();
             Ok(row.get::<bool>("is_alone")?.then_some((deleted, last)))
@@ -197,26 +223,17 @@ impl Store {
     }
 
     async fn delete_stray(&self, before: Timestamp) -> Result<i64, StoreError> {
-        self.bounded("retention.delete_stray", async {
-            let session = self.session().await?;
-            let values: [&(dyn ToSql + Sync); 4] = [
-                &lowest_execution_id(before),
-                &before,
-                &BATCH,
-                &PARTITION_LOCK,
-            ];
-            let row = session
-                .query_one(DELETE_STRAY, &values)
-                .await
-                .during("retention.delete_stray")?;
-            session.release();
-            Values::of("retention.delete_stray", &row).get(0)
-        })
-        .await
+        let values: [&(dyn ToSql + Sync); 4] = [
+            &lowest_execution_id(before),
+            &before,
+            &BATCH,
+            &PARTITION_LOCK,
+        ];
+        let count = |row: &Row| Values::of(DELETE_STRAY.name(), row).get(0);
+        self.read_one(DELETE_STRAY, &values, count).await
     }
 
-    /// Drops the partitions of days that were over before then; how many went, and
-    /// how many there are.
+    /// Drops the partitions of days before `before`; the number of dropped days, and of those left.
     async fn drop_days(
         &self,
         mut days: Vec<NaiveDate>,
@@ -225,11 +242,14 @@ impl Store {
         let (mut dropped, mut kept, lowest) = (0, 0, lowest_execution_id(before));
         while let Some(day) = days.first().copied() {
             let partition = Partition::of(day);
+            // The day is not completely older than the retention.
             if partition.to > lowest {
                 break;
             }
             match self.drop_day(&partition.name).await {
                 Ok(true) => dropped += 1,
+                // Executions of the day are in flight, or another node purges. Days are dropped in
+                // order.
                 Ok(false) => break,
                 Err(StoreError::Refused { source, .. })
                     if source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) =>
@@ -237,9 +257,13 @@ impl Store {
                     tracing::info!(%day, "the log is being read: its oldest day is dropped later");
                     break;
                 }
-                // The days behind it can go.
+                // Later days can still be dropped.
                 Err(error) if error.is_of_a_row() => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, %day, "a day of the log cannot be dropped");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        %day,
+                        "a day of the log cannot be dropped"
+                    );
                     kept += 1;
                 }
                 Err(error) => return Err(error),
@@ -252,12 +276,10 @@ impl Store {
         ))
     }
 
-    /// What time it is, and the days that have a partition, oldest first.
+    /// The database's clock, and the days that have a partition, oldest first.
     async fn days(&self) -> Result<(Timestamp, Vec<NaiveDate>), StoreError> {
-        self.bounded("retention.days", async {
-            let session = self.session().await?;
-            let (now, names) = partitions::existing(&session, self.clock().stub()).await?;
-            session.release();
+        self.on_session("retention.days", async |session| {
+            let (now, names) = partitions::existing(session, self.clock().stub()).await?;
             let mut days: Vec<_> = names
                 .iter()
                 .filter_map(|name| partitions::day_of(name))
@@ -268,16 +290,13 @@ impl Store {
         .await
     }
 
-    /// Drops a day of which nothing is in flight, unless another node purges or makes partitions;
-    /// whether it did.
+    /// Drops a day without executions in flight, unless another node purges or makes partitions;
+    /// whether it was dropped.
     async fn drop_day(&self, name: &str) -> Result<bool, StoreError> {
         self.bounded("retention.drop_day", async {
             let transaction = self.begin("retention.begin").await?;
-            let alone = transaction
-                .query_one(TRY_LOCK, &[&PARTITION_LOCK])
-                .await
-                .during("retention.try_lock")?;
-            let dropped = Values::of("retention.try_lock", &alone).get(0)?
+            let alone = TRY_LOCK.query_one(&transaction, &[&PARTITION_LOCK]).await?;
+            let dropped = Values::of(TRY_LOCK.name(), &alone).get(0)?
                 && drop_partition(&transaction, name).await?;
             transaction.commit().await.during("retention.commit")?;
             Ok(dropped)
@@ -286,35 +305,20 @@ impl Store {
     }
 }
 
-/// Drops a partition unless something of it is in flight; whether it did. What
-/// its job keeps by count moves to the DEFAULT partition.
+/// Drops a partition without executions in flight; whether it was dropped. Executions that a job
+/// keeps by count move to the DEFAULT partition.
 async fn drop_partition(transaction: &Transaction, name: &str) -> Result<bool, StoreError> {
-    transaction
-        .batch_execute(LOCK_TIMEOUT)
-        .await
-        .during("retention.lock_timeout")?;
-    transaction
-        .batch_execute(LOCK_LOG)
-        .await
-        .during("retention.lock_log")?;
-    let in_flight =
-        format!("select exists (select from execution_in_flight f join {name} l on l.id = f.id)");
-    let in_flight = transaction
-        .query_one(&in_flight, &[])
-        .await
-        .during("retention.in_flight")?;
-    if Values::of("retention.in_flight", &in_flight).get(0)? {
+    LOCK_TIMEOUT.batch(transaction).await?;
+    LOCK_LOG.batch(transaction).await?;
+    let in_flight = IN_FLIGHT.filled(&[("{partition}", name)]);
+    let in_flight = IN_FLIGHT
+        .with_sql(&in_flight)
+        .query_one_unprepared(transaction, &[])
+        .await?;
+    if Values::of(IN_FLIGHT.name(), &in_flight).get(0)? {
         return Ok(false);
     }
-    let drop = format!(
-        "alter table job_execution_log detach partition {name};
-        insert into job_execution_log select p.* from {name} p join job_definition j on j.id = p.job_id
-            where j.policies ->> 'keepExecutions' is not null;
-        drop table {name}"
-    );
-    transaction
-        .batch_execute(&drop)
-        .await
-        .during("retention.drop_day")?;
+    let drop = DROP_DAY.filled(&[("{partition}", name)]);
+    DROP_DAY.with_sql(&drop).batch(transaction).await?;
     Ok(true)
 }

@@ -1,16 +1,17 @@
 //! Pending fire times follow the rules of their time zones: see docs/decisions/0041.
 //!
-//! A trigger says what named its fire time besides the job: a hash of the rules of the zones (that
-//! of the cron expression and that of the calendar) and the edition of the tz database. Each repair
-//! compares that with what the tz database of this process says, in its slice of the jobs. Where
-//! other rules named a fire time that is yet to come, and the edition of this process is not the
-//! lesser one, the trigger goes to the next fire time by this process's rules: as if somebody had
-//! edited the schedule at this moment. No fire time is named again without a greater edition, or by
-//! the same process, so that nodes which disagree come to an end.
+//! A trigger stores the rules by which its fire time was computed: a hash of the rules of its zones
+//! (of the cron expression and of the calendar), and the edition of the tz database. Each repair
+//! compares them with the tz database of this process, for one slice of the jobs. When a pending
+//! fire time was computed by other rules, and the edition of this process is not lower, the trigger
+//! gets the next fire time by the rules of this process, like after an edit of the schedule. The
+//! same edition never computes a fire time twice, so two nodes that disagree do not alternate for
+//! ever.
 //!
-//! The hash is stored xor the fire time: a node of before V16 moves that alone, and what it leaves
-//! fits no rules.
+//! The stored value is the hash xor the fire time: a node older than V16 writes the fire time
+//! alone, and the result matches no rules.
 
+use super::job_slice::JobSlice;
 use super::repairs::BATCH;
 use crate::model::exclusions::{Exclusions, zone_rules};
 use crate::model::execution::Reason;
@@ -18,10 +19,12 @@ use crate::model::job::{Job, JobDefinition};
 use crate::model::schedule::zone::{Zone, tzdb_edition, tzdb_version};
 use crate::model::trigger::Trigger;
 use crate::model::{Timestamp, rfc3339};
+use crate::store::db::listener::notify;
 use crate::store::db::parts::in_parts;
 use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
-use crate::store::jobs::commands::{SCHEDULE, notify, schedule};
+use crate::store::db::statement::Statement;
+use crate::store::jobs::triggers::{SCHEDULE, schedule};
 use crate::store::jobs::{exclusions, job_rows, passed};
 use crate::store::{During, Store, StoreError};
 use futures_util::future::try_join_all;
@@ -30,33 +33,36 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Most closed fire times of all these jobs that are looked at one by one, and of each at least so
-/// many.
+/// Most excluded fire times that one pass checks one by one, over all jobs; each job has at least
+/// `WALK_EACH`.
 const WALK_MAX: usize = 20_000;
 const WALK_EACH: usize = 20;
 
-/// What named the fire time of a trigger `t`: null when nobody knows. (A conversion of another
-/// instant would fail.)
+/// The rules of the fire time of a trigger `t`; null when unknown. (The conversion fails for other
+/// instants.)
 macro_rules! rules {
     () => {
-        "case when t.fire_time between '1970-01-01Z' and '9999-12-31Z' then t.zone_rules # (extract(epoch from t.fire_time) * 1000000)::bigint end"
+        "case when t.fire_time between '1970-01-01Z' and '9999-12-31Z'
+              then t.zone_rules # (extract(epoch from t.fire_time) * 1000000)::bigint end"
     };
 }
 
-/// Triggers of active jobs of the slice that name a fire time to come in a zone. (Both tables by
-/// the bounds of the slice, as in `repairs`.)
+/// Triggers of active jobs of the slice with a pending fire time in a zone. (Both tables have the
+/// bounds of the slice, as in `repairs`.)
 macro_rules! named_in_a_zone {
     () => {
-        "from job_definition j join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3 left join calendar c on c.name = j.calendar
+        "from job_definition j join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3
+left join calendar c on c.name = j.calendar
 where j.id > $2 and j.id <= $3 and j.status = 'ACTIVE' and j.schedule_type in ('CRON', 'FIXED_RATE')
   and (j.time_zone <> 'UTC' or c.time_zone <> 'UTC')
-  and t.due_at is not null and t.fire_time > coalesce($1::timestamptz, clock_timestamp()) and t.fire_time <= '9999-12-31Z'"
+  and t.due_at is not null and t.fire_time > coalesce($1::timestamptz, clock_timestamp())
+  and t.fire_time <= '9999-12-31Z'"
     };
 }
 
-/// By which rules which zones have named fire times, and whether in a process with a greater
-/// edition.
-const IN_USE: &str = concat!(
+/// The zones in use, the rules of their fire times, and whether a process with a higher edition
+/// computed them.
+const IN_USE: Statement = Statement::new(concat!(
     "-- zones.in_use
 select j.time_zone, coalesce(c.time_zone, 'UTC') as calendar_zone, ",
     rules!(),
@@ -65,33 +71,36 @@ select j.time_zone, coalesce(c.time_zone, 'UTC') as calendar_zone, ",
     named_in_a_zone!(),
     "
 group by 1, 2, 3, 4"
-);
+));
 
-/// The triggers whose zones have other rules here. A lease or a command that holds one names its
-/// fire time itself.
-const STALE: &str = concat!(
+/// Triggers whose zones have other rules in this process. Locked ones are skipped: the lease or
+/// command that holds one computes the fire time.
+const STALE: Statement = Statement::new(concat!(
     "-- zones.stale
 select t.id ",
     named_in_a_zone!(),
     "
   and coalesce(t.tzdb collate \"C\" <= $4, true)
-  and exists (select from unnest($5::text[], $6::text[], $7::bigint[]) as x (time_zone, calendar_zone, rules)
+  and exists (select from unnest($5::text[], $6::text[], $7::bigint[]) as x (time_zone,
+      calendar_zone, rules)
               where x.time_zone = j.time_zone and x.calendar_zone = coalesce(c.time_zone, 'UTC')
                 and x.rules is distinct from ",
     rules!(),
     ")
 order by t.id limit $8 for no key update of j, t skip locked"
-);
+));
 
-/// The last fire time of each that was taken, read after its trigger was locked.
-const TAKEN: &str = "-- zones.taken
+/// The last fire time that was taken, per job, read after the lock on the trigger.
+const TAKEN: Statement = Statement::new(
+    "-- zones.taken
 select x.id, coalesce($1::timestamptz, clock_timestamp()) as now,
        (select greatest(l.fire_time, l.through_fire_time) from job_execution_log l
-        where l.job_id = x.id and l.kind in ('SCHEDULE', 'BUFFERED') order by l.id desc limit 1) as last_fire_time
-from unnest($2::uuid[]) as x (id)";
+        where l.job_id = x.id and l.kind in ('SCHEDULE', 'BUFFERED') order by l.id desc
+        limit 1) as last_fire_time
+from unnest($2::uuid[]) as x (id)",
+);
 
-/// What stands in a trigger beside a fire time: what named it, apart from the job. None when no
-/// zone did.
+/// The `zone_rules` of a trigger with this fire time. None for a schedule without a zone.
 pub(crate) fn mark(
     job: &JobDefinition,
     exclusions: &Exclusions,
@@ -102,17 +111,16 @@ pub(crate) fn mark(
         .map(|rules| rules ^ fire_time.timestamp_micros())
 }
 
-/// Fire times that were named by other rules than those of this process, or by rules that nobody
-/// knows.
+/// Fire times of other or unknown rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Followed {
-    /// Those that are others now.
+    /// Fire times that changed.
     pub(super) recomputed: usize,
-    /// Those that this process names as well.
+    /// Fire times that this process computes as well.
     pub(super) confirmed: usize,
 }
 
-/// Zones that have named fire times by other rules than those of this process: its rules.
+/// Zones with fire times of other rules; and the rules of this process.
 #[derive(Default)]
 struct Stale {
     of_schedules: Vec<String>,
@@ -120,7 +128,7 @@ struct Stale {
     rules: Vec<i64>,
 }
 
-/// A fire time that is named again.
+/// A fire time that is computed again.
 pub(super) struct Pending {
     trigger: Trigger,
     job: Job,
@@ -129,12 +137,12 @@ pub(super) struct Pending {
 }
 
 impl Store {
-    /// Has the fire times to come of the slice of jobs follow the rules of their zones.
-    pub(super) async fn follow_zones(&self, slice: (Uuid, Uuid)) -> Result<Followed, StoreError> {
+    /// Computes the pending fire times of the slice whose zones have other rules now.
+    pub(super) async fn follow_zones(&self, slice: JobSlice) -> Result<Followed, StoreError> {
         let stale = self
             .bounded("zones.in_use", self.stale_zones(slice))
             .await?;
-        // By a clock that is a day ahead, a day of fire times would be left out.
+        // With a clock that is a day ahead, the fire times of a day would be skipped.
         if stale.rules.is_empty() || !self.is_clock_trusted().await? {
             return Ok(Followed::default());
         }
@@ -149,20 +157,21 @@ impl Store {
         .await
     }
 
-    async fn stale_zones(&self, (after, end): (Uuid, Uuid)) -> Result<Stale, StoreError> {
+    async fn stale_zones(&self, slice: JobSlice) -> Result<Stale, StoreError> {
         let session = self.session().await?;
-        let values: [&(dyn ToSql + Sync); 4] =
-            [&self.clock().stub(), &after, &end, &tzdb_edition()];
-        let rows = session
-            .query(IN_USE, &values)
-            .await
-            .during("zones.in_use")?;
+        let values: [&(dyn ToSql + Sync); 4] = [
+            &self.clock().stub(),
+            &slice.after,
+            &slice.end,
+            &tzdb_edition(),
+        ];
+        let rows = IN_USE.query(&session, &values).await?;
         session.release();
         let (mut stale, mut outdated) = (BTreeSet::new(), BTreeSet::new());
         for row in &rows {
-            let row = Values::of("zones.in_use", row);
+            let row = Values::of(IN_USE.name(), row);
             let zones: (&str, &str) = (row.get("time_zone")?, row.get("calendar_zone")?);
-            // Whoever cannot read a zone leaves its jobs to others.
+            // A zone that this node cannot read is left to other nodes.
             let hash = |name| Zone::named(name).ok().map(|zone| zone.rules_hash());
             let (Some(of_schedule), Some(of_calendar)) = (hash(zones.0), hash(zones.1)) else {
                 continue;
@@ -186,7 +195,8 @@ impl Store {
                 count = outdated.len(),
                 time_zone = zones.0,
                 calendar.time_zone = zones.1,
-                "the tz database of this node names other fire times than that of another node, which counts"
+                "the tz database of this node names other fire times than that of another node, \
+                 which counts"
             );
         }
         let mut found = Stale::default();
@@ -198,11 +208,11 @@ impl Store {
         Ok(found)
     }
 
-    /// Those that nobody holds, with what is known of them.
+    /// The stale triggers that no other transaction holds, locked.
     async fn lock_stale(
         &self,
         transaction: &Transaction,
-        (after, end): (Uuid, Uuid),
+        slice: JobSlice,
         stale: &Stale,
     ) -> Result<Vec<Pending>, StoreError> {
         let stub = self.clock().stub();
@@ -213,19 +223,16 @@ impl Store {
         } = stale;
         let values: [&(dyn ToSql + Sync); 8] = [
             &stub,
-            &after,
-            &end,
+            &slice.after,
+            &slice.end,
             &tzdb_edition(),
             of_schedules,
             of_calendars,
             rules,
             &BATCH,
         ];
-        let rows = transaction
-            .query(STALE, &values)
-            .await
-            .during("zones.stale")?;
-        let ids: Vec<Uuid> = column("zones.stale", &rows, 0)?;
+        let rows = STALE.query(transaction, &values).await?;
+        let ids: Vec<Uuid> = column(STALE.name(), &rows, 0)?;
         self.lock_pending(transaction, &ids).await
     }
 
@@ -241,10 +248,9 @@ impl Store {
             .into_iter()
             .map(|locked| (locked.trigger.id, locked.trigger))
             .collect();
-        let rows = transaction
-            .query(TAKEN, &[&self.clock().stub(), &ids])
-            .await
-            .during("zones.taken")?;
+        let rows = TAKEN
+            .query(transaction, &[&self.clock().stub(), &ids])
+            .await?;
         let pending = |(id, now, last_taken): (Uuid, Timestamp, Option<Timestamp>)| {
             Some(Pending {
                 trigger: triggers.remove(&id)?,
@@ -261,7 +267,7 @@ impl Store {
             .collect())
     }
 
-    /// The fire times that they had, and those that they have now.
+    /// Each pending fire time with the new one.
     pub(super) async fn name_again<'a>(
         &self,
         transaction: &Transaction,
@@ -275,22 +281,20 @@ impl Store {
             return Ok(Vec::new());
         };
         let definitions = pending.iter().map(|pending| &pending.job.definition);
-        // Triggers are locked by now: whoever changes exclusions is not waited for.
+        // The lock on exclusions is tried, not waited for: triggers are locked already, and a
+        // change of exclusions may wait for them.
         let locked =
             exclusions::try_lock_shared(transaction, definitions, since, &self.unreadable).await?;
         let Some(exclusions) = locked else {
             return Ok(Vec::new());
         };
-        transaction
-            .prepare_all(&[SCHEDULE])
-            .await
-            .during("zones.prepare")?;
+        transaction.prepare(&[SCHEDULE]).await?;
         let walk = (WALK_MAX / pending.len()).max(WALK_EACH);
         let is_to_come = |pending: &&Pending| {
             let Pending {
                 trigger, job, now, ..
             } = pending;
-            // What has passed meanwhile is its own.
+            // A fire time that has passed in the meantime stays.
             trigger.fire_time > *now && exclusions.obstacle(job.id, &job.definition).is_none()
         };
         let to_come: Vec<&Pending> = pending.iter().filter(is_to_come).collect();
@@ -320,14 +324,13 @@ fn taken(row: &Row) -> Result<(Uuid, Timestamp, Option<Timestamp>), StoreError> 
 }
 
 impl Pending {
-    /// Whether that is another fire time than it had.
+    /// Whether the fire time changed.
     pub(super) fn is_moved(&self, to: Option<Timestamp>) -> bool {
         to != Some(self.trigger.fire_time)
     }
 
-    /// As an edit of the schedule would: the fire times behind now, and behind what was taken, are
-    /// the new rules'. Closed ones that the trigger was sent past and that have passed get their
-    /// row.
+    /// Like an edit of the schedule: fire times after now, and after the last one taken, follow the
+    /// new rules. Excluded fire times that have passed are recorded.
     async fn name_again(
         &self,
         transaction: &Transaction,
@@ -348,18 +351,11 @@ impl Pending {
         let next = job
             .definition
             .next_fire_time(last_taken.map_or(*now, |last| last.max(*now)));
-        schedule(
-            transaction,
-            job.id,
-            &job.definition,
-            exclusions,
-            (next, *now),
-        )
-        .await
+        schedule(transaction, job.id, &job.definition, exclusions, next, *now).await
     }
 }
 
-/// Says what was recomputed.
+/// Logs the changes and counts them.
 fn said(named: &[(&Pending, Option<Timestamp>)]) -> Followed {
     let moved = |(pending, to): &&(&Pending, Option<Timestamp>)| pending.is_moved(*to);
     let recomputed = named.iter().filter(moved).count();
@@ -370,7 +366,8 @@ fn said(named: &[(&Pending, Option<Timestamp>)]) -> Followed {
             job.id = %job.id,
             from = %rfc3339(trigger.fire_time),
             to = to.map(rfc3339),
-            "pending fire times recomputed: the rules of their time zones are others than those that named them"
+            "pending fire times recomputed: the rules of their time zones are others than those \
+             that named them"
         );
     }
     Followed {

@@ -252,7 +252,7 @@ impl MembershipSession {
         let stub = self.clock.stub();
         let held = bounded("hold.if_set_back", self.timeout, async {
             self.client
-                .execute(PAUSE_IF_SET_BACK, &[&stub, &node_id, &acknowledged])
+                .execute(PAUSE_IF_SET_BACK.sql(), &[&stub, &node_id, &acknowledged])
                 .await
                 .during("hold.if_set_back")
         });

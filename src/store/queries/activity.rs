@@ -1,39 +1,50 @@
-//! Activity: noted in memory by whatever leases and settles, written every ten
-//! seconds, outside their transactions. For charts: it may lose the last seconds
-//! of a node that dies; the log is the truth.
+//! Activity: counted in memory by leases and settlements, written every ten seconds, outside their
+//! transactions. The only file that writes `node_activity`. For charts: the last seconds of a node
+//! that dies are lost; the log has all.
 
 use super::load::Meter;
 use crate::model::Timestamp;
 use crate::model::activity::{Activity, BUCKETS};
 use crate::model::execution::Settlement;
 use crate::store::db::row::Values;
-use crate::store::{During, Store, StoreError};
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-const WRITE: &str = "-- activity.write
+const WRITE: Statement = Statement::new(
+    "-- activity.write
 insert into node_activity as a (at, node_id, fires, succeeded, failed, skipped, lateness)
-select to_timestamp(floor(extract(epoch from coalesce($1::timestamptz, clock_timestamp())) / 10) * 10), $2, $3, $4, $5, $6, $7
-on conflict (at, node_id) do update set fires = a.fires + excluded.fires, succeeded = a.succeeded + excluded.succeeded,
+select to_timestamp(floor(extract(epoch from coalesce($1::timestamptz,
+    clock_timestamp())) / 10) * 10), $2, $3, $4, $5, $6, $7
+on conflict (at, node_id) do update set fires = a.fires + excluded.fires,
+    succeeded = a.succeeded + excluded.succeeded,
     failed = a.failed + excluded.failed, skipped = a.skipped + excluded.skipped,
-    lateness = array(select x + y from unnest(a.lateness, excluded.lateness) with ordinality as u (x, y, n) order by n)";
+    lateness = array(select x + y
+        from unnest(a.lateness, excluded.lateness) with ordinality as u (x, y, n) order by n)",
+);
 
-const PRUNE: &str = "-- activity.prune
-delete from node_activity where at < coalesce($1::timestamptz, clock_timestamp()) - interval '25 hours'";
+const PRUNE: Statement = Statement::new(
+    "-- activity.prune
+delete from node_activity
+where at < coalesce($1::timestamptz, clock_timestamp()) - interval '25 hours'",
+);
 
 /// Summed over the nodes.
-const READ: &str = "-- activity.read
+const READ: Statement = Statement::new(
+    "-- activity.read
 select at, fires, succeeded, failed, skipped, lateness from node_activity
-where at >= coalesce($1::timestamptz, clock_timestamp()) - make_interval(mins => $2) order by at";
+where at >= coalesce($1::timestamptz, clock_timestamp()) - make_interval(mins => $2) order by at",
+);
 
-/// What this node did since it last wrote.
+/// Counts of this node since the last write.
 #[derive(Clone, Default)]
 pub(crate) struct ActivityCounter {
     counts: Arc<Mutex<Counts>>,
-    /// How full it was meanwhile.
+    /// Load in the same time.
     pub(super) meter: Meter,
 }
 
@@ -73,7 +84,7 @@ impl ActivityCounter {
         note(&mut self.counts.lock().activity);
     }
 
-    /// What there is to write, if it is time.
+    /// The counts to write, when the interval is over.
     fn take(&self, every: Duration) -> Option<Activity> {
         let mut counts = self.counts.lock();
         if counts.since.elapsed() < every {
@@ -85,8 +96,8 @@ impl ActivityCounter {
 }
 
 impl Store {
-    /// Writes what this node did, when so much time has passed and it did
-    /// something. What could not be written is written later.
+    /// Writes the counts when the interval is over and there are any. After an error they are kept
+    /// for the next write.
     pub async fn write_activity(&self, node_id: Uuid, every: Duration) -> Result<(), StoreError> {
         let Some(activity) = self.activity_counter.take(every) else {
             return Ok(());
@@ -113,48 +124,35 @@ impl Store {
         self.bounded("activity.write", async {
             let session = self.session().await?;
             let stub = self.clock().stub();
-            session
+            WRITE
                 .execute(
-                    WRITE,
+                    &session,
                     &[
                         &stub, &node_id, &fires, &succeeded, &failed, &skipped, &lateness,
                     ],
                 )
-                .await
-                .during("activity.write")?;
+                .await?;
             session.release();
             Ok(())
         })
         .await
     }
 
-    /// Removes what is older than a day.
+    /// Deletes rows older than a day.
     pub async fn prune_activity(&self) -> Result<(), StoreError> {
         self.bounded("activity.prune", async {
             let session = self.session().await?;
-            session
-                .execute(PRUNE, &[&self.clock().stub()])
-                .await
-                .during("activity.prune")?;
+            PRUNE.execute(&session, &[&self.clock().stub()]).await?;
             session.release();
             Ok(())
         })
         .await
     }
 
-    /// What the nodes did in the last minutes, oldest first; several rows may
-    /// have one time.
+    /// The counts of the last minutes, oldest first; several rows may have the same time.
     pub async fn activity(&self, minutes: i32) -> Result<Vec<(Timestamp, Activity)>, StoreError> {
-        self.bounded("activity.read", async {
-            let session = self.session().await?;
-            let rows = session
-                .query(READ, &[&self.clock().stub(), &minutes])
-                .await
-                .during("activity.read")?;
-            session.release();
-            Ok(self.unreadable.readable(&rows, read))
-        })
-        .await
+        self.read_all(READ, &[&self.clock().stub(), &minutes], read)
+            .await
     }
 }
 

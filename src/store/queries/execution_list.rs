@@ -1,52 +1,60 @@
 //! Lists of executions: filtered, newest fire time first, a page at a time.
 //!
-//! Ids sort by fire time, so the id is the key of the order. A filter that no
-//! index serves looks through so many rows at a time and no more: a page may
-//! hold fewer rows than were asked for, or none, and still have a next.
+//! Ids sort by fire time, so the id is the key of the order. A filter without an index reads a
+//! limited number of rows per page: a page may hold fewer rows than the limit, or none, and still
+//! have a next page.
 
 use super::executions::{ExecutionRecord, ExecutionTexts, record};
 use super::filters::Conditions;
 use crate::model::execution::{ExecutionStatus, lowest_execution_id};
 use crate::model::lists::ExecutionFilter;
 use crate::store::db::row::Values;
-use crate::store::{During, Store, StoreError};
+use crate::store::db::session::Session;
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Rows looked through for one page by a filter without an index: 20 to 30 ms.
+/// Rows that a filter without an index reads for one page: 20 to 30 ms.
 pub(crate) const SCAN_LIMIT: usize = 20_000;
 
-/// The newest executions of each job, one more than a page holds: for all jobs of an answer at
-/// once.
-const FIRST_PAGES: &str = "-- execution_list.first_pages
+/// The newest executions of each job, one more than a page holds, for all jobs of an answer in one
+/// statement.
+const FIRST_PAGES: Statement = Statement::new(
+    "-- execution_list.first_pages
 select {columns}, n.name as node_name, j.name as job_name
 from unnest($1::uuid[]) as x (id) left join job_definition j on j.id = x.id
-cross join lateral (select * from job_execution_log l where l.job_id = x.id order by l.id desc limit $2) as l
+cross join lateral (select * from job_execution_log l where l.job_id = x.id order by l.id desc
+    limit $2) as l
 left join cluster_node n on n.id = l.node_id
-order by l.id desc";
+order by l.id desc",
+);
 
-const IN_FLIGHT: &str = "-- execution_list.in_flight
-select job_id, count(*) from execution_in_flight where job_id = any($1::uuid[]) group by job_id";
+const IN_FLIGHT: Statement = Statement::new(
+    "-- execution_list.in_flight
+select job_id, count(*) from execution_in_flight where job_id = any($1::uuid[]) group by job_id",
+);
 
 /// Some rows of a list.
 #[derive(Debug, Clone)]
 pub struct ExecutionPage {
     /// The rows.
     pub rows: Vec<Arc<ExecutionRecord>>,
-    /// The key behind which the list goes on; none at its end.
+    /// The key after which the next page starts; none at the end.
     pub next: Option<Uuid>,
 }
 
-/// Rows by their ids, newest first. One at a time: so each asks its own partition
-/// only (0.7 ms for 50 ids over 30 partitions; a join asked all of them for all
-/// ids, 18 ms).
-pub(crate) const BY_IDS: &str = "-- execution_list.by_ids
+/// Rows by id, newest first. One look-up per id, so that each reads its own partition only (0.7 ms
+/// for 50 ids over 30 partitions; a join read all of them for all ids, 18 ms).
+pub(crate) const BY_IDS: Statement = Statement::new(
+    "-- execution_list.by_ids
 select {columns}, n.name as node_name, j.name as job_name from unnest($1::uuid[]) as x (id)
 cross join lateral (select * from job_execution_log l where l.id = x.id offset 0) as l
 left join cluster_node n on n.id = l.node_id left join job_definition j on j.id = l.job_id
-order by l.id desc";
+order by l.id desc",
+);
 
 /// The conditions of a filter about a row `l`.
 pub(crate) fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Conditions {
@@ -103,25 +111,65 @@ pub(crate) fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Condi
     conditions
 }
 
-/// How many rows were looked at, the last of them, and the ids of those that
-/// fit: one more than the page holds.
-pub(crate) fn search(conditions: &Conditions, through: usize, limit: usize) -> String {
-    format!(
-        "-- execution_list.search
+/// The number of rows read, the last of them, and the ids of the matching ones.
+pub(crate) const SEARCH: Statement = Statement::new(
+    "-- execution_list.search
 with looked as materialized (
-    select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id from job_execution_log l where {}
-    order by l.id desc limit {through}
+    select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id from job_execution_log l
+    where {found} order by l.id desc limit {through}
 )
-select (select count(*) from looked), (select id from looked order by id limit 1),
-       array(select l.id from looked l where {} order by l.id desc limit {})",
-        conditions.found(),
-        conditions.fits(),
-        limit + 1
-    )
+select (select count(*) from looked) as looked_at,
+       (select id from looked order by id limit 1) as last,
+       array(select l.id from looked l where {fits} order by l.id desc limit {limit}) as ids",
+);
+
+const COUNT: Statement = Statement::new(
+    "-- execution_list.count
+select count(*) from job_execution_log l where {found} and {fits}",
+);
+
+/// Result of a search through a stretch of the log.
+pub(crate) struct Searched {
+    /// Rows read.
+    pub(crate) looked_at: i64,
+    /// The last of them.
+    pub(crate) last: Option<Uuid>,
+    /// Matching ones, newest first.
+    pub(crate) ids: Vec<Uuid>,
+}
+
+/// Reads at most `through` rows for one more than `limit` that match.
+pub(crate) async fn search(
+    session: &Session,
+    conditions: &Conditions,
+    through: usize,
+    limit: usize,
+) -> Result<Searched, StoreError> {
+    let text = SEARCH.filled(&[
+        ("{found}", &conditions.found()),
+        ("{fits}", &conditions.fits()),
+        ("{through}", &through.to_string()),
+        ("{limit}", &(limit + 1).to_string()),
+    ]);
+    let row = SEARCH
+        .with_sql(&text)
+        .query_one_unprepared(session, &conditions.values())
+        .await?;
+    searched(&row)
+}
+
+/// A row of [`SEARCH`], or of a statement with its columns.
+pub(super) fn searched(row: &Row) -> Result<Searched, StoreError> {
+    let row = Values::of(SEARCH.name(), row);
+    Ok(Searched {
+        looked_at: row.get("looked_at")?,
+        last: row.get("last")?,
+        ids: row.get("ids")?,
+    })
 }
 
 impl Store {
-    /// The executions behind a key, newest first, at most `limit`.
+    /// The executions after a key, newest first, at most `limit`.
     pub async fn execution_page(
         &self,
         filter: &ExecutionFilter,
@@ -129,44 +177,33 @@ impl Store {
         limit: usize,
         texts: ExecutionTexts,
     ) -> Result<ExecutionPage, StoreError> {
-        self.bounded("execution_list.page", async {
-            let session = self.session().await?;
+        self.on_session("execution_list.page", async |session| {
             let conditions = conditions(filter, after);
+            // Without row conditions every row matches, so one more than the page is enough.
             let through = if conditions.are_selective() {
                 SCAN_LIMIT
             } else {
                 limit + 1
             };
-            let text = search(&conditions, through, limit);
-            let row = session
-                .query_one(&text, &conditions.values())
-                .await
-                .during("execution_list.search")?;
-            let row = Values::of("execution_list.search", &row);
-            let (scanned, last, mut ids): (i64, Option<Uuid>, Vec<Uuid>) =
-                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let Searched {
+                looked_at,
+                last,
+                mut ids,
+            } = search(session, &conditions, through, limit).await?;
             let next = match ids.get(limit.saturating_sub(1)) {
                 Some(id) if ids.len() > limit => Some(*id),
-                _ if usize::try_from(scanned) == Ok(through) => last,
+                // The limit of rows was reached: the next page starts after the last row read.
+                _ if usize::try_from(looked_at) == Ok(through) => last,
                 _ => None,
             };
             ids.truncate(limit);
-            let by_ids = BY_IDS.replace("{columns}", &texts.columns());
-            let rows = self
-                .rows(&session, "execution_list.by_ids", &by_ids, &[&ids])
-                .await?;
-            session.release();
-            let record = |row: &Row| record(row).map(Arc::new);
-            Ok(ExecutionPage {
-                rows: self.unreadable.readable(&rows, record),
-                next,
-            })
+            let rows = self.rows_by_ids(session, &ids, texts).await?;
+            Ok(ExecutionPage { rows, next })
         })
         .await
     }
 
-    /// How many executions of a filter there are, when that is cheap to know:
-    /// those in flight.
+    /// The number of executions of a filter, when it is cheap: those in flight.
     pub async fn execution_count(
         &self,
         filter: &ExecutionFilter,
@@ -181,17 +218,26 @@ impl Store {
         {
             return Ok(None);
         }
-        self.bounded("execution_list.count", async {
-            let session = self.session().await?;
-            let conditions = conditions(filter, None);
-            let (found, fits) = (conditions.found(), conditions.fits());
-            let text =
-                format!("-- execution_list.count\nselect count(*) from job_execution_log l where {found} and {fits}");
-            let row = session.query_one(&text, &conditions.values()).await.during("execution_list.count")?;
-            session.release();
-            Values::of("execution_list.count", &row).get(0).map(Some)
-        })
-        .await
+        let conditions = conditions(filter, None);
+        let (found, fits) = (conditions.found(), conditions.fits());
+        let text = COUNT.filled(&[("{found}", &found), ("{fits}", &fits)]);
+        let count = |row: &Row| Values::of(COUNT.name(), row).get(0).map(Some);
+        self.read_one(COUNT.with_sql(&text), &conditions.values(), count)
+            .await
+    }
+
+    /// Rows of a page, with these texts, newest first. Missing ones are left out.
+    pub(super) async fn rows_by_ids(
+        &self,
+        session: &Session,
+        ids: &[Uuid],
+        texts: ExecutionTexts,
+    ) -> Result<Vec<Arc<ExecutionRecord>>, StoreError> {
+        let text = BY_IDS.filled(&[("{columns}", &texts.columns())]);
+        let rows = self.rows(session, BY_IDS.with_sql(&text), &[&ids]).await?;
+        Ok(self
+            .unreadable
+            .readable(&rows, |row| record(row).map(Arc::new)))
     }
 
     /// The first page of the executions of each of these jobs, without a filter; none for a job
@@ -202,32 +248,22 @@ impl Store {
         limit: usize,
         texts: ExecutionTexts,
     ) -> Result<HashMap<Uuid, ExecutionPage>, StoreError> {
-        self.bounded("execution_list.first_pages", async {
-            let session = self.session().await?;
-            let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-            let statement = FIRST_PAGES.replace("{columns}", &texts.columns());
-            let rows = self
-                .rows(
-                    &session,
-                    "execution_list.first_pages",
-                    &statement,
-                    &[&jobs, &one_more],
-                )
-                .await?;
-            session.release();
-            let mut rows_of: HashMap<Uuid, Vec<&Row>> = HashMap::new();
-            for row in &rows {
-                rows_of
-                    .entry(Values::of("job_execution_log", row).get("job_id")?)
-                    .or_default()
-                    .push(row);
-            }
+        let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+        let text = FIRST_PAGES.filled(&[("{columns}", &texts.columns())]);
+        let rows = self
+            .read_rows(FIRST_PAGES.with_sql(&text), &[&jobs, &one_more])
+            .await?;
+        let mut rows_of: HashMap<Uuid, Vec<&Row>> = HashMap::new();
+        for row in &rows {
             rows_of
-                .into_iter()
-                .map(|(job, rows)| Ok((job, self.first_page(rows, limit)?)))
-                .collect()
-        })
-        .await
+                .entry(Values::of("job_execution_log", row).get("job_id")?)
+                .or_default()
+                .push(row);
+        }
+        rows_of
+            .into_iter()
+            .map(|(job, rows)| Ok((job, self.first_page(rows, limit)?)))
+            .collect()
     }
 
     fn first_page(&self, mut rows: Vec<&Row>, limit: usize) -> Result<ExecutionPage, StoreError> {
@@ -244,25 +280,13 @@ impl Store {
         })
     }
 
-    /// How many executions of each of these jobs are in flight.
+    /// The number of executions in flight of each of these jobs.
     pub async fn in_flight(&self, jobs: &[Uuid]) -> Result<HashMap<Uuid, i64>, StoreError> {
-        self.bounded("execution_list.in_flight", async {
-            let session = self.session().await?;
-            let in_flight = session
-                .prepare_cached(IN_FLIGHT)
-                .await
-                .during("execution_list.prepare")?;
-            let rows = session
-                .query(&in_flight, &[&jobs])
-                .await
-                .during("execution_list.in_flight")?;
-            session.release();
-            let read = |row: &Row| {
-                let row = Values::of("execution_list.in_flight", row);
-                Ok((row.get(0)?, row.get(1)?))
-            };
-            rows.iter().map(read).collect()
-        })
-        .await
+        let rows = self.read_rows(IN_FLIGHT, &[&jobs]).await?;
+        let read = |row: &Row| {
+            let row = Values::of(IN_FLIGHT.name(), row);
+            Ok((row.get(0)?, row.get(1)?))
+        };
+        rows.iter().map(read).collect()
     }
 }

@@ -1,43 +1,71 @@
-//! Search: executions whose job's name, error or output holds a text, newest fire time first, a
+//! Search: executions with a text in their job's name, error or output, newest fire time first, a
 //! page at a time.
 //!
-//! No index holds the texts: it would cost each settlement (docs/decisions/0043). Names lead to
-//! jobs, and the index by job to their executions. Errors are looked for among what ended badly,
-//! which has an index and is rare. Only who wants outputs looks through all executions. Each of
-//! these sources is looked through so far and no further: a page holds what lies above the highest
-//! of these depths, and the next begins there.
+//! The texts have no index, which would cost each settlement (docs/decisions/0043). Names lead to
+//! jobs, and the index by job to their executions. Errors are searched among executions that ended
+//! badly, which have an index and are few. Only a search in outputs reads all executions. Each
+//! source is read to a limited depth: a page holds the executions above the highest of these
+//! depths, and the next page starts there.
 
-use super::execution_list::{BY_IDS, ExecutionPage, SCAN_LIMIT, conditions};
-use super::executions::{ExecutionTexts, record};
+use super::execution_list::{ExecutionPage, SCAN_LIMIT, Searched, conditions, searched};
+use super::executions::ExecutionTexts;
 use super::filters::Conditions;
 use crate::model::lists::ExecutionFilter;
-use crate::store::db::row::{Values, column};
+use crate::store::db::row::column;
 use crate::store::db::session::Session;
-use crate::store::{During, Store, StoreError};
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Jobs found by name whose executions are looked up one by one: 2 to 20 ms. The executions of more
-/// are looked for among all, where there are many of them.
+/// Most jobs found by name whose executions are looked up by job: 2 to 20 ms. With more jobs, all
+/// executions are searched, among which many match.
 const NAMED_MAX: usize = 200;
-/// Characters of an error or an output that are looked at.
+/// Characters of an error or an output that are searched.
 const TEXT_MAX: usize = 4_000;
 
-const NAMED: &str = "-- execution_search.named
-select id from job_definition where strpos(lower(name), lower($1)) > 0 or id = $2 limit $3";
+const NAMED: Statement = Statement::new(
+    "-- execution_search.named
+select id from job_definition where strpos(lower(name), lower($1)) > 0 or id = $2 limit $3",
+);
 
-/// What is looked for.
+/// See [`of_texts`].
+const OF_TEXTS: Statement = Statement::new(
+    "-- execution_search.texts
+with looked as materialized (
+    select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id, l.error_message{output}
+    from job_execution_log l
+    where {found} order by l.id desc limit {through}
+)
+select (select count(*) from looked) as looked_at,
+       (select id from looked order by id limit 1) as last,
+       array(select l.id from looked l where {fits} order by l.id desc limit {limit}) as ids",
+);
+
+/// See [`of_jobs`].
+const OF_JOBS: Statement = Statement::new(
+    "-- execution_search.of_jobs
+select of_job.* from unnest({jobs}::uuid[]) as x (id) cross join lateral (
+    with looked as materialized (
+        select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id from job_execution_log l
+        where l.job_id = x.id and {found} order by l.id desc limit {through}
+    )
+    select (select count(*) from looked), (select id from looked order by id limit 1),
+           array(select l.id from looked l where {fits} order by l.id desc limit {limit})
+) as of_job (looked_at, last, ids)",
+);
+
+/// A search.
 #[derive(Debug, Clone, Copy)]
 pub struct ExecutionSearch<'a> {
     /// Part of the job's name or of the error, in any case; or the id of a job or of an execution.
     pub text: &'a str,
-    /// Whether outputs are looked at too.
+    /// Whether outputs are searched as well.
     pub outputs: bool,
 }
 
-/// What a source found, and how deep it was looked through, unless to its end.
+/// The executions of a source, and the depth of its search; no depth at its end.
 #[derive(Default)]
 struct Found {
     ids: Vec<Uuid>,
@@ -45,8 +73,7 @@ struct Found {
 }
 
 impl Store {
-    /// The executions behind a key that a text finds among those of a filter, newest first, at most
-    /// `limit`.
+    /// The executions after a key that match a text and a filter, newest first, at most `limit`.
     pub async fn execution_search(
         &self,
         search: ExecutionSearch<'_>,
@@ -55,50 +82,34 @@ impl Store {
         limit: usize,
         texts: ExecutionTexts,
     ) -> Result<ExecutionPage, StoreError> {
-        self.bounded("execution_search.page", async {
-            let session = self.session().await?;
-            let named = named(&session, search.text).await?;
+        self.on_session("execution_search.page", async |session| {
+            let named = named(session, search.text).await?;
             let has_many = named.len() > NAMED_MAX;
             let mut found =
-                vec![of_texts(&session, search, has_many, conditions(filter, after), limit).await?];
+                vec![of_texts(session, search, has_many, conditions(filter, after), limit).await?];
             if !has_many && !named.is_empty() {
-                found.extend(of_jobs(&session, &named, conditions(filter, after), limit).await?);
+                found.extend(of_jobs(session, &named, conditions(filter, after), limit).await?);
             }
             let (mut ids, next) = merged(&found, limit);
             if let (Ok(id), None) = (Uuid::try_parse(search.text), after) {
                 ids.insert(0, id);
             }
-            let by_ids = BY_IDS.replace("{columns}", &texts.columns());
-            let rows = self
-                .rows(&session, "execution_list.by_ids", &by_ids, &[&ids])
-                .await?;
-            session.release();
-            let record = |row: &Row| record(row).map(Arc::new);
-            Ok(ExecutionPage {
-                rows: self.unreadable.readable(&rows, record),
-                next,
-            })
+            let rows = self.rows_by_ids(session, &ids, texts).await?;
+            Ok(ExecutionPage { rows, next })
         })
         .await
     }
 }
 
-/// Jobs that the text names, one more than are looked up one by one.
+/// Jobs that the text names, at most `NAMED_MAX` + 1.
 async fn named(session: &Session, text: &str) -> Result<Vec<Uuid>, StoreError> {
     let most = i64::try_from(NAMED_MAX + 1).unwrap_or(i64::MAX);
-    let statement = session
-        .prepare_cached(NAMED)
-        .await
-        .during("execution_search.prepare")?;
     let id = Uuid::try_parse(text).ok();
-    let rows = session
-        .query(&statement, &[&text, &id, &most])
-        .await
-        .during("execution_search.named")?;
-    column("execution_search.named", &rows, 0)
+    let rows = NAMED.query(session, &[&text, &id, &most]).await?;
+    column(NAMED.name(), &rows, 0)
 }
 
-/// What the errors find, the outputs, and the names of many jobs.
+/// Matches in errors, in outputs, and in the names of many jobs.
 async fn of_texts(
     session: &Session,
     search: ExecutionSearch<'_>,
@@ -124,23 +135,18 @@ async fn of_texts(
         conditions.find_plain("l.error_message is not null");
     }
     let output = if search.outputs { ", l.output" } else { "" };
-    let text = format!(
-        "-- execution_search.texts
-with looked as materialized (
-    select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id, l.error_message{output} from job_execution_log l
-    where {} order by l.id desc limit {SCAN_LIMIT}
-)
-select (select count(*) from looked), (select id from looked order by id limit 1),
-       array(select l.id from looked l where {} order by l.id desc limit {})",
-        conditions.found(),
-        conditions.fits(),
-        limit + 1
-    );
-    let row = session
-        .query_one(&text, &conditions.values())
-        .await
-        .during("execution_search.texts")?;
-    found(Values::of("execution_search.texts", &row), SCAN_LIMIT)
+    let text = OF_TEXTS.filled(&[
+        ("{output}", output),
+        ("{found}", &conditions.found()),
+        ("{fits}", &conditions.fits()),
+        ("{through}", &SCAN_LIMIT.to_string()),
+        ("{limit}", &(limit + 1).to_string()),
+    ]);
+    let row = OF_TEXTS
+        .with_sql(&text)
+        .query_one_unprepared(session, &conditions.values())
+        .await?;
+    found(&row, SCAN_LIMIT)
 }
 
 /// The newest executions of each of some jobs.
@@ -156,38 +162,32 @@ async fn of_jobs(
         limit + 1
     };
     let jobs = conditions.value(jobs.to_vec());
-    let text = format!(
-        "-- execution_search.of_jobs
-select of_job.* from unnest({jobs}::uuid[]) as x (id) cross join lateral (
-    with looked as materialized (
-        select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id from job_execution_log l
-        where l.job_id = x.id and {} order by l.id desc limit {through}
-    )
-    select (select count(*) from looked), (select id from looked order by id limit 1),
-           array(select l.id from looked l where {} order by l.id desc limit {})
-) as of_job (looked, last, ids)",
-        conditions.found(),
-        conditions.fits(),
-        limit + 1
-    );
-    let rows = session
-        .query(&text, &conditions.values())
-        .await
-        .during("execution_search.of_jobs")?;
-    rows.iter()
-        .map(|row| found(Values::of("execution_search.of_jobs", row), through))
-        .collect()
+    let text = OF_JOBS.filled(&[
+        ("{jobs}", &jobs),
+        ("{found}", &conditions.found()),
+        ("{fits}", &conditions.fits()),
+        ("{through}", &through.to_string()),
+        ("{limit}", &(limit + 1).to_string()),
+    ]);
+    let rows = OF_JOBS
+        .with_sql(&text)
+        .query_unprepared(session, &conditions.values())
+        .await?;
+    rows.iter().map(|row| found(row, through)).collect()
 }
 
-fn found(row: Values<'_>, through: usize) -> Result<Found, StoreError> {
-    let (scanned, last, ids): (i64, Option<Uuid>, Vec<Uuid>) =
-        (row.get(0)?, row.get(1)?, row.get(2)?);
-    let depth = last.filter(|_| usize::try_from(scanned) == Ok(through));
+fn found(row: &Row, through: usize) -> Result<Found, StoreError> {
+    let Searched {
+        looked_at,
+        last,
+        ids,
+    } = searched(row)?;
+    let depth = last.filter(|_| usize::try_from(looked_at) == Ok(through));
     Ok(Found { ids, depth })
 }
 
-/// The newest of all sources above the highest depth, at most `limit`, and the key behind which the
-/// list goes on.
+/// The newest of all sources above the highest depth, at most `limit`, and the key after which the
+/// next page starts.
 fn merged(found: &[Found], limit: usize) -> (Vec<Uuid>, Option<Uuid>) {
     let depth = found.iter().filter_map(|source| source.depth).max();
     let ids: BTreeSet<Uuid> = found

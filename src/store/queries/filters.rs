@@ -1,5 +1,4 @@
-//! Conditions of a list: fixed text with the values that it speaks of. Whatever
-//! a person typed travels as a value.
+//! Conditions of a list: fixed SQL with placeholders. User input is always a value.
 
 use super::job_states;
 use crate::model::job::{JobState, JobStatus};
@@ -7,8 +6,7 @@ use crate::model::lists::JobFilter;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// What an index finds, what has to be looked at row by row, and the values of
-/// both.
+/// Conditions that an index serves, conditions that are checked row by row, and the values of both.
 #[derive(Default)]
 pub(crate) struct Conditions {
     found: Vec<String>,
@@ -17,45 +15,45 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// Adds a value; its placeholder.
+    /// Adds a value; returns its placeholder.
     pub(crate) fn value(&mut self, value: impl ToSql + Sync + Send + 'static) -> String {
         self.values.push(Box::new(value));
         format!("${}", self.values.len())
     }
 
-    /// Adds a condition that an index finds; each `?` in it stands for the value.
+    /// Adds a condition that an index serves; each `?` is the value.
     pub(crate) fn find(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
         let placeholder = self.value(value);
         self.found.push(condition.replace('?', &placeholder));
     }
 
-    /// Adds one that speaks of no value.
+    /// The same without a value.
     pub(super) fn find_plain(&mut self, condition: &str) {
         self.found.push(condition.to_owned());
     }
 
-    /// Adds a condition that is asked of each row; each `?` stands for the value.
+    /// Adds a condition that is checked row by row; each `?` is the value.
     pub(crate) fn fit(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
         let placeholder = self.value(value);
         self.fits.push(condition.replace('?', &placeholder));
     }
 
-    /// Adds one that speaks of no value.
+    /// The same without a value.
     pub(super) fn fit_plain(&mut self, condition: &str) {
         self.fits.push(condition.to_owned());
     }
 
-    /// Whether there are rows to be looked at that may not fit.
+    /// Whether rows may be read that do not match.
     pub(super) fn are_selective(&self) -> bool {
         !self.fits.is_empty()
     }
 
-    /// All that an index finds, joined.
+    /// The conditions that an index serves, joined.
     pub(crate) fn found(&self) -> String {
         joined(&self.found)
     }
 
-    /// All that is asked of each row, joined.
+    /// The conditions that are checked row by row, joined.
     pub(crate) fn fits(&self) -> String {
         joined(&self.fits)
     }
@@ -77,8 +75,7 @@ fn joined(conditions: &[String]) -> String {
     }
 }
 
-/// The jobs of a filter but for their last outcomes, as conditions about a row
-/// `j`.
+/// The conditions of a filter about a row `j`, without those on the last outcome.
 pub(crate) fn jobs(filter: &JobFilter) -> Conditions {
     let mut conditions = Conditions::default();
     let names = |names: Vec<&str>| {
@@ -96,7 +93,7 @@ pub(crate) fn jobs(filter: &JobFilter) -> Conditions {
             .as_ref()
             .is_some_and(|states| states.contains(&JobState::Deleted));
     if !asks_for_deleted {
-        // As the partial indexes say it.
+        // The wording of the partial indexes.
         conditions.find_plain("j.status <> 'DELETED'");
     }
     if let Some(statuses) = &filter.statuses {
@@ -125,9 +122,10 @@ pub(crate) fn jobs(filter: &JobFilter) -> Conditions {
     {
         match Uuid::try_parse(search) {
             Ok(id) => conditions.find("j.id = ?", id),
-            // The database makes both lower: it knows other letters by another locale.
+            // The database lowers both sides: its locale may differ from Rust's rules.
             Err(_) => conditions.fit(
-                "(strpos(lower(j.name), lower(?)) > 0 or strpos(lower(j.description), lower(?)) > 0)",
+                "(strpos(lower(j.name), lower(?)) > 0
+        or strpos(lower(j.description), lower(?)) > 0)",
                 search.to_owned(),
             ),
         }

@@ -1,4 +1,4 @@
-//! What is stored about one instant of a job: for the explanation why it ran then, or did not.
+//! The stored facts about one instant of a job, for the explanation why it ran then, or did not.
 
 use crate::model::Timestamp;
 use crate::model::exclusions::Exclusions;
@@ -7,58 +7,78 @@ use crate::model::explanation::{FireTimeFacts, RowThen, VersionThen};
 use crate::model::job::{Job, JobStatus};
 use crate::store::db::row::Values;
 use crate::store::db::session::Session;
+use crate::store::db::statement::Statement;
 use crate::store::jobs::job_rows::{COLUMNS, job};
 use crate::store::maintenance::partitions;
-use crate::store::{During, Store, StoreError};
+use crate::store::{Store, StoreError};
 use chrono::{NaiveTime, TimeDelta};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// The row of the log that covers the instant: of that fire time, or of a range of skipped ones
 /// that began at most 200 rows before. A schedule's row explains more than another's.
-const ROW: &str = "-- fire_times.row
+const ROW: Statement = Statement::new(
+    "-- fire_times.row
 select id, status, reason, error_message from (
     select id, status, reason, error_message, kind, fire_time, through_fire_time
     from job_execution_log where job_id = $1 and id < $2 order by id desc limit 200) as l
 where fire_time <= $3 and coalesce(through_fire_time, fire_time) >= $3
-order by kind = 'SCHEDULE' desc, fire_time desc, id desc limit 1";
+order by kind = 'SCHEDULE' desc, fire_time desc, id desc limit 1",
+);
 
 /// The version that was in force, read as a job: the whole row is kept as JSON.
-const VERSION: &str = "-- fire_times.version
+const VERSION: Statement = Statement::new(
+    "-- fire_times.version
 select {columns}, null::timestamptz as next_fire_time, null::timestamptz as held_fire_time,
        null::timestamptz as closed_from, null::bigint as runs,
-       (select s.changed_at from job_definition_version s where s.job_id = $1 and s.version <= v.version and s.change = $3
+       (select s.changed_at from job_definition_version s where s.job_id = $1
+           and s.version <= v.version and s.change = $3
         order by s.version desc limit 1) as since,
-       (select s.changed_by from job_definition_version s where s.job_id = $1 and s.version <= v.version and s.change = $3
+       (select s.changed_by from job_definition_version s where s.job_id = $1
+           and s.version <= v.version and s.change = $3
         order by s.version desc limit 1) as by,
-       (select s.changed_at from job_definition_version s where s.job_id = $1 and s.version > v.version and s.change in ('RESUMED', 'DELETED')
+       (select s.changed_at from job_definition_version s where s.job_id = $1
+           and s.version > v.version and s.change in ('RESUMED', 'DELETED')
         order by s.version limit 1) as until
 from (select version, definition from job_definition_version where job_id = $1 and changed_at <= $2
       order by version desc limit 1) as v
-cross join lateral json_populate_record(null::job_definition, v.definition) as j";
+cross join lateral json_populate_record(null::job_definition, v.definition) as j",
+);
 
-const STATUS_THEN: &str = "-- fire_times.status_then
+const STATUS_THEN: Statement = Statement::new(
+    "-- fire_times.status_then
 select definition ->> 'status' from job_definition_version where job_id = $1 and changed_at <= $2
-order by version desc limit 1";
+order by version desc limit 1",
+);
 
 /// The due time of the schedule's trigger; and whether another trigger waits for the instant, and
 /// when that is due.
-const TRIGGERS: &str = "-- fire_times.triggers
-select (select due_at from job_trigger where id = $1) as due_at, o.id is not null as is_one_off, o.due_at as one_off_due_at
+const TRIGGERS: Statement = Statement::new(
+    "-- fire_times.triggers
+select (select due_at from job_trigger where id = $1) as due_at, o.id is not null as is_one_off,
+       o.due_at as one_off_due_at
 from (select 1) as one left join lateral (
-    select id, due_at from job_trigger where job_id = $1 and kind <> 'SCHEDULE' and fire_time = $2 limit 1) as o on true";
+    select id, due_at from job_trigger where job_id = $1 and kind <> 'SCHEDULE' and fire_time = $2
+    limit 1) as o on true",
+);
 
-const CLUSTER_PAUSE: &str = "-- fire_times.held
-select held_at, reason from cluster_hold";
+const CLUSTER_PAUSE: Statement = Statement::new(
+    "-- fire_times.cluster_pause
+select held_at, reason from cluster_hold",
+);
 
 /// The oldest fire time of the job, and the nearest before and after the instant.
-const NEIGHBOURS: &str = "-- fire_times.neighbours
+const NEIGHBOURS: Statement = Statement::new(
+    "-- fire_times.neighbours
 select (select fire_time from job_execution_log where job_id = $1 order by id limit 1) as oldest,
-       (select fire_time from job_execution_log where job_id = $1 and id < $2 order by id desc limit 1) as before,
-       (select fire_time from job_execution_log where job_id = $1 and id >= $3 order by id limit 1) as after";
+       (select fire_time from job_execution_log where job_id = $1 and id < $2 order by id desc
+           limit 1) as before,
+       (select fire_time from job_execution_log where job_id = $1 and id >= $3 order by id
+           limit 1) as after",
+);
 
 impl Store {
-    /// What is stored about the job and an instant.
+    /// The stored facts about the job and an instant.
     pub async fn fire_time_facts(
         &self,
         job: Job,
@@ -66,11 +86,8 @@ impl Store {
     ) -> Result<FireTimeFacts, StoreError> {
         let calendars: Vec<&str> = job.definition.calendar.as_deref().into_iter().collect();
         let exclusions = self.exclusions_since(&calendars, at).await?;
-        self.bounded("fire_times.read", async {
-            let session = self.session().await?;
-            let facts = self.read_facts(&session, job, at, exclusions).await?;
-            session.release();
-            Ok(facts)
+        self.on_session("fire_times.read", async |session| {
+            self.read_facts(session, job, at, exclusions).await
         })
         .await
     }
@@ -89,23 +106,13 @@ impl Store {
             .iter()
             .filter_map(|name| partitions::day_of(name))
             .min();
-        let row = session
-            .query_opt(ROW, &[&job.id, &high, &at])
-            .await
-            .during("fire_times.row")?;
-        let triggers = session
-            .query_one(TRIGGERS, &[&job.id, &at])
-            .await
-            .during("fire_times.triggers")?;
+        let row = ROW.query_opt(session, &[&job.id, &high, &at]).await?;
+        let triggers = TRIGGERS.query_one(session, &[&job.id, &at]).await?;
         let triggers = Values::of("job_trigger", &triggers);
-        let pause = session
-            .query_opt(CLUSTER_PAUSE, &[])
-            .await
-            .during("fire_times.held")?;
-        let neighbours = session
-            .query_one(NEIGHBOURS, &[&job.id, &low, &high])
-            .await
-            .during("fire_times.neighbours")?;
+        let pause = CLUSTER_PAUSE.query_opt(session, &[]).await?;
+        let neighbours = NEIGHBOURS
+            .query_one(session, &[&job.id, &low, &high])
+            .await?;
         let neighbours = Values::of("job_execution_log", &neighbours);
         let one_off_due_at: Option<Timestamp> = triggers.get("one_off_due_at")?;
         Ok(FireTimeFacts {
@@ -125,18 +132,15 @@ impl Store {
         })
     }
 
-    /// The version in force at an instant. None when there is none, or when this node cannot read
-    /// it: it may be older than a column.
+    /// The version in force at an instant. None when there is none, or when it is older than a
+    /// column and cannot be read.
     async fn version_then(
         &self,
         session: &Session,
         id: Uuid,
         at: Timestamp,
     ) -> Result<Option<VersionThen>, StoreError> {
-        let status = session
-            .query_opt(STATUS_THEN, &[&id, &at])
-            .await
-            .during("fire_times.status_then")?;
+        let status = STATUS_THEN.query_opt(session, &[&id, &at]).await?;
         let Some(status) = status else {
             return Ok(None);
         };
@@ -146,11 +150,11 @@ impl Store {
         } else {
             "PAUSED"
         };
-        let text = VERSION.replace("{columns}", COLUMNS);
-        let row = session
-            .query_opt(&text, &[&id, &at, &change])
-            .await
-            .during("fire_times.version")?;
+        let text = VERSION.filled(&[("{columns}", COLUMNS)]);
+        let row = VERSION
+            .with_sql(&text)
+            .query_opt(session, &[&id, &at, &change])
+            .await?;
         Ok(row.as_ref().and_then(|row| version(row).ok()))
     }
 }
@@ -178,7 +182,7 @@ fn version(row: &Row) -> Result<VersionThen, StoreError> {
     let job = job(row)?;
     let row = Values::of("job_definition_version", row);
     let (since, by): (Option<Timestamp>, Option<String>) = (row.get("since")?, row.get("by")?);
-    // A version before the pause, or after the resume, says nothing of it.
+    // A version before the pause, or after the resume, has no time of the pause.
     let since = since.zip(by).filter(|_| job.status != JobStatus::Active);
     let until = row
         .get::<Option<Timestamp>>("until")?

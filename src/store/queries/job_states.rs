@@ -1,32 +1,45 @@
-//! How jobs stand, beyond their status: derived here, for lists and for the fields of a job alike.
+//! The state of jobs, derived from status, triggers and failures; for lists and for the fields of a
+//! job.
 //!
-//! Nothing is stored for it but `job_failing`. `ENDED` and `WAITING` follow from the triggers
+//! Only `job_failing` is stored. `ENDED` and `WAITING` follow from the triggers
 //! (docs/decisions/0039).
 
 use crate::model::Timestamp;
 use crate::model::job::JobState;
 use crate::store::db::row::Values;
-use crate::store::{During, Store, StoreError};
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// True of a job `j` whose schedule has no fire time left. Served by `job_trigger_ended`.
-const ENDED: &str = "exists (select from job_trigger s where s.id = j.id and s.kind = 'SCHEDULE' and s.due_at is null
-    and s.awaits is null and not s.paused and s.held_due_at is null)";
+const ENDED: &str = "exists (select from job_trigger s
+    where s.id = j.id and s.kind = 'SCHEDULE' and s.due_at is null and s.awaits is null
+      and not s.paused and s.held_due_at is null)";
 
-/// Jobs with a fire time that has come and has not begun: due for more than a second, behind an
-/// execution of the job, or held back by a blackout, whose end is then the due time.
-const WAITING: &str = "select s.job_id from job_trigger s where s.due_at <= (select {now} - interval '1 second')
-    union all select s.job_id from job_trigger s where s.kind = 'BUFFERED' and s.due_at is null and s.held_due_at is null
+/// Jobs with a fire time that has passed without a start: due for more than a second, behind an
+/// execution of the job, or deferred by a blackout, whose end is the due time.
+const WAITING: &str = "select s.job_id from job_trigger s
+    where s.due_at <= (select {now} - interval '1 second')
+    union all select s.job_id from job_trigger s where s.kind = 'BUFFERED' and s.due_at is null
+      and s.held_due_at is null
     union all select s.job_id from blackout b join job_trigger s on s.due_at = b.ends_at
         where b.ends_at > (select {now}) and s.fire_time <= (select {now})";
 
-/// The instant by the database's clock, in a list.
+/// The states of jobs. $2 is the clock of a test.
+const READ: Statement = Statement::new(
+    "-- job_states.read
+select j.id, {state} as state, j.status = 'ACTIVE' and {ended} as has_ended,
+       f.execution_id, f.since, f.failed_at, f.message
+from job_definition j left join job_failing f on f.job_id = j.id where j.id = any($1::uuid[])",
+);
+
+/// The current time in a list.
 const CLOCK: &str = "clock_timestamp()";
 
-/// The state of a job `j`. An earlier line beats the later ones: a failing job is shown as such
-/// although it is paused.
+/// The state of a job `j`. The first matching line wins: a failing job is `FAILING` although it is
+/// paused.
 fn state(now: &str) -> String {
     let waiting = WAITING.replace("{now}", now);
     format!(
@@ -39,12 +52,12 @@ fn state(now: &str) -> String {
     )
 }
 
-/// A condition about a job `j`, which is asked of each row: it is in one of the states `$n`.
+/// A condition about a job `j`: its state is one of `$n`.
 pub(super) fn is_in() -> String {
     format!("{} = any(?::text[])", state(CLOCK))
 }
 
-/// The ids of the only jobs that can be in these states, when an index finds them.
+/// A query for the ids of all jobs that can be in these states, when an index serves it.
 pub(crate) fn candidates(states: &[JobState]) -> Option<String> {
     if states
         .iter()
@@ -64,7 +77,7 @@ pub(crate) fn candidates(states: &[JobState]) -> Option<String> {
     Some(found.join("\n    union all "))
 }
 
-/// How a job stands.
+/// The state of a job, with the reason.
 #[derive(Debug, Clone)]
 pub struct JobStateRecord {
     /// The state.
@@ -89,32 +102,17 @@ pub struct Failing {
 }
 
 impl Store {
-    /// How these jobs stand, by their ids.
+    /// The states of these jobs, by id.
     pub async fn job_state_records(
         &self,
         jobs: &[Uuid],
     ) -> Result<HashMap<Uuid, JobStateRecord>, StoreError> {
         let state = state("coalesce($2::timestamptz, clock_timestamp())");
-        let text = format!(
-            "-- job_states.read
-select j.id, {state} as state, j.status = 'ACTIVE' and {ENDED} as has_ended,
-       f.execution_id, f.since, f.failed_at, f.message
-from job_definition j left join job_failing f on f.job_id = j.id where j.id = any($1::uuid[])"
-        );
-        self.bounded("job_states.read", async {
-            let session = self.session().await?;
-            let statement = session
-                .prepare_cached(&text)
-                .await
-                .during("job_states.prepare")?;
-            let rows = session
-                .query(&statement, &[&jobs, &self.clock().stub()])
-                .await
-                .during("job_states.read")?;
-            session.release();
-            rows.iter().map(state_record).collect()
-        })
-        .await
+        let text = READ.filled(&[("{state}", &state), ("{ended}", ENDED)]);
+        let rows = self
+            .read_rows(READ.with_sql(&text), &[&jobs, &self.clock().stub()])
+            .await?;
+        rows.iter().map(state_record).collect()
     }
 }
 

@@ -1,11 +1,10 @@
 //! Lists of jobs: filtered, ordered, a page at a time.
 //!
-//! A page begins behind the key of the last row of the page before, so that jobs
-//! which come and go meanwhile neither repeat nor hide others. First the keys
-//! are looked through in order, then the rows of the page are read. What no
-//! index finds (a part of a name, the newest execution) is asked of each job in
-//! turn, and not for longer than `SCAN_TIME_MAX`: a page may hold fewer jobs than
-//! were asked for, or none, and still have a next.
+//! A page starts after the key of the last row of the previous page, so that created and deleted
+//! jobs neither repeat nor hide others. The keys are scanned in order, then the rows of the page
+//! are read. Conditions without an index (a part of a name, the newest execution) are checked job
+//! by job, for at most `SCAN_TIME_MAX`: a page may hold fewer jobs than the limit, or none, and
+//! still have a next page.
 
 use super::filters::Conditions;
 use super::{filters, job_states};
@@ -15,58 +14,97 @@ use crate::model::job::{Job, JobState};
 use crate::model::lists::{JobFilter, JobOrder, LastOutcome};
 use crate::store::db::row::{Values, column, partition};
 use crate::store::db::session::Session;
+use crate::store::db::statement::Statement;
 use crate::store::jobs::job_rows::{JobParts, job};
-use crate::store::{During, Store, StoreError};
+use crate::store::{Store, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// How long a page looks through jobs that may not fit, before it says where to
-/// go on: lists answer within 50 ms.
+/// Time limit of the scan of a page: lists answer within 50 ms.
 const SCAN_TIME_MAX: Duration = Duration::from_millis(15);
-/// Jobs looked through by one statement: 10 ms.
+/// Jobs scanned by one statement: 10 ms.
 const SCAN_LIMIT: usize = 10_000;
-/// The same, when each is asked for its triggers: 10 ms.
+/// The same with a look at the triggers of each: 10 ms.
 const STATES_SCAN_LIMIT: usize = 2_000;
-/// Jobs asked for their newest execution by one statement: 1 to 10 ms.
+/// Jobs whose newest execution one statement reads: 1 to 10 ms.
 const ASKED_AT_ONCE: usize = 100;
 
-/// Jobs with an execution in flight. However many there are, it is a look-up each.
-const IN_FLIGHT: &str = "-- job_list.in_flight
-select distinct job_id from execution_in_flight";
+/// Jobs with an execution in flight, one look-up each.
+const IN_FLIGHT: Statement = Statement::new(
+    "-- job_list.in_flight
+select distinct job_id from execution_in_flight",
+);
 
 /// Jobs with an execution that ended badly within thirty days, of the newest
 /// 10,000 of them. The status is no condition: with it the planner expects a
 /// handful, and sorts all that there are.
-const IN_TROUBLE: &str = "-- job_list.in_trouble
+const IN_TROUBLE: Statement = Statement::new(
+    "-- job_list.in_trouble
 select distinct job_id from (
     select job_id from job_execution_log
     where error_message is not null
-      and id >= (select (lpad(to_hex((extract(epoch from clock_timestamp() - interval '30 days') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
+      and id >= (select (lpad(to_hex((extract(epoch from clock_timestamp() - interval '30 days')
+          * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
     order by id desc limit 10000
-) as bad";
+) as bad",
+);
 
-/// The status of each job's newest execution; null for a job that has none. Most
-/// have run within two days: that asks four partitions, not all (10 and 100 µs).
-const NEWEST: &str = "-- job_list.newest
+/// The status of each job's newest execution; null for a job that has none. Most have run within
+/// two days: four partitions are read instead of all (10 and 100 µs).
+const NEWEST: Statement = Statement::new(
+    "-- job_list.newest
 select x.id, coalesce(
     (select l.status from job_execution_log l where l.job_id = x.id
-       and l.id >= (select (lpad(to_hex((extract(epoch from clock_timestamp() - interval '2 days') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
+       and l.id >= (select (lpad(to_hex((extract(epoch from clock_timestamp() - interval '2 days')
+           * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
      order by l.id desc limit 1),
     (select l.status from job_execution_log l where l.job_id = x.id order by l.id desc limit 1))
-from unnest($1::uuid[]) as x (id)";
+from unnest($1::uuid[]) as x (id)",
+);
 
-/// Ends at the bound: however many there are, it is a millisecond.
-const COUNT_UP_TO: &str = "-- job_list.count_up_to
-select count(*) from (select from job_definition where status <> 'DELETED' limit $1) as j";
+/// Ends at the limit, so the cost has a bound of a millisecond.
+const COUNT_UP_TO: Statement = Statement::new(
+    "-- job_list.count_up_to
+select count(*) from (select from job_definition where status <> 'DELETED' limit $1) as j",
+);
 
-const TAGS: &str = "-- job_list.tags
+const TAGS: Statement = Statement::new(
+    "-- job_list.tags
 select tag, count(*) from job_definition j, unnest(j.tags) as tag where j.status <> 'DELETED'
-group by tag order by 2 desc, 1 limit $1";
+group by tag order by 2 desc, 1 limit $1",
+);
 
-/// The key of a row in its order: a page goes on behind it.
+const COUNT: Statement = Statement::new(
+    "-- job_list.count
+select count(*) from job_definition j where {found} and {fits}",
+);
+
+/// The rows of a page.
+const BY_IDS: Statement = Statement::new(
+    "-- job_list.by_ids
+select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from,
+    t.runs
+from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])",
+);
+
+/// A stretch of the list. The last scanned row is included, matching or not: the next scan starts
+/// after it.
+const SCAN: Statement = Statement::new(
+    "-- job_list.scan
+select * from (
+    select *, row_number() over (order by {order}) as position from (
+        select j.id, {key}, coalesce(({fits}), false) as fits from job_definition j {from}
+        where {found}
+    ) as k order by {order} limit {through}
+) as l where fits or position = {through}
+order by {order} limit {wanted}",
+);
+
+/// The key of a row in its order: the next page starts after it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum JobKey {
     /// By creation.
@@ -75,7 +113,7 @@ pub enum JobKey {
     /// By name, lower case.
     #[serde(rename = "n")]
     Name(String, Uuid),
-    /// By due time; none for what is not due.
+    /// By due time; none without one.
     #[serde(rename = "d")]
     Due(Option<Timestamp>, Uuid),
 }
@@ -93,9 +131,9 @@ impl JobKey {
 pub struct JobPage {
     /// The rows with their keys.
     pub rows: Vec<(JobKey, Arc<Job>)>,
-    /// The key behind which the list goes on; none at its end.
+    /// The key after which the next page starts; none at the end.
     pub next: Option<JobKey>,
-    /// Whether looking took so long that the page was not filled.
+    /// Whether the scan reached its time limit before the page was full.
     pub is_short: bool,
 }
 
@@ -103,16 +141,16 @@ pub struct JobPage {
 #[derive(Debug)]
 pub struct JobKeys {
     keys: Vec<JobKey>,
-    /// The key behind which the list goes on; none at its end.
+    /// The key after which the next page starts; none at the end.
     pub next: Option<JobKey>,
 }
 
-/// What one statement looked through.
+/// The part of the list that one statement scanned.
 struct Stretch {
     keys: Vec<JobKey>,
-    /// The key behind which the list goes on; none at its end.
+    /// The key after which the next page starts; none at the end.
     next: Option<JobKey>,
-    /// Whether its part of the list goes on.
+    /// Whether the part has more rows.
     is_full: bool,
 }
 
@@ -124,8 +162,7 @@ impl JobKeys {
 }
 
 impl Store {
-    /// The jobs behind a key, in order, at most `limit`. One that this node cannot
-    /// read is left out and logged.
+    /// The jobs after a key, in order, at most `limit`. Unreadable jobs are left out and logged.
     pub async fn job_page(
         &self,
         filter: &JobFilter,
@@ -134,13 +171,12 @@ impl Store {
         limit: usize,
         parts: JobParts,
     ) -> Result<JobPage, StoreError> {
-        self.bounded("job_list.page", async {
-            let session = self.session().await?;
-            let found = walk(&session, filter, order, after, limit).await?;
+        self.on_session("job_list.page", async |session| {
+            let found = walk(session, filter, order, after, limit).await?;
+            let text = BY_IDS.filled(&[("{columns}", &parts.columns())]);
             let rows = self
-                .rows(&session, "job_list.by_ids", &by_ids(parts), &[&found.ids()])
+                .rows(session, BY_IDS.with_sql(&text), &[&found.ids()])
                 .await?;
-            session.release();
             let readable = self.unreadable.readable(&rows, job);
             let mut jobs: HashMap<Uuid, Job> =
                 readable.into_iter().map(|job| (job.id, job)).collect();
@@ -166,79 +202,49 @@ impl Store {
         after: Option<&JobKey>,
         limit: usize,
     ) -> Result<JobKeys, StoreError> {
-        self.bounded("job_list.keys", async {
-            let session = self.session().await?;
-            let found = walk(&session, filter, order, after, limit).await?;
-            session.release();
-            Ok(found)
+        self.on_session("job_list.keys", async |session| {
+            walk(session, filter, order, after, limit).await
         })
         .await
     }
 
-    /// How many jobs a filter holds; none when that would mean asking each for its
-    /// newest execution or its triggers.
+    /// The number of jobs of a filter; none when each job's newest execution or triggers would have
+    /// to be read.
     pub async fn job_count(&self, filter: &JobFilter) -> Result<Option<i64>, StoreError> {
         let asks_triggers = |states: &Vec<JobState>| job_states::candidates(states).is_none();
+        // A count would read the newest execution or the triggers of each job.
         if filter.last_outcomes.is_some() || filter.states.as_ref().is_some_and(asks_triggers) {
             return Ok(None);
         }
-        self.bounded("job_list.count", async {
-            let session = self.session().await?;
-            let conditions = filters::jobs(filter);
-            let (found, fits) = (conditions.found(), conditions.fits());
-            let text = format!(
-                "-- job_list.count\nselect count(*) from job_definition j where {found} and {fits}"
-            );
-            let row = session
-                .query_one(&text, &conditions.values())
-                .await
-                .during("job_list.count")?;
-            session.release();
-            Values::of("job_list.count", &row).get(0).map(Some)
-        })
-        .await
+        let conditions = filters::jobs(filter);
+        let (found, fits) = (conditions.found(), conditions.fits());
+        let text = COUNT.filled(&[("{found}", &found), ("{fits}", &fits)]);
+        let count = |row: &Row| Values::of(COUNT.name(), row).get(0).map(Some);
+        self.read_one(COUNT.with_sql(&text), &conditions.values(), count)
+            .await
     }
 
-    /// How many jobs there are that are not deleted, counted up to a bound.
+    /// The number of jobs that are not deleted, counted up to a limit.
     pub async fn jobs_up_to(&self, bound: u32) -> Result<usize, StoreError> {
-        self.bounded("job_list.count_up_to", async {
-            let session = self.session().await?;
-            let statement = session
-                .prepare_cached(COUNT_UP_TO)
-                .await
-                .during("job_list.prepare")?;
-            let row = session
-                .query_one(&statement, &[&i64::from(bound)])
-                .await
-                .during("job_list.count_up_to")?;
-            session.release();
-            let count: i64 = Values::of("job_list.count_up_to", &row).get(0)?;
-            Ok(usize::try_from(count).unwrap_or(usize::MAX))
-        })
-        .await
+        let count = |row: &Row| Values::of(COUNT_UP_TO.name(), row).get::<i64>(0);
+        let count = self
+            .read_one(COUNT_UP_TO, &[&i64::from(bound)], count)
+            .await?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    /// All tags of jobs that are not deleted, with how many jobs have them.
+    /// All tags of jobs that are not deleted, with their numbers of jobs.
     pub async fn tags(&self, limit: u32) -> Result<Vec<(String, i64)>, StoreError> {
-        self.bounded("job_list.tags", async {
-            let session = self.session().await?;
-            let rows = session
-                .query(TAGS, &[&i64::from(limit)])
-                .await
-                .during("job_list.tags")?;
-            session.release();
-            let read = |row: &Row| {
-                let row = Values::of("job_list.tags", row);
-                Ok((row.get(0)?, row.get(1)?))
-            };
-            rows.iter().map(read).collect()
-        })
-        .await
+        let rows = self.read_rows(TAGS, &[&i64::from(limit)]).await?;
+        let read = |row: &Row| {
+            let row = Values::of(TAGS.name(), row);
+            Ok((row.get(0)?, row.get(1)?))
+        };
+        rows.iter().map(read).collect()
     }
 }
 
-/// Looks through the list behind a key until so many fit, it ends, or the time
-/// is up.
+/// Scans the list after a key until the page is full, the list ends, or the time is over.
 async fn walk(
     session: &Session,
     filter: &JobFilter,
@@ -253,6 +259,7 @@ async fn walk(
     let begun = Instant::now();
     let (mut keys, mut next) = (Vec::new(), after.cloned());
     loop {
+        // Each candidate costs a look-up of its newest execution.
         let wanted = if filter.last_outcomes.is_some() {
             ASKED_AT_ONCE
         } else {
@@ -279,8 +286,8 @@ async fn walk(
             next = keys.last().cloned();
             break;
         }
-        // A part that ended says nothing of how long the rest takes: the clock is asked after a
-        // full stretch alone.
+        // The time is checked after a full stretch only: the end of a part does not show how long
+        // the next one takes.
         if next.is_none() || scanned.is_full && begun.elapsed() > SCAN_TIME_MAX {
             break;
         }
@@ -288,8 +295,7 @@ async fn walk(
     Ok(JobKeys { keys, next })
 }
 
-/// The only jobs that can have one of these outcomes, when an index finds them;
-/// else none.
+/// All jobs that can have one of these outcomes, when an index serves them; otherwise none.
 async fn candidates(
     session: &Session,
     outcomes: &[LastOutcome],
@@ -305,41 +311,27 @@ async fn candidates(
         return Ok(None);
     }
     let mut found = Vec::new();
-    for (text, is_asked_for) in [
+    for (statement, is_asked_for) in [
         (IN_FLIGHT, outcomes.iter().any(in_flight)),
         (IN_TROUBLE, outcomes.iter().any(in_trouble)),
     ] {
         if is_asked_for {
-            let statement = session
-                .prepare_cached(text)
-                .await
-                .during("job_list.prepare")?;
-            let rows = session
-                .query(&statement, &[])
-                .await
-                .during("job_list.candidates")?;
-            found.extend(column::<Uuid, Vec<_>>("job_list.candidates", &rows, 0)?);
+            let rows = statement.query(session, &[]).await?;
+            found.extend(column::<Uuid, Vec<_>>(statement.name(), &rows, 0)?);
         }
     }
     Ok(Some(found))
 }
 
-/// Those of the jobs whose newest execution stands so.
+/// The jobs whose newest execution has one of these outcomes.
 async fn with_outcome(
     session: &Session,
     outcomes: &[LastOutcome],
     jobs: &[Uuid],
 ) -> Result<HashSet<Uuid>, StoreError> {
-    let statement = session
-        .prepare_cached(NEWEST)
-        .await
-        .during("job_list.prepare")?;
-    let rows = session
-        .query(&statement, &[&jobs])
-        .await
-        .during("job_list.newest")?;
-    let ids: Vec<Uuid> = column("job_list.newest", &rows, 0)?;
-    let statuses: Vec<Option<&str>> = column("job_list.newest", &rows, 1)?;
+    let rows = NEWEST.query(session, &[&jobs]).await?;
+    let ids: Vec<Uuid> = column(NEWEST.name(), &rows, 0)?;
+    let statuses: Vec<Option<&str>> = column(NEWEST.name(), &rows, 1)?;
     let fits = |status: Option<&str>| {
         outcomes.iter().any(|outcome| match outcome {
             LastOutcome::Is(wanted) => status == Some(wanted.as_str()),
@@ -354,8 +346,7 @@ async fn with_outcome(
         .collect())
 }
 
-/// Looks through the next stretch of the list for keys that fit, at most
-/// `wanted`.
+/// Scans the next stretch of the list for at most `wanted` matching keys.
 async fn scan(
     session: &Session,
     filter: &JobFilter,
@@ -375,17 +366,18 @@ async fn scan(
     } else {
         SCAN_LIMIT
     };
+    // Without row conditions every job matches, so no more are read than wanted.
     let through = if conditions.are_selective() {
         most.max(wanted)
     } else {
         wanted
     };
     let text = part.statement(&conditions, through, wanted);
-    let rows = session
-        .query(&text, &conditions.values())
-        .await
-        .during("job_list.look")?;
-    let positions: Vec<i64> = column("job_list.look", &rows, "position")?;
+    let rows = SCAN
+        .with_sql(&text)
+        .query_unprepared(session, &conditions.values())
+        .await?;
+    let positions: Vec<i64> = column(SCAN.name(), &rows, "position")?;
     let is_end = rows.len() < wanted
         && positions
             .last()
@@ -395,7 +387,7 @@ async fn scan(
         .filter(|_| !is_end)
         .map(|row| part.key(row))
         .transpose()?;
-    let (fitting, _) = partition("job_list.look", &rows, "fits")?;
+    let (fitting, _) = partition(SCAN.name(), &rows, "fits")?;
     let keys = fitting
         .into_iter()
         .map(|row| part.key(row))
@@ -407,26 +399,15 @@ async fn scan(
     })
 }
 
-/// The rows of a page.
-fn by_ids(parts: JobParts) -> String {
-    let columns = parts.columns();
-    format!(
-        "-- job_list.by_ids
-select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from, t.runs
-from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
-    )
-}
-
 /// A stretch of an order that one index serves.
 #[derive(Clone, Copy)]
 enum Part {
     Newest,
     Oldest,
     Name,
-    /// What is due, by the index of the due times.
+    /// Jobs with a due time, by its index.
     Due,
-    /// What is not; behind what is.
+    /// The others, after these.
     NotDue,
 }
 
@@ -441,19 +422,19 @@ impl Part {
         }
     }
 
-    /// Where the list goes on at the end of the part.
+    /// The key at which the next part starts.
     fn next(self) -> Option<JobKey> {
         matches!(self, Self::Due).then_some(JobKey::Due(None, Uuid::nil()))
     }
 
-    /// Only what lies behind the key.
+    /// Restricts the part to rows after the key.
     fn begin_behind(self, after: Option<&JobKey>, conditions: &mut Conditions) {
         match self {
             Self::Due => conditions.find_plain("t.due_at is not null"),
             Self::NotDue => conditions.fit_plain("t.due_at is null"),
             Self::Newest | Self::Oldest | Self::Name => {}
         }
-        // The first of two columns alone, so that an index begins there.
+        // A condition on the first column alone lets the index scan start there.
         let (column, behind) = match self {
             Self::Newest => ("j.created_at <=", "(j.created_at < ? or j.id >"),
             Self::Oldest => ("j.created_at >=", "(j.created_at > ? or j.id <"),
@@ -483,7 +464,7 @@ impl Part {
             Self::Newest => ("j.created_at", "", "created_at desc, id"),
             Self::Oldest => ("j.created_at", "", "created_at, id desc"),
             Self::Name => ("lower(j.name) as name_key", "", "name_key, id"),
-            // A trigger of kind SCHEDULE has the job's id.
+            // A trigger of kind `SCHEDULE` has the id of its job.
             Self::Due => (
                 "t.due_at",
                 "join job_trigger t on t.id = j.id",
@@ -492,22 +473,19 @@ impl Part {
             Self::NotDue => ("t.due_at", "left join job_trigger t on t.id = j.id", "id"),
         };
         let (found, fits) = (conditions.found(), conditions.fits());
-        // The last row looked at comes too, whether it fits or not: the next scan goes on behind
-        // it.
-        format!(
-            "-- job_list.look
-select * from (
-    select *, row_number() over (order by {order}) as position from (
-        select j.id, {key}, coalesce(({fits}), false) as fits from job_definition j {from}
-        where {found}
-    ) as k order by {order} limit {through}
-) as l where fits or position = {through}
-order by {order} limit {wanted}"
-        )
+        SCAN.filled(&[
+            ("{order}", order),
+            ("{key}", key),
+            ("{from}", from),
+            ("{found}", &found),
+            ("{fits}", &fits),
+            ("{through}", &through.to_string()),
+            ("{wanted}", &wanted.to_string()),
+        ])
     }
 
     fn key(self, row: &Row) -> Result<JobKey, StoreError> {
-        let row = Values::of("job_list.look", row);
+        let row = Values::of(SCAN.name(), row);
         let id = row.get("id")?;
         Ok(match self {
             Self::Newest | Self::Oldest => JobKey::Created(row.bound("created_at")?, id),

@@ -1,36 +1,48 @@
-//! Load: how full a node was, metered in memory at each heartbeat and written once a minute. For
-//! charts: it may lose the last minute of a node that dies.
+//! Load of a node, metered in memory at each heartbeat and written once a minute. The only file
+//! that writes `node_load`. For charts: the last minute of a node that dies is lost.
 
 use crate::model::Timestamp;
 use crate::model::activity::Activity;
 use crate::model::execution::ExecutionStatus;
 use crate::store::db::row::Values;
-use crate::store::{During, Store, StoreError};
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-const WRITE: &str = "-- load.write
-insert into node_load (at, node_id, seconds, slots, held_seconds, full_seconds, cpu_seconds, memory_bytes,
+const WRITE: Statement = Statement::new(
+    "-- load.write
+insert into node_load (at, node_id, seconds, slots, held_seconds, full_seconds, cpu_seconds,
+    memory_bytes,
     lateness_p50_millis, lateness_p99_millis)
 values (coalesce($1::timestamptz, clock_timestamp()), $2, $3, $4, $5, $6, $7, $8, $9, $10)
-on conflict do nothing";
+on conflict do nothing",
+);
 
-const PRUNE: &str = "-- load.prune
-delete from node_load where at < coalesce($1::timestamptz, clock_timestamp()) - interval '25 hours'";
+const PRUNE: Statement = Statement::new(
+    "-- load.prune
+delete from node_load
+where at < coalesce($1::timestamptz, clock_timestamp()) - interval '25 hours'",
+);
 
 /// Points of a chart, each of $4 seconds.
-const READ: &str = "-- load.read
-select (floor(extract(epoch from at) / $4::bigint) * $4::bigint)::bigint as point, sum(seconds)::float8 as seconds,
-    max(slots) as slots, (sum(held_seconds) / sum(seconds))::float8 as held, sum(full_seconds)::float8 as full_seconds,
+const READ: Statement = Statement::new(
+    "-- load.read
+select (floor(extract(epoch from at) / $4::bigint) * $4::bigint)::bigint as point,
+       sum(seconds)::float8 as seconds,
+    max(slots) as slots, (sum(held_seconds) / sum(seconds))::float8 as held,
+    sum(full_seconds)::float8 as full_seconds,
     (sum(cpu_seconds) / sum(seconds))::float8 as cpu, max(memory_bytes) as memory_bytes,
     max(lateness_p50_millis)::float8 as p50, max(lateness_p99_millis)::float8 as p99
-from node_load where node_id = $2 and at >= coalesce($1::timestamptz, clock_timestamp()) - make_interval(mins => $3)
-group by 1 order by 1";
+from node_load where node_id = $2 and at >= coalesce($1::timestamptz,
+    clock_timestamp()) - make_interval(mins => $3)
+group by 1 order by 1",
+);
 
-/// What the process takes of its machine.
+/// Resources of the process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Processor time since it started.
@@ -39,12 +51,12 @@ pub struct Usage {
     pub memory_bytes: Option<i64>,
 }
 
-/// How full a node was in a stretch of time.
+/// Load of a node in an interval.
 #[derive(Debug, Clone)]
 pub struct LoadRecord {
     /// Its start.
     pub at: Timestamp,
-    /// How much of it was metered.
+    /// Metered seconds of it.
     pub seconds: f64,
     /// Executions that the node could run at once.
     pub slots: i32,
@@ -62,7 +74,7 @@ pub struct LoadRecord {
     pub lateness_p99_millis: Option<f64>,
 }
 
-/// What this node metered since it last wrote.
+/// Measurements since the last write.
 #[derive(Clone, Default)]
 pub(super) struct Meter(Arc<Mutex<Metered>>);
 
@@ -91,7 +103,7 @@ impl Meter {
 }
 
 impl Metered {
-    /// What was held at the last look was held since.
+    /// The slots of the last measurement count for the time since.
     #[expect(clippy::cast_precision_loss, reason = "a number of slots")]
     fn note(&mut self, held: usize, slots: usize, now: Instant) {
         if let Some(last) = self.last {
@@ -105,7 +117,7 @@ impl Metered {
         (self.last, self.held, self.slots) = (Some(now), held, slots);
     }
 
-    /// What there is to write; it begins anew.
+    /// The measurements to write; resets them.
     fn take(&mut self, usage: Usage) -> Option<(Self, Option<f64>)> {
         if self.seconds == 0.0 {
             return None;
@@ -125,7 +137,7 @@ impl Metered {
 }
 
 impl Store {
-    /// Meters what the node holds; at each heartbeat.
+    /// Measures the slots in use; called at each heartbeat.
     pub fn note_load(&self, held: usize, slots: usize) {
         self.activity_counter
             .meter
@@ -133,8 +145,8 @@ impl Store {
             .note(held, slots, Instant::now());
     }
 
-    /// Writes what was metered since the last row, if anything was; whether it was. What cannot be
-    /// written is lost.
+    /// Writes the measurements since the last row, if there are any; whether there were. After an
+    /// error they are lost.
     pub async fn write_load(
         &self,
         node_id: Uuid,
@@ -155,61 +167,40 @@ impl Store {
         );
         let lateness = |share| metered.settled.lateness_percentile(share).map(real);
         let (p50, p99, cpu) = (lateness(0.5), lateness(0.99), cpu.map(real));
-        self.bounded("load.write", async {
-            let session = self.session().await?;
-            let stub = self.clock().stub();
-            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
-                &stub,
-                &node_id,
-                &seconds,
-                &slots,
-                &held,
-                &full,
-                &cpu,
-                &usage.memory_bytes,
-                &p50,
-                &p99,
-            ];
-            session.execute(WRITE, &values).await.during("load.write")?;
-            session.release();
-            Ok(true)
-        })
-        .await
+        let stub = self.clock().stub();
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+            &stub,
+            &node_id,
+            &seconds,
+            &slots,
+            &held,
+            &full,
+            &cpu,
+            &usage.memory_bytes,
+            &p50,
+            &p99,
+        ];
+        self.execute(WRITE, &values).await?;
+        Ok(true)
     }
 
-    /// Removes what is older than a day.
+    /// Deletes rows older than a day.
     pub async fn prune_load(&self) -> Result<(), StoreError> {
-        self.bounded("load.prune", async {
-            let session = self.session().await?;
-            session
-                .execute(PRUNE, &[&self.clock().stub()])
-                .await
-                .during("load.prune")?;
-            session.release();
-            Ok(())
-        })
-        .await
+        self.execute(PRUNE, &[&self.clock().stub()]).await?;
+        Ok(())
     }
 
-    /// How full a node was in the last minutes, in stretches of so many seconds, oldest first; only
-    /// those of which something is known.
+    /// Load of a node in the last minutes, in steps of `step_seconds`, oldest first; steps without
+    /// measurements are left out.
     pub async fn load(
         &self,
         node_id: Uuid,
         minutes: i32,
         step_seconds: i64,
     ) -> Result<Vec<LoadRecord>, StoreError> {
-        self.bounded("load.read", async {
-            let session = self.session().await?;
-            let stub = self.clock().stub();
-            let rows = session
-                .query(READ, &[&stub, &node_id, &minutes, &step_seconds])
-                .await
-                .during("load.read")?;
-            session.release();
-            Ok(self.unreadable.readable(&rows, read))
-        })
-        .await
+        let stub = self.clock().stub();
+        self.read_all(READ, &[&stub, &node_id, &minutes, &step_seconds], read)
+            .await
     }
 }
 

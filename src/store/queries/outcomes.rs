@@ -1,14 +1,16 @@
-//! Outcomes: what many jobs ran in each cell of a time axis, read for all jobs of a page at once.
+//! Outcomes: the executions of many jobs in the cells of a time axis, for all jobs of a page in two
+//! statements.
 //!
-//! A job may fire each second, so its executions of a day are never read. Of each cell the newest
-//! execution is looked up, and from there the newest before the cell: a look-up for each cell that
-//! has one, however many it has. What failed among the others stands in the index of what ended
-//! badly, of which the newest `TROUBLE_MAX` are read.
+//! A job may fire each second, so not all executions of a day are read. The newest execution of
+//! each cell is looked up, and from there the newest one before the cell: one look-up per cell that
+//! has any. Failures among the others are in the index of executions that ended badly, of which the
+//! newest `TROUBLE_MAX` are read.
 
 use crate::model::execution::{ExecutionStatus, lowest_execution_id};
 use crate::model::outcomes::OutcomeAxis;
 use crate::model::{Timestamp, UnknownName};
 use crate::store::db::row::Values;
+use crate::store::db::statement::Statement;
 use crate::store::{Store, StoreError};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, HashMap};
@@ -16,52 +18,64 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Executions that ended badly that are looked through for one page: 5 to 10 ms.
+/// Executions that ended badly that are read for one page: 5 to 10 ms.
 const TROUBLE_MAX: i64 = 5_000;
 
 /// The newest execution of each cell of each job, and the newest before the first cell. `$4` holds
 /// the lowest ids of the cells, so that the number of a row's cell is the place of the bound below
 /// it; before the first bound there is none, and the search ends.
-pub const NEWEST: &str = "-- outcomes.newest
+pub const NEWEST: Statement = Statement::new(
+    "-- outcomes.newest
 with recursive found as (
     select x.id as of_job, n.* from unnest($1::uuid[]) as x (id) cross join lateral (
         select two.*, lead(two.id) over (order by two.id desc) as next_id from (
-            select l.id, l.status, l.reason, l.fire_time, l.started_at, l.finished_at from job_execution_log l
+            select l.id, l.status, l.reason, l.fire_time, l.started_at, l.finished_at
+            from job_execution_log l
             where l.job_id = x.id and l.id >= $2 and l.id < $3 order by l.id desc limit 2
         ) as two order by two.id desc limit 1
     ) as n
     union all
     select f.of_job, n.* from found f cross join lateral (
         select two.*, lead(two.id) over (order by two.id desc) as next_id from (
-            select l.id, l.status, l.reason, l.fire_time, l.started_at, l.finished_at from job_execution_log l
-            where l.job_id = f.of_job and l.id >= $2 and l.id < ($4::uuid[])[width_bucket(f.id, $4::uuid[])]
+            select l.id, l.status, l.reason, l.fire_time, l.started_at, l.finished_at
+            from job_execution_log l
+            where l.job_id = f.of_job and l.id >= $2
+              and l.id < ($4::uuid[])[width_bucket(f.id, $4::uuid[])]
             order by l.id desc limit 2
         ) as two order by two.id desc limit 1
     ) as n
     where f.id >= ($4::uuid[])[1]
 )
-select of_job, width_bucket(id, $4::uuid[]) - 1 as cell, id, status, reason, fire_time, started_at, finished_at,
-    coalesce(width_bucket(next_id, $4::uuid[]) = width_bucket(id, $4::uuid[]), false) as several, 0 as failures
-from found";
+select of_job, width_bucket(id, $4::uuid[]) - 1 as cell, id, status, reason, fire_time, started_at,
+       finished_at,
+    coalesce(width_bucket(next_id, $4::uuid[]) = width_bucket(id, $4::uuid[]), false) as several,
+    0 as failures
+from found",
+);
 
 /// Of each cell of each job the newest execution that failed or was lost, and how many did; and how
 /// many that ended badly were looked through, with the oldest of them. The status is no condition
 /// of the search: see `job_list.in_trouble`.
-pub const FAILED: &str = "-- outcomes.failed
+pub const FAILED: Statement = Statement::new(
+    "-- outcomes.failed
 with trouble as materialized (
-    select l.id, l.job_id, l.status, l.reason, l.fire_time, l.started_at, l.finished_at from job_execution_log l
+    select l.id, l.job_id, l.status, l.reason, l.fire_time, l.started_at, l.finished_at
+    from job_execution_log l
     where l.error_message is not null and l.id >= $2 and l.id < $3 order by l.id desc limit $5
 ), failed as (
     select distinct on (of_job, cell) * from (
-        select t.job_id as of_job, width_bucket(t.id, $4::uuid[]) - 1 as cell, t.id, t.status, t.reason, t.fire_time,
+        select t.job_id as of_job, width_bucket(t.id, $4::uuid[]) - 1 as cell, t.id, t.status,
+               t.reason, t.fire_time,
             t.started_at, t.finished_at, true as several,
-            (count(*) over (partition by t.job_id, width_bucket(t.id, $4::uuid[])))::integer as failures
+            (count(*) over (partition by t.job_id,
+                width_bucket(t.id, $4::uuid[])))::integer as failures
         from trouble t where t.job_id = any($1::uuid[]) and t.status in ('FAILED', 'LOST')
     ) as t order by of_job, cell, id desc
 )
 select f.*, looked.through, looked.oldest
 from (select count(*) as through, (array_agg(id order by id))[1] as oldest from trouble) as looked
-left join failed f on true";
+left join failed f on true",
+);
 
 /// How the executions of a job ended, over time.
 #[derive(Debug, Clone)]
@@ -76,7 +90,7 @@ pub struct RecentOutcomes {
     pub cells: Vec<OutcomeCell>,
 }
 
-/// What a job ran in a stretch of time.
+/// The executions of a job in a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutcomeCell {
     /// Its place on the axis; -1 is before it.
@@ -115,26 +129,22 @@ impl Store {
             .map(|bound| lowest_execution_id(*bound))
             .collect();
         let (first, end) = (lowest_execution_id(from), lowest_execution_id(to));
+        // Every bound but the last starts a cell.
         cells.truncate(bounds.len() - 1);
-        // What began before the first cell may reach into it.
+        // An execution that started before the first cell may reach into it.
         let low = lowest_execution_id(from - TimeDelta::days(1));
         self.bounded("outcomes.read", async {
             let session = self.session().await?;
             let newest = self
-                .rows(
-                    &session,
-                    "outcomes.newest",
-                    NEWEST,
-                    &[&jobs, &low, &end, &cells],
-                )
+                .rows(&session, NEWEST, &[&jobs, &low, &end, &cells])
                 .await?;
             let bad: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
                 [&jobs, &first, &end, &cells, &TROUBLE_MAX];
-            let bad = self.rows(&session, "outcomes.failed", FAILED, &bad).await?;
+            let bad = self.rows(&session, FAILED, &bad).await?;
             session.release();
             let failures_from = failures_from(&bad)?.unwrap_or(from);
             let has_failed = |row: &&Row| {
-                Values::of("outcomes.failed", row)
+                Values::of(FAILED.name(), row)
                     .get::<Option<Uuid>>("id")
                     .is_ok_and(|id| id.is_some())
             };
@@ -179,7 +189,7 @@ impl Store {
 }
 
 impl OutcomeCell {
-    /// Whether it ran then, or runs still.
+    /// Whether it still ran at the instant.
     fn lasts_until(&self, instant: Timestamp) -> bool {
         match self.finished_at {
             Some(finished_at) => self.has_started && finished_at > instant,
@@ -188,12 +198,12 @@ impl OutcomeCell {
     }
 }
 
-/// From when on all failures were seen, if not all of the axis were.
+/// The instant from which on all failures were read, when some were not.
 fn failures_from(rows: &[Row]) -> Result<Option<Timestamp>, StoreError> {
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    let row = Values::of("outcomes.failed", row);
+    let row = Values::of(FAILED.name(), row);
     if row.get::<i64>("through")? < TROUBLE_MAX {
         return Ok(None);
     }

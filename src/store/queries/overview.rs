@@ -1,49 +1,59 @@
-//! The overview: whether all is well, in a few cheap questions. None of them
-//! reads the history.
+//! The overview: whether all is well, in a few cheap statements. None of them reads the history.
 
-use super::resting;
-use super::resting::Resting;
+use super::resting::{self, Resting};
 use crate::model::Timestamp;
 use crate::store::db::row::Values;
-use crate::store::jobs::cluster_pause;
-use crate::store::jobs::cluster_pause::ClusterPause;
+use crate::store::db::statement::Statement;
+use crate::store::jobs::cluster_pause::{self, ClusterPause};
+use crate::store::jobs::job_rows::NOW;
 use crate::store::protocol::shares::WaitingJob;
 use crate::store::{During, Store, StoreError};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Most that is counted of anything.
+/// Most rows that a count reads.
 const COUNT_MAX: i64 = 10_000;
-/// Most things of one kind that are shown …
+/// Most entries of one kind …
 const SHOWN: i64 = 20;
 /// … and of all kinds.
 const SHOWN_MAX: usize = 50;
-/// Most jobs that are shown because they wait for a share of the node's slots.
+/// Most entries about jobs that wait for a share of the node's slots.
 const SHOWN_WAITING: usize = 20;
 
-/// Bounds stand in a sub-select: a volatile clock in the condition itself could
-/// not use the index.
-const FAILURES: &str = "-- overview.failures
+/// Bounds are sub-selects: with a volatile clock in the condition the index could not be used.
+const FAILURES: Statement = Statement::new(
+    "-- overview.failures
 select count(*) from (
     select from job_execution_log
-    where error_message is not null and status = 'FAILED' and finished_at >= (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 hour')
-      and id >= (select (lpad(to_hex(((extract(epoch from coalesce($1::timestamptz, clock_timestamp())) - 90000) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
+    where error_message is not null and status = 'FAILED'
+      and finished_at >= (select coalesce($1::timestamptz, clock_timestamp()) - interval '1 hour')
+      and id >= (select (lpad(to_hex(((extract(epoch from coalesce($1::timestamptz,
+          clock_timestamp())) - 90000) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid)
     limit $2
-) as failed";
+) as failed",
+);
 
-const DUE: &str = "-- overview.due
+const DUE: Statement = Statement::new(
+    "-- overview.due
 select count(*) from (
-    select from job_trigger where due_at <= (select coalesce($1::timestamptz, clock_timestamp())) limit $2
-) as due";
+    select from job_trigger where due_at <= (select coalesce($1::timestamptz, clock_timestamp()))
+    limit $2
+) as due",
+);
 
-const NEXT: &str = "-- overview.next
-select t.job_id, j.name as job_name, t.due_at, t.fire_time, case t.kind when 'OWED' then 'SCHEDULE' else t.kind end as kind
-from (select * from job_trigger where due_at > (select coalesce($1::timestamptz, clock_timestamp())) order by due_at limit 10) as t
-join job_definition j on j.id = t.job_id order by t.due_at";
+const NEXT: Statement = Statement::new(
+    "-- overview.next
+select t.job_id, j.name as job_name, t.due_at, t.fire_time,
+       case t.kind when 'OWED' then 'SCHEDULE' else t.kind end as kind
+from (select * from job_trigger where due_at > (select coalesce($1::timestamptz, clock_timestamp()))
+    order by due_at limit 10) as t
+join job_definition j on j.id = t.job_id order by t.due_at",
+);
 
-/// Runs for longer than its interval, its time-out or an hour; needs `clock`, and shows at most $2.
-/// (A cast of what somebody wrote into `policies` by hand would fail for all jobs.)
+/// Executions that run for longer than their interval, time-out or an hour, at most $2; needs
+/// `clock`. (The expression checks `policies` before a cast: one invalid value would fail for all
+/// jobs.)
 macro_rules! stuck {
     () => {
         "in_flight as materialized (
@@ -51,97 +61,125 @@ macro_rules! stuck {
     from execution_in_flight l limit 1000
 ), stuck as (
     select 'STUCK', l.job_id, l.id, l.started_at,
-           case when j.schedule_type = 'FIXED_RATE' and (j.policies ->> 'timeoutSeconds') is null then 'runs longer than its interval'
-                when (j.policies ->> 'timeoutSeconds') is not null then 'runs longer than its time-out' else 'runs for more than an hour' end, 2
+           case when j.schedule_type = 'FIXED_RATE' and (j.policies ->> 'timeoutSeconds') is null
+               then 'runs longer than its interval'
+                when (j.policies ->> 'timeoutSeconds') is not null
+                then 'runs longer than its time-out' else 'runs for more than an hour' end, 2
     from in_flight l join job_definition j on j.id = l.job_id, clock
-    where l.status = 'RUNNING' and l.started_at < clock.now - greatest(interval '10 seconds', make_interval(secs =>
-        coalesce(case when j.policies ->> 'timeoutSeconds' ~ '^[0-9]{1,9}$' then (j.policies ->> 'timeoutSeconds')::int + 5 end,
-                 case when j.schedule_type = 'FIXED_RATE' then least(j.interval_seconds, 1000000000) end, 3600)))
+    where l.status = 'RUNNING' and l.started_at < clock.now - greatest(interval '10 seconds',
+        make_interval(secs =>
+        coalesce(case when j.policies ->> 'timeoutSeconds' ~ '^[0-9]{1,9}$'
+            then (j.policies ->> 'timeoutSeconds')::int + 5 end,
+                 case when j.schedule_type = 'FIXED_RATE'
+                     then least(j.interval_seconds, 1000000000) end, 3600)))
     order by l.started_at limit $2)"
     };
 }
 
-/// A job that a failure has paused: of a row `j` of `job_definition`.
+/// Whether a failure paused the job `j`.
 macro_rules! paused_by_failure {
     () => {
-        "(j.status = 'PAUSED' and j.paused_because is not null and j.paused_because like 'execution % failed')"
+        "(j.status = 'PAUSED' and j.paused_because is not null
+       and j.paused_because like 'execution % failed')"
     };
 }
 
-/// What a person should look at, late or stuck first. Due for more than five
-/// seconds and taken by nobody; running for longer than its interval, its
-/// time-out or an hour; between two attempts; failing, the newest first; paused by a failure.
-const ATTENTION: &str = concat!("-- overview.attention
+/// What needs attention, late or stuck first: due for more than five seconds and not taken; running
+/// for longer than its interval, its time-out or an hour; between two attempts; failing, the newest
+/// first; paused by a failure.
+const ATTENTION: Statement = Statement::new(concat!(
+    "-- overview.attention
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 nodes as materialized (
-    select count(*) as active, sum(slots) as slots, sum(executions_running) as running from cluster_node where state = 'ACTIVE'
+    select count(*) as active, sum(slots) as slots, sum(executions_running) as running
+    from cluster_node where state = 'ACTIVE'
 ), late as (
     select 'LATE' as kind, t.job_id, null::uuid as execution_id, t.due_at as since,
-           'due, and ' || (select case when exists (select from cluster_hold) then 'the cluster is held'
+           'due, and ' || (select case when exists (select from cluster_hold)
+               then 'the cluster is held'
                when nodes.active = 0 then 'no node takes work'
                when nodes.running >= nodes.slots then 'all ' || nodes.slots || ' slots are taken'
                else 'taken by no node' end from nodes) as message, 1 as rank
-    from job_trigger t where t.due_at < (select now - interval '5 seconds' from clock) order by t.due_at limit $2
+    from job_trigger t where t.due_at < (select now - interval '5 seconds' from clock)
+    order by t.due_at limit $2
 ),
-", stuck!(), ", retrying as (
+",
+    stuck!(),
+    ", retrying as (
     select 'RETRYING', l.job_id, l.id, l.started_at,
-           'attempt ' || l.attempt || ' did not succeed: ' || coalesce(left(l.error_message, 200), 'it was lost'), 5
+           'attempt ' || l.attempt || ' did not succeed: ' || coalesce(left(l.error_message, 200),
+               'it was lost'), 5
     from in_flight l where l.status = 'RETRYING' order by l.started_at limit $2
 ), failed as (
     select 'FAILED', f.job_id, f.execution_id, f.since, f.message, 4
     from job_failing f join job_definition j on j.id = f.job_id
-    where j.status <> 'DELETED' and not ", paused_by_failure!(), "
+    where j.status <> 'DELETED' and not ",
+    paused_by_failure!(),
+    "
     order by f.since desc limit $2
 ), paused as (
     select 'PAUSED_BY_FAILURE', j.id, null::uuid, j.updated_at, 'paused: ' || j.paused_because, 3
-    from job_definition j where ", paused_by_failure!(), "
+    from job_definition j where ",
+    paused_by_failure!(),
+    "
     order by j.updated_at desc limit $2
 )
 select a.kind, a.job_id, j.name as job_name, a.execution_id, a.since, a.message
-from (select * from late union all select * from stuck union all select * from retrying union all select * from failed
+from (select * from late union all select * from stuck union all select * from retrying
+    union all select * from failed
       union all select * from paused) as a
 join job_definition j on j.id = a.job_id and j.status <> 'DELETED'
-order by a.rank, case when a.rank = 4 then a.since end desc, a.since limit 50");
+order by a.rank, case when a.rank = 4 then a.since end desc, a.since limit 50"
+));
 
-/// How many jobs fail, and how many entries `ATTENTION` would have without its bounds. Each kind is
+/// The number of failing jobs, and of entries of `ATTENTION` without its limits. Each kind is
 /// counted to $2, and paused jobs among the last $2 that were paused.
-const TOTALS: &str = concat!(
+const TOTALS: Statement = Statement::new(concat!(
     "-- overview.totals
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 ",
     stuck!(),
     ", paused as (
-    select j.id from (select * from job_definition where status = 'PAUSED' order by updated_at desc limit $2) as j where ",
+    select j.id from (select * from job_definition where status = 'PAUSED' order by updated_at desc
+        limit $2) as j where ",
     paused_by_failure!(),
     "
 ), failing as (
     select job_id from job_failing limit $2
 )
 select (select count(*) from failing) as failing,
-       (select count(*) from (select from job_trigger where due_at < (select now - interval '5 seconds' from clock) limit $2) as late)
+       (select count(*) from (select from job_trigger
+           where due_at < (select now - interval '5 seconds' from clock) limit $2) as late)
        + (select count(*) from stuck) + (select count(*) from in_flight where status = 'RETRYING')
-       + (select count(*) from paused) + (select count(*) from failing where job_id not in (select id from paused)) as attention"
-);
+       + (select count(*) from paused) + (select count(*) from failing
+           where job_id not in (select id from paused)) as attention"
+));
 
-/// What is due and not taken, what runs too long, and what vacuum should have removed: for alerts.
-/// Who holds the snapshot that keeps it only the server's administrators may see; how much there
-/// is, everybody.
-const BACKLOG: &str = concat!(
+/// For alerts: due triggers that are not taken, executions that run too long, and dead rows that
+/// vacuum should have removed. Only administrators of the server may see which snapshot keeps dead
+/// rows; the number is visible to every role.
+const BACKLOG: Statement = Statement::new(concat!(
     "-- overview.backlog
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 ",
     stuck!(),
     "
-select (select count(*) from (select from job_trigger where due_at <= (select now from clock) limit $2) as due) as due,
+select (select count(*) from (select from job_trigger where due_at <= (select now from clock)
+    limit $2) as due) as due,
        coalesce(extract(epoch from (select now from clock) - (select min(due_at) from job_trigger
-           where due_at <= (select now from clock) and due_at >= timestamptz 'epoch')), 0)::float8 as oldest_due_seconds,
-       (select count(*) from stuck) as stuck, (select count(*) from (select from job_failing limit $2) as f) as failing, pg_stat_get_dead_tuples('job_trigger'::regclass) as dead_triggers"
+           where due_at <= (select now from clock) and due_at >= timestamptz 'epoch')),
+               0)::float8 as oldest_due_seconds,
+       (select count(*) from stuck) as stuck,
+           (select count(*) from (select from job_failing limit $2) as f) as failing,
+               pg_stat_get_dead_tuples('job_trigger'::regclass) as dead_triggers"
+));
+
+const NAMES: Statement = Statement::new(
+    "-- overview.names
+select id, name from job_definition where id = any($1::uuid[]) and status <> 'DELETED' limit 50",
 );
 
-const NAMES: &str = "-- overview.names
-select id, name from job_definition where id = any($1::uuid[]) and status <> 'DELETED' limit 50";
-
-/// What a person should look at.
+/// Something that needs attention.
 #[derive(Debug, Clone)]
 pub struct Attention {
     /// `HELD`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`,
@@ -155,7 +193,7 @@ pub struct Attention {
     pub execution_id: Option<Uuid>,
     /// Since when.
     pub since: Timestamp,
-    /// What is the matter, in words.
+    /// The problem, for display.
     pub message: String,
 }
 
@@ -174,7 +212,7 @@ pub struct UpcomingFire {
     pub kind: String,
 }
 
-/// What stands beside the nodes and the counts of jobs.
+/// The overview without nodes and counts of jobs.
 #[derive(Debug, Clone)]
 pub struct OverviewRecord {
     /// Executions that failed for good within an hour, counted to 10,000.
@@ -185,93 +223,64 @@ pub struct OverviewRecord {
     pub due_now: i64,
     /// The next ones.
     pub next_due: Vec<UpcomingFire>,
-    /// What a person should look at.
+    /// Something that needs attention.
     pub attention: Vec<Attention>,
-    /// How much that is without the bounds of the list, each kind counted to 10,000.
+    /// The number of entries without the limits of the list, each kind counted to 10,000.
     pub attention_total: i64,
 }
 
-/// What waits although it is due, and what does not end.
+/// Due triggers, stuck executions and failing jobs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backlog {
     /// Triggers that are due and not taken, counted to 10,000.
     pub due: i64,
     /// How long the oldest of them has been due, in seconds; 0 without one.
     pub oldest_due_seconds: f64,
-    /// Executions that run for longer than they should, counted to 10,000.
+    /// Executions that run too long, counted to 10,000.
     pub stuck: i64,
     /// Jobs whose newest settled execution failed or was lost, counted to 10,000.
     pub failing: i64,
-    /// Old versions of triggers that are still in the table, as the server's statistics have it.
+    /// Dead rows of the table of triggers, from the server's statistics.
     pub dead_triggers: i64,
 }
 
 impl Store {
-    /// What waits and what does not end, in the whole cluster.
+    /// The backlog of the whole cluster.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.bounded("overview.backlog", async {
-            let session = self.session().await?;
-            let statement = session
-                .prepare_cached(BACKLOG)
-                .await
-                .during("overview.prepare")?;
-            let row = session
-                .query_one(&statement, &[&self.clock().stub(), &COUNT_MAX])
-                .await;
-            let row = row.during("overview.backlog")?;
-            session.release();
-            let row = Values::of("overview.backlog", &row);
-            Ok(Backlog {
-                due: row.get("due")?,
-                oldest_due_seconds: row.get("oldest_due_seconds")?,
-                stuck: row.get("stuck")?,
-                failing: row.get("failing")?,
-                dead_triggers: row.get("dead_triggers")?,
-            })
-        })
-        .await
+        self.read_one(BACKLOG, &[&self.clock().stub(), &COUNT_MAX], backlog)
+            .await
     }
 
-    /// Whether all is well. What this node cannot read, and what waits for a share of its slots, is
-    /// its own knowledge.
+    /// Whether all is well. Unreadable rows, and jobs that wait for a share of the slots, are those
+    /// of this node.
     pub async fn overview(&self) -> Result<OverviewRecord, StoreError> {
         let reasons = self.unreadable.shown();
         let unreadable: Vec<Uuid> = reasons.keys().copied().collect();
         let waiting = self.shares.waiting(SHOWN_WAITING);
         let waiting_ids: Vec<Uuid> = waiting.iter().map(|waiting| waiting.job_id).collect();
-        self.bounded("overview.read", async {
+        self.on_session("overview.read", async |session| {
             let stub = self.clock().stub();
-            let session = self.session().await?;
             let (failures, due, next, attention, totals, unreadable, names, pause, resting) =
                 futures_util::try_join!(
-                    async { session.query_one(FAILURES, &[&stub, &COUNT_MAX]).await },
-                    async { session.query_one(DUE, &[&stub, &COUNT_MAX]).await },
-                    async { session.query(NEXT, &[&stub]).await },
-                    async { session.query(ATTENTION, &[&stub, &SHOWN]).await },
-                    async { session.query_one(TOTALS, &[&stub, &COUNT_MAX]).await },
-                    async { session.query(NAMES, &[&unreadable]).await },
-                    async { session.query(NAMES, &[&waiting_ids]).await },
+                    async { FAILURES.query_one(session, &[&stub, &COUNT_MAX]).await },
+                    async { DUE.query_one(session, &[&stub, &COUNT_MAX]).await },
+                    async { NEXT.query(session, &[&stub]).await },
+                    async { ATTENTION.query(session, &[&stub, &SHOWN]).await },
+                    async { TOTALS.query_one(session, &[&stub, &COUNT_MAX]).await },
+                    async { NAMES.query(session, &[&unreadable]).await },
+                    async { NAMES.query(session, &[&waiting_ids]).await },
                     async {
-                        session
-                            .query_opt(cluster_pause::READ, &[&stub, &cluster_pause::COUNT_MAX])
+                        cluster_pause::READ
+                            .query_opt(session, &[&stub, &cluster_pause::COUNT_MAX])
                             .await
                     },
                     async {
-                        session
-                            .query_one(resting::RESTING, &[&stub, &resting::ROWS_MAX])
-                            .await
+                        session.query_one(resting::RESTING, &[&stub, &resting::ROWS_MAX]).await.during("resting.read")
                     },
-                )
-                .during("overview.read")?;
-            let now = session
-                .query_one(
-                    "select coalesce($1::timestamptz, clock_timestamp())",
-                    &[&stub],
-                )
-                .await;
-            let now: Timestamp = Values::of("overview.now", &now.during("overview.now")?).get(0)?;
-            session.release();
-            let totals = Values::of("overview.totals", &totals);
+                )?;
+            let now = NOW.query_one(session, &[&stub]).await?;
+            let now: Timestamp = Values::of(NOW.name(), &now).get(0)?;
+            let totals = Values::of(TOTALS.name(), &totals);
             let mut shown = of_cluster(
                 pause.as_ref().map(cluster_pause::record).transpose()?,
                 resting::record(&resting)?,
@@ -285,12 +294,13 @@ impl Store {
                 self.unreadable
                     .readable(&names, |row| saturated_job(row, &waiting)),
             );
+            // The totals of the statement do not include the entries of this node.
             let of_this_node = i64::try_from(shown.len()).unwrap_or(i64::MAX);
             shown.extend(self.unreadable.readable(&attention, attention_of));
             shown.truncate(SHOWN_MAX);
             Ok(OverviewRecord {
-                failures_last_hour: Values::of("overview.failures", &failures).get(0)?,
-                due_now: Values::of("overview.due", &due).get(0)?,
+                failures_last_hour: Values::of(FAILURES.name(), &failures).get(0)?,
+                due_now: Values::of(DUE.name(), &due).get(0)?,
                 next_due: self.unreadable.readable(&next, upcoming),
                 failing_jobs: totals.get("failing")?,
                 attention_total: totals.get::<i64>("attention")?.saturating_add(of_this_node),
@@ -301,7 +311,18 @@ impl Store {
     }
 }
 
-/// What concerns the whole cluster comes first.
+fn backlog(row: &Row) -> Result<Backlog, StoreError> {
+    let row = Values::of(BACKLOG.name(), row);
+    Ok(Backlog {
+        due: row.get("due")?,
+        oldest_due_seconds: row.get("oldest_due_seconds")?,
+        stuck: row.get("stuck")?,
+        failing: row.get("failing")?,
+        dead_triggers: row.get("dead_triggers")?,
+    })
+}
+
+/// Entries about the whole cluster, which come first.
 fn of_cluster(
     pause: Option<ClusterPause>,
     resting: Option<Resting>,
@@ -331,7 +352,7 @@ fn unreadable_job(
     reasons: &HashMap<Uuid, String>,
     now: Timestamp,
 ) -> Result<Attention, StoreError> {
-    let row = Values::of("overview.names", row);
+    let row = Values::of(NAMES.name(), row);
     let job_id = row.get("id")?;
     let reason = reasons
         .get(&job_id)
@@ -347,7 +368,7 @@ fn unreadable_job(
 }
 
 fn saturated_job(row: &Row, waiting: &[WaitingJob]) -> Result<Attention, StoreError> {
-    let row = Values::of("overview.names", row);
+    let row = Values::of(NAMES.name(), row);
     let job_id = row.get("id")?;
     let waiting = waiting.iter().find(|waiting| waiting.job_id == job_id);
     let (since, message) = waiting
@@ -364,7 +385,7 @@ fn saturated_job(row: &Row, waiting: &[WaitingJob]) -> Result<Attention, StoreEr
 }
 
 fn attention_of(row: &Row) -> Result<Attention, StoreError> {
-    let row = Values::of("overview.attention", row);
+    let row = Values::of(ATTENTION.name(), row);
     Ok(Attention {
         kind: row.get("kind")?,
         job_id: row.get("job_id")?,
@@ -376,7 +397,7 @@ fn attention_of(row: &Row) -> Result<Attention, StoreError> {
 }
 
 fn upcoming(row: &Row) -> Result<UpcomingFire, StoreError> {
-    let row = Values::of("overview.next", row);
+    let row = Values::of(NEXT.name(), row);
     Ok(UpcomingFire {
         job_id: row.get("job_id")?,
         job_name: row.get("job_name")?,

@@ -1,4 +1,4 @@
-//! What the active jobs are going to do: their schedules, each once.
+//! The schedules of the active jobs, each once.
 
 use super::filters;
 use crate::model::Timestamp;
@@ -6,8 +6,9 @@ use crate::model::exclusions::Exclusions;
 use crate::model::lists::JobFilter;
 use crate::model::upcoming::Group;
 use crate::store::db::row::{Values, column};
+use crate::store::db::statement::Statement;
 use crate::store::jobs::exclusions;
-use crate::store::jobs::job_rows::by_ids;
+use crate::store::jobs::job_rows::{NOW, by_ids};
 use crate::store::{During, Store, StoreError};
 use uuid::Uuid;
 
@@ -16,25 +17,27 @@ const GROUPS_MAX: i64 = 5_000;
 
 /// Active jobs by their schedule, the commonest first. `H` means another time
 /// for each job.
-const GROUPS: &str = "-- upcoming.groups
-select (array_agg(j.id))[1] as id, count(*) as jobs, (array_agg(j.id))[1:5] as ids, (array_agg(j.name))[1:5] as names
+const GROUPS: Statement = Statement::new(
+    "-- upcoming.groups
+select (array_agg(j.id))[1] as id, count(*) as jobs, (array_agg(j.id))[1:5] as ids,
+       (array_agg(j.name))[1:5] as names
 from job_definition j
 where j.status = 'ACTIVE' and j.schedule_type <> 'FIXED_DELAY' and {found} and {fits}
-group by j.schedule_type, j.cron_expression, j.time_zone, j.interval_seconds, j.anchor_at, j.calendar,
+group by j.schedule_type, j.cron_expression, j.time_zone, j.interval_seconds, j.anchor_at,
+    j.calendar,
     j.policies ->> 'startAt', j.policies ->> 'endAt',
-    coalesce(j.policies ->> 'dstGap', 'RUN_AT_GAP_END'), coalesce(j.policies ->> 'dstOverlap', 'AUTO'),
+    coalesce(j.policies ->> 'dstGap', 'RUN_AT_GAP_END'),
+    coalesce(j.policies ->> 'dstOverlap', 'AUTO'),
     case when j.cron_expression ~ '(^|[^A-Z])H' then j.id end
-order by count(*) desc limit {limit}";
-
-const NOW: &str = "-- upcoming.now
-select coalesce($1::timestamptz, clock_timestamp())";
+order by count(*) desc limit {limit}",
+);
 
 /// The schedules of the active jobs.
 #[derive(Debug)]
 pub struct Schedules {
     /// Jobs with one schedule each.
     pub groups: Vec<Group>,
-    /// What closes their fire times.
+    /// Exclusions of their fire times.
     pub exclusions: Exclusions,
     /// The database's clock.
     pub now: Timestamp,
@@ -43,23 +46,24 @@ pub struct Schedules {
 }
 
 impl Store {
-    /// The schedules of the active jobs of a filter but fixed delays, at most
-    /// 5,000 different ones.
+    /// The schedules of the active jobs of a filter, without fixed delays, at most 5,000 different
+    /// ones.
     pub async fn schedules(&self, filter: &JobFilter) -> Result<Schedules, StoreError> {
         self.bounded("upcoming.schedules", async {
             let stub = self.clock().stub();
             let mut conditions = filters::jobs(filter);
             let limit = conditions.value(GROUPS_MAX + 1);
-            let groups = GROUPS
-                .replace("{found}", &conditions.found())
-                .replace("{fits}", &conditions.fits());
-            let groups = groups.replace("{limit}", &limit);
+            let text = GROUPS.filled(&[
+                ("{found}", &conditions.found()),
+                ("{fits}", &conditions.fits()),
+                ("{limit}", &limit),
+            ]);
             let transaction = self.begin("upcoming.begin").await?;
-            let rows = transaction
-                .query(&groups, &conditions.values())
-                .await
-                .during("upcoming.groups")?;
-            let ids: Vec<Uuid> = column("upcoming.groups", rows.iter().take(5_000), "id")?;
+            let rows = GROUPS
+                .with_sql(&text)
+                .query(&transaction, &conditions.values())
+                .await?;
+            let ids: Vec<Uuid> = column(GROUPS.name(), rows.iter().take(5_000), "id")?;
             let mut jobs = by_ids(&transaction, &ids, &self.unreadable).await?;
             let exclusions = exclusions::read(
                 &transaction,
@@ -68,15 +72,12 @@ impl Store {
                 &self.unreadable,
             )
             .await?;
-            let now = transaction
-                .query_one(NOW, &[&stub])
-                .await
-                .during("upcoming.now")?;
-            let now = Values::of("upcoming.now", &now).get(0)?;
+            let now = NOW.query_one(&transaction, &[&stub]).await?;
+            let now = Values::of(NOW.name(), &now).get(0)?;
             transaction.rollback().await.during("upcoming.rollback")?;
             let mut groups = Vec::with_capacity(ids.len());
             for (id, row) in ids.iter().zip(&rows) {
-                let row = Values::of("upcoming.groups", row);
+                let row = Values::of(GROUPS.name(), row);
                 if let Some(job) = jobs.remove(id) {
                     let jobs = u32::try_from(row.get::<i64>("jobs")?).unwrap_or(u32::MAX);
                     let (ids, names): (Vec<Uuid>, Vec<String>) =

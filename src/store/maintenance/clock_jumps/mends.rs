@@ -1,4 +1,4 @@
-//! What was counted by a clock that was ahead, put right when it has come back or was set back.
+//! Due times that were counted by a clock that was ahead, repaired after the clock has come back.
 //!
 //! A due time that was counted from "now" lies as far in the future as that clock was ahead. Each
 //! kind of trigger shows by itself whether its due time is such a one:
@@ -16,119 +16,147 @@
 //! Due times move. Fire times of executions stay as they are: their ids say them.
 
 use super::{ClockVerdict, Jump};
+use crate::store::db::listener::notify;
 use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
-use crate::store::jobs::commands::notify;
+use crate::store::db::statement::Statement;
 use crate::store::jobs::exclusions;
 use crate::store::{During, Store, StoreError};
 use uuid::Uuid;
 
-/// Jobs of a slice that is put right in one transaction.
+/// Jobs of one transaction.
 const SLICE: i64 = 10_000;
 
-/// Next attempts that were put off by the other clock: their last attempt has ended in the future.
-const MEND_ATTEMPTS: &str = "-- clock_jumps.mend_attempts
+/// Next attempts after an attempt that ended in the future.
+const MEND_ATTEMPTS: Statement = Statement::new(
+    "-- clock_jumps.mend_attempts
 update job_trigger t set due_at = t.due_at - make_interval(secs => $1::float8)
 from job_execution_log l
 where l.id = t.id and t.kind in ('RETRY', 'RECOVERY') and t.due_at > clock_timestamp()
   and ((l.previous_attempts -> -1 ->> 'endedAt')::timestamptz > clock_timestamp()
-       or t.kind = 'RECOVERY' and t.due_at > clock_timestamp() + interval '1 minute')";
+       or t.kind = 'RECOVERY' and t.due_at > clock_timestamp() + interval '1 minute')",
+);
 
-/// What a person asked for and what waits for no time. (Batches of reruns are due ten seconds ahead
-/// at most, a backfill a minute.) A ONCE does not run before its time.
-const MEND_ONE_OFFS: &str = "-- clock_jumps.mend_one_offs
+/// Triggers made on request, and triggers that are due at once. (A batch of reruns is due at most
+/// ten seconds ahead, a backfill a minute.) A ONCE does not run before its time.
+const MEND_ONE_OFFS: Statement = Statement::new(
+    "-- clock_jumps.mend_one_offs
 update job_trigger t
-set due_at = greatest(t.due_at - make_interval(secs => $1::float8), case when t.kind = 'OWED' then t.fire_time end)
+set due_at = greatest(t.due_at - make_interval(secs => $1::float8),
+    case when t.kind = 'OWED' then t.fire_time end)
 where t.due_at > clock_timestamp() and case t.kind
     when 'MANUAL' then true
     when 'BUFFERED' then true
     when 'RERUN' then t.due_at > clock_timestamp() + interval '10 seconds'
     when 'BACKFILL' then t.due_at > clock_timestamp() + interval '1 minute'
-        or exists (select from job_backfill b where b.id = t.id and b.created_at > clock_timestamp())
+        or exists (select from job_backfill b where b.id = t.id
+            and b.created_at > clock_timestamp())
     when 'OWED' then exists (
         select from job_definition j where j.id = t.job_id and j.schedule_type = 'ONCE'
-          and t.due_at > t.fire_time + make_interval(secs => coalesce((j.policies ->> 'jitterSeconds')::float8, 0)))
-    else false end";
+          and t.due_at > t.fire_time
+           + make_interval(secs => coalesce((j.policies ->> 'jitterSeconds')::float8, 0)))
+    else false end",
+);
 
-/// What the resume of a job gives back: it was due when it was held back.
-const MEND_HELD: &str = "-- clock_jumps.mend_held
+/// Due times that the resume of a job restores.
+const MEND_HELD: Statement = Statement::new(
+    "-- clock_jumps.mend_held
 update job_trigger set held_due_at = held_due_at - make_interval(secs => $1::float8)
-where kind in ('RETRY', 'BUFFERED') and held_due_at > clock_timestamp()";
+where kind in ('RETRY', 'BUFFERED') and held_due_at > clock_timestamp()",
+);
 
-/// The last job of the next slice, in the order of their ids; none when it holds no more than the
-/// rest.
-const SLICE_END: &str = "-- clock_jumps.slice_end
-select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1";
+/// The last job of the next slice, by id; no row when fewer jobs are left.
+const SLICE_END: Statement = Statement::new(
+    "-- clock_jumps.slice_end
+select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1",
+);
 
-/// Fixed delays that rest since an instant in the future: they rest as long as they would have.
-/// What `startAt` names is counted from no clock. (Both tables by the bounds of the slice, as in
+/// Fixed delays that rest since an instant in the future; the length of the rest stays. An instant
+/// of `startAt` does not depend on the clock. (Both tables have the bounds of the slice, as in
 /// `repairs`.)
-const MEND_RESTS: &str = "-- clock_jumps.mend_rests
+const MEND_RESTS: Statement = Statement::new(
+    "-- clock_jumps.mend_rests
 update job_trigger t
-set due_at = greatest(date_trunc('milliseconds', t.due_at - make_interval(secs => $3::float8)), s.start_at),
-    fire_time = greatest(date_trunc('milliseconds', t.fire_time - make_interval(secs => $3::float8)), s.start_at)
+set due_at = greatest(date_trunc('milliseconds', t.due_at - make_interval(secs => $3::float8)),
+    s.start_at),
+    fire_time = greatest(date_trunc('milliseconds',
+        t.fire_time - make_interval(secs => $3::float8)), s.start_at)
 from job_definition j cross join lateral (
-    select (j.policies ->> 'startAt')::timestamptz as start_at, make_interval(secs => coalesce(j.initial_delay_seconds, 0)) as delay
+    select (j.policies ->> 'startAt')::timestamptz as start_at,
+           make_interval(secs => coalesce(j.initial_delay_seconds, 0)) as delay
 ) as s
-where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id and j.schedule_type = 'FIXED_DELAY'
+where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id
+  and j.schedule_type = 'FIXED_DELAY'
   and t.due_at is not null
   and (t.fire_time > clock_timestamp() + make_interval(secs => j.interval_seconds + 1)
        or t.runs = 0 and j.created_at > clock_timestamp() and t.fire_time > clock_timestamp())
-  and not coalesce(t.fire_time in (s.start_at, s.start_at + s.delay), false)";
+  and not coalesce(t.fire_time in (s.start_at, s.start_at + s.delay), false)",
+);
 
-/// Jobs whose rows may change: before the lock on exclusions, and that before the triggers, as the
-/// commands do.
-const LOCK_JOBS: &str = "-- clock_jumps.lock_jobs
+/// The order of the locks is that of the commands: jobs, exclusions, triggers.
+const LOCK_JOBS: Statement = Statement::new(
+    "-- clock_jumps.lock_jobs
 select from job_definition
 where id > $1 and id <= $2 and (schedule_type = 'FIXED_RATE' or updated_at > clock_timestamp())
-order by id for no key update";
+order by id for no key update",
+);
 
 /// Fixed rates whose grid begins at an instant in the future that no `startAt` names: the grid is
 /// as much earlier. After a clock that was set back ($4) also those whose last fire time lies in
-/// the future: they go on at their rhythm; the fire times of the old grid were taken, and are not
-/// taken again.
-const MOVE_RATES: &str = "-- clock_jumps.move_rates
+/// the future: their rhythm stays; the fire times of the old grid were taken, and are not taken a
+/// second time.
+const MOVE_RATES: Statement = Statement::new(
+    "-- clock_jumps.move_rates
 with moved as (
     update job_definition j set anchor_at = j.anchor_at - make_interval(secs => $3::float8)
     from job_trigger t
-    where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and t.id = j.id and j.schedule_type = 'FIXED_RATE'
+    where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and t.id = j.id
+      and j.schedule_type = 'FIXED_RATE'
       and ((j.policies ->> 'startAt') is null
-           and j.anchor_at - make_interval(secs => coalesce(j.initial_delay_seconds, 0)) > clock_timestamp()
+           and j.anchor_at - make_interval(secs => coalesce(j.initial_delay_seconds,
+               0)) > clock_timestamp()
            or $4::boolean and j.status = 'ACTIVE' and not t.paused and t.runs > 0
            and t.fire_time > clock_timestamp() + make_interval(secs => j.interval_seconds))
     returning j.id
 )
 update job_trigger t set fire_time = t.fire_time - make_interval(secs => $3::float8),
     due_at = t.due_at - make_interval(secs => $3::float8), job_stamp = null
-from moved where t.id = moved.id";
+from moved where t.id = moved.id",
+);
 
-/// Cron expressions and rates that were created, edited or resumed in the future. (Those at rest as
-/// well: an `endAt` may lie between the two clocks.)
-const CHANGED: &str = "-- clock_jumps.changed
+/// Cron expressions and rates that were created, edited or resumed in the future. (Resting ones
+/// included: an `endAt` may lie between the two clocks.)
+const CHANGED: Statement = Statement::new(
+    "-- clock_jumps.changed
 select j.id from job_definition j join job_trigger t on t.id = j.id and t.id > $1 and t.id <= $2
 where j.id > $1 and j.id <= $2 and j.status = 'ACTIVE' and j.schedule_type in ('CRON', 'FIXED_RATE')
   and j.updated_at > clock_timestamp() and not t.paused and t.fire_time > clock_timestamp()
-order by j.id";
+order by j.id",
+);
 
-/// Schedules that were sent to be looked at again: they are now, and the lease finds where they go.
-/// Their own due time is the fire time and its jitter, unless there were closed fire times before
-/// it.
-const LOOK_AGAIN: &str = "-- clock_jumps.look_again
+/// Schedules that a change of a calendar or blackout made due in the future: due now, so that the
+/// next lease decides. The due time of other schedules is the fire time plus jitter, unless
+/// excluded fire times are before it.
+const LOOK_AGAIN: Statement = Statement::new(
+    "-- clock_jumps.look_again
 update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), clock_timestamp())
 from job_definition j
-where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id and t.due_at > clock_timestamp()
+where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id
+  and t.due_at > clock_timestamp()
   and (t.closed_from is not null
-       or t.due_at > t.fire_time + make_interval(secs => coalesce((j.policies ->> 'jitterSeconds')::float8, 0)))";
+       or t.due_at > t.fire_time
+           + make_interval(secs => coalesce((j.policies ->> 'jitterSeconds')::float8, 0)))",
+);
 
 impl Store {
-    /// Puts right what was counted by the clock that was ahead, a slice of the jobs at a time. How
-    /// many triggers.
+    /// Repairs the due times that were counted by the clock that was ahead, slice by slice; the
+    /// number of triggers.
     pub async fn mend_after(&self, verdict: ClockVerdict) -> Result<u64, StoreError> {
         let (ClockVerdict::Returned(jump) | ClockVerdict::Accepted(jump)) = verdict else {
             return Ok(0);
         };
         let was_set_back = jump.to < jump.from;
-        // Ahead and still so: nothing of before lies in the future.
+        // The clock is still ahead, so no earlier due time is in the future.
         if was_set_back != matches!(verdict, ClockVerdict::Accepted(_)) {
             return Ok(0);
         }
@@ -147,21 +175,12 @@ impl Store {
         Ok(mended)
     }
 
-    /// All triggers that are not of a schedule.
+    /// All triggers of kinds other than `SCHEDULE`.
     async fn mend_one_offs(&self, distance: f64) -> Result<u64, StoreError> {
         let transaction = self.begin("clock_jumps.begin").await?;
-        let attempts = transaction
-            .execute(MEND_ATTEMPTS, &[&distance])
-            .await
-            .during("clock_jumps.mend_attempts")?;
-        let one_offs = transaction
-            .execute(MEND_ONE_OFFS, &[&distance])
-            .await
-            .during("clock_jumps.mend_one_offs")?;
-        let held = transaction
-            .execute(MEND_HELD, &[&distance])
-            .await
-            .during("clock_jumps.mend_held")?;
+        let attempts = MEND_ATTEMPTS.execute(&transaction, &[&distance]).await?;
+        let one_offs = MEND_ONE_OFFS.execute(&transaction, &[&distance]).await?;
+        let held = MEND_HELD.execute(&transaction, &[&distance]).await?;
         notify(&transaction).await?;
         transaction.commit().await.during("clock_jumps.commit")?;
         Ok(attempts + one_offs + held)
@@ -170,52 +189,39 @@ impl Store {
     async fn mend_slice(&self, after: Uuid, jump: Jump) -> Result<(u64, Option<Uuid>), StoreError> {
         let (was_set_back, distance) = (jump.to < jump.from, seconds(jump));
         let transaction = self.begin("clock_jumps.begin").await?;
-        let end = transaction
-            .query_opt(SLICE_END, &[&after, &SLICE])
-            .await
-            .during("clock_jumps.slice_end")?;
+        let end = SLICE_END.query_opt(&transaction, &[&after, &SLICE]).await?;
         let end: Option<Uuid> = end
             .map(|row| Values::of("job_definition", &row).get(0))
             .transpose()?;
         let to = end.unwrap_or(Uuid::max());
-        transaction
-            .query(LOCK_JOBS, &[&after, &to])
-            .await
-            .during("clock_jumps.lock_jobs")?;
+        LOCK_JOBS.query(&transaction, &[&after, &to]).await?;
         exclusions::hold_as_they_are(&transaction).await?;
-        let moved = transaction
-            .execute(MOVE_RATES, &[&after, &to, &distance, &was_set_back])
-            .await;
-        let mut mended = moved.during("clock_jumps.move_rates")?;
-        // A clock that was set back was right before: what it named was taken.
+        let mut mended = MOVE_RATES
+            .execute(&transaction, &[&after, &to, &distance, &was_set_back])
+            .await?;
+        // A clock that was set back was right before: its fire times were taken.
         if !was_set_back {
-            mended += self.name_changed(&transaction, (after, to)).await?;
+            mended += self.name_changed(&transaction, after, to).await?;
         }
-        let rests = transaction
-            .execute(MEND_RESTS, &[&after, &to, &distance])
-            .await;
-        mended += rests.during("clock_jumps.mend_rests")?;
-        let looked_at = transaction
-            .execute(LOOK_AGAIN, &[&after, &to])
-            .await
-            .during("clock_jumps.look_again")?;
+        mended += MEND_RESTS
+            .execute(&transaction, &[&after, &to, &distance])
+            .await?;
+        let looked_at = LOOK_AGAIN.execute(&transaction, &[&after, &to]).await?;
         notify(&transaction).await?;
         transaction.commit().await.during("clock_jumps.commit")?;
         Ok((mended + looked_at, end))
     }
 
-    /// Names the fire times from now on that were named from a time on that is to come; how many
-    /// are others.
+    /// Computes the next fire times that were computed from an instant in the future; the number of
+    /// changed ones.
     async fn name_changed(
         &self,
         transaction: &Transaction,
-        (after, to): (Uuid, Uuid),
+        after: Uuid,
+        to: Uuid,
     ) -> Result<u64, StoreError> {
-        let rows = transaction
-            .query(CHANGED, &[&after, &to])
-            .await
-            .during("clock_jumps.changed")?;
-        let ids: Vec<Uuid> = column("clock_jumps.changed", &rows, 0)?;
+        let rows = CHANGED.query(transaction, &[&after, &to]).await?;
+        let ids: Vec<Uuid> = column(CHANGED.name(), &rows, 0)?;
         if ids.is_empty() {
             return Ok(0);
         }
@@ -228,7 +234,7 @@ impl Store {
     }
 }
 
-/// Whole milliseconds, and none that bring a grid of whole seconds back onto itself.
+/// Whole milliseconds, but not whole seconds: those would move a grid of whole seconds onto itself.
 #[expect(
     clippy::cast_precision_loss,
     reason = "milliseconds of some days are far below 2^53"

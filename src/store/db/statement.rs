@@ -1,0 +1,262 @@
+//! Statements, each with one name: in the comment of its text, and so in `pg_stat_activity` and
+//! `pg_stat_statements`, and in the errors of the driver.
+
+use super::session::Session;
+use crate::store::{During, Store, StoreError};
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row, RowStream};
+
+/// The values of a statement, in the order of its parameters.
+pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// An SQL statement with its name. A connection prepares it once and keeps it prepared.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'sql> {
+    name: &'static str,
+    sql: &'sql str,
+}
+
+impl Statement<'static> {
+    /// A statement whose first line is its name as a comment: `-- nodes.heartbeat`. A text without
+    /// a name does not compile.
+    pub(crate) const fn new(sql: &'static str) -> Self {
+        let bytes = sql.as_bytes();
+        assert!(
+            bytes[0] == b'-' && bytes[1] == b'-' && bytes[2] == b' ',
+            "the first line is a comment with the name"
+        );
+        let mut end = 3;
+        while bytes[end] != b'\n' {
+            end += 1;
+        }
+        let (name, _) = sql.split_at(end);
+        let (_, name) = name.split_at(3);
+        Self { name, sql }
+    }
+
+    /// The text with these words in place of its `{placeholders}`: columns, conditions, tables.
+    pub(crate) fn filled(&self, words: &[(&str, &str)]) -> String {
+        words
+            .iter()
+            .fold(self.sql.to_owned(), |text, (placeholder, word)| {
+                text.replace(placeholder, word)
+            })
+    }
+
+    /// The same statement with its text [filled](Self::filled).
+    pub(crate) const fn with_sql(self, sql: &str) -> Statement<'_> {
+        Statement {
+            name: self.name,
+            sql,
+        }
+    }
+}
+
+impl<'sql> Statement<'sql> {
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its text, with the name as a comment.
+    pub const fn sql(&self) -> &'sql str {
+        self.sql
+    }
+
+    /// Prepares it on this connection, unless it is.
+    pub(super) async fn prepared(
+        &self,
+        client: &ClientWrapper,
+    ) -> Result<tokio_postgres::Statement, StoreError> {
+        client.prepare_cached(self.sql).await.during(self.name)
+    }
+
+    /// All rows.
+    pub(crate) async fn query(
+        &self,
+        client: &ClientWrapper,
+        values: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let statement = self.prepared(client).await?;
+        client.query(&statement, values).await.during(self.name)
+    }
+
+    /// The rows as they arrive.
+    pub(super) async fn stream(
+        &self,
+        client: &ClientWrapper,
+        values: Parameters<'_>,
+    ) -> Result<RowStream, StoreError> {
+        let statement = self.prepared(client).await?;
+        let rows = client.query_raw(&statement, values.iter().copied());
+        rows.await.during(self.name)
+    }
+
+    /// The only row, if there is one.
+    pub(crate) async fn query_opt(
+        &self,
+        client: &ClientWrapper,
+        values: Parameters<'_>,
+    ) -> Result<Option<Row>, StoreError> {
+        let statement = self.prepared(client).await?;
+        client.query_opt(&statement, values).await.during(self.name)
+    }
+
+    /// The only row.
+    pub(crate) async fn query_one(
+        &self,
+        client: &ClientWrapper,
+        values: Parameters<'_>,
+    ) -> Result<Row, StoreError> {
+        let statement = self.prepared(client).await?;
+        client.query_one(&statement, values).await.during(self.name)
+    }
+
+    /// All rows of a text that differs from call to call, such as one with a limit in it. It is not
+    /// kept prepared: a connection would collect every text that it ever sent.
+    pub(crate) async fn query_unprepared(
+        &self,
+        client: &Client,
+        values: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        client.query(self.sql, values).await.during(self.name)
+    }
+
+    /// The only row of such a text.
+    pub(crate) async fn query_one_unprepared(
+        &self,
+        client: &Client,
+        values: Parameters<'_>,
+    ) -> Result<Row, StoreError> {
+        client.query_one(self.sql, values).await.during(self.name)
+    }
+
+    /// A writer of rows for a `copy … from stdin`.
+    pub(crate) async fn copy_in(
+        &self,
+        client: &ClientWrapper,
+        types: &[Type],
+    ) -> Result<BinaryCopyInWriter, StoreError> {
+        let statement = self.prepared(client).await?;
+        let sink = client.copy_in(&statement).await.during(self.name)?;
+        Ok(BinaryCopyInWriter::new(sink, types))
+    }
+
+    /// Sends several commands without values, and no rows come back.
+    pub(crate) async fn batch(&self, client: &Client) -> Result<(), StoreError> {
+        client.batch_execute(self.sql).await.during(self.name)
+    }
+
+    /// How many rows it wrote.
+    pub(crate) async fn execute(
+        &self,
+        client: &ClientWrapper,
+        values: Parameters<'_>,
+    ) -> Result<u64, StoreError> {
+        let statement = self.prepared(client).await?;
+        client.execute(&statement, values).await.during(self.name)
+    }
+}
+
+/// Calls of one statement, on a session of their own.
+impl Store {
+    /// The rows that this binary can read, within the budget of the request.
+    pub(crate) async fn read_all<T>(
+        &self,
+        statement: Statement<'_>,
+        values: Parameters<'_>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.read_rows(statement, values).await?;
+        Ok(self.unreadable.readable(&rows, read))
+    }
+
+    /// The only row, if there is one.
+    pub(crate) async fn read_opt<T>(
+        &self,
+        statement: Statement<'_>,
+        values: Parameters<'_>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let rows = self.read_rows(statement, values).await?;
+        rows.first()
+            .map(read)
+            .transpose()
+            .inspect_err(|error| self.unreadable.note(error))
+    }
+
+    /// The row of a statement that always has one.
+    pub(crate) async fn read_one<T>(
+        &self,
+        statement: Statement<'_>,
+        values: Parameters<'_>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.on_session(statement.name, async |session| {
+            read(&statement.query_one(session, values).await?)
+        })
+        .await
+    }
+
+    /// How many rows a statement wrote, which is a transaction by itself.
+    pub(crate) async fn execute(
+        &self,
+        statement: Statement<'_>,
+        values: Parameters<'_>,
+    ) -> Result<u64, StoreError> {
+        self.on_session(statement.name, async |session| {
+            statement.execute(session, values).await
+        })
+        .await
+    }
+
+    pub(crate) async fn read_rows(
+        &self,
+        statement: Statement<'_>,
+        values: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.on_session(statement.name, async |session| {
+            self.rows(session, statement, values).await
+        })
+        .await
+    }
+
+    /// Runs one call under the time limit, with a session that goes back to the pool when the call
+    /// ends well.
+    pub(crate) async fn on_session<T>(
+        &self,
+        call: &'static str,
+        work: impl AsyncFnOnce(&Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.bounded(call, async {
+            let session = self.session().await?;
+            let answer = work(&session).await?;
+            session.release();
+            Ok(answer)
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_the_name() {
+        const HEARTBEAT: Statement = Statement::new("-- test.heartbeat\nselect 1");
+        assert_eq!(HEARTBEAT.name(), "test.heartbeat");
+        assert!(HEARTBEAT.sql().ends_with("select 1"));
+    }
+
+    #[test]
+    fn a_filled_statement_keeps_its_name() {
+        const COUNT: Statement = Statement::new("-- test.count\nselect count(*) from {table}");
+        let text = COUNT.filled(&[("{table}", "job_definition")]);
+        let filled = COUNT.with_sql(&text);
+        assert_eq!(filled.name(), "test.count");
+        assert!(filled.sql().ends_with("from job_definition"));
+    }
+}
