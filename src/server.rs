@@ -12,9 +12,9 @@ mod identity;
 
 use self::identity::{advertised, egress, profile};
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
-use crate::actors::executor_pool::{Drain, ExecutorPool};
+use crate::actors::executor_pool::{Drain, ExecutorPool, PoolConfig};
 use crate::actors::job_manager::JobManager;
-use crate::actors::periodic::WakeUp;
+use crate::actors::periodic::{Passes, WakeUp};
 use crate::actors::reconciler::{Reconciler, ReconcilerConfig};
 use crate::actors::slots::Slots;
 use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};
@@ -31,6 +31,7 @@ use crate::store::db::database::{BadDatabaseUrl, Database};
 use crate::store::db::listener::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
 use crate::store::db::migrate::MigrateError;
 use crate::store::db::{listener, migrate};
+use crate::store::protocol::lease_store::LeaseStore;
 use crate::{telemetry, threads};
 use actix::prelude::*;
 use std::net::{SocketAddr, TcpListener};
@@ -298,42 +299,41 @@ impl NodeComponents {
             wake_up,
             cancel,
         } = &self;
-        let pool = ExecutorPool::new(
-            store.clone(),
-            handlers,
-            slots.clone(),
-            membership_state.subscribe(),
-            cancel.clone(),
-            watchdog,
-            true,
-        );
-        let pool = pool.start();
-        let acquirer = AcquirerConfig {
+        let subscribe = || membership_state.subscribe();
+        let pool = PoolConfig {
             store: store.clone(),
+            handlers,
+            slots: slots.clone(),
+            membership_state: subscribe(),
+            wake_up: cancel.clone(),
+            watchdog: watchdog.clone(),
+        };
+        let pool = ExecutorPool::new(pool, Passes::Periodic).start();
+        let acquirer = AcquirerConfig {
+            leases: LeaseStore::new(store.clone()),
             pool: pool.clone(),
             slots: slots.clone(),
-            membership_state: membership_state.subscribe(),
+            membership_state: subscribe(),
+            wake_up: wake_up.clone(),
+            watchdog: watchdog.clone(),
             poll_interval: config.poll_interval,
             audit_interval: config.repair_interval,
         };
-        let acquirer = TriggerAcquirer::new(acquirer, wake_up.clone(), watchdog, true).start();
-        let reconciling = ReconcilerConfig {
-            deaths: config.heartbeat_interval,
-            repairs: config.repair_interval,
-            activity: ACTIVITY_INTERVAL,
+        let acquirer = TriggerAcquirer::new(acquirer, Passes::Periodic).start();
+        let changed = WakeUp::default();
+        let reconciler = ReconcilerConfig {
+            database: database.clone(),
+            store: store.clone(),
+            membership_state: subscribe(),
+            wake_up: changed.clone(),
+            watchdog: watchdog.clone(),
+            node_ttl: config.node_ttl,
+            death_check_interval: config.heartbeat_interval,
+            repair_interval: config.repair_interval,
+            activity_interval: ACTIVITY_INTERVAL,
             log_retention: config.log_retention,
         };
-        let both = (database.clone(), store.clone());
-        let changed = WakeUp::default();
-        let reconciler = Reconciler::new(
-            both,
-            membership_state.subscribe(),
-            config.node_ttl,
-            reconciling,
-            (changed.clone(), watchdog),
-            true,
-        )
-        .start();
+        let reconciler = Reconciler::new(reconciler, Passes::Periodic).start();
         let membership = self.start_membership(config, address);
         let actors = Actors {
             membership,
@@ -344,16 +344,16 @@ impl NodeComponents {
         };
         #[cfg(feature = "drill-bugs")]
         listen_for_panics(&actors);
-        let routes = NotifyRoutes {
-            acquirer: wake_up.clone(),
-            pool: cancel.clone(),
-            reconciler: changed,
+        let hints = Hints {
+            due: wake_up.clone(),
+            cancellation: cancel.clone(),
+            membership: changed,
         };
         actix::spawn(telemetry::sum_up());
         actix::spawn(listener::listen(
             database.clone(),
             &[WAKE_UP_CHANNEL, MEMBERSHIP_CHANNEL],
-            move |channel| routes.wake(channel),
+            move |channel| hints.route(channel),
         ));
         Node {
             address,
@@ -378,35 +378,34 @@ impl NodeComponents {
             store: self.store.clone(),
             clock: Clock::Database,
             profile: profile(config, address),
+            membership_state: self.membership_state.clone(),
             heartbeat_interval: config.heartbeat_interval,
             node_ttl: config.node_ttl,
             call_timeout: config.call_timeout(),
             slots: self.slots.clone(),
             watchdog: self.watchdog.clone(),
         };
-        let (membership_state, arbiter) = (self.membership_state.clone(), Arbiter::new());
-        ClusterMembership::start_in_arbiter(&arbiter.handle(), move |_| {
-            ClusterMembership::new(membership, membership_state, true)
+        ClusterMembership::start_in_arbiter(&Arbiter::new().handle(), move |_| {
+            ClusterMembership::new(membership, Passes::Periodic)
         })
     }
 }
 
-/// The actors that a NOTIFY of PostgreSQL wakes.
-struct NotifyRoutes {
-    acquirer: WakeUp,
-    pool: WakeUp,
-    reconciler: WakeUp,
+/// The actors that a notification of the database wakes.
+struct Hints {
+    due: WakeUp,
+    cancellation: WakeUp,
+    membership: WakeUp,
 }
 
-impl NotifyRoutes {
-    /// A change of the membership concerns the reconciler: it looks for dead nodes. Any other
-    /// channel may announce due triggers and cancellations.
-    fn wake(&self, channel: &str) {
+impl Hints {
+    fn route(&self, channel: &str) {
         if channel == MEMBERSHIP_CHANNEL {
-            self.reconciler.notify_one();
+            self.membership.notify_one();
         } else {
-            self.acquirer.notify_one();
-            self.pool.notify_one();
+            // One channel for both: commands that make something due may cancel as well.
+            self.due.notify_one();
+            self.cancellation.notify_one();
         }
     }
 }

@@ -7,7 +7,7 @@ use horolog::actors::job_manager::{
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::MisfirePolicy;
-use horolog::store::protocol::acquire::Batch;
+use horolog::store::protocol::lease_store::Batch;
 use std::cell::Cell;
 use std::time::Duration;
 use uuid::Uuid;
@@ -268,7 +268,7 @@ async fn a_lease_during_changes_never_fires_an_outdated_definition() {
     let lease = async |node: &TestNode| {
         while polls.get() < 300 {
             for attempt in node
-                .store
+                .leases
                 .lease(node.id, Batch::of(9), Duration::ZERO)
                 .await
                 .unwrap()

@@ -1,8 +1,8 @@
 //! Leases of several nodes at the same time, and leases against a takeover.
 
 use crate::support::{CommitGate, TestCluster, TestNode, eventually, fixed_rate};
-use horolog::store::protocol::acquire::Batch;
-use horolog::store::protocol::takeover::{EndedBy, Suspect};
+use horolog::store::protocol::cluster_view::{EndedBy, Suspect};
+use horolog::store::protocol::lease_store::Batch;
 use std::collections::HashSet;
 use std::time::Duration;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ async fn two_nodes_that_lease_at_the_same_time_share_without_a_rest() {
 
         let (mut leased, mut triggers) = (Vec::new(), 0);
         let lease = async |node: &TestNode| {
-            node.store
+            node.leases
                 .lease(node.id, Batch::of(50), Duration::ZERO)
                 .await
                 .unwrap()

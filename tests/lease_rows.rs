@@ -226,12 +226,8 @@ async fn a_lease_with_a_dropped_attempt_stays_until_the_takeover() {
         panic!("{attempts:?}")
     };
 
-    slots.lose(
-        (dropped.execution_id, dropped.attempt),
-        dropped.lease_id,
-        taken.remove(0),
-    );
-    let updates = slots.lease_updates([(ended.lease_id, ended.execution_id)].into_iter());
+    slots.lose(dropped.into(), taken.remove(0));
+    let updates = slots.lease_updates([ended.into()].into_iter());
     assert_eq!(
         node.store
             .settle(&[succeeded(ended)], &updates)

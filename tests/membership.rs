@@ -6,13 +6,13 @@ use actix::{Actor, Addr};
 use horolog::actors::cluster_membership::{
     ClusterMembership, Heartbeat, HeartbeatReport, Leave, MembershipConfig,
 };
-use horolog::actors::periodic::WakeUp;
+use horolog::actors::periodic::{Passes, WakeUp};
 use horolog::actors::slots::Slots;
 use horolog::actors::watchdog::Watchdog;
 use horolog::model::node::{Membership, MembershipState};
-use horolog::store::protocol::acquire::Batch;
+use horolog::store::protocol::hand_over::TakeoverReport;
+use horolog::store::protocol::lease_store::{Batch, LeaseStore};
 use horolog::store::protocol::membership::NodeProfile;
-use horolog::store::protocol::takeover::TakeoverReport;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -42,12 +42,13 @@ impl Member {
                 slots: 3,
             },
             heartbeat_interval: TTL,
+            membership_state: membership_state.clone(),
             node_ttl,
             call_timeout: node_ttl * 9 / 20,
             slots: Slots::new(3, WakeUp::default(), cluster.store.shares()),
             watchdog: watchdog.clone(),
         };
-        let membership = ClusterMembership::new(config, membership_state.clone(), false).start();
+        let membership = ClusterMembership::new(config, Passes::OnMessage).start();
         Self {
             membership,
             membership_state,
@@ -302,8 +303,7 @@ async fn a_node_that_leaves_is_fenced_first_and_never_comes_back() {
     let cluster = TestCluster::start().await;
     let (member, id) = Member::joined(&cluster).await;
     cluster.create(fixed_rate(60)).await;
-    let held = cluster
-        .store
+    let held = LeaseStore::new(cluster.store.clone())
         .lease(id, Batch::of(1), Duration::ZERO)
         .await
         .unwrap()

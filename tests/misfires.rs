@@ -4,7 +4,7 @@ use crate::support::{TestCluster, TestNode, at, fixed_rate, with};
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
-use horolog::store::protocol::acquire::Batch;
+use horolog::store::protocol::lease_store::Batch;
 use std::time::{Duration, Instant};
 
 pub const TEN_MINUTES: i64 = 600;
@@ -127,7 +127,7 @@ async fn a_deep_poll_fills_the_slots_and_takes_each_fire_time_once() {
             fires_per_trigger,
         };
         let leased = node
-            .store
+            .leases
             .lease(node.id, batch, Duration::ZERO)
             .await
             .unwrap()
@@ -136,7 +136,7 @@ async fn a_deep_poll_fills_the_slots_and_takes_each_fire_time_once() {
             leased.attempts.len(),
             leased.triggers,
             leased.still_due,
-            leased.more,
+            leased.remaining.has_more(),
         )
     };
 
@@ -183,7 +183,7 @@ async fn a_deep_poll_goes_no_deeper_than_a_job_may() {
         fire_times: 64,
         fires_per_trigger: 8,
     };
-    node.store
+    node.leases
         .lease(node.id, batch, Duration::ZERO)
         .await
         .unwrap()
@@ -264,7 +264,7 @@ async fn overdue_triggers_never_delay_punctual_ones() {
     copies(&cluster, &on_time, 10).await;
 
     let leased = node
-        .store
+        .leases
         .lease(node.id, Batch::of(20), Duration::ZERO)
         .await
         .unwrap()
@@ -274,7 +274,10 @@ async fn overdue_triggers_never_delay_punctual_ones() {
         .attempts
         .iter()
         .partition(|attempt| attempt.job_name == "on time");
-    assert_eq!((punctual.len(), others.len(), leased.more), (10, 10, true));
+    assert_eq!(
+        (punctual.len(), others.len(), leased.remaining.has_more()),
+        (10, 10, true)
+    );
 }
 
 /// Many that are due at once are no better than an outage, from the second second on.
@@ -294,7 +297,7 @@ async fn a_backlog_does_not_delay_triggers_that_come_due_later() {
     copies(&cluster, &on_time, 5).await;
 
     let leased = node
-        .store
+        .leases
         .lease(node.id, Batch::of(20), Duration::ZERO)
         .await
         .unwrap()
@@ -306,18 +309,18 @@ async fn a_backlog_does_not_delay_triggers_that_come_due_later() {
         .filter(|attempt| attempt.job_name == "on time")
         .count();
     assert_eq!(
-        (punctual, leased.attempts.len(), leased.more),
+        (punctual, leased.attempts.len(), leased.remaining.has_more()),
         (5, 20, true),
         "and fills the poll"
     );
     let leased = node
-        .store
+        .leases
         .lease(node.id, Batch::of(20), Duration::ZERO)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(
-        (leased.attempts.len(), leased.more),
+        (leased.attempts.len(), leased.remaining.has_more()),
         (20, true),
         "nothing else is due"
     );
@@ -335,24 +338,27 @@ async fn a_single_slot_is_taken_by_what_there_is() {
 
     for left in (0..16).rev() {
         let leased = node
-            .store
+            .leases
             .lease(node.id, Batch::of(1), Duration::ZERO)
             .await
             .unwrap()
             .unwrap();
         assert_eq!(
-            (leased.attempts.len(), leased.more),
+            (leased.attempts.len(), leased.remaining.has_more()),
             (1, true),
             "{left} are left"
         );
     }
     let leased = node
-        .store
+        .leases
         .lease(node.id, Batch::of(1), Duration::ZERO)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!((leased.attempts.len(), leased.more), (0, false));
+    assert_eq!(
+        (leased.attempts.len(), leased.remaining.has_more()),
+        (0, false)
+    );
 }
 
 #[actix::test]
@@ -393,7 +399,7 @@ async fn an_outage_of_many_jobs_is_settled_completely() {
         let (begun, mut polls) = (Instant::now(), 0);
         loop {
             let leased = node
-                .store
+                .leases
                 .lease(node.id, Batch::of(500), Duration::ZERO)
                 .await
                 .unwrap()

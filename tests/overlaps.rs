@@ -11,8 +11,8 @@ use horolog::model::job_request::JobRequest;
 use horolog::model::policies::OverlapPolicy;
 use horolog::model::trigger::TriggerKind;
 use horolog::store::maintenance::repairs::Repairs;
-use horolog::store::protocol::acquire::Batch;
 use horolog::store::protocol::complete::LeaseUpdates;
+use horolog::store::protocol::lease_store::{Batch, Remaining};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -150,16 +150,17 @@ async fn a_poll_full_of_undecided_overlaps_waits_for_the_due_time() {
     cluster.clock.advance(Duration::from_millis(59_800));
 
     let poll = node
-        .store
+        .leases
         .lease(node.id, Batch::of(2), LOOK_AHEAD)
         .await
         .unwrap()
         .unwrap();
 
-    assert_eq!(
-        (poll.triggers, poll.more, poll.undecided_until),
-        (0, false, Some(at("07:01:00")))
-    );
+    assert_eq!(poll.triggers, 0);
+    let Remaining::Later { deferred_until, .. } = poll.remaining else {
+        panic!("{poll:?}")
+    };
+    assert_eq!(deferred_until, Some(at("07:01:00")));
 }
 
 #[actix::test]
@@ -390,7 +391,7 @@ async fn a_fire_time_that_waits_behind_nothing_is_repaired() {
 
 /// One poll of a node with a single slot.
 pub async fn poll(node: &TestNode) -> Vec<Attempt> {
-    node.store
+    node.leases
         .lease(node.id, Batch::of(1), Duration::ZERO)
         .await
         .unwrap()

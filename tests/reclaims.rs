@@ -208,11 +208,7 @@ async fn an_attempt_is_either_started_or_reclaimed_never_both() {
     );
     assert_eq!(Vec::from_iter(&holdings.begun), [&attempts[0].execution_id]);
     let dropped = &attempts[0];
-    slots.lose(
-        (dropped.execution_id, dropped.attempt),
-        dropped.lease_id,
-        taken.swap_remove(0),
-    );
+    slots.lose(dropped.into(), taken.swap_remove(0));
     let given_up = slots.holdings().given_up;
     assert_eq!(
         Vec::from_iter(&given_up),

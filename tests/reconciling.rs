@@ -3,8 +3,9 @@
 use crate::support::{NODE_TTL, TestCluster, begun, eventually, fixed_delay, fixed_rate};
 use horolog::actors::job_manager::DeleteJob;
 use horolog::model::node::{Membership, MembershipState};
+use horolog::store::protocol::cluster_view::{EndedBy, Suspect};
+use horolog::store::protocol::hand_over::TakeoverReport;
 use horolog::store::protocol::membership::MembershipSession;
-use horolog::store::protocol::takeover::{EndedBy, Suspect, TakeoverReport};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 

@@ -1,15 +1,14 @@
 //! The pool: runs attempts and settles them.
 //!
-//! Each attempt is a tokio task that waits for its due time, starts only while
-//! the node may start things, and ends early (the handler's future is dropped)
-//! the moment the node may no longer run it. What ended by itself waits in a
-//! batch for [`Settle`]; a settlement whose outcome is unknown is sent again
-//! until the database has answered. A slot is free again when its attempt is
-//! settled, not before: results never pile up beyond the slots.
+//! Each attempt is a tokio task. It waits for its due time, starts only while the node may start
+//! things, and ends early when the node may no longer run it: the handler's future is dropped.
+//! Results wait in a batch for [`Settle`]; a settlement whose outcome is unknown is sent again
+//! until the database answers. A slot becomes free when its attempt is settled, so results never
+//! exceed the slots.
 
-use super::periodic::{WakeUp, run_periodically};
+use super::periodic::{Passes, WakeUp, run_periodically};
 use super::settler::{Ended, SettleReport, Settler};
-use super::slots::{Slot, Slots};
+use super::slots::{HeldAttempt, Slot, Slots};
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::handlers::Handlers;
 use crate::model::Timestamp;
@@ -30,40 +29,44 @@ use uuid::Uuid;
 const SETTLE_RETRY: Duration = Duration::from_millis(200);
 /// Longest time between checks for cancellations; a hint comes sooner.
 const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
-/// Time between passes while nothing ends: they touch no database, they only
-/// prove that the pool is alive. Below three of the shortest TTL, after which it would look stuck.
+/// Time between passes while nothing ends. Such a pass touches no database; it proves that the pool
+/// is alive. Below three of the shortest TTL, after which the pool would count as stalled.
 const IDLE_PASS: Duration = Duration::from_secs(1);
 
-/// Runs leased attempts; each has its slot already.
+/// Runs leased attempts.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Run(pub Vec<(Attempt, Slot)>, pub LeaseTime);
+pub struct Run {
+    /// Each in its slot.
+    pub attempts: Vec<(Attempt, Slot)>,
+    /// The clock of their lease.
+    pub time: LeaseTime,
+}
 
-/// Settles what has ended, once.
+/// Settles the attempts that have ended, once.
 #[derive(Message)]
 #[rtype(result = "SettleReport")]
 pub struct Settle;
 
-/// Looks once for attempts of this node that somebody asked to cancel.
+/// Checks once for attempts of this node that are to be cancelled.
 #[derive(Message)]
 #[rtype(result = "CancelReport")]
 pub struct Cancel;
 
-/// Waits until nothing runs, at most this long. True when nothing does.
+/// Waits until nothing runs, at most this long. True: nothing runs.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct Drain(pub Duration);
 
-/// What a check for cancellations found.
+/// The result of a check for cancellations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
 pub struct CancelReport {
     /// Attempts that were told to stop.
     pub cancelled: usize,
 }
 
-/// The database's time, mapped to the monotonic clock when a lease read it.
-/// The reading is older than its arrival, so a due time mapped this way is never
-/// too early, and late by at most the way back.
+/// The database's clock, mapped to the monotonic clock. The reading is older than its arrival, so a
+/// due time that is mapped by it is never too early, and late by at most the way back.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseTime {
     /// The database's now, as the lease read it.
@@ -82,16 +85,31 @@ impl LeaseTime {
     }
 }
 
-/// See the module.
+/// The pool of a node.
 pub struct ExecutorPool {
     runner: Runner,
     settler: Rc<tokio::sync::Mutex<Settler>>,
     store: Store,
     slots: Slots,
-    ended: WakeUp,
     wake_up: WakeUp,
     guard: WatchdogGuard,
-    periodic: bool,
+    passes: Passes,
+}
+
+/// What a pool needs.
+pub struct PoolConfig {
+    /// Takes the settlements.
+    pub store: Store,
+    /// Run the attempts.
+    pub handlers: Handlers,
+    /// The node's slots.
+    pub slots: Slots,
+    /// Whether attempts may start, and may run on.
+    pub membership_state: watch::Receiver<MembershipState>,
+    /// Hints that an execution is to be cancelled.
+    pub wake_up: WakeUp,
+    /// Watches over the settlements.
+    pub watchdog: Watchdog,
 }
 
 /// Runs attempts on tokio tasks.
@@ -105,35 +123,24 @@ struct Runner {
 }
 
 impl ExecutorPool {
-    /// A pool on `slots`. `periodic` settles by itself, and looks for cancellations
-    /// at `wake_up`; otherwise whoever sends [`Settle`] and [`Cancel`] does.
-    pub fn new(
-        store: Store,
-        handlers: Handlers,
-        slots: Slots,
-        membership_state: watch::Receiver<MembershipState>,
-        wake_up: WakeUp,
-        watchdog: &Watchdog,
-        periodic: bool,
-    ) -> Self {
+    /// A pool. Its passes are settlements and checks for cancellations.
+    pub fn new(config: PoolConfig, passes: Passes) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let ended = Arc::new(Notify::new());
-        let settler = Settler::new(store.clone(), slots.clone(), receiver);
+        let settler = Settler::new(config.store.clone(), config.slots.clone(), receiver);
         Self {
             runner: Runner {
-                handlers,
-                membership_state,
-                slots: slots.clone(),
+                handlers: config.handlers,
+                membership_state: config.membership_state,
+                slots: config.slots.clone(),
                 results: sender,
-                ended: ended.clone(),
+                ended: WakeUp::default(),
             },
             settler: Rc::new(tokio::sync::Mutex::new(settler)),
-            store,
-            slots,
-            ended,
-            wake_up,
-            guard: watchdog.guard("ExecutorPool"),
-            periodic,
+            store: config.store,
+            slots: config.slots,
+            wake_up: config.wake_up,
+            guard: config.watchdog.guard("ExecutorPool"),
+            passes,
         }
     }
 }
@@ -146,22 +153,19 @@ impl Runner {
             None => None,
         };
         if let Some(settlement) = settlement {
-            // The pool is gone only when the process is: then the node's death frees it.
+            // An error means that the pool is gone, and the process with it: the takeover frees the
+            // attempt.
             drop(self.results.send(Ended { settlement, slot }));
             self.ended.notify_one();
         } else {
             metrics::counter!("horolog_cancelled_by_fence_total").increment(1);
             tracing::warn!(execution.id = %attempt.execution_id, attempt = attempt.attempt, "attempt dropped: this node no longer holds it");
-            self.slots.lose(
-                (attempt.execution_id, attempt.attempt),
-                attempt.lease_id,
-                slot,
-            );
+            self.slots.lose(HeldAttempt::from(&attempt), slot);
         }
     }
 
-    /// Waits while the node is suspended; none once the attempt is not its own, else what cancels
-    /// it.
+    /// Waits while the node is suspended. Returns the cancellation of the attempt; none when the
+    /// node no longer holds it.
     async fn begin(&mut self, attempt: &Attempt) -> Option<Arc<Notify>> {
         loop {
             // The clock before the membership state: see `ClusterMembership`'s `extend`.
@@ -190,7 +194,7 @@ impl Runner {
         }
     }
 
-    /// Resolves when the membership state was published anew, or its trust ran out.
+    /// Resolves when the membership state changes, or its trust runs out.
     async fn membership_state_changes(&mut self, membership_state: MembershipState) {
         let MembershipState::Member(member) = membership_state else {
             drop(self.membership_state.changed().await);
@@ -202,8 +206,8 @@ impl Runner {
         }
     }
 
-    /// Runs the handler. None when the node was fenced meanwhile: the handler's
-    /// future is dropped, which cancels it.
+    /// Runs the handler. None when the node was fenced before the end: dropping the handler's
+    /// future cancels it.
     async fn attempt(
         &mut self,
         attempt: &Attempt,
@@ -214,6 +218,7 @@ impl Runner {
         record_start(attempt, started_at);
         let handlers = self.handlers.clone();
         let outcome = tokio::select! {
+            // The fence first: a fenced attempt has no result, whatever else is ready.
             biased;
             () = self.fenced(attempt.node_id) => return None,
             () = cancelled.notified() => Outcome::Cancelled,
@@ -230,7 +235,7 @@ impl Runner {
     }
 }
 
-/// Resolves when the attempt has taken as long as it may; never without a limit.
+/// Resolves at the attempt's time limit, with its seconds. Never without one.
 async fn time_out(attempt: &Attempt) -> i32 {
     match attempt.policies.timeout_seconds {
         Some(seconds) => {
@@ -241,14 +246,13 @@ async fn time_out(attempt: &Attempt) -> i32 {
     }
 }
 
-/// Tells the attempts that somebody asked to cancel; a node that holds nothing
-/// asks nothing.
+/// Cancels the attempts whose cancellation was requested.
 async fn cancel_requested(store: &Store, slots: &Slots) -> CancelReport {
-    let held = slots.held();
+    let held: Vec<Uuid> = slots.held().into_iter().collect();
+    // An idle node asks nothing.
     if held.is_empty() {
         return CancelReport::default();
     }
-    let held: Vec<Uuid> = held.into_iter().collect();
     match store.cancellations(&held).await {
         Ok(requested) => {
             for (id, attempt) in &requested {
@@ -283,43 +287,39 @@ fn record_start(attempt: &Attempt, started_at: Timestamp) {
         .increment(1);
 }
 
+fn until_next_settlement(report: &SettleReport) -> Duration {
+    if report.unsettled > 0 {
+        SETTLE_RETRY
+    } else if report.settled + report.fenced == 0 {
+        IDLE_PASS
+    } else {
+        // More may have ended during the pass.
+        Duration::ZERO
+    }
+}
+
 impl Actor for ExecutorPool {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if self.periodic {
-            let wait = |report: &SettleReport| match report {
-                SettleReport { unsettled: 1.., .. } => Some(SETTLE_RETRY),
-                SettleReport {
-                    settled: 0,
-                    fenced: 0,
-                    ..
-                } => Some(IDLE_PASS),
-                _ => Some(Duration::ZERO),
-            };
-            actix::spawn(run_periodically(
-                ctx.address(),
-                || Settle,
-                self.ended.clone(),
-                wait,
-            ));
-            let wait = |_: &CancelReport| Some(CANCEL_INTERVAL);
-            actix::spawn(run_periodically(
-                ctx.address(),
-                || Cancel,
-                self.wake_up.clone(),
-                wait,
-            ));
+        if self.passes == Passes::OnMessage {
+            return;
         }
+        let ended = self.runner.ended.clone();
+        let wait = |report: &SettleReport| Some(until_next_settlement(report));
+        actix::spawn(run_periodically(ctx.address(), || Settle, ended, wait));
+        let wake_up = self.wake_up.clone();
+        let wait = |_: &CancelReport| Some(CANCEL_INTERVAL);
+        actix::spawn(run_periodically(ctx.address(), || Cancel, wake_up, wait));
     }
 }
 
 impl Handler<Run> for ExecutorPool {
     type Result = ();
 
-    fn handle(&mut self, Run(attempts, time): Run, _: &mut Self::Context) {
-        for (attempt, slot) in attempts {
-            tokio::spawn(self.runner.clone().run(attempt, slot, time));
+    fn handle(&mut self, run: Run, _: &mut Self::Context) {
+        for (attempt, slot) in run.attempts {
+            tokio::spawn(self.runner.clone().run(attempt, slot, run.time));
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The job manager: carries out the commands of the API, each one transaction.
+//! The job manager: carries out the commands of the API, each in one transaction.
 //!
-//! It holds no state: two nodes' managers may carry out commands for the same
-//! job at once, and the database orders them.
+//! It has no state. The managers of two nodes may carry out commands for the same job at once; the
+//! database orders them.
 
 pub mod backfills;
 pub mod bulk;
@@ -31,10 +31,10 @@ pub enum CommandError {
     NotFound {
         /// The kind of thing, e.g. `job`.
         what: &'static str,
-        /// What was asked for.
+        /// The id of the request.
         id: String,
     },
-    /// `CONFLICT`: somebody else was faster.
+    /// `CONFLICT`: another command was faster.
     #[error("{0}")]
     Conflict(String),
     /// `UNAVAILABLE` when it may pass, else an internal error.
@@ -58,23 +58,23 @@ pub struct CreateJobs(pub Vec<JobRequest>);
 pub struct UpdateJob {
     /// The job.
     pub id: Uuid,
-    /// What it is to be.
+    /// The new definition.
     pub request: JobRequest,
-    /// What it was when the person looked.
+    /// The version that the caller has read.
     pub version: i32,
 }
 
-/// Stops a job from firing and keeps it; the reason is for people.
+/// Pauses a job. The reason is display only.
 #[derive(Message)]
 #[rtype(result = "Result<Job, CommandError>")]
 pub struct PauseJob(pub Uuid, pub Option<String>);
 
-/// Cancels an execution wherever it is.
+/// Cancels an execution on whichever node it runs.
 #[derive(Message)]
 #[rtype(result = "Result<(), CommandError>")]
 pub struct CancelExecution(pub Uuid);
 
-/// Lets a paused job fire again, from now on; what to do with a ONCE whose time has passed.
+/// Resumes a paused job: it fires from now on.
 #[derive(Message)]
 #[rtype(result = "Result<Job, CommandError>")]
 pub struct ResumeJob(pub Uuid, pub MissedOnce);
@@ -84,27 +84,27 @@ pub struct ResumeJob(pub Uuid, pub MissedOnce);
 #[rtype(result = "Result<(), CommandError>")]
 pub struct DeleteJob(pub Uuid);
 
-/// Makes a job due now, once; the id of the execution.
+/// Makes a job due now, once. Returns the id of the execution.
 #[derive(Message)]
 #[rtype(result = "Result<Uuid, CommandError>")]
 pub struct RunJobNow(pub Uuid);
 
-/// Asks a node to finish what runs and take nothing new.
+/// Drains a node.
 #[derive(Message)]
 #[rtype(result = "Result<(), CommandError>")]
 pub struct DrainNode(pub Uuid);
 
-/// Holds the cluster: nothing is leased any more. The reason is for people.
+/// Pauses the cluster: nothing is leased any more. The reason is display only.
 #[derive(Message)]
 #[rtype(result = "Result<(), CommandError>")]
 pub struct PauseCluster(pub Option<String>);
 
-/// Lets a cluster that is held go on.
+/// Resumes the cluster.
 #[derive(Message)]
 #[rtype(result = "Result<(), CommandError>")]
 pub struct ResumeCluster;
 
-/// See the module.
+/// The job manager of a node.
 pub struct JobManager {
     store: Store,
     // Held so that its drop tells of a death.
@@ -125,7 +125,7 @@ impl Actor for JobManager {
     type Context = Context<Self>;
 }
 
-/// The result of a look-up that must find something.
+/// The result of a look-up; none is an error.
 fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, CommandError> {
     thing.ok_or_else(|| CommandError::NotFound {
         what,
@@ -133,7 +133,7 @@ fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, Command
     })
 }
 
-/// The calendars that jobs name: not asked for when they name none.
+/// The calendars that jobs name; no query when they name none.
 async fn named_calendars(
     store: &Store,
     jobs: &[(Uuid, JobDefinition)],
@@ -180,18 +180,14 @@ impl Handler<CreateJobs> for JobManager {
         let store = self.store.clone();
         Box::pin(async move {
             let now = store.now().await?;
-            let validate = |(index, request): (usize, JobRequest)| {
+            let mut definitions = Vec::with_capacity(requests.len());
+            for (index, request) in requests.into_iter().enumerate() {
                 let id = Uuid::now_v7();
                 let definition = request
                     .validate(id, now)
                     .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
-                Ok::<_, InvalidInput>((id, definition))
-            };
-            let definitions = requests
-                .into_iter()
-                .enumerate()
-                .map(validate)
-                .collect::<Result<Vec<_>, _>>()?;
+                definitions.push((id, definition));
+            }
             let exclusions = named_calendars(&store, &definitions).await?;
             for (index, (id, job)) in definitions.iter().enumerate() {
                 exclusions

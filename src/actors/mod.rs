@@ -1,9 +1,12 @@
 //! The periodic work of a node: one Actix actor per file, each a thin shell around a plain struct.
 //!
-//! A periodic message has no input, does one bounded and idempotent pass, and returns a report:
-//! metrics count the report, tests assert it. The timer ([`periodic`]) is an ordinary caller, and
-//! so is a wake-up: both only mean "poll again". A pass never ends its actor; the death of an actor
+//! A periodic message has no input. It runs one bounded, idempotent pass and returns a report:
+//! metrics count it, tests assert it. The timer ([`periodic`]) is an ordinary caller, and so is a
+//! wake-up: both only mean "run a pass now". A pass never ends its actor; the death of an actor
 //! ends the process ([`watchdog`]).
+//!
+//! Each actor has the same constructor: its `…Config` has all that it needs, and
+//! [`periodic::Passes`] says what starts its passes.
 
 pub mod cluster_membership;
 pub mod executor_pool;

@@ -1,7 +1,7 @@
-//! Periodic messages: sends an actor its message, waits for the report, and
-//! sends it again when the pass has ended and it is time.
+//! Periodic messages: an actor gets its message, the pass reports, and after a wait the message
+//! comes again.
 //!
-//! One pass at a time by construction. A wake-up only shortens the wait.
+//! One pass at a time, by construction. A wake-up only shortens the wait.
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
@@ -9,11 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A hint to poll again. Many hints before the next poll are one.
+/// A hint to run a pass now. Many hints before the next pass are one.
 pub type WakeUp = Arc<Notify>;
 
-/// Sends `message` now and again, `wait` after each report or at a wake-up,
-/// until the actor is gone.
+/// What starts the passes of an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passes {
+    /// The actor itself: periodically, and at wake-ups.
+    Periodic,
+    /// Messages that a caller sends: a test runs each pass by itself.
+    OnMessage,
+}
+
+/// Sends `message` at once, and again after each report: after the wait that it asks for, or at a
+/// wake-up. No wait: at a wake-up only. Ends when the actor is gone.
 pub async fn run_periodically<A, M>(
     actor: Addr<A>,
     message: impl Fn() -> M,
@@ -27,7 +36,7 @@ pub async fn run_periodically<A, M>(
 {
     while let Ok(report) = actor.send(message()).await {
         match wait(&report) {
-            // Yields, so that a busy loop leaves the thread to others.
+            // A busy loop leaves the thread to other tasks.
             Some(Duration::ZERO) => tokio::task::yield_now().await,
             Some(wait) => {
                 tokio::select! {

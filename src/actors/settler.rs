@@ -1,6 +1,6 @@
-//! Writes what ended, in batches, and frees the slots of what is written.
+//! The settler: writes the results of attempts in batches, and frees their slots.
 
-use super::slots::{Slot, Slots};
+use super::slots::{HeldAttempt, Slot, Slots};
 use crate::model::execution::Settlement;
 use crate::store::protocol::complete::{LeaseUpdates, Settled};
 use crate::store::{Store, StoreError};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// Most settlements of one transaction.
 const SETTLE_BATCH_MAX: usize = 500;
 
-/// What a settlement pass did.
+/// The result of a settlement pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
 pub struct SettleReport {
     /// Written.
@@ -25,22 +25,26 @@ pub struct SettleReport {
     pub unsettled: usize,
 }
 
-/// Writes what ended.
+/// Writes results.
 pub(super) struct Settler {
     store: Store,
     slots: Slots,
     results: mpsc::UnboundedReceiver<Ended>,
     unsettled: Vec<Ended>,
-    /// Since when the database does not take them.
+    /// When settlements began to fail.
     failing_since: Option<Instant>,
 }
 
-/// An attempt that ended by itself, in its slot until it is settled.
+/// The result of an attempt, in its slot until it is settled.
 pub(super) struct Ended {
-    /// How it ended.
     pub settlement: Settlement,
-    /// Its slot.
     pub slot: Slot,
+}
+
+/// Results that the database did not take, and why.
+struct Refused {
+    batch: Vec<Ended>,
+    error: StoreError,
 }
 
 impl Settler {
@@ -64,23 +68,23 @@ impl Settler {
                     self.free(batch, &settled.fenced, &mut report);
                     continue;
                 }
-                // A row is the reason: each half by itself, down to that row.
+                // One row is the reason: each half by itself, down to that row.
                 Err(error) if error.is_of_a_row() && batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
                     batches.extend([second, batch]);
                     continue;
                 }
                 Err(error) if error.is_of_a_row() => {
-                    self.settle_odd(batch, error, &mut report).await
+                    self.settle_unstorable(batch, error, &mut report).await
                 }
-                Err(error) => Err((batch, error)),
+                Err(error) => Err(Refused { batch, error }),
             };
-            // The outcome is unknown: all that is left is sent again, as one batch.
-            if let Err((batch, error)) = refused {
-                self.unsettled = batch;
+            // The outcome is unknown: the rest is sent again, as one batch.
+            if let Err(refused) = refused {
+                self.unsettled = refused.batch;
                 self.unsettled.extend(batches.into_iter().flatten());
                 report.unsettled = self.unsettled.len();
-                self.note_trouble(&error);
+                self.note_trouble(&refused.error);
                 break;
             }
         }
@@ -105,19 +109,19 @@ impl Settler {
         self.slots.lease_updates(
             batch
                 .iter()
-                .map(|Ended { settlement: s, .. }| (s.lease_id, s.execution_id)),
+                .map(|ended| HeldAttempt::from(&ended.settlement)),
         )
     }
 
-    /// The end of one attempt that the database does not take. It is settled as a failure that says
-    /// why; else without what follows from it; else not at all, so that its slot is free and an
-    /// audit or a take-over finds it.
-    async fn settle_odd(
+    /// Settles one result that the database does not take: as a failure that says why; else without
+    /// its consequences; else not at all, so that its slot is free and an audit or a takeover finds
+    /// the attempt.
+    async fn settle_unstorable(
         &mut self,
         mut batch: Vec<Ended>,
         error: StoreError,
         report: &mut SettleReport,
-    ) -> Result<(), (Vec<Ended>, StoreError)> {
+    ) -> Result<(), Refused> {
         let Some(ended) = batch.first_mut() else {
             return Ok(());
         };
@@ -147,21 +151,18 @@ impl Settler {
                 tracing::error!(execution.id = %execution_id, error, "a settlement is given up: the execution stays RUNNING until an audit or a take-over finds it");
                 metrics::counter!("horolog_settlements_given_up_total").increment(1);
                 for Ended { settlement, slot } in batch {
-                    self.slots.lose(
-                        (settlement.execution_id, settlement.attempt),
-                        settlement.lease_id,
-                        slot,
-                    );
+                    self.slots.lose(HeldAttempt::from(&settlement), slot);
                 }
                 Ok(())
             }
-            Err(error) => Err((batch, error)),
+            Err(error) => Err(Refused { batch, error }),
         }
     }
 
-    /// Said once, however often it is tried.
     fn note_trouble(&mut self, error: &StoreError) {
-        let (error, unsettled) = (error as &dyn std::error::Error, self.unsettled.len());
+        let error = error as &dyn std::error::Error;
+        let unsettled = self.unsettled.len();
+        // A warning once, however often it is tried.
         if self.failing_since.is_none() {
             tracing::warn!(
                 error,
@@ -174,14 +175,20 @@ impl Settler {
         self.failing_since.get_or_insert_with(Instant::now);
     }
 
-    /// What has ended by now, and while it is received, up to a batch; however much this task has
-    /// done since it last yielded. Polled: `try_recv` may swallow a wake-up of this thread's
-    /// runtime (clippy.toml).
+    /// Receives the results that are there, up to a batch. `unconstrained`: however much this task
+    /// has done since it last yielded. `now_or_never`: `try_recv` may swallow a wake-up of this
+    /// thread's runtime (clippy.toml).
     fn receive(&mut self) {
-        while let room @ 1.. = SETTLE_BATCH_MAX.saturating_sub(self.unsettled.len())
-            && let Some(1..) =
-                unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never()
-        {
+        loop {
+            let room = SETTLE_BATCH_MAX.saturating_sub(self.unsettled.len());
+            if room == 0 {
+                return;
+            }
+            let received =
+                unconstrained(self.results.recv_many(&mut self.unsettled, room)).now_or_never();
+            if !matches!(received, Some(1..)) {
+                return;
+            }
         }
     }
 
@@ -195,13 +202,10 @@ impl Settler {
                 report.settled += 1;
             }
             if settlement.is_serialized || settlement.retry_in.is_some() {
-                self.slots.wake(); // something may be due sooner than the next poll
+                // A buffered fire or a retry may be due before the next poll.
+                self.slots.wake();
             }
-            self.slots.free(
-                (settlement.execution_id, settlement.attempt),
-                settlement.lease_id,
-                slot,
-            );
+            self.slots.free(HeldAttempt::from(&settlement), slot);
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The node's slots, what is in them, and the leases by which it is held.
+//! The node's slots, the attempts in them, and the leases that list these attempts.
 //!
-//! It must never free a slot before its attempt is settled or lost, nor forget a lease of which
-//! something is held: a lease that the database lists and the node does not know is one whose
+//! A slot is never freed before its attempt is settled or lost. A lease is known as long as one of
+//! its attempts is held: a lease that the database has and the node does not know is one whose
 //! answer was lost.
 
 use super::periodic::WakeUp;
-use crate::model::execution::Attempt;
+use crate::model::execution::{Attempt, Settlement};
 use crate::model::node::MembershipState;
-use crate::store::protocol::complete::LeaseUpdates;
+use crate::store::protocol::complete::{CompactedLease, LeaseUpdates};
 use crate::store::protocol::reclaim::Holdings;
 use crate::store::protocol::shares::{Share, Shares};
 use parking_lot::{Mutex, MutexGuard};
@@ -18,26 +18,27 @@ use std::time::Instant;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
-/// A lease is written anew when it lists so many times what is held of it. So the leases of a node
-/// list at most so many times its slots, and a lease of 500 is written five times at most.
+/// A lease is compacted when it lists this many times the executions that are held of it. So the
+/// leases of a node list at most this many times its slots, and a lease of 500 is written at most
+/// five times.
 const COMPACTION_RATIO: usize = 4;
-/// A list so short costs less than writing it anew.
+/// A shorter list costs less than its compaction.
 const COMPACTION_MIN: usize = 16;
 
-/// The node's slots and what is in them; clones share both.
+/// The node's slots and the attempts in them. Clones share both.
 #[derive(Clone)]
 pub struct Slots {
     free: Arc<Semaphore>,
     total: usize,
     held: Arc<Mutex<Holding>>,
     held_count: Arc<AtomicUsize>,
-    /// Set by a poll that found no free slot: the next freed one wakes it.
+    /// Set by a poll that found no free slot: the next freed slot wakes the acquirer.
     starved: Arc<AtomicBool>,
     freed: WakeUp,
     shares: Shares,
 }
 
-/// A slot that is taken; free again when it is dropped.
+/// A taken slot. Dropping it frees it.
 pub struct Slot {
     _permit: OwnedSemaphorePermit,
     share: Option<Share>,
@@ -47,8 +48,8 @@ pub struct Slot {
 struct Holding {
     attempts: HashMap<Uuid, Held>,
     leases: HashMap<Uuid, Lease>,
-    /// Executions of attempts that began and were let go of unsettled, until an audit has handed
-    /// them over or the id is given up under which they are counted to this node.
+    /// Executions of attempts that began and were given up unsettled, until an audit has handed
+    /// them over, or this node has given up the id that they are counted to.
     given_up: HashSet<Uuid>,
 }
 
@@ -66,14 +67,78 @@ struct Held {
 struct Lease {
     listed: usize,
     held: usize,
-    /// Whether an attempt of it was let go of unsettled: the database has it as running still, and
-    /// only this lease says where to look. An audit or a take-over ends it then.
+    /// Whether an attempt of it was given up unsettled. The database has that attempt as running,
+    /// and only this lease lists it: an audit or a takeover ends the lease.
     lost: bool,
 }
 
+/// An attempt that the node holds.
+#[derive(Debug, Clone, Copy)]
+pub struct HeldAttempt {
+    /// Its execution.
+    pub execution_id: Uuid,
+    /// Its number.
+    pub attempt: i32,
+    /// The lease that lists it.
+    pub lease_id: Uuid,
+}
+
+impl From<&Attempt> for HeldAttempt {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            execution_id: attempt.execution_id,
+            attempt: attempt.attempt,
+            lease_id: attempt.lease_id,
+        }
+    }
+}
+
+impl From<&Settlement> for HeldAttempt {
+    fn from(settlement: &Settlement) -> Self {
+        Self {
+            execution_id: settlement.execution_id,
+            attempt: settlement.attempt,
+            lease_id: settlement.lease_id,
+        }
+    }
+}
+
+impl Holding {
+    fn give_up(&mut self, attempt: HeldAttempt) {
+        if let Some(lease) = self.leases.get_mut(&attempt.lease_id) {
+            lease.lost = true;
+        }
+        let has_begun = self
+            .attempts
+            .get(&attempt.execution_id)
+            .is_some_and(|held| held.attempt == attempt.attempt && held.begun);
+        // One that has not started is reclaimed, not handed over.
+        if has_begun {
+            self.given_up.insert(attempt.execution_id);
+        }
+    }
+
+    fn remove(&mut self, attempt: HeldAttempt) {
+        let is_current = self
+            .attempts
+            .get(&attempt.execution_id)
+            .is_some_and(|held| held.attempt == attempt.attempt);
+        // A later attempt of the execution may run here already.
+        if is_current {
+            self.attempts.remove(&attempt.execution_id);
+        }
+        if let Some(lease) = self.leases.get_mut(&attempt.lease_id) {
+            lease.held = lease.held.saturating_sub(1);
+            if lease.held == 0 {
+                self.leases.remove(&attempt.lease_id);
+            }
+        }
+    }
+}
+
 impl Slots {
-    /// `total` free slots, of which `shares` gives half to one holder at most; `freed` is woken
-    /// when one is freed that somebody waits for.
+    /// `total` free slots, of which `shares` gives one holder at most half. `freed` is notified
+    /// when a slot is freed that the acquirer waits for.
     pub fn new(total: usize, freed: WakeUp, shares: &Shares) -> Self {
         shares.limit_to_half_of(total);
         Self {
@@ -107,7 +172,7 @@ impl Slots {
         self.map().attempts.keys().copied().collect()
     }
 
-    /// What is held, what of it has begun, and by which leases.
+    /// All that the node holds, as one reading.
     pub fn holdings(&self) -> Holdings {
         let holding = self.map();
         let begun = holding.attempts.iter().filter(|(_, held)| held.begun);
@@ -119,7 +184,7 @@ impl Slots {
         }
     }
 
-    /// Others have what was given up.
+    /// Forgets given-up executions that were handed over.
     pub fn clear_given_up(&self, handed_over: &HashSet<Uuid>) {
         self.map()
             .given_up
@@ -131,7 +196,7 @@ impl Slots {
         self.held_count.clone()
     }
 
-    /// Counts an attempt as held in its slot, before anybody could take it for lost.
+    /// Holds an attempt in its slot. Called before the next audit could reclaim the attempt.
     pub fn hold(&self, attempt: &Attempt, slot: &mut Slot) {
         slot.share = Some(self.shares.hold(attempt));
         let mut holding = self.map();
@@ -150,12 +215,15 @@ impl Slots {
             .store(holding.attempts.len(), Ordering::Relaxed);
     }
 
-    /// What changes in the leases when these executions of them are settled. A lease whose list is
-    /// shortened counts as short at once: should that fail, it only lists more for a while.
-    pub fn lease_updates(&self, settled: impl Iterator<Item = (Uuid, Uuid)>) -> LeaseUpdates {
+    /// The changes of the leases when these attempts are settled. A lease that is compacted
+    /// counts as short at once: if the write fails, the list is too long for a while.
+    pub fn lease_updates(&self, settled: impl Iterator<Item = HeldAttempt>) -> LeaseUpdates {
         let mut ending: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
-        for (lease_id, execution_id) in settled {
-            ending.entry(lease_id).or_default().insert(execution_id);
+        for attempt in settled {
+            ending
+                .entry(attempt.lease_id)
+                .or_default()
+                .insert(attempt.execution_id);
         }
         let mut holding = self.map();
         let Holding {
@@ -173,56 +241,35 @@ impl Slots {
                 let remaining = attempts
                     .iter()
                     .filter(|(id, held)| held.lease_id == lease_id && !ended.contains(id));
-                updates
-                    .shortened
-                    .push((lease_id, remaining.map(|(id, _)| *id).collect()));
+                updates.compacted.push(CompactedLease {
+                    id: lease_id,
+                    remaining: remaining.map(|(id, _)| *id).collect(),
+                });
                 lease.listed = remain;
             }
         }
         updates
     }
 
-    /// Lets go of an attempt (execution and number) that is not settled, and frees its slot.
-    pub fn lose(&self, execution: (Uuid, i32), lease_id: Uuid, slot: Slot) {
-        {
-            let mut holding = self.map();
-            if let Some(lease) = holding.leases.get_mut(&lease_id) {
-                lease.lost = true;
-            }
-            let (execution_id, attempt) = execution;
-            if holding
-                .attempts
-                .get(&execution_id)
-                .is_some_and(|held| held.attempt == attempt && held.begun)
-            {
-                holding.given_up.insert(execution_id);
-            }
-        }
-        self.free(execution, lease_id, slot);
+    /// Gives up an attempt that is not settled, and frees its slot.
+    pub fn lose(&self, attempt: HeldAttempt, slot: Slot) {
+        self.map().give_up(attempt);
+        self.free(attempt, slot);
     }
 
-    /// Lets go of an attempt (execution and number) that is settled, and frees its slot.
-    pub fn free(&self, (execution_id, attempt): (Uuid, i32), lease_id: Uuid, slot: Slot) {
+    /// Removes a settled attempt, and frees its slot.
+    pub fn free(&self, attempt: HeldAttempt, slot: Slot) {
         {
             let mut holding = self.map();
-            if holding
-                .attempts
-                .get(&execution_id)
-                .is_some_and(|held| held.attempt == attempt)
-            {
-                holding.attempts.remove(&execution_id);
-            }
-            if let Some(lease) = holding.leases.get_mut(&lease_id) {
-                lease.held = lease.held.saturating_sub(1);
-                if lease.held == 0 {
-                    holding.leases.remove(&lease_id);
-                }
-            }
+            holding.remove(attempt);
             self.held_count
                 .store(holding.attempts.len(), Ordering::Relaxed);
         }
         drop(slot);
-        if self.starved.swap(false, Ordering::AcqRel) | self.shares.take_room_made() {
+        // Both flags are reset, whichever is set.
+        let was_starved = self.starved.swap(false, Ordering::AcqRel);
+        let has_room = self.shares.take_room_made();
+        if was_starved || has_room {
             self.freed.notify_one();
         }
     }
@@ -232,9 +279,9 @@ impl Slots {
         self.freed.notify_one();
     }
 
-    /// Counts an attempt as begun if it may start still, and says what cancels it. Both under the
-    /// lock under which [`Slots::holdings`] is read: what has not begun when it is reclaimed never
-    /// begins.
+    /// Marks an attempt as begun, if it may start, and returns its cancellation.
+    /// [`Slots::holdings`] reads under the same lock: an attempt that had not started when it was
+    /// reclaimed never begins.
     pub fn begin(
         &self,
         attempt: &Attempt,
@@ -257,7 +304,7 @@ impl Slots {
         }))
     }
 
-    /// What cancels an attempt, if it is held.
+    /// The cancellation of an attempt; one without effect when it is not held.
     pub fn cancellation(&self, execution_id: Uuid, attempt: i32) -> Arc<Notify> {
         let holding = self.map();
         let held = holding
@@ -270,7 +317,7 @@ impl Slots {
     /// Resolves when nothing is held.
     pub async fn all_free(&self) {
         let all = u32::try_from(self.total).unwrap_or(u32::MAX);
-        // An error means that the semaphore was closed, and nobody closes it.
+        // An error means that the semaphore was closed: no code closes it.
         drop(self.free.acquire_many(all).await);
     }
 

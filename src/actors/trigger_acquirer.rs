@@ -1,21 +1,22 @@
 //! The acquirer: leases due triggers, as many as there are free slots.
 //!
-//! It is the only taker of slots and the only leaser of its node. One poll follows
-//! the other; while more is due than a poll can take, two are under way at once,
-//! because a lease is a chain of round trips in which its session waits.
-//! [`Store::reclaim_unacknowledged`] is safe here and nowhere else, and only while no poll is
-//! under way: an attempt that the database counts to this node then and the
-//! node does not hold is one whose lease was never answered. And when the node has joined under
-//! another id it reclaims, before it leases, what it had not begun under the earlier one.
+//! Of a node it alone takes slots and leases triggers. One poll follows the other. While more is
+//! due than a poll can take, two are under way at once, because a lease is a chain of round trips
+//! in which its session waits.
+//!
+//! The audit reclaims attempts whose lease was never answered: the database counts them to this
+//! node, and the node does not hold them. That is true of each lease under way, so an audit runs
+//! while no poll does. A node that has joined under another id reclaims first, before it leases,
+//! what it had not started under the earlier one.
 
 use super::executor_pool::{ExecutorPool, LeaseTime, Run};
-use super::periodic::{WakeUp, run_periodically};
+use super::periodic::{Passes, WakeUp, run_periodically};
 use super::slots::{Slot, Slots};
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::Timestamp;
 use crate::model::node::MembershipState;
-use crate::store::protocol::acquire::{Batch, Leased};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
+use crate::store::protocol::lease_store::{Batch, LeaseStore, Leased, Remaining};
 use actix::prelude::*;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -23,67 +24,68 @@ use std::time::{Duration, Instant};
 use tokio::sync::{RwLock, watch};
 use uuid::Uuid;
 
-/// Most triggers of one lease: the knee of the curve in `limits` (batches of 500
-/// reach nine tenths of what batches of 1,000 do, at half the latency).
+/// Most triggers of one lease: the knee of the curve in `limits` (batches of 500 reach nine tenths
+/// of what batches of 1,000 do, at half the latency).
 const LEASE_BATCH_MAX: usize = 500;
-/// How far ahead of its due time a trigger may be leased, so that it can start
-/// to the millisecond. What was leased inside it runs although the job is paused
-/// meanwhile.
+/// How long before its due time a trigger may be leased, so that it starts to the millisecond. An
+/// execution that was leased in this time runs, also when the job is paused before its start.
 pub const LOOK_AHEAD: Duration = Duration::from_millis(250);
 
-/// Most fire times of one trigger that one poll takes. At eight, locking a trigger and
-/// moving it on is an eighth of what it was for each, and what is as late as it waits
-/// behind seven more of its fire times.
+/// Most fire times of one trigger that one poll takes. At eight, locking and updating a trigger
+/// costs an eighth for each fire time, and a trigger that is as late waits for seven fire times.
 const FIRES_PER_TRIGGER_MAX: usize = 8;
 
-/// Pause when all that was due is in the hands of another node.
+/// Pause when all that is due is in the hands of another node.
 const CONTENDED_PAUSE: Duration = Duration::from_millis(10);
 
-/// Polls once for due triggers; carries no data, because the database says what
-/// is due.
+/// Polls once for due triggers. It carries no data: the database knows what is due.
 #[derive(Message)]
 #[rtype(result = "PollReport")]
 pub struct Poll;
 
-/// What a poll found.
+/// The result of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
 pub struct PollReport {
     /// Attempts that this node now runs.
     pub leased: usize,
-    /// Triggers taken, whether they run or not.
+    /// Triggers that were taken, whether they run or not.
     pub triggers: usize,
-    /// Attempts reclaimed: their lease was never answered, or they had not begun under an earlier
-    /// id.
+    /// Attempts that were reclaimed: their lease was never answered, or they had not started under
+    /// an earlier id.
     pub reclaimed: usize,
-    /// Whether the node could poll at all.
+    /// Whether the node asked what is due. It does not while it may not lease or has no free slot.
     pub polled: bool,
-    /// How long until there may be something to do.
+    /// Time until the next poll.
     pub next_poll: Duration,
 }
 
-/// See the module.
+/// The acquirer of a node.
 pub struct TriggerAcquirer {
     acquirer: Rc<Acquirer>,
     wake_up: WakeUp,
-    /// Hints that more is due than a poll can take.
+    /// Starts the second chain of polls: more is due than a poll can take.
     flood: WakeUp,
     guard: WatchdogGuard,
-    periodic: bool,
+    passes: Passes,
 }
 
 /// What an acquirer needs.
 pub struct AcquirerConfig {
-    /// Where the triggers are.
-    pub store: Store,
-    /// Who runs what is leased.
+    /// The triggers.
+    pub leases: LeaseStore,
+    /// Runs the leased attempts.
     pub pool: Addr<ExecutorPool>,
     /// The slots to fill.
     pub slots: Slots,
     /// Whether the node may lease.
     pub membership_state: watch::Receiver<MembershipState>,
+    /// Hints that something is due, or that a slot is free.
+    pub wake_up: WakeUp,
+    /// Watches over the polls.
+    pub watchdog: Watchdog,
     /// Longest time between two polls.
     pub poll_interval: Duration,
-    /// Time between checks for attempts whose lease was never answered.
+    /// Time between two audits.
     pub audit_interval: Duration,
 }
 
@@ -91,34 +93,49 @@ pub struct AcquirerConfig {
 struct Acquirer {
     config: AcquirerConfig,
     next_audit: Cell<Instant>,
-    /// The id under which it has leased last.
+    /// The id of the last lease.
     leased_as: Cell<Option<Uuid>>,
-    /// How many fire times of one trigger the next poll takes.
+    /// Most fire times of one trigger in the next poll.
     fires_per_trigger: Cell<usize>,
-    /// Whether the last poll found nothing, and nothing to come before the longest sleep:
-    /// most likely the next one finds nothing either.
+    /// Whether the last poll found nothing, and nothing to come before the longest sleep: most
+    /// likely the next one finds nothing either.
     idle: Cell<bool>,
-    /// Shared by polls; an audit has it alone.
+    /// Polls share it; an audit has it alone.
     polling: RwLock<()>,
 }
 
 impl PollReport {
-    /// Whether the poll ended with more to take at once.
+    /// The node did not ask what is due.
+    fn not_polled(next_poll: Duration) -> Self {
+        Self {
+            leased: 0,
+            triggers: 0,
+            reclaimed: 0,
+            polled: false,
+            next_poll,
+        }
+    }
+
+    /// Nothing was due.
+    fn nothing_due(next_poll: Duration) -> Self {
+        Self {
+            polled: true,
+            ..Self::not_polled(next_poll)
+        }
+    }
+
+    /// Whether the poll left more to take at once.
     fn is_full(&self) -> bool {
         self.polled && self.next_poll.is_zero()
     }
 }
 
 impl TriggerAcquirer {
-    /// An acquirer that polls by itself and at `wake_up` when it is `periodic`;
-    /// otherwise only a [`Poll`] that is sent to it makes it poll.
-    pub fn new(
-        config: AcquirerConfig,
-        wake_up: WakeUp,
-        watchdog: &Watchdog,
-        periodic: bool,
-    ) -> Self {
+    /// An acquirer. Its passes are polls.
+    pub fn new(config: AcquirerConfig, passes: Passes) -> Self {
         let next_audit = Cell::new(Instant::now() + config.audit_interval);
+        let wake_up = config.wake_up.clone();
+        let guard = config.watchdog.guard("TriggerAcquirer");
         let acquirer = Rc::new(Acquirer {
             config,
             next_audit,
@@ -127,33 +144,23 @@ impl TriggerAcquirer {
             idle: Cell::default(),
             polling: RwLock::default(),
         });
-        let guard = watchdog.guard("TriggerAcquirer");
         Self {
             acquirer,
             wake_up,
             flood: WakeUp::default(),
             guard,
-            periodic,
+            passes,
         }
     }
 }
 
 impl Acquirer {
     async fn poll(&self) -> PollReport {
-        let idle = PollReport {
-            leased: 0,
-            triggers: 0,
-            reclaimed: 0,
-            polled: false,
-            next_poll: self.config.poll_interval,
-        };
-        let waiting = PollReport {
-            next_poll: self.config.poll_interval.min(LOOK_AHEAD),
-            ..idle
-        };
+        // A new membership state does not wake the acquirer.
+        let until_member = self.config.poll_interval.min(LOOK_AHEAD);
         let membership_state = *self.config.membership_state.borrow();
         let Some(node_id) = membership_state.session_node_id(Instant::now()) else {
-            return waiting;
+            return PollReport::not_polled(until_member);
         };
         let reclaimed = match self.reclaim_former(node_id).await {
             Ok(reclaimed) => reclaimed,
@@ -163,13 +170,14 @@ impl Acquirer {
                     error,
                     "what had not begun is not reclaimed: trying again before anything is leased"
                 );
-                return waiting;
+                return PollReport::not_polled(until_member);
             }
         };
+        // A member whose trust has run out, or that drains, reclaims and does not lease.
         if membership_state.may_lease(Instant::now()).is_none() {
             return PollReport {
                 reclaimed,
-                ..waiting
+                ..PollReport::not_polled(until_member)
             };
         }
         match self.try_poll(node_id).await {
@@ -184,95 +192,89 @@ impl Acquirer {
                 );
                 // The lease may have been committed: find out before the next one.
                 self.next_audit.set(Instant::now());
-                idle
+                PollReport::not_polled(self.config.poll_interval)
             }
         }
     }
 
     async fn try_poll(&self, node_id: Uuid) -> Result<PollReport, StoreError> {
         let reclaimed = self.audit(node_id).await?;
+        let report = self.lease(node_id).await?;
+        Ok(PollReport {
+            reclaimed,
+            ..report
+        })
+    }
+
+    async fn lease(&self, node_id: Uuid) -> Result<PollReport, StoreError> {
         let _polling = self.polling.read().await;
+        // An idle node peeks: one statement instead of a transaction.
         if self.idle.take()
             && let Some(next_poll) = self.peek().await?
         {
-            return Ok(PollReport {
-                leased: 0,
-                triggers: 0,
-                reclaimed,
-                polled: true,
-                next_poll,
-            });
+            return Ok(PollReport::nothing_due(next_poll));
         }
         let slots = self.config.slots.take(LEASE_BATCH_MAX);
         if slots.is_empty() {
-            let next_poll = self.config.poll_interval;
-            return Ok(PollReport {
-                leased: 0,
-                triggers: 0,
-                reclaimed,
-                polled: false,
-                next_poll,
-            });
+            // The next free slot wakes the acquirer.
+            return Ok(PollReport::not_polled(self.config.poll_interval));
         }
         let batch = Batch {
             fire_times: slots.len(),
             fires_per_trigger: self.fires_per_trigger.get(),
         };
-        let Some(leased) = self.config.store.lease(node_id, batch, LOOK_AHEAD).await? else {
+        let leased = self.config.leases.lease(node_id, batch, LOOK_AHEAD).await?;
+        let Some(leased) = leased else {
             // Declared dead, asked to drain, or the cluster is paused: the next heartbeat tells.
-            let next_poll = self.config.poll_interval;
-            return Ok(PollReport {
-                leased: 0,
-                triggers: 0,
-                reclaimed,
-                polled: false,
-                next_poll,
-            });
+            return Ok(PollReport::not_polled(self.config.poll_interval));
         };
-        let (triggers, next_poll) = (leased.triggers, self.next_poll(&leased));
+        let triggers = leased.triggers;
+        let next_poll = self.next_poll(&leased);
         self.fires_per_trigger
             .set(next_fires_per_trigger(batch.fires_per_trigger, &leased));
         self.idle
             .set(triggers == 0 && next_poll == self.config.poll_interval);
-        let leased = self.hand_over(leased, slots).await;
         Ok(PollReport {
-            leased,
+            leased: self.hand_over(leased, slots).await,
             triggers,
-            reclaimed,
-            polled: true,
-            next_poll,
+            ..PollReport::nothing_due(next_poll)
         })
     }
 
-    /// How long until there may be something to take; none when there is.
+    /// Time until something may be due. None when something is.
     async fn peek(&self) -> Result<Option<Duration>, StoreError> {
-        let (now, next_due) = self.config.store.peek().await?;
-        let until_due = next_due.map_or(self.config.poll_interval, |due| until_lease(due, now));
-        let nothing = next_due.is_none_or(|due| due > now + LOOK_AHEAD);
+        let peeked = self.config.leases.peek().await?;
+        let is_due = peeked
+            .next_due
+            .is_some_and(|due| due <= peeked.now + LOOK_AHEAD);
+        let until_due = peeked.next_due.map_or(self.config.poll_interval, |due| {
+            until_lease(due, peeked.now)
+        });
         self.idle
-            .set(nothing && until_due >= self.config.poll_interval);
-        Ok(nothing.then(|| until_due.min(self.config.poll_interval)))
+            .set(!is_due && until_due >= self.config.poll_interval);
+        Ok((!is_due).then(|| until_due.min(self.config.poll_interval)))
     }
 
-    /// What has not begun under an earlier id of this process never will: nobody has to find it
-    /// lost.
+    /// Reclaims what has not started under an earlier id of this process: it never will, and no
+    /// other node need find it lost.
     async fn reclaim_former(&self, node_id: Uuid) -> Result<usize, StoreError> {
         if self.leased_as.get() == Some(node_id) {
             return Ok(0);
         }
         let _alone = self.polling.write().await;
-        let reclaimed = match self.leased_as.get() {
-            Some(former) if former != node_id => {
-                let holdings = self.config.slots.holdings();
-                let reclaimed = self.config.store.reclaim_former(former, &holdings).await?;
-                self.config.slots.clear_given_up(&holdings.given_up);
-                if reclaimed > 0 {
-                    tracing::warn!(reclaimed, node.id = %former, "attempts reclaimed: they had not begun when this node gave up its id");
-                }
-                reclaimed
+        let mut reclaimed = 0;
+        // Another poll may have done it while this one waited.
+        if let Some(former) = self.leased_as.get()
+            && former != node_id
+        {
+            let holdings = self.config.slots.holdings();
+            let store = self.config.leases.store();
+            reclaimed = store.reclaim_former(former, &holdings).await?;
+            self.config.slots.clear_given_up(&holdings.given_up);
+            if reclaimed > 0 {
+                tracing::warn!(reclaimed, node.id = %former, "attempts reclaimed: they had not begun when this node gave up its id");
             }
-            _ => 0,
-        };
+        }
         self.leased_as.set(Some(node_id));
         Ok(reclaimed)
     }
@@ -283,11 +285,8 @@ impl Acquirer {
         }
         let _alone = self.polling.write().await;
         let holdings = self.config.slots.holdings();
-        let reclaimed = self
-            .config
-            .store
-            .reclaim_unacknowledged(node_id, &holdings)
-            .await?;
+        let store = self.config.leases.store();
+        let reclaimed = store.reclaim_unacknowledged(node_id, &holdings).await?;
         self.config.slots.clear_given_up(&holdings.given_up);
         if reclaimed > 0 {
             tracing::warn!(
@@ -300,6 +299,7 @@ impl Acquirer {
         Ok(reclaimed)
     }
 
+    /// Hands the attempts to the pool, each in a slot. Returns how many.
     async fn hand_over(&self, leased: Leased, mut slots: Vec<Slot>) -> usize {
         let time = LeaseTime {
             now: leased.now,
@@ -308,13 +308,14 @@ impl Acquirer {
         for (attempt, slot) in leased.attempts.iter().zip(&mut slots) {
             self.config.slots.hold(attempt, slot);
         }
+        // Each attempt has its own share now.
         drop(leased.reservation);
         let count = leased.attempts.len();
         if count > 0 {
             metrics::histogram!("horolog_lease_batch_size")
                 .record(u32::try_from(count).map_or(f64::MAX, f64::from));
             let attempts = leased.attempts.into_iter().zip(slots).collect();
-            if self.config.pool.send(Run(attempts, time)).await.is_err() {
+            if self.config.pool.send(Run { attempts, time }).await.is_err() {
                 tracing::error!(
                     count,
                     "the executor pool died: this process gives itself up"
@@ -325,29 +326,39 @@ impl Acquirer {
     }
 
     fn next_poll(&self, leased: &Leased) -> Duration {
-        if leased.more {
-            // What waits for a share is left out of the next poll: there it stands in nobody's way.
-            return if leased.triggers + leased.left_alone == 0 {
-                CONTENDED_PAUSE
-            } else {
-                Duration::ZERO
-            };
-        }
-        // The reading of the clock is older than its arrival: so long after it the due time has
-        // come.
+        // The reading of the clock is older than its arrival, so the database's clock is not behind
+        // this one.
         let now = leased.now + leased.read_at.elapsed();
-        let until_due = leased
-            .next_due
-            .map_or(self.config.poll_interval, |due| until_lease(due, now));
-        let decided = leased.undecided_until.map_or(Duration::MAX, |due| {
-            (due - now).to_std().unwrap_or_default()
-        });
-        until_due.min(self.config.poll_interval).min(decided)
+        match leased.remaining {
+            Remaining::Now => Duration::ZERO,
+            Remaining::Contended => CONTENDED_PAUSE,
+            Remaining::Later {
+                next_due,
+                deferred_until,
+            } => self.until_next(next_due, deferred_until, now),
+        }
+    }
+
+    fn until_next(
+        &self,
+        next_due: Option<Timestamp>,
+        deferred_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Duration {
+        let mut wait = self.config.poll_interval;
+        if let Some(due) = next_due {
+            wait = wait.min(until_lease(due, now));
+        }
+        // Its overlap is decided at its due time, not in the look-ahead.
+        if let Some(due) = deferred_until {
+            wait = wait.min((due - now).to_std().unwrap_or_default());
+        }
+        wait
     }
 }
 
-/// Triggers are taken deeper while most of them are due still, and less deep when they
-/// are not. One that is on time has one fire time to take.
+/// Doubles the fire times of one trigger while most of the taken triggers are due again, and halves
+/// them otherwise. A trigger that is on time has one fire time to take.
 fn next_fires_per_trigger(fires_per_trigger: usize, leased: &Leased) -> usize {
     let most_are_due = leased.still_due * 2 > leased.triggers;
     if most_are_due {
@@ -357,8 +368,8 @@ fn next_fires_per_trigger(fires_per_trigger: usize, leased: &Leased) -> usize {
     }
 }
 
-/// Time until a trigger comes into the look-ahead, spread a little so that the
-/// nodes do not all poll in the same instant.
+/// Time until a trigger comes into the look-ahead, plus up to 40 ms, so that not all nodes poll at
+/// the same instant.
 fn until_lease(due: Timestamp, now: Timestamp) -> Duration {
     let until = (due - now)
         .to_std()
@@ -371,28 +382,22 @@ impl Actor for TriggerAcquirer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if self.periodic {
-            let flood = self.flood.clone();
-            let wait = move |report: &PollReport| {
-                if report.is_full() {
-                    flood.notify_one();
-                }
-                Some(report.next_poll)
-            };
-            actix::spawn(run_periodically(
-                ctx.address(),
-                || Poll,
-                self.wake_up.clone(),
-                wait,
-            ));
-            let while_full = |report: &PollReport| report.is_full().then_some(Duration::ZERO);
-            actix::spawn(run_periodically(
-                ctx.address(),
-                || Poll,
-                self.flood.clone(),
-                while_full,
-            ));
+        if self.passes == Passes::OnMessage {
+            return;
         }
+        let flood = self.flood.clone();
+        let wait = move |report: &PollReport| {
+            if report.is_full() {
+                flood.notify_one();
+            }
+            Some(report.next_poll)
+        };
+        let wake_up = self.wake_up.clone();
+        actix::spawn(run_periodically(ctx.address(), || Poll, wake_up, wait));
+        // The second chain polls as long as polls are full, then waits for the next flood.
+        let while_full = |report: &PollReport| report.is_full().then_some(Duration::ZERO);
+        let flood = self.flood.clone();
+        actix::spawn(run_periodically(ctx.address(), || Poll, flood, while_full));
     }
 }
 

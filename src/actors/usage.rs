@@ -1,10 +1,10 @@
-//! What this process takes of its machine.
+//! Usage: the CPU time and the memory of this process.
 
 use crate::store::queries::load::Usage;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// As the system counts it. Its memory is known on Linux only.
+/// As the system counts. Memory: Linux only.
 pub(super) fn usage() -> Usage {
     Usage {
         cpu: cpu_time(),

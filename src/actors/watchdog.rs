@@ -1,10 +1,9 @@
 //! The watchdog: whether every critical actor of this process makes progress.
 //!
-//! An Actix actor that panics dies silently while the others go on: such a node would heartbeat for
-//! ever and fire nothing. So each critical actor holds a [`WatchdogGuard`]. It is touched at the
-//! end of a pass; when it is not touched for too long the heartbeat stops too, and when it is
-//! dropped before it is disarmed (a panic drops the actor) the process gives itself up with exit
-//! code 70.
+//! An Actix actor that panics dies silently while the others run: such a node would send heartbeats
+//! for ever and fire nothing. So each critical actor holds a [`WatchdogGuard`], and touches it at
+//! the end of a pass. A guard that is not touched for too long stops the heartbeats. A guard that
+//! is dropped before it is disarmed (a panic drops the actor) ends the process with exit code 70.
 
 use crate::safeguards::{Safeguard, is_off};
 use parking_lot::{Mutex, MutexGuard};
@@ -12,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The watchdog of one process; clones share it.
+/// The watchdog of one process. Clones share it.
 #[derive(Clone)]
 pub struct Watchdog {
     touched: Arc<Mutex<Vec<(&'static str, Instant)>>>,
@@ -45,8 +44,8 @@ impl Watchdog {
         self.passive_guard(name)
     }
 
-    /// A guard that need not be touched, for an actor that has no passes or watches over the
-    /// others: only its death counts.
+    /// A guard that need not be touched, for an actor without passes, and for the one that asks the
+    /// watchdog: only its death counts.
     pub fn passive_guard(&self, name: &'static str) -> WatchdogGuard {
         WatchdogGuard {
             name,
@@ -55,8 +54,8 @@ impl Watchdog {
         }
     }
 
-    /// The first critical actor whose guard was not touched for longer than three TTLs of the node:
-    /// a pass may wait for a silent database, bounded by half a TTL a call.
+    /// The first critical actor whose guard was not touched for three TTLs of the node. A pass may
+    /// wait for a silent database: half a TTL for each call.
     pub fn stalled(&self, node_ttl: Duration) -> Option<&'static str> {
         let stalled = self
             .touched()
@@ -66,9 +65,9 @@ impl Watchdog {
         stalled.filter(|_| !is_off(Safeguard::ProgressAttestation))
     }
 
-    /// The same, for who looks at least once in a TTL. When longer has passed the whole process
-    /// stood still, and nobody could touch its guard: that time does not count. (All nodes of a
-    /// host that is stopped and goes on would give themselves up.)
+    /// The same, for a caller that asks at least once in a TTL. After a longer time the whole
+    /// process stood still, and no actor could touch its guard: that time does not count.
+    /// (Otherwise all nodes of a host that was suspended would give themselves up.)
     pub fn watch(&self, node_ttl: Duration) -> Option<&'static str> {
         let now = Instant::now();
         let watched = std::mem::replace(&mut *self.watched.lock(), now);
@@ -103,7 +102,7 @@ impl Watchdog {
 }
 
 impl WatchdogGuard {
-    /// A pass has ended, well or not: the actor is alive.
+    /// A pass has ended, with or without an error: the actor is alive.
     pub fn touch(&self) {
         if let Some((_, touched_at)) = self
             .watchdog
@@ -115,7 +114,7 @@ impl WatchdogGuard {
         }
     }
 
-    /// The actor stops because it should: no failure.
+    /// The actor stops on purpose: no failure.
     pub fn disarm(&mut self) {
         self.disarmed = true;
         self.watchdog

@@ -1,9 +1,8 @@
-//! Overlaps: what becomes of a fire time that comes due while an execution of
-//! its job is in flight.
+//! Overlaps: the verdict on a fire time that comes due while an execution of its job is in flight.
 //!
-//! The table is Temporal's (`processBuffer`), resolved late: when the due time
-//! comes, over the whole cluster, under the job's advisory lock. Retries and
-//! recoveries never come here: they continue an execution that is in flight.
+//! The table is Temporal's (`processBuffer`). It is resolved late: at the due time, over the whole
+//! cluster, under the job's advisory lock (`store::protocol::overlap`). Retries and recoveries have
+//! no verdict: they continue an execution that is in flight.
 
 use super::Timestamp;
 use super::policies::{BUFFER_MAX, OverlapPolicy};
@@ -11,31 +10,31 @@ use super::policies::{BUFFER_MAX, OverlapPolicy};
 /// A job's executions at the moment of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct InFlight {
-    /// Whether one runs or waits for its next attempt.
+    /// Whether an execution runs or waits for its next attempt.
     pub running: bool,
-    /// The latest due time of those that run or wait.
+    /// The latest due time of the executions in flight and the buffered fires.
     pub latest: Option<Timestamp>,
-    /// How many fire times wait behind it.
+    /// Buffered fires.
     pub buffered: usize,
-    /// Whether one that waited is due and not taken yet: it comes first.
+    /// Whether a buffered fire was released and is not taken yet: it comes first.
     pub released: bool,
 }
 
-/// What becomes of the fire time.
+/// The verdict on a fire time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It runs now.
     Run,
     /// It is recorded as skipped.
     Skip,
-    /// It waits for the end of what runs.
+    /// It waits for the end of the execution.
     Buffer,
-    /// What runs is cancelled, what waits is skipped, and it waits for the end.
+    /// The execution is cancelled, buffered fires are skipped, and the fire time waits for the end.
     Replace,
 }
 
-/// Decides about the fire time that is due then. Two nodes may decide about two of them in
-/// either order: what came due later is never cancelled for what came due before it.
+/// The verdict on a fire time that is due at `due_time`. Two nodes may decide about two fire times
+/// in either order: the later one is never cancelled for the earlier one.
 pub fn resolve(policy: OverlapPolicy, in_flight: InFlight, due_time: Timestamp) -> Verdict {
     if policy == OverlapPolicy::Allow || !in_flight.running {
         return Verdict::Run;

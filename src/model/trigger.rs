@@ -1,22 +1,35 @@
-//! Triggers: pending due times, and what becomes of one when it is taken.
+//! Triggers: pending due times, and the outcome of one that is taken.
 //!
-//! Cron, run-now, retry and recovery are all triggers, taken by one statement
-//! (`store::protocol::acquire`). [`Trigger::fire`] (in `fire`) decides about fire times:
-//! which runs, which are recorded and not run, which comes next. It is pure, so
-//! that two nodes can never decide differently. Whether a fire time overlaps a
-//! running execution depends on the cluster; `super::overlap` decides that after
-//! it.
+//! Schedules, run-now, retries and recoveries are all triggers, taken by one statement
+//! (`store::protocol::acquire`). [`Trigger::fire`] decides about fire times: which one runs, which
+//! are recorded and do not run, which is next. The decision is pure, so two nodes never decide
+//! differently. Overlaps depend on the executions of the whole cluster; `super::overlap` decides
+//! about them afterwards.
+//!
+//! | file | decides about |
+//! |---|---|
+//! | `fire` | the outcome of one trigger, by its kind |
+//! | `walk` | the pending fire times, and their rows |
+//! | `misfire` | late fire times, by the misfire policy |
+//! | `next_state` | the next state of a schedule trigger |
+//! | `passed` | fire times that a command finds not taken |
 
+#[cfg(test)]
+mod blackout_tests;
+mod context;
 #[cfg(test)]
 mod exclusion_tests;
 mod fire;
+mod misfire;
+mod next_state;
 mod passed;
 #[cfg(test)]
 mod passed_tests;
 #[cfg(test)]
 mod tests;
+mod walk;
 
-pub use fire::schedule_next;
+pub use next_state::schedule_next;
 pub use passed::Passed;
 
 pub use super::occurrence::TriggerKind;
@@ -30,25 +43,24 @@ use uuid::Uuid;
 pub struct Trigger {
     /// The job's id for the kind `SCHEDULE`, else the execution's id.
     pub id: Uuid,
-    /// The job.
+    /// Its job.
     pub job_id: Uuid,
-    /// What made it.
+    /// Its origin.
     pub kind: TriggerKind,
     /// The instant that the schedule names; never rewritten.
     pub fire_time: Timestamp,
-    /// When it may start.
+    /// When its execution may start.
     pub due_at: Timestamp,
-    /// Fire times of the schedule that were run, for `maxRuns`.
+    /// Runs of the schedule so far, for `maxRuns`.
     pub runs: i64,
     /// The first fire time up to `fire_time` that is excluded and not recorded yet: an excluded
-    /// weekend becomes one row at its end. It is `fire_time` itself when no open one was in sight.
+    /// weekend becomes one row at its end. `fire_time` itself when no open fire time was in sight.
     pub excluded_from: Option<Timestamp>,
 }
 
 impl Trigger {
-    /// Whether it waits while its job is paused: what the schedule named and what waits behind an
-    /// execution or for its next attempt. What a person started goes on, and so does the recovery
-    /// of what ran.
+    /// Whether the trigger waits while its job is paused: fire times of the schedule, also buffered
+    /// ones and their retries. Executions on request and recoveries do not wait.
     pub fn waits_for_resume(&self) -> bool {
         match self.kind {
             TriggerKind::Owed => true,
@@ -64,7 +76,7 @@ impl Trigger {
     }
 }
 
-/// The outcome of a fire: what follows from a trigger that is taken.
+/// The outcome of a trigger that is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FireOutcome {
     /// The execution to start, if any.
@@ -78,39 +90,39 @@ pub struct FireOutcome {
 /// An execution to start or to resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewExecution {
-    /// The occurrence's identity.
+    /// The id of the occurrence.
     pub execution_id: Uuid,
     /// The instant that the schedule names.
     pub fire_time: Timestamp,
     /// When it may start.
     pub due_time: Timestamp,
-    /// True when the execution's row exists (retry, recovery) and is resumed.
+    /// Whether the execution has a row (retry, recovery), which is resumed.
     pub resumes: bool,
 }
 
 /// A range of consecutive fire times of one job that is recorded as one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedRange {
-    /// The identity of the first.
+    /// The id of the first fire time's execution.
     pub execution_id: Uuid,
-    /// The first.
+    /// The first fire time.
     pub fire_time: Timestamp,
-    /// The last; equal to the first when there is one.
+    /// The last fire time; the first again when it is the only one.
     pub through_fire_time: Timestamp,
-    /// How many; 0 when they were too many to count.
+    /// Fire times; 0 when they were too many to count.
     pub occurrences: i32,
-    /// Why they are not run.
+    /// Why they do not run.
     pub reason: Reason,
-    /// What excluded them, in words.
+    /// Their exclusion, in words.
     pub message: Option<String>,
-    /// The execution that they were folded into; none when it comes later.
+    /// The execution that they were coalesced into. None: it comes later.
     pub coalesced_into: Option<Uuid>,
 }
 
 /// The next state of a trigger that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NextState {
-    /// It moves on to the next fire time.
+    /// It gets the next fire time.
     Advance {
         /// The instant that the schedule names.
         fire_time: Timestamp,
@@ -119,11 +131,11 @@ pub enum NextState {
         /// See [`Trigger::excluded_from`].
         excluded_from: Option<Timestamp>,
     },
-    /// It waits for the end of its execution (fixed delay).
+    /// It awaits the end of its execution (fixed delay).
     Await(Uuid),
-    /// The schedule names no further fire time; the trigger stays, never due.
+    /// The schedule names no further fire time. The trigger stays, and is never due.
     Exhaust,
-    /// It was for one execution only.
+    /// The trigger of one execution is deleted.
     #[default]
     Remove,
 }

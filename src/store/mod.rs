@@ -20,14 +20,10 @@ use crate::store::db::pool::{Pool, pool, pool_error};
 use crate::store::db::session::{Session, Transaction};
 use crate::store::db::unreadable::UnreadableRows;
 use error::{During, both};
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use uuid::Uuid;
-
-/// How long leases are wary of fire times that were taken before, once there was one.
-const CONFLICTS_EXPECTED_FOR: Duration = Duration::from_mins(1);
 
 /// The database, as the rest of the program sees it.
 #[derive(Clone)]
@@ -39,14 +35,6 @@ pub struct Store {
     call_timeout: Duration,
     /// What it cannot read.
     unreadable: UnreadableRows,
-    /// Until when a lease expects fire times that were taken before.
-    conflicts_expected_until: Arc<Mutex<Option<Instant>>>,
-    /// The jobs that this node has cached.
-    job_cache: protocol::job_cache::JobCache,
-    /// Where the next scan of the due triggers starts.
-    scan_cursor: protocol::scan_cursor::ScanCursor,
-    /// Whether a change of calendars or blackouts has kept the last lease out.
-    turn: jobs::exclusions::Turn,
     /// Who holds how many of this node's slots.
     shares: protocol::shares::Shares,
     /// What its clock said last.
@@ -61,10 +49,10 @@ pub struct Store {
 /// take over; and those of commands about many executions.
 pub fn hot_statements() -> Vec<&'static str> {
     vec![
-        protocol::due::LOCK_MEMBERSHIP,
-        protocol::due::LOCK_DUE,
-        protocol::due::LOOK_AHEAD,
-        protocol::due::PEEK,
+        protocol::locking::LOCK_MEMBERSHIP,
+        protocol::locking::LOCK_DUE,
+        protocol::locking::LOOK_AHEAD,
+        protocol::acquire::PEEK,
         jobs::job_rows::BY_IDS.sql(),
         protocol::apply::INSERT,
         protocol::apply::INSERT_OR_SKIP,
@@ -74,21 +62,21 @@ pub fn hot_statements() -> Vec<&'static str> {
         protocol::apply::MOVE_ON,
         protocol::apply::LIST,
         protocol::apply::REMOVE,
-        protocol::apply::RECORD_SKIPPED,
+        protocol::skipped::RECORD_SKIPPED,
         protocol::complete::SETTLE,
         protocol::failing::MARK,
         protocol::failing::CLEAR,
         protocol::complete::RETRY,
-        protocol::complete::RELEASE_BUFFERED,
+        protocol::overlap::RELEASE_BUFFERED,
         protocol::complete::ALREADY_SETTLED,
-        protocol::in_flight::IN_FLIGHT,
-        protocol::complete::REARM_FIXED_DELAY,
+        protocol::overlap::IN_FLIGHT,
+        protocol::fixed_delay::REARM_FIXED_DELAY,
         protocol::complete::END_LEASES,
-        protocol::takeover::LEASES,
-        protocol::takeover::CLUSTER_VIEW,
+        protocol::hand_over::LEASES,
+        protocol::cluster_view::CLUSTER_VIEW,
         protocol::takeover::LOCK_GONE,
-        protocol::takeover::TAKE_OVER,
-        protocol::takeover::NEXT_ATTEMPTS,
+        protocol::hand_over::TAKE_OVER,
+        protocol::hand_over::NEXT_ATTEMPTS,
         protocol::reclaim::RECLAIM,
         jobs::cancellations::LOCK_TRIGGERS.sql(),
         jobs::cancellations::CANCEL_PENDING.sql(),
@@ -115,10 +103,6 @@ impl Store {
             clock,
             call_timeout,
             unreadable: UnreadableRows::default(),
-            conflicts_expected_until: Arc::default(),
-            job_cache: protocol::job_cache::JobCache::default(),
-            scan_cursor: protocol::scan_cursor::ScanCursor::default(),
-            turn: jobs::exclusions::Turn::default(),
             shares: protocol::shares::Shares::default(),
             clock_watch: maintenance::clock_jumps::ClockWatch::default(),
             activity_counter: queries::activity::ActivityCounter::default(),
@@ -157,16 +141,6 @@ impl Store {
             Ok(())
         })
         .await
-    }
-
-    fn expects_conflicts(&self) -> bool {
-        let until = *self.conflicts_expected_until.lock();
-        until.is_some_and(|until| Instant::now() < until)
-    }
-
-    /// For a while: where there is one, there are more.
-    fn expect_conflicts(&self) {
-        *self.conflicts_expected_until.lock() = Some(Instant::now() + CONFLICTS_EXPECTED_FOR);
     }
 
     /// Runs one call under the bound. When it is cut off, its [`Session`] is

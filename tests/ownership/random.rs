@@ -20,8 +20,8 @@ use horolog::model::exclusions::{BlackoutEndPolicy, Scope};
 use horolog::model::execution::{Attempt, execution_id};
 use horolog::model::job::Job;
 use horolog::model::trigger::TriggerKind;
-use horolog::store::protocol::acquire::Batch;
 use horolog::store::protocol::complete::LeaseUpdates;
+use horolog::store::protocol::lease_store::Batch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use uuid::Uuid;
@@ -226,8 +226,8 @@ impl World {
 
     async fn poll(&mut self) {
         let leased = self
-            .cluster
-            .store
+            .node
+            .leases
             .lease(self.node.id, Batch::of(64), LOOK_AHEAD)
             .await
             .unwrap();

@@ -6,8 +6,8 @@
 
 use super::{NODE_TTL, eventually};
 use actix::{Actor, Addr};
-use horolog::actors::executor_pool::{Cancel, ExecutorPool, Settle};
-use horolog::actors::periodic::WakeUp;
+use horolog::actors::executor_pool::{Cancel, ExecutorPool, PoolConfig, Settle};
+use horolog::actors::periodic::{Passes, WakeUp};
 use horolog::actors::reconciler::{Reconcile, ReconcileReport, Reconciler, ReconcilerConfig};
 use horolog::actors::settler::SettleReport;
 use horolog::actors::slots::Slots;
@@ -21,7 +21,7 @@ use horolog::model::execution::{Attempt, Outcome, Reason, Settlement};
 use horolog::model::node::{Membership, MembershipState};
 use horolog::store::Store;
 use horolog::store::db::database::Database;
-use horolog::store::protocol::acquire::Batch;
+use horolog::store::protocol::lease_store::{Batch, LeaseStore};
 use horolog::store::protocol::membership::{MembershipSession, NodeProfile};
 use horolog::store::protocol::reclaim::Holdings;
 use std::time::{Duration, Instant};
@@ -40,6 +40,7 @@ n.lock_key";
 pub struct TestNode {
     pub id: Uuid,
     pub store: Store,
+    pub leases: LeaseStore,
     slots: Slots,
     session: MembershipSession,
     membership_state: watch::Sender<MembershipState>,
@@ -81,43 +82,45 @@ impl TestNode {
         let membership_state = watch::Sender::new(seasoned_member(id));
         let wake_up = WakeUp::default();
         let slots = Slots::new(SLOTS, wake_up.clone(), store.shares());
-        let pool = ExecutorPool::new(
-            store.clone(),
-            handlers,
-            slots.clone(),
-            membership_state.subscribe(),
-            WakeUp::default(),
-            &watchdog,
-            false,
-        )
-        .start();
-        let acquirer = AcquirerConfig {
+        let leases = LeaseStore::new(store.clone());
+        let pool = PoolConfig {
             store: store.clone(),
+            handlers,
+            slots: slots.clone(),
+            membership_state: membership_state.subscribe(),
+            wake_up: WakeUp::default(),
+            watchdog: watchdog.clone(),
+        };
+        let pool = ExecutorPool::new(pool, Passes::OnMessage).start();
+        let acquirer = AcquirerConfig {
+            leases: leases.clone(),
             pool: pool.clone(),
             slots: slots.clone(),
             membership_state: membership_state.subscribe(),
+            wake_up,
+            watchdog: watchdog.clone(),
             poll_interval: HOUR,
             audit_interval,
         };
-        let acquirer = TriggerAcquirer::new(acquirer, wake_up, &watchdog, false);
-        let intervals = ReconcilerConfig {
-            deaths: HOUR,
-            repairs,
-            activity: Duration::ZERO,
+        let acquirer = TriggerAcquirer::new(acquirer, Passes::OnMessage);
+        let reconciler = ReconcilerConfig {
+            database,
+            store: store.clone(),
+            membership_state: membership_state.subscribe(),
+            wake_up: WakeUp::default(),
+            watchdog,
+            node_ttl: NODE_TTL,
+            death_check_interval: HOUR,
+            repair_interval: repairs,
+            activity_interval: Duration::ZERO,
             log_retention: LOG_RETENTION,
         };
-        let reconciler = Reconciler::new(
-            (database, store.clone()),
-            membership_state.subscribe(),
-            NODE_TTL,
-            intervals,
-            (WakeUp::default(), &watchdog),
-            false,
-        );
+        let reconciler = Reconciler::new(reconciler, Passes::OnMessage);
         let (acquirer, reconciler) = (acquirer.start(), reconciler.start());
         Self {
             id,
             store,
+            leases,
             slots,
             session,
             membership_state,
@@ -140,7 +143,7 @@ impl TestNode {
 
     /// Leases due triggers without a handler: the executions never start.
     pub async fn lease(&self) -> Vec<Attempt> {
-        self.store
+        self.leases
             .lease(self.id, Batch::of(SLOTS), LOOK_AHEAD)
             .await
             .unwrap()

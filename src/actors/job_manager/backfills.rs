@@ -10,15 +10,15 @@ use crate::threads::Computations;
 use actix::prelude::*;
 use uuid::Uuid;
 
-/// The fire times of backfills that begin: none waits for one that is only looked at.
+/// Bounds the computation of fire times for backfills that start: previews do not delay them.
 static COMMANDS: Computations = Computations::at_once(1);
 
-/// Begins a backfill of a job.
+/// Starts a backfill of a job.
 #[derive(Message)]
 #[rtype(result = "Result<BackfillRecord, CommandError>")]
 pub struct BackfillJob(pub Uuid, pub BackfillRequest);
 
-/// Stops a backfill; what it started goes on.
+/// Stops a backfill. Its executions in flight continue.
 #[derive(Message)]
 #[rtype(result = "Result<(), CommandError>")]
 pub struct CancelBackfill(pub Uuid);
@@ -66,8 +66,8 @@ impl Handler<CancelBackfill> for JobManager {
     }
 }
 
-/// The fire times that a backfill would run, and the database's clock; worked out within a bound of
-/// the caller's.
+/// The fire times of a backfill, and the database's clock. `computations` bounds
+/// concurrent ones.
 pub async fn fire_times(
     store: &Store,
     job_id: Uuid,

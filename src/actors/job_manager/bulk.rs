@@ -8,24 +8,24 @@ use crate::store::jobs::bulk::BATCH;
 pub use crate::store::jobs::bulk::BulkAction;
 use actix::prelude::*;
 
-/// Carries out a command for all jobs of a filter, a thousand in a transaction.
+/// Carries out a command for all jobs of a filter, in transactions of a thousand jobs.
 #[derive(Message)]
 #[rtype(result = "Result<BulkReport, CommandError>")]
 pub struct Bulk {
-    /// Which jobs.
+    /// The jobs.
     pub filter: JobFilter,
-    /// What to do with them.
+    /// The command.
     pub action: BulkAction,
-    /// Whether what they have in flight is cancelled after that.
+    /// Whether executions in flight are cancelled afterwards.
     pub cancels: bool,
 }
 
-/// What became of it.
+/// The result of a bulk command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BulkReport {
-    /// Jobs that the filter held.
+    /// Jobs of the filter.
     pub matched: usize,
-    /// Jobs that were changed; the others were so already.
+    /// Jobs that were changed. The others needed no change.
     pub changed: usize,
 }
 
@@ -43,7 +43,7 @@ impl Handler<Bulk> for JobManager {
     ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            // All that match now, before anything is done: a command may change what matches.
+            // All matching jobs, before the first change: a command may change the matches.
             let jobs = store.matching_jobs(&filter).await?;
             if matches!(action, BulkAction::RunNow) && jobs.len() > BATCH {
                 let message = format!(

@@ -13,16 +13,16 @@ use uuid::Uuid;
 /// Most blackouts that are not over: every lease reads them.
 const BLACKOUTS_MAX: i64 = 1_000;
 
-/// What a person asks of a calendar; nothing is checked yet.
+/// The request for a calendar, not validated yet.
 #[derive(Debug, Clone)]
 pub struct CalendarRequest {
-    /// What jobs call it.
+    /// Jobs name the calendar by it.
     pub name: String,
-    /// For people.
+    /// Display only.
     pub description: Option<String>,
-    /// An IANA name; UTC unless said.
+    /// An IANA name. Default: UTC.
     pub time_zone: Option<String>,
-    /// Which fire times count.
+    /// The rules about fire times that count.
     pub rules: CalendarRules,
 }
 
@@ -45,19 +45,19 @@ pub struct DeleteCalendar(pub String);
 #[derive(Message)]
 #[rtype(result = "Result<Blackout, CommandError>")]
 pub struct CreateBlackout {
-    /// Whose fire times it holds back.
+    /// The jobs that it applies to.
     pub scope: Scope,
-    /// Its start; now unless said.
+    /// First instant. Default: now.
     pub starts_at: Option<Timestamp>,
-    /// Its end.
+    /// The instant after the last.
     pub ends_at: Timestamp,
-    /// What becomes of its fire times then.
+    /// End policy.
     pub on_end: BlackoutEndPolicy,
-    /// Why, for people.
+    /// Why; display only.
     pub reason: String,
 }
 
-/// Moves the end of a blackout; none: it ends now.
+/// Moves the end of a blackout. None: now.
 #[derive(Message)]
 #[rtype(result = "Result<Blackout, CommandError>")]
 pub struct SetBlackoutEnd(pub Uuid, pub Option<Timestamp>);
@@ -190,12 +190,8 @@ impl Handler<SetBlackoutEnd> for JobManager {
     ) -> Self::Result {
         let store = self.store.clone();
         Box::pin(async move {
-            let not_found = || CommandError::NotFound {
-                what: "blackout",
-                id: id.to_string(),
-            };
             let now = store.now().await?;
-            let old = store.blackout(id).await?.ok_or_else(not_found)?;
+            let old = existing_blackout(&store, id).await?;
             if let Some(end) = end {
                 Blackout {
                     ends_at: end,
@@ -209,9 +205,17 @@ impl Handler<SetBlackoutEnd> for JobManager {
                     rfc3339(old.ends_at)
                 )));
             }
-            store.blackout(id).await?.ok_or_else(not_found)
+            existing_blackout(&store, id).await
         })
     }
+}
+
+async fn existing_blackout(store: &Store, id: Uuid) -> Result<Blackout, CommandError> {
+    let blackout = store.blackout(id).await?;
+    blackout.ok_or_else(|| CommandError::NotFound {
+        what: "blackout",
+        id: id.to_string(),
+    })
 }
 
 async fn stored(store: &Store, name: String) -> Result<CalendarRecord, CommandError> {

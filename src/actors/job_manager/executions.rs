@@ -1,5 +1,4 @@
-//! Commands about executions: cancelling all of a filter, running again, running with another
-//! payload.
+//! Commands about executions: bulk cancels, reruns, and runs with a payload.
 
 use super::{CommandError, JobManager, found};
 use crate::model::InvalidInput;
@@ -15,84 +14,84 @@ use chrono::TimeDelta;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Most executions that one command cancels; the next one goes on.
+/// Most executions that one command cancels; the next command continues.
 pub const CANCELLED_MAX: usize = 100_000;
-/// Most executions that one command lets run again.
+/// Most executions that one command reruns.
 pub const RERUNS_MAX: usize = 10_000;
-/// How often what a node leases or settles at the moment is tried again …
+/// Retries for executions that a node leases or settles at this moment.
 const TRIES: u32 = 20;
-/// … and the wait before each.
+/// The wait before each retry.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Time between the batches of reruns: what is due with them is not held up by more than one.
+/// Time between the batches of reruns: other due triggers wait for at most one of them.
 const DISTANCE: TimeDelta = TimeDelta::seconds(1);
 
-/// Makes a job due now, once, with a payload of its own; the id of the execution.
+/// Makes a job due now, once, with a payload for this execution. Returns its id.
 #[derive(Message)]
 #[rtype(result = "Result<Uuid, CommandError>")]
 pub struct RunWithPayload(pub Uuid, pub Payload);
 
-/// Cancels all executions of a filter that have not ended, or only says how many there are.
+/// Cancels all executions of a filter that have not ended, or only counts them.
 #[derive(Message)]
 #[rtype(result = "Result<CancelReport, CommandError>")]
 pub struct CancelExecutions {
-    /// Which executions.
+    /// The executions.
     pub filter: ExecutionFilter,
-    /// Only those of these jobs.
+    /// Limits the filter to these jobs.
     pub jobs: Option<JobFilter>,
-    /// Whether nothing is done.
+    /// Only counts.
     pub dry_run: bool,
 }
 
-/// What became of it.
+/// The result of a bulk cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CancelReport {
     /// Executions of the filter that had not ended.
     pub matched: usize,
-    /// Those that ended, or whose nodes were asked to stop them.
+    /// Executions that ended, or whose cancellation was requested.
     pub cancelled: usize,
-    /// Whether there are more than one command takes.
+    /// Whether the filter has more executions than one command cancels.
     pub more: bool,
 }
 
-/// Lets an ended execution run again.
+/// Reruns an ended execution.
 #[derive(Message)]
 #[rtype(result = "Result<Rerun, CommandError>")]
 pub struct RerunExecution(pub Uuid);
 
-/// The execution that runs an ended one again.
+/// A rerun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rerun {
-    /// Its identity.
+    /// The id of the new execution.
     pub id: Uuid,
-    /// False when it was under way already.
+    /// False when the rerun was under way already.
     pub created: bool,
 }
 
-/// Lets all ended executions of a filter run again, or only says what would become of them. Without
-/// a status those that failed, were lost or cancelled.
+/// Reruns all ended executions of a filter, or only counts. Default status: failed, lost and
+/// cancelled.
 #[derive(Message)]
 #[rtype(result = "Result<RerunReport, CommandError>")]
 pub struct RerunExecutions {
-    /// Which executions.
+    /// The executions.
     pub filter: ExecutionFilter,
-    /// Only those of these jobs.
+    /// Limits the filter to these jobs.
     pub jobs: Option<JobFilter>,
-    /// Whether nothing is done.
+    /// Only counts.
     pub dry_run: bool,
 }
 
-/// What became of them.
+/// The result of bulk reruns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RerunReport {
     /// Executions of the filter.
     pub matched: usize,
-    /// Those that run again, or would.
+    /// Executions that run again.
     pub reruns: usize,
-    /// Those whose rerun was pending or in flight already.
+    /// Executions with a rerun that is pending or in flight.
     pub under_way: usize,
-    /// Those whose rerun has ended, and stands for them.
+    /// Executions with a rerun that has ended.
     pub repeated: usize,
-    /// Those of deleted jobs.
+    /// Executions of deleted jobs.
     pub of_deleted: usize,
     /// Rows that stand for several fire times.
     pub ranges: usize,
@@ -106,7 +105,7 @@ impl RerunReport {
             Verdict::Repeated => &mut self.repeated,
             Verdict::OfDeleted => &mut self.of_deleted,
             Verdict::Range => &mut self.ranges,
-            // It began to run again between two statements: it is no match any more.
+            // It runs again since the first statement: no match any more.
             Verdict::NotEnded => return,
         };
         *counter += 1;
@@ -114,7 +113,7 @@ impl RerunReport {
     }
 }
 
-/// Cancels all of a filter, a batch in a transaction.
+/// Cancels all executions of a filter, one transaction for each batch.
 pub(super) async fn cancel(
     store: &Store,
     filter: &ExecutionFilter,
@@ -141,7 +140,7 @@ pub(super) async fn cancel(
     Ok(report)
 }
 
-/// What runs of these jobs, or waits for its next attempt.
+/// The executions of these jobs that run or wait for their next attempt.
 pub(super) fn running_of(jobs: Vec<Uuid>) -> ExecutionFilter {
     let statuses = Some(vec![ExecutionStatus::Running, ExecutionStatus::Retrying]);
     ExecutionFilter {
@@ -165,7 +164,7 @@ async fn of_jobs(
     }
 }
 
-/// A node of before V17 would run it with the payload of the job.
+/// Refused while a node of a version before V17 lives: it would use the payload of the job.
 async fn refuse_beside_older(store: &Store) -> Result<(), CommandError> {
     match store.node_of_before_own_runs().await? {
         Some(node) => Err(CommandError::Conflict(format!(
@@ -234,7 +233,6 @@ impl Handler<RerunExecution> for JobManager {
         Box::pin(async move {
             refuse_beside_older(&store).await?;
             let done = store.rerun(&[id], Asked::ById, TimeDelta::zero()).await?;
-            let conflict = |message: &str| Err(CommandError::Conflict(message.to_owned()));
             match (
                 found(done.verdicts.first(), "execution", id)?,
                 done.reruns.first(),
@@ -254,13 +252,17 @@ impl Handler<RerunExecution> for JobManager {
                 (Verdict::Range, _) => {
                     conflict("the row stands for several fire times: run them with a backfill")
                 }
-                // One that is named is never left out for its reruns.
+                // A rerun by id is never refused because of an earlier rerun.
                 (Verdict::Run | Verdict::Repeated, _) => {
                     conflict("the execution has been run again")
                 }
             }
         })
     }
+}
+
+fn conflict(message: &str) -> Result<Rerun, CommandError> {
+    Err(CommandError::Conflict(message.to_owned()))
 }
 
 impl Handler<RerunExecutions> for JobManager {
@@ -289,7 +291,8 @@ impl Handler<RerunExecutions> for JobManager {
                     return Err(InvalidInput::new("filter", message).into());
                 }
             };
-            let (mut report, mut due_in) = (RerunReport::default(), TimeDelta::zero());
+            let mut report = RerunReport::default();
+            let mut due_in = TimeDelta::zero();
             for batch in ids.chunks(reruns::BATCH) {
                 let verdicts = if dry_run {
                     store.judge_reruns(batch, Asked::ByFilter).await?
@@ -306,16 +309,15 @@ impl Handler<RerunExecutions> for JobManager {
     }
 }
 
-/// The filter with the statuses of what has ended and may be repeated.
+/// The filter, limited to the statuses of ended executions.
 fn ended(filter: ExecutionFilter) -> Result<ExecutionFilter, InvalidInput> {
-    let default = || {
+    let mut statuses = filter.statuses.unwrap_or_else(|| {
         vec![
             ExecutionStatus::Failed,
             ExecutionStatus::Lost,
             ExecutionStatus::Cancelled,
         ]
-    };
-    let mut statuses = filter.statuses.unwrap_or_else(default);
+    });
     statuses
         .retain(|status| !matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying));
     if statuses.is_empty() {

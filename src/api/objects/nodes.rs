@@ -5,8 +5,8 @@ use crate::api::errors;
 use crate::api::lists::size;
 use crate::model::node::NodeState;
 use crate::store::jobs::cluster_pause::ClusterPause;
+use crate::store::protocol::cluster_view::EndedBy;
 use crate::store::protocol::membership::NodeRecord;
-use crate::store::protocol::takeover::EndedBy;
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use ipnet::IpNet;
 

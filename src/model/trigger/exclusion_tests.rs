@@ -1,5 +1,5 @@
-//! What calendars and blackouts make of fire times: tables, and the property
-//! that every fire time runs or is recorded, once, whatever closes it.
+//! Fire times under calendars: tables, and the property that each fire time runs or is recorded,
+//! once, whatever excludes it.
 
 use super::*;
 use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Exclusions, Scope};
@@ -12,14 +12,14 @@ use crate::model::schedule::zone::Zone;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
-const JOB: Uuid = Uuid::from_u128(42);
+pub(super) const JOB: Uuid = Uuid::from_u128(42);
 
 /// Midnight of a Friday.
-fn at(minutes: i64) -> Timestamp {
+pub(super) fn at(minutes: i64) -> Timestamp {
     "2026-11-27T00:00:00Z".parse::<Timestamp>().expect("a time") + TimeDelta::minutes(minutes)
 }
 
-fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
+pub(super) fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
     let grid = Schedule::FixedRate {
         interval: TimeDelta::minutes(minutes),
         anchor: at(0),
@@ -32,7 +32,7 @@ fn every(minutes: i64, change: impl FnOnce(&mut Policies)) -> JobDefinition {
     job
 }
 
-fn excluded(rules: serde_json::Value) -> Exclusions {
+pub(super) fn excluded(rules: serde_json::Value) -> Exclusions {
     let rules = serde_json::from_value(rules).expect("rules");
     let calendar = Calendar::new("closed", Zone::default(), &rules).expect("valid");
     Exclusions {
@@ -41,7 +41,7 @@ fn excluded(rules: serde_json::Value) -> Exclusions {
     }
 }
 
-fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
+pub(super) fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
     let (starts_at, ends_at) = (at(from), at(to));
     Blackout {
         id: Uuid::from_u128(1),
@@ -53,14 +53,18 @@ fn blackout(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Blackout {
     }
 }
 
-fn black(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Exclusions {
+pub(super) fn black(from: i64, to: i64, on_end: BlackoutEndPolicy) -> Exclusions {
     Exclusions {
         blackouts: vec![blackout(from, to, on_end)],
         ..Exclusions::default()
     }
 }
 
-fn due(fire_time: Timestamp, due_at: Timestamp, excluded_from: Option<Timestamp>) -> Trigger {
+pub(super) fn due(
+    fire_time: Timestamp,
+    due_at: Timestamp,
+    excluded_from: Option<Timestamp>,
+) -> Trigger {
     Trigger {
         id: JOB,
         job_id: JOB,
@@ -72,11 +76,11 @@ fn due(fire_time: Timestamp, due_at: Timestamp, excluded_from: Option<Timestamp>
     }
 }
 
-fn on_time(minutes: i64) -> Trigger {
+pub(super) fn on_time(minutes: i64) -> Trigger {
     due(at(minutes), at(minutes), None)
 }
 
-fn advance(fire_time: i64, due_at: i64, excluded_from: Option<i64>) -> NextState {
+pub(super) fn advance(fire_time: i64, due_at: i64, excluded_from: Option<i64>) -> NextState {
     NextState::Advance {
         fire_time: at(fire_time),
         due_at: at(due_at),
@@ -85,7 +89,7 @@ fn advance(fire_time: i64, due_at: i64, excluded_from: Option<i64>) -> NextState
 }
 
 /// Minutes of a row: first, last, how many, why.
-fn row(skipped: &SkippedRange) -> (i64, i64, i32, &str, &str) {
+pub(super) fn row(skipped: &SkippedRange) -> (i64, i64, i32, &str, &str) {
     let minute = |time: Timestamp| (time - at(0)).num_minutes();
     let message = skipped.message.as_deref().unwrap_or("");
     (
@@ -122,7 +126,7 @@ fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
         policies.misfire_policy = MisfirePolicy::FireAll
     });
     let (saturday, noon) = (24 * 60, 36 * 60 + 30);
-    // Sent past the weekend on Friday; on Saturday at half past noon somebody opens it.
+    // Sent past the weekend on Friday; on Saturday at half past noon the calendar opens it.
     let opened = edited(serde_json::json!({}), noon);
     let outcome = due(at(72 * 60), at(noon), Some(at(saturday))).fire(&job, &opened, at(noon));
     assert_eq!(
@@ -160,7 +164,7 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
         }
     );
 
-    // The other way round: what passed open goes on to run, though what was excluded before it is
+    // The other way round: an open fire time that has passed still runs, though what was excluded before it is
     // looked at.
     let sunday = (48..60)
         .map(|hour| hour * 60)
@@ -266,7 +270,7 @@ fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
         (None, (fires, fires, 1, "CALENDAR", "calendar closed"))
     );
 
-    // An outage: the one that the trigger was sent to may run; the rules of before are not known of
+    // An outage: the one that the trigger was sent to may run; the earlier rules are not known of
     // the others.
     let outcome = waiting.fire(&job, &closes(fires + 2), at(fires + 140));
     assert_eq!(
@@ -286,139 +290,6 @@ fn a_fire_time_that_a_calendar_let_pass_runs_although_it_is_closed_since() {
 }
 
 #[test]
-fn what_two_blackouts_cover_is_deferred_by_the_one_that_ends_later() {
-    let job = every(60, |_| ());
-    let mut exclusions = black(30, 600, BlackoutEndPolicy::Skip);
-    exclusions
-        .blackouts
-        .push(blackout(330, 660, BlackoutEndPolicy::Collapse));
-    let outcome = on_time(0).fire(&job, &exclusions, at(0));
-    assert_eq!(
-        outcome.next_state,
-        advance(360, 660, Some(60)),
-        "not from ten on, when both are over"
-    );
-}
-
-#[test]
-fn a_trigger_that_is_polled_early_only_learns_where_it_goes() {
-    let job = every(60, |policies| policies.jitter_seconds = 600);
-    let due_at = job.due_time(JOB, at(120));
-    let outcome = due(at(120), at(120), None).fire(&job, &Exclusions::default(), at(100));
-    let next_state = NextState::Advance {
-        fire_time: at(120),
-        due_at,
-        excluded_from: None,
-    };
-    assert_eq!(
-        (outcome.execution, outcome.skipped, outcome.next_state),
-        (None, vec![], next_state)
-    );
-}
-
-#[test]
-fn a_blackout_skips_folds_or_runs_what_it_deferred() {
-    let job = every(10, |_| ());
-    let before = |exclusions: &Exclusions| on_time(20).fire(&job, exclusions, at(20)).next_state;
-    let skip = black(25, 60, BlackoutEndPolicy::Skip);
-    assert_eq!(before(&skip), advance(60, 60, Some(30)));
-    let outcome = due(at(60), at(60), Some(at(30))).fire(&job, &skip, at(60));
-    assert_eq!(
-        row(&outcome.skipped[0]),
-        (30, 50, 3, "CALENDAR", "blackout: move")
-    );
-    assert_eq!(
-        outcome.execution.map(|execution| execution.fire_time),
-        Some(at(60))
-    );
-
-    let collapse = black(25, 58, BlackoutEndPolicy::Collapse);
-    assert_eq!(before(&collapse), advance(30, 58, None));
-    let outcome = due(at(30), at(58), None).fire(&job, &collapse, at(58));
-    assert_eq!(row(&outcome.skipped[0]), (30, 40, 2, "COALESCED", ""));
-    assert_eq!(
-        outcome
-            .execution
-            .map(|execution| (execution.fire_time, execution.due_time)),
-        Some((at(50), at(50)))
-    );
-    assert_eq!(outcome.next_state, advance(60, 60, None));
-
-    let run_all = black(25, 58, BlackoutEndPolicy::RunAll);
-    let outcome = due(at(30), at(58), None).fire(&job, &run_all, at(58));
-    assert_eq!(
-        (
-            outcome.execution.map(|execution| execution.fire_time),
-            outcome.skipped.len()
-        ),
-        (Some(at(30)), 0)
-    );
-    assert_eq!(
-        outcome.next_state,
-        advance(40, 58, None),
-        "the next one is due at once"
-    );
-}
-
-#[test]
-fn nothing_that_was_missed_before_starts_in_a_blackout() {
-    let job = every(10, |_| ());
-    let exclusions = black(25, 60, BlackoutEndPolicy::Collapse);
-    let outcome = on_time(10).fire(&job, &exclusions, at(40));
-    assert_eq!(
-        (outcome.execution, outcome.next_state),
-        (None, advance(10, 60, None))
-    );
-}
-
-#[test]
-fn a_fixed_delay_waits_for_the_end_of_whatever_closes_it() {
-    let delay = JobDefinition {
-        schedule: Schedule::FixedDelay {
-            interval: TimeDelta::minutes(5),
-        },
-        ..every(10, |_| ())
-    };
-    let exclusions = black(25, 60, BlackoutEndPolicy::Skip);
-    assert_eq!(
-        on_time(30).fire(&delay, &exclusions, at(30)).next_state,
-        advance(30, 60, None)
-    );
-    let weekend = excluded(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
-    assert_eq!(
-        on_time(1_500).fire(&delay, &weekend, at(1_500)).next_state,
-        advance(1_500, 72 * 60, None)
-    );
-    assert_eq!(
-        on_time(30)
-            .fire(&delay, &weekend, at(30))
-            .execution
-            .map(|execution| execution.fire_time),
-        Some(at(30))
-    );
-}
-
-#[test]
-fn a_blackout_reaches_its_jobs_only() {
-    let (mut job, other) = (every(10, |_| ()), Uuid::from_u128(7));
-    job.tags = vec!["billing".into()];
-    let covers = |scope: Scope| {
-        let exclusions = Exclusions {
-            blackouts: vec![Blackout {
-                scope,
-                ..blackout(0, 60, BlackoutEndPolicy::Skip)
-            }],
-            ..Exclusions::default()
-        };
-        exclusions.blackout_at(JOB, &job, at(10)).is_some()
-    };
-    assert!(
-        covers(Scope::Cluster) && covers(Scope::Tag("billing".into())) && covers(Scope::Job(JOB))
-    );
-    assert!(!covers(Scope::Tag("mail".into())) && !covers(Scope::Job(other)));
-}
-
-#[test]
 fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
     let job = every(60, |policies| policies.end_at = Some(at(25 * 60)));
     let weekend = excluded(serde_json::json!({"excludeWeekdays": ["SATURDAY", "SUNDAY"]}));
@@ -431,7 +302,7 @@ fn a_schedule_that_ends_in_a_closed_time_records_what_was_closed() {
         (row(&outcome.skipped[0]).3, outcome.next_state),
         ("CALENDAR", advance(one, one, Some(one)))
     );
-    // Somebody opens it after that: what it had excluded does not run.
+    // The calendar opens it after that: excluded fire times do not run.
     let outcome = pending.fire(
         &job,
         &edited(serde_json::json!({}), saturday + 1),

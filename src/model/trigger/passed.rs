@@ -1,9 +1,11 @@
-//! Fire times that a command finds past their instant and not taken: they wait out a jitter, a
-//! pause of the cluster, an outage, full slots. They belong to the version of the job that named
-//! them, and the command decides about them as leases would: none is lost, and the version after it
-//! begins with the instants after the command.
+//! Passed fire times: those that a command finds past their instant and not taken.
+//!
+//! Jitter, a pause of the cluster, an outage or full slots leave them there. They belong to the
+//! version of the job that named them. The command decides about them as leases would, so none is
+//! lost, and the next version begins with the instants after the command.
 
-use super::fire::Walked;
+use super::context::FireContext;
+use super::walk::{WalkEnd, WalkedFireTime};
 use super::{NewExecution, NextState, SkippedRange, Trigger, TriggerKind};
 use crate::model::Timestamp;
 use crate::model::exclusions::{Availability, Exclusions, Pending};
@@ -12,21 +14,28 @@ use crate::model::job::JobDefinition;
 use crate::model::policies::Policies;
 use crate::model::schedule::Schedule;
 
-/// Most fire times of a job that an edit looks at one by one. One row that does not count them
-/// stands for the rest.
+/// Most fire times of a job that an edit decides about one by one. One uncounted row records the
+/// others.
 const WALK_MAX: usize = 100_000;
 /// Most fire times of a job that an edit leaves to run.
 pub(super) const RUNS_MAX: usize = 1_000;
-/// Closed stretches that a fixed delay waits out one after the other.
+/// Most exclusions, one after the other, that a fixed delay waits for.
 const WAITS_MAX: usize = 100;
 
-/// What becomes of the passed fire times of an edited job.
+/// The outcome for the passed fire times of an edited job.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passed {
-    /// Those that run yet, oldest first.
+    /// Those that run, oldest first.
     pub executions: Vec<NewExecution>,
-    /// Those that do not, oldest first.
+    /// Those that do not run, oldest first.
     pub skipped: Vec<SkippedRange>,
+}
+
+/// The passed fire times of a trigger, oldest first.
+struct PassedWalk<'a> {
+    fire_times: Vec<WalkedFireTime<'a>>,
+    /// The first that the walk did not reach.
+    beyond: Option<Timestamp>,
 }
 
 impl Trigger {
@@ -35,7 +44,7 @@ impl Trigger {
         self.excluded_from.unwrap_or(self.fire_time)
     }
 
-    /// What it names.
+    /// The fire times that the trigger names.
     pub fn names(&self) -> Pending {
         Pending {
             fire_time: self.fire_time,
@@ -43,55 +52,70 @@ impl Trigger {
         }
     }
 
-    /// Whether there is a fire time that has passed and is not taken.
+    /// Whether a fire time has passed and is not taken.
     pub fn has_passed(&self, now: Timestamp) -> bool {
         self.pending() <= now
     }
 
-    /// What the version of the job that named the passed fire times does with them, for an edit at
-    /// `now`.
+    /// The outcome for the passed fire times when an edit at `now` replaces `job`, the version that
+    /// named them.
     pub fn passed(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> Passed {
         if !self.has_passed(now) {
             return Passed::default();
         }
+        let context = FireContext {
+            trigger: self,
+            job,
+            exclusions,
+            now,
+        };
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
             return Passed {
-                executions: vec![self.passed_delay(job, exclusions, now)],
+                executions: vec![context.passed_delay()],
                 skipped: Vec::new(),
             };
         }
-        let (walked, beyond) = self.walk_passed(job, exclusions, (now, WALK_MAX));
+        let walk = context.walk_passed(WALK_MAX);
         let mut passed = Passed::default();
-        let rest = self.decide_passed(job, exclusions, now, &walked, &mut passed);
-        let Some(rest) = rest else { return passed };
+        let Some(rest) = context.decide_passed(&walk.fire_times, &mut passed) else {
+            return passed;
+        };
         let mut left_out = self.ranges(rest, Reason::Misfire, None);
-        for range in left_out
-            .iter_mut()
-            .filter(|range| range.reason == Reason::Misfire)
-        {
-            range.message = Some(format!(
-                "an edit leaves at most {RUNS_MAX} fire times to run"
-            ));
+        for range in &mut left_out {
+            // An excluded range has the message of its exclusion.
+            if range.reason == Reason::Misfire {
+                range.message = Some(format!(
+                    "an edit leaves at most {RUNS_MAX} fire times to run"
+                ));
+            }
         }
         passed.skipped.extend(left_out);
-        passed
-            .skipped
-            .extend(beyond.map(|first| self.uncounted(first, now, Reason::Misfire)));
+        passed.skipped.extend(
+            walk.beyond
+                .map(|first| self.uncounted(first, now, Reason::Misfire)),
+        );
         passed
     }
 
-    /// The passed fire times as rows, when none of them runs: the job is paused or deleted at
-    /// `now`. What was excluded says what excluded it. At most so many are looked at one by one.
+    /// Rows for the passed fire times when none of them runs: the job is paused or deleted at
+    /// `now`. An excluded one names its exclusion. At most `walk_max` are decided one by one.
     pub fn left_out(
         &self,
         job: &JobDefinition,
         exclusions: &Exclusions,
-        (now, most): (Timestamp, usize),
+        now: Timestamp,
+        walk_max: usize,
         reason: Reason,
     ) -> Vec<SkippedRange> {
-        let (walked, beyond) = self.walk_passed(job, exclusions, (now, most));
-        let mut ranges = self.ranges(&walked, reason, None);
-        ranges.extend(beyond.map(|first| self.uncounted(first, now, reason)));
+        let context = FireContext {
+            trigger: self,
+            job,
+            exclusions,
+            now,
+        };
+        let walk = context.walk_passed(walk_max);
+        let mut ranges = self.ranges(&walk.fire_times, reason, None);
+        ranges.extend(walk.beyond.map(|first| self.uncounted(first, now, reason)));
         ranges
     }
 
@@ -109,112 +133,116 @@ impl Trigger {
             coalesced_into: None,
         }
     }
+}
 
-    /// The passed fire times, oldest first, and the first that is beyond the bound.
-    fn walk_passed<'a>(
-        &self,
-        job: &JobDefinition,
-        exclusions: &'a Exclusions,
-        (now, most): (Timestamp, usize),
-    ) -> (Vec<(Timestamp, Availability<'a>)>, Option<Timestamp>) {
-        if matches!(job.schedule, Schedule::FixedDelay { .. }) {
-            let only = self
-                .has_passed(now)
-                .then_some((self.fire_time, Availability::Open));
-            return (only.into_iter().collect(), None);
-        }
-        let mut walked = Vec::new();
-        let mut next = Some(self.pending());
-        while let Some(fire_time) = next.filter(|fire_time| *fire_time <= now) {
-            if walked.len() == most {
-                return (walked, Some(fire_time));
+impl<'a> FireContext<'a> {
+    /// The passed fire times; at most `walk_max` of them one by one.
+    fn walk_passed(&self, walk_max: usize) -> PassedWalk<'a> {
+        let mut walk = PassedWalk {
+            fire_times: Vec::new(),
+            beyond: None,
+        };
+        if matches!(self.job.schedule, Schedule::FixedDelay { .. }) {
+            if self.trigger.has_passed(self.now) {
+                walk.fire_times.push(WalkedFireTime {
+                    fire_time: self.trigger.fire_time,
+                    availability: Availability::Open,
+                });
             }
-            walked.push((fire_time, self.availability(job, exclusions, fire_time)));
-            next = job.next_fire_time(fire_time);
+            return walk;
         }
-        (walked, None)
+        let mut next = Some(self.trigger.pending());
+        while let Some(fire_time) = next.filter(|fire_time| *fire_time <= self.now) {
+            if walk.fire_times.len() == walk_max {
+                walk.beyond = Some(fire_time);
+                break;
+            }
+            walk.fire_times.push(WalkedFireTime {
+                fire_time,
+                availability: self.availability(fire_time),
+            });
+            next = self.job.next_fire_time(fire_time);
+        }
+        walk
     }
 
-    /// Decides as the polls would that follow each other until all are taken. What is left when as
-    /// many run as may; none when the schedule has run out.
-    fn decide_passed<'w, 'a>(
+    /// Decides as consecutive polls would until all are taken. Returns the fire times that are left
+    /// when [`RUNS_MAX`] run; none at the end of the schedule.
+    fn decide_passed<'w>(
         &self,
-        job: &JobDefinition,
-        exclusions: &Exclusions,
-        now: Timestamp,
-        walked: &'w Walked<'a>,
+        walked: &'w [WalkedFireTime<'a>],
         passed: &mut Passed,
-    ) -> Option<&'w Walked<'a>> {
-        // Of a backlog that FIRE_ALL would run for hours the newest run, as with `maxCatchUp`.
-        let most = i32::try_from(RUNS_MAX).unwrap_or(i32::MAX);
-        let most = job
-            .policies
-            .max_catch_up
-            .map_or(most, |given| given.min(most));
-        let job = JobDefinition {
-            policies: Policies {
-                max_catch_up: Some(most),
-                ..job.policies.clone()
-            },
-            ..job.clone()
-        };
-        let mut at = self.clone();
-        // A poll that was to judge an excluded stretch again may be due before the fire time is.
-        at.due_at = at.due_at.max(job.due_time(self.job_id, self.fire_time));
+    ) -> Option<&'w [WalkedFireTime<'a>]> {
+        let job = bounded_catch_up(self.job);
+        let mut at = self.trigger.clone();
+        // A trigger that excluded fire times moved may be due before its fire time is, for a poll
+        // that judges them again.
+        at.due_at = at.due_at.max(self.due_time(self.trigger.fire_time));
         let mut rest = walked;
-        while let Some((first, _)) = rest.first() {
+        while let Some(first) = rest.first() {
             if passed.executions.len() >= RUNS_MAX {
                 return Some(rest);
             }
-            let polled_at = now.max(at.due_at).max(job.due_time(self.job_id, *first));
-            let due = rest.partition_point(|(fire_time, _)| {
-                job.due_time(self.job_id, *fire_time) <= polled_at
-            });
-            let outcome = at.fire_walked(&job, exclusions, polled_at, (&rest[..due], false));
-            passed.skipped.extend(outcome.skipped);
-            if let Some(execution) = outcome.execution {
-                at.runs += 1;
-                // Not before the poll that would have taken it: the end of a blackout.
-                let due_time = if polled_at > now {
-                    execution.due_time.max(polled_at)
-                } else {
-                    execution.due_time
-                };
-                passed.executions.push(NewExecution {
-                    due_time,
-                    ..execution
-                });
-            }
-            let NextState::Advance {
-                fire_time,
-                due_at,
-                excluded_from,
-            } = outcome.next_state
-            else {
-                return None;
+            let polled_at = self.now.max(at.due_at).max(self.due_time(first.fire_time));
+            let due = rest.partition_point(|walked| self.due_time(walked.fire_time) <= polled_at);
+            let poll = FireContext {
+                trigger: &at,
+                job: &job,
+                exclusions: self.exclusions,
+                now: polled_at,
             };
-            (at.fire_time, at.due_at, at.excluded_from) = (fire_time, due_at, excluded_from);
+            let outcome = poll.fire_walked(&rest[..due], WalkEnd::Complete);
+            passed.skipped.extend(outcome.skipped);
+            if let Some(mut execution) = outcome.execution {
+                at.runs += 1;
+                // A poll that lies ahead would have waited for the end of a blackout.
+                if polled_at > self.now {
+                    execution.due_time = execution.due_time.max(polled_at);
+                }
+                passed.executions.push(execution);
+            }
+            if !at.advance(outcome.next_state) {
+                return None;
+            }
             let pending = at.pending();
-            rest = &rest[rest.partition_point(|(fire_time, _)| *fire_time < pending)..];
+            let decided = rest.partition_point(|walked| walked.fire_time < pending);
+            rest = &rest[decided..];
         }
         Some(rest)
     }
 
-    /// The fire time of a fixed delay, due when nothing closes it any more.
-    fn passed_delay(
-        &self,
-        job: &JobDefinition,
-        exclusions: &Exclusions,
-        now: Timestamp,
-    ) -> NewExecution {
-        let mut at = self.clone();
+    /// The fire time of a fixed delay, due when nothing excludes it.
+    fn passed_delay(&self) -> NewExecution {
+        let mut at = self.trigger.clone();
         for _ in 0..WAITS_MAX {
-            let outcome = at.fire_delay(job, exclusions, now.max(at.due_at));
-            let NextState::Advance { due_at, .. } = outcome.next_state else {
+            let poll = FireContext {
+                trigger: &at,
+                ..*self
+            };
+            let next_state = poll.fire_fixed_delay().next_state;
+            // Anything but a later due time: it can run.
+            let NextState::Advance { due_at, .. } = next_state else {
                 break;
             };
             at.due_at = due_at;
         }
         at.execution(at.fire_time, at.due_at)
+    }
+}
+
+/// The job with `maxCatchUp` of at most [`RUNS_MAX`]: of a backlog that `FIRE_ALL` would run for
+/// hours, the newest fire times run.
+fn bounded_catch_up(job: &JobDefinition) -> JobDefinition {
+    let runs_max = i32::try_from(RUNS_MAX).unwrap_or(i32::MAX);
+    let max_catch_up = job
+        .policies
+        .max_catch_up
+        .map_or(runs_max, |most| most.min(runs_max));
+    JobDefinition {
+        policies: Policies {
+            max_catch_up: Some(max_catch_up),
+            ..job.policies.clone()
+        },
+        ..job.clone()
     }
 }

@@ -193,12 +193,8 @@ fn a_fixed_delay_has_one() {
         (minutes(&passed.executions), rows(&passed.skipped)),
         (vec![(10, 60)], vec![])
     );
-    let left_out = due(10, 10).left_out(
-        &delay,
-        &Exclusions::default(),
-        (at(45), 100),
-        Reason::Paused,
-    );
+    let left_out =
+        due(10, 10).left_out(&delay, &Exclusions::default(), at(45), 100, Reason::Paused);
     assert_eq!(rows(&left_out), [(10, 10, 1, "PAUSED")]);
 }
 
@@ -208,7 +204,8 @@ fn a_pause_leaves_one_row_and_says_of_the_closed_ones_what_closed_them() {
         due(10, 10).left_out(
             &every(10, |_| ()),
             exclusions,
-            (at(75), most),
+            at(75),
+            most,
             Reason::Deleted,
         )
     };
@@ -382,7 +379,7 @@ proptest! {
         }
         now += TimeDelta::minutes(gap);
         if pauses {
-            count(&pending.left_out(&job, &exclusions, (now, 100_000), Reason::Paused));
+            count(&pending.left_out(&job, &exclusions, now, 100_000, Reason::Paused));
         } else {
             let passed = pending.passed(&job, &exclusions, now);
             count(&passed.skipped);

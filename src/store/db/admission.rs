@@ -1,10 +1,9 @@
-//! What a server must be before it is used, and what each session states of itself.
+//! Admission: the requirements on a server, and the settings of each session.
 //!
-//! The defaults of a role, of a database, of the server and of a pooler are
-//! somebody else's. So the node states by SET, after connecting, every setting
-//! that a statement of its depends on: start-up `options` would do the same, but
-//! poolers refuse them, or drop them without a word. The five messages travel
-//! together and cost one round trip.
+//! Roles, databases, servers and poolers have defaults of their own. So the node sets, after
+//! connecting, each setting that its statements depend on. Start-up `options` would do the same, but
+//! poolers refuse them or drop them silently. The five messages travel together and cost one round
+//! trip.
 
 use super::timeline::{NewestTimeline, Place};
 use futures_util::join;
@@ -14,8 +13,7 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 /// Oldest supported major version of PostgreSQL, as `server_version_num`.
 const SERVER_VERSION_MIN: u32 = 140_000;
 
-/// Settings with a value that does not depend on ours. SET takes no snapshot, so that a default of
-/// `deferrable` cannot make it wait.
+/// Constant settings. SET takes no snapshot, so a default of `deferrable` cannot make it wait.
 const SETTINGS: &str = "
 set default_transaction_isolation = 'read committed';
 set default_transaction_read_only = off;
@@ -30,13 +28,12 @@ set standard_conforming_strings = on;
 set transform_null_equals = off;
 set plan_cache_mode = auto;
 ";
-// No statement of ours runs long enough to be worth compiling, but over a month of partitions the
-// planner takes some for it: compiling took 117 of 200 ms (`cargo bench --bench lists`). And one
-// statement has one core: with helpers a few lists of the API would take those that leases and
-// settlements need.
+// No statement runs long enough to be worth compiling, but over a month of partitions the planner
+// compiles some: 117 of 200 ms (`cargo bench --bench lists`). And one statement has one core: with
+// parallel workers a few lists of the API would occupy the cores that leases and settlements need.
 const PLANNER: &str = "set jit = off; set max_parallel_workers_per_gather = 0;";
 
-/// A message of its own, because another engine may refuse all others.
+/// A message of its own: another engine may refuse all others.
 const VERSION: &str = "select version()";
 
 const SERVER: &str = "-- admission.server
@@ -45,10 +42,10 @@ select current_setting('server_version_num') as version_number,
        current_setting('server_encoding') as encoding, current_database() as database,
        pg_is_in_recovery() as is_standby, pg_backend_pid() as pid";
 
-/// The schema that holds Horolog's tables, and nothing else: a table of the same name in another
-/// schema must not come between, and `pg_temp` would be looked at first if it were not named. The
-/// role's path decides when it leads to the tables; else the one schema that has them; else, before
-/// the first migration, the role's first schema.
+/// Sets the path to the schema that holds Horolog's tables, and no other: a table of the same name in
+/// another schema must not hide them. `pg_temp` is named because it would come first otherwise. The
+/// schema is that of the role's path, if it leads to the tables; else the one schema that has them;
+/// else, before the first migration, the role's first schema.
 const PATH: &str = "-- admission.path
 with here as (
     select n.nspname, pg_catalog.pg_table_is_visible(c.oid) as is_visible
@@ -61,7 +58,7 @@ select pg_catalog.set_config('search_path', pg_catalog.quote_ident(coalesce(
     nullif(pg_catalog.current_schema(), 'pg_catalog'), 'public')) || ', pg_temp', false);
 ";
 
-/// The same when the URL names a path: no other schema will do.
+/// The same when the URL names a path: only a schema of that path is used.
 const PATH_OF_URL: &str = "-- admission.path_of_url
 select pg_catalog.set_config('search_path', coalesce(pg_catalog.quote_ident(coalesce(
     (select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n
@@ -71,10 +68,10 @@ select pg_catalog.set_config('search_path', coalesce(pg_catalog.quote_ident(coal
     pg_catalog.current_schema())) || ', pg_temp', ''), false);
 ";
 
-/// Settings that depend on what the server has: `transaction_timeout` came with PostgreSQL 17; and
-/// of what it says: a commit that is acknowledged before it is durable would fire again after a
-/// crash of the server. How many standbys wait with it is the operator's business. Then what shows
-/// a pooler between: another session than a moment ago.
+/// Settings that depend on the server: `transaction_timeout` exists since PostgreSQL 17. A commit
+/// that is acknowledged before it is durable would fire again after a crash of the server; the
+/// number of standbys that it waits for is the operator's choice. The last query shows a pooler:
+/// another session than before.
 const REST: &str = "
 select pg_catalog.set_config('transaction_timeout', '0', false)
 where pg_catalog.current_setting('transaction_timeout', true) is not null;
@@ -84,22 +81,22 @@ select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_schema() as schema
        pg_catalog.current_setting('lock_timeout') as lock_timeout;
 ";
 
-/// The first eight digits of a WAL file's name are its timeline, which after a
-/// promotion is known here before the control file tells it.
+/// The first eight digits of a WAL file's name are its timeline. After a promotion they change before
+/// the control file does.
 const TIMELINE: &str = "-- timeline.ask
 select (pg_control_system()).system_identifier as system,
        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int as timeline";
 
-/// What the text for a pooler in transaction mode begins with.
+/// The begin of the reason for refusing a pooler in transaction mode.
 pub(super) const TRANSACTION_POOLER: &str = "a pooler in transaction mode, where the lock that proves a node alive \
      belongs to nobody: use session mode (PgBouncer: pool_mode = session), or name the server itself";
 
 /// Why a server is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It may be used later, as it is.
+pub(crate) enum Refusal {
+    /// It may become usable by itself.
     ForNow(String),
-    /// Somebody must change something first.
+    /// The operator must change something first.
     ForGood(String),
 }
 
@@ -112,7 +109,7 @@ impl Refusal {
     }
 }
 
-/// What the driver says, without its own "error connecting to server" and "db error".
+/// The driver's error, without its "error connecting to server" and "db error".
 impl From<&Error> for Refusal {
     fn from(error: &Error) -> Self {
         let cause =
@@ -131,11 +128,11 @@ impl From<&Error> for Refusal {
     }
 }
 
-/// What the sessions of a process state.
+/// The settings of the sessions of a process.
 #[derive(Debug, Clone)]
 pub(super) struct SessionSettings {
-    /// Bounds waits for locks and idle transactions on the server too, so that a frozen node cannot
-    /// hide rows from the others for longer.
+    /// Bounds waits for locks and idle transactions on the server as well, so that a frozen node cannot
+    /// lock rows for longer.
     pub(crate) timeout: Duration,
     /// `search_path` of the URL's options.
     pub(super) search_path: Option<String>,
@@ -143,14 +140,14 @@ pub(super) struct SessionSettings {
 
 /// How long a statement of a session may take on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Statements {
-    /// As long as its caller waits for it: what nobody waits for must not load the server.
+pub(crate) enum Statements {
+    /// As long as its caller waits: a statement without a caller must not load the server.
     Bounded,
-    /// As long as it takes: migrations, and what waits for other sessions.
+    /// As long as it takes: migrations, and waits for other sessions.
     Unbounded,
 }
 
-/// Makes a new connection what every statement expects, or says why it must not be used.
+/// Sets up a new connection, or refuses it.
 pub(super) async fn admit(
     client: &Client,
     settings: &SessionSettings,
@@ -172,8 +169,7 @@ pub(super) async fn admit(
     refuse_session(&server, &row(rest)?, settings)?;
     match timeline.map(|messages| place(&messages)) {
         Ok(Some(place)) => newest.admit(place),
-        // It must never refuse a server that cannot say on which timeline it is (some managed
-        // services).
+        // Some managed services do not tell the timeline: no reason to refuse the server.
         Ok(None) => Ok(()),
         Err(error) if error.is_closed() => Err(Refusal::from(&error)),
         Err(error) => {
@@ -202,7 +198,7 @@ impl SessionSettings {
 
     fn path(&self) -> String {
         match &self.search_path {
-            // A pooler may have dropped the URL's options.
+            // A pooler may have dropped the options of the URL.
             Some(path) => format!(
                 "select pg_catalog.set_config('search_path', '{}', false); {PATH_OF_URL}{REST}",
                 path.replace('\'', "''")
@@ -256,13 +252,13 @@ fn refuse_server(server: &SimpleQueryRow) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What was stated a moment ago must be there in the next message, in the same session.
+/// Refuses a connection whose settings are gone in the next message: it has another session.
 fn refuse_session(
     server: &SimpleQueryRow,
     session: &SimpleQueryRow,
     settings: &SessionSettings,
 ) -> Result<(), Refusal> {
-    // The server shows whole seconds as such.
+    // The unit differs: the server shows whole seconds as seconds.
     let is_stated = settings.timeout.is_zero() || text(session, "lock_timeout")? != "0";
     if text(server, "pid")? != text(session, "pid")? || !is_stated {
         return Err(Refusal::ForGood(TRANSACTION_POOLER.to_owned()));
@@ -316,8 +312,8 @@ fn place(messages: &[SimpleQueryMessage]) -> Option<Place> {
     })
 }
 
-/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`; the last one counts,
-/// as for the server. A backslash keeps the character after it, a blank say, from ending a word.
+/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`. The last one counts, as
+/// for the server. A backslash escapes the next character, for example a blank.
 pub(super) fn search_path_of(options: &str) -> Option<String> {
     let mut words = vec![String::new()];
     let mut characters = options.chars();

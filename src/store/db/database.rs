@@ -41,7 +41,7 @@ struct Server {
 }
 
 /// A connection that may be used.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub(crate) client: Client,
     /// Drives the connection.
     pub(super) driver: JoinHandle<()>,
@@ -63,7 +63,7 @@ struct NoHost(Vec<(String, Refusal)>);
 pub struct BadDatabaseUrl(String);
 
 /// Ends its connection when it is dropped.
-pub(super) struct Guard(JoinHandle<()>);
+pub(crate) struct Guard(JoinHandle<()>);
 
 impl Drop for Guard {
     fn drop(&mut self) {

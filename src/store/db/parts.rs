@@ -1,20 +1,19 @@
-//! Work on many rows of which one may make it fail: it is done in ever smaller parts, down to that
-//! row.
+//! Work in parts: when one of many rows makes the work fail, the rows are halved until that row is
+//! found.
 
 use super::session::Transaction;
 use crate::store::{During, StoreError};
 
-/// What became of work in parts.
-pub(super) struct Parts<T, R> {
-    /// The answer of each part that was done.
+/// The result of work in parts.
+pub(crate) struct Parts<T, R> {
+    /// The answers of the parts that succeeded.
     pub(crate) done: Vec<R>,
-    /// What could not be done by itself either, and why.
+    /// The rows that fail by themselves, and why.
     pub(crate) odd: Vec<(T, StoreError)>,
 }
 
-/// Does the work for all of these at once. When it fails for a reason of one row, what it did is
-/// undone, and each half is worked on by itself. Any other error ends all: that the database does
-/// not answer is no row's fault.
+/// Does the work for all rows at once. When it fails because of one row, it is undone, and done for
+/// each half. Any other error ends the work: an unreachable database is no row's fault.
 pub(crate) async fn in_parts<T: Clone, R>(
     transaction: &Transaction,
     all: &[T],

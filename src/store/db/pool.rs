@@ -18,7 +18,7 @@ pub(crate) type Pool = managed::Pool<Connections>;
 pub(super) type Pooled = managed::Object<Connections>;
 
 /// Makes the connections of a pool.
-pub(super) struct Connections {
+pub(crate) struct Connections {
     database: Database,
     runtime: Handle,
 }

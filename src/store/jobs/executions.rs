@@ -3,7 +3,8 @@
 use crate::store::db::listener::notify;
 use crate::store::db::row::column;
 use crate::store::db::statement::Statement;
-use crate::store::protocol::complete::{lock_jobs, rearm_fixed_delay, release_buffered};
+use crate::store::protocol::fixed_delay::rearm_fixed_delay;
+use crate::store::protocol::overlap::{lock_jobs, release_buffered};
 use crate::store::{During, Store, StoreError};
 use uuid::Uuid;
 

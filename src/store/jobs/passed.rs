@@ -1,43 +1,46 @@
-//! The fire times that a command finds past their instant and not taken: it records them, or leaves
-//! them to run as the version of the job says that named them (`model::trigger::passed`). The
-//! command holds the job; then it locks the schedule's trigger, so that a lease has taken them or
-//! will not.
+//! Passed fire times: those that a command finds past their instant and not taken.
+//!
+//! The command records them, or leaves them to run, as the version of the job that named them says
+//! (`model::trigger::passed`). It has locked the job; then it locks the schedule's trigger. So a
+//! lease has taken a fire time before, or does not take it any more.
 
 use super::{exclusions, job_rows};
 use crate::model::Timestamp;
 use crate::model::exclusions::Exclusions;
 use crate::model::execution::Reason;
 use crate::model::job::JobDefinition;
-use crate::model::trigger::{NewExecution, Passed, SkippedRange, Trigger, TriggerKind};
+use crate::model::trigger::{NewExecution, SkippedRange, Trigger, TriggerKind};
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
 use crate::store::db::unreadable::UnreadableRows;
-use crate::store::protocol::apply::record_skipped;
+use crate::store::protocol::skipped::{SkippedFireTimes, record_skipped};
 use crate::store::{During, Store, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Most fire times that a command about many jobs looks at one by one, and of each job at least so
-/// many.
+/// Most fire times of all jobs that a command decides about one by one.
 const WALK_MAX: usize = 100_000;
+/// Least of them for each job, however many jobs there are.
 const WALK_EACH: usize = 1_000;
 
 const LOCK: &str = "-- passed.lock
 select id, fire_time, due_at, held_due_at, runs, closed_from from job_trigger
 where id = any($1::uuid[]) and kind = 'SCHEDULE' order by id for update";
 
-/// Read when the triggers are locked: what the lease took that held one of them has passed by then.
+/// Read after the triggers are locked: a lease that held one of them may have taken fire times
+/// until then.
 const CLOCK: &str = "-- passed.clock
 select coalesce($1::timestamptz, clock_timestamp())";
 
 /// The first fire time of these jobs that is neither taken nor recorded.
 const SINCE: &str = "-- passed.since
 select min(coalesce(closed_from, fire_time)) from job_trigger
-where id = any($1::uuid[]) and kind = 'SCHEDULE' and (due_at is not null or held_due_at is not null)";
+where id = any($1::uuid[]) and kind = 'SCHEDULE'
+    and (due_at is not null or held_due_at is not null)";
 
-/// Not what was taken before (the trigger came back, say after a failover that lost its last
-/// writes).
+/// Not the fire times that were taken before: a trigger may come back, say after a failover that
+/// lost its last writes.
 const OWE: &str = "-- passed.owe
 insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
 select x.id, $1, 'OWED', x.fire_time, x.due_at, $2
@@ -48,12 +51,15 @@ on conflict (id) do nothing";
 const COUNT_RUNS: &str = "-- passed.count_runs
 update job_trigger set runs = runs + $2 where id = $1";
 
-/// Fire times that earlier edits have left to run, and that do not run now.
+/// Records fire times that earlier edits have left to run: now they do not.
 const LEAVE_OUT_OWED: &str = "-- passed.leave_out_owed
-with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind = 'OWED' returning id, job_id, fire_time)
+with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind = 'OWED'
+    returning id, job_id, fire_time)
 insert into job_execution_log
-    (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences, finished_at, created_at)
-select id, job_id, 'SCHEDULE', fire_time, fire_time, 'SKIPPED', $2, 0, fire_time, 1, $3, $3 from removed
+    (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time,
+        occurrences, finished_at, created_at)
+select id, job_id, 'SCHEDULE', fire_time, fire_time, 'SKIPPED', $2, 0, fire_time, 1, $3, $3
+    from removed
 on conflict (id) do nothing";
 
 /// A schedule's trigger that a command has locked.
@@ -68,11 +74,10 @@ pub(crate) struct Locked {
 
 fn locked(row: &Row) -> Result<Locked, StoreError> {
     let row = Values::of("job_trigger", row);
-    let (id, fire_time) = (row.get("id")?, row.get("fire_time")?);
-    let (due_at, held_due_at) = (
-        row.get::<Option<Timestamp>>("due_at")?,
-        row.get::<Option<Timestamp>>("held_due_at")?,
-    );
+    let id = row.get("id")?;
+    let fire_time = row.get("fire_time")?;
+    let due_at: Option<Timestamp> = row.get("due_at")?;
+    let held_due_at: Option<Timestamp> = row.get("held_due_at")?;
     let trigger = Trigger {
         id,
         job_id: id,
@@ -89,8 +94,7 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
     })
 }
 
-/// Locks the schedules' triggers of these jobs, those that can be read. A lease that holds one is
-/// waited for.
+/// Locks the readable schedule triggers of these jobs. Waits for a lease that has locked one.
 pub(crate) async fn lock(
     transaction: &Transaction,
     ids: &[Uuid],
@@ -103,7 +107,7 @@ pub(crate) async fn lock(
     Ok(unreadable.readable(&rows, locked))
 }
 
-/// Locks the trigger of one schedule; with the database's clock once that was done.
+/// Locks the trigger of one schedule. Returns the database's clock after the lock as well.
 pub(super) async fn lock_one(
     transaction: &Transaction,
     store: &Store,
@@ -117,8 +121,8 @@ pub(super) async fn lock_one(
     Ok((locked, Values::of("passed.clock", &row).get(0)?))
 }
 
-/// From when on exclusions matter for what these jobs have not taken. (Not locked: it may only be
-/// later by then.)
+/// The instant from which exclusions matter for the fire times that these jobs have not taken. (Not
+/// locked: it can only become later.)
 pub(crate) async fn since(
     transaction: &Transaction,
     ids: &[Uuid],
@@ -128,7 +132,7 @@ pub(crate) async fn since(
         .query_one(SINCE, &[&ids])
         .await
         .during("passed.since")?;
-    // What cannot be read there is none of these.
+    // A value that is out of range belongs to no fire time of these jobs.
     let since: Option<Timestamp> = Values::of("passed.since", &row).get(0).unwrap_or_default();
     Ok(since.map_or(now, |since| since.min(now)))
 }
@@ -142,14 +146,18 @@ pub(crate) async fn record(
 ) -> Result<(), StoreError> {
     let skipped: Vec<_> = skipped
         .into_iter()
-        .map(|range| (job_id, TriggerKind::Schedule, range))
+        .map(|range| SkippedFireTimes {
+            job_id,
+            kind: TriggerKind::Schedule,
+            range,
+        })
         .collect();
     record_skipped(&skipped, transaction, now)
         .await
         .during("passed.record")
 }
 
-/// Leaves fire times of one schedule to run by themselves, whatever becomes of it.
+/// Leaves fire times of one schedule to run, whatever the edit makes of the schedule.
 pub(super) async fn owe(
     transaction: &Transaction,
     job_id: Uuid,
@@ -184,7 +192,7 @@ pub(super) async fn owe(
     Ok(())
 }
 
-/// Does with the passed fire times of an edited job what the version says that named them.
+/// Decides about the passed fire times of an edited job by `old`, the version that named them.
 pub(super) async fn leave_to(
     transaction: &Transaction,
     trigger: &Trigger,
@@ -192,17 +200,15 @@ pub(super) async fn leave_to(
     exclusions: &Exclusions,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Passed {
-        executions,
-        skipped,
-    } = trigger.passed(old, exclusions, now);
-    record(transaction, trigger.job_id, skipped, now).await?;
-    owe(transaction, trigger.job_id, old.priority, &executions).await
+    let passed = trigger.passed(old, exclusions, now);
+    record(transaction, trigger.job_id, passed.skipped, now).await?;
+    let job_id = trigger.job_id;
+    owe(transaction, job_id, old.priority, &passed.executions).await
 }
 
 impl Store {
-    /// Records the passed fire times of jobs that are paused or deleted by this transaction. A job
-    /// that cannot be read gets one row that does not count them.
+    /// Records the passed fire times of jobs that this transaction pauses or deletes. A job that
+    /// cannot be read gets one uncounted row.
     pub(super) async fn leave_out_passed(
         &self,
         transaction: &Transaction,
@@ -215,19 +221,18 @@ impl Store {
             .execute(LEAVE_OUT_OWED, &[&ids, &reason.as_str(), &now])
             .await;
         owed.during("passed.leave_out_owed")?;
-        let pending = locked
+        let passed: Vec<Trigger> = locked
             .into_iter()
-            .filter(|locked| locked.is_due || locked.is_held);
-        let passed = pending
+            .filter(|locked| locked.is_due || locked.is_held)
             .map(|locked| locked.trigger)
-            .filter(|trigger| trigger.has_passed(now));
-        let passed: Vec<Trigger> = passed.collect();
+            .filter(|trigger| trigger.has_passed(now))
+            .collect();
         let Some(since) = passed.iter().map(Trigger::pending).min() else {
             return Ok(());
         };
         let ids: Vec<Uuid> = passed.iter().map(|trigger| trigger.job_id).collect();
         let jobs = job_rows::by_ids(transaction, &ids, &self.unreadable).await?;
-        // Nothing is armed by them: whoever changes them need not be waited for.
+        // They schedule nothing here, so a concurrent change of them does no harm.
         let definitions = jobs.values().map(|job| &job.definition);
         let exclusions =
             exclusions::read(transaction, definitions, Some(since), &self.unreadable).await?;
@@ -235,15 +240,15 @@ impl Store {
         let mut skipped = Vec::new();
         for trigger in &passed {
             let ranges = match jobs.get(&trigger.job_id) {
-                Some(job) => trigger.left_out(&job.definition, &exclusions, (now, most), reason),
+                Some(job) => trigger.left_out(&job.definition, &exclusions, now, most, reason),
                 None => vec![trigger.uncounted(trigger.pending(), now, reason)],
             };
-            skipped.extend(
-                ranges
-                    .into_iter()
-                    .map(|range| (trigger.job_id, TriggerKind::Schedule, range)),
-            );
-            // Each may take some milliseconds, and nothing else of this thread goes on meanwhile.
+            skipped.extend(ranges.into_iter().map(|range| SkippedFireTimes {
+                job_id: trigger.job_id,
+                kind: TriggerKind::Schedule,
+                range,
+            }));
+            // Each may take some milliseconds of this thread.
             tokio::task::yield_now().await;
         }
         record_skipped(&skipped, transaction, now)

@@ -132,7 +132,7 @@ async fn settle_missed(
     now: Timestamp,
     missed: MissedOnce,
 ) -> Result<(), StoreError> {
-    let left_out = trigger.left_out(&job.definition, exclusions, (now, 1), Reason::Paused);
+    let left_out = trigger.left_out(&job.definition, exclusions, now, 1, Reason::Paused);
     match (missed, left_out.first()) {
         (MissedOnce::Run, Some(once)) if once.reason == Reason::Paused => {
             let execution = NewExecution {
@@ -176,7 +176,7 @@ pub(super) async fn reschedule_paused(
             let left_out =
                 locked
                     .trigger
-                    .left_out(&old.definition, &exclusions, (now, 1), Reason::Paused);
+                    .left_out(&old.definition, &exclusions, now, 1, Reason::Paused);
             passed::record(transaction, old.id, left_out, now).await?;
         }
         let next = once.filter(|_| new.next_fire_time(now).is_some());

@@ -11,8 +11,9 @@ use crate::store::db::parts::in_parts;
 use crate::store::db::row::{Values, bounds, column, partition};
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::{Parameters, Statement};
-use crate::store::protocol::complete::{rearm_fixed_delay, release_buffered};
-use crate::store::protocol::takeover::NEXT_ATTEMPTS;
+use crate::store::protocol::fixed_delay::rearm_fixed_delay;
+use crate::store::protocol::hand_over::NEXT_ATTEMPTS;
+use crate::store::protocol::overlap::release_buffered;
 use crate::store::{During, Store, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -160,7 +161,7 @@ impl Repairs {
     }
 }
 
-fn is_batch(repaired: usize) -> bool {
+pub(super) fn is_batch(repaired: usize) -> bool {
     usize::try_from(BATCH).is_ok_and(|batch| repaired >= batch)
 }
 

@@ -345,7 +345,7 @@ impl Pending {
         } = self;
         if trigger.has_passed(*now) {
             let closed =
-                trigger.left_out(&job.definition, exclusions, (*now, walk), Reason::Calendar);
+                trigger.left_out(&job.definition, exclusions, *now, walk, Reason::Calendar);
             passed::record(transaction, job.id, closed, *now).await?;
         }
         let next = job

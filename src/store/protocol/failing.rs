@@ -1,10 +1,10 @@
 //! Failing jobs: those whose newest settled execution failed or was lost.
 //!
-//! The one definition that the overview, the lists, the metric and the alert share. `job_failing`
-//! holds a row for each such job, written in the transaction that settles the execution
-//! (docs/decisions/0039). A failure waits for the row in the order of the jobs; a success removes
-//! it unless another transaction holds it. So two settlements never wait for each other in a
-//! circle, and what a success left behind the review of the reconciler removes.
+//! The overview, the lists, the metric and the alert share this definition. `job_failing` has a row
+//! for each such job, written in the transaction that settles the execution (docs/decisions/0039).
+//! A failure waits for the row, in the order of the jobs. A success removes the row unless another
+//! transaction has locked it. So two settlements never wait for each other in a circle; the review
+//! of the reconciler removes the rows that remain.
 
 use crate::model::Timestamp;
 use crate::model::execution::{ExecutionStatus, Settlement};
@@ -14,40 +14,45 @@ use crate::store::{During, Store, StoreError};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Failing jobs that one review looks at.
+/// Failing jobs of one review.
 const REVIEWED: i64 = 500;
-/// The newest executions with an error that one review looks at.
+/// The newest executions with an error of one review.
 const ERRORS_REVIEWED: i64 = 1_000;
 
 /// Records the failures among these executions. A fenced settlement records nothing: the row of the
 /// log decides.
 pub(crate) const MARK: &str = "-- failing.mark
 insert into job_failing as f (job_id, execution_id, since, failed_at, message)
-select distinct on (l.job_id) l.job_id, l.id, l.finished_at, l.finished_at, left(coalesce(l.error_message, l.reason, l.status), 200)
+select distinct on (l.job_id) l.job_id, l.id, l.finished_at, l.finished_at,
+    left(coalesce(l.error_message, l.reason, l.status), 200)
 from job_execution_log l join job_definition j on j.id = l.job_id and j.status <> 'DELETED'
-where l.id between $2 and $3 and l.id = any($1::uuid[]) and l.status in ('FAILED', 'LOST') and l.finished_at is not null
+where l.id between $2 and $3 and l.id = any($1::uuid[]) and l.status in ('FAILED', 'LOST')
+    and l.finished_at is not null
 order by l.job_id, l.finished_at desc, l.id desc
-on conflict (job_id) do update set execution_id = excluded.execution_id, failed_at = excluded.failed_at, message = excluded.message
+on conflict (job_id) do update set execution_id = excluded.execution_id,
+    failed_at = excluded.failed_at, message = excluded.message
 where f.failed_at <= excluded.failed_at";
 
-/// Ends the failing of jobs ($1) of which one of these executions ($2) succeeded later. The look-up
-/// in the log names `f`, so that only failing jobs cost one. The last condition is judged first and
-/// once: while no job fails, a batch of 500 takes 0.06 ms instead of 0.83 ms.
+/// Removes jobs ($1) of which one of these executions ($2) succeeded later. The look-up in the log
+/// names `f`, so only failing jobs cost one. The last condition is evaluated first and once: while no
+/// job is failing, a batch of 500 takes 0.06 ms instead of 0.83 ms.
 pub(crate) const CLEAR: &str = "-- failing.clear
 delete from job_failing where job_id = any(array(
-    select f.job_id from job_failing f join unnest($1::uuid[], $2::uuid[]) as x (job_id, execution_id) on x.job_id = f.job_id
+    select f.job_id from job_failing f join unnest($1::uuid[], $2::uuid[])
+        as x (job_id, execution_id) on x.job_id = f.job_id
     cross join lateral (
-        select l.status, l.finished_at from job_execution_log l where l.id = x.execution_id and l.job_id = f.job_id offset 0) as l
+        select l.status, l.finished_at from job_execution_log l where l.id = x.execution_id
+            and l.job_id = f.job_id offset 0) as l
     where f.job_id = any($1::uuid[]) and l.status = 'SUCCESS' and l.finished_at >= f.failed_at
     for update of f skip locked)) and exists (select from job_failing)";
 
-/// Deleted jobs do not fail.
+/// Deleted jobs are not failing.
 const DELETE: &str = "-- failing.forget
 delete from job_failing where job_id = any(array(
     select job_id from job_failing where job_id = any($1::uuid[]) for update skip locked))";
 
-/// True of a job ($job) that succeeded at or after an instant ($after), as far as its hundred
-/// newest executions say.
+/// True of a job ($job) that succeeded at or after an instant ($after), by its hundred newest
+/// executions.
 macro_rules! succeeded_since {
     ($job:literal, $after:literal) => {
         concat!(
@@ -61,7 +66,7 @@ macro_rules! succeeded_since {
     };
 }
 
-/// The next rows behind a job ($1), and which of them are over.
+/// The next rows behind a job ($1), and whether they are to be removed.
 const OVER: &str = concat!(
     "-- failing.over
 select f.job_id, f.failed_at, coalesce(j.status, 'DELETED') = 'DELETED' or ",
@@ -71,21 +76,23 @@ from (select job_id, failed_at from job_failing where job_id > $1 order by job_i
 left join job_definition j on j.id = f.job_id order by f.job_id"
 );
 
-/// A job that failed again since it was looked at stays.
+/// A job that has failed again since it was read stays.
 const REMOVE: &str = "-- failing.remove
 delete from job_failing where job_id = any(array(
     select f.job_id from job_failing f
-    join unnest($1::uuid[], $2::timestamptz[]) as x (job_id, failed_at) on x.job_id = f.job_id and x.failed_at = f.failed_at
+    join unnest($1::uuid[], $2::timestamptz[]) as x (job_id, failed_at) on x.job_id = f.job_id
+        and x.failed_at = f.failed_at
     for update of f skip locked))";
 
-/// Failures that a node of before V18 settled. (The status is no condition of the inner select:
-/// with it the planner expects a handful, and sorts all that there are.)
+/// Failures that a node of a version before V18 settled. (The status is no condition of the inner
+/// select: with it the planner expects a few rows, and sorts all.)
 const MARK_MISSED: &str = concat!(
     "-- failing.mark_missed
 insert into job_failing (job_id, execution_id, since, failed_at, message)
 select d.job_id, d.id, d.finished_at, d.finished_at, d.message
 from (
-    select distinct on (b.job_id) b.job_id, b.id, b.finished_at, left(coalesce(b.error_message, b.reason, b.status), 200) as message
+    select distinct on (b.job_id) b.job_id, b.id, b.finished_at,
+        left(coalesce(b.error_message, b.reason, b.status), 200) as message
     from (select id, job_id, status, reason, finished_at, error_message from job_execution_log
           where error_message is not null order by id desc limit $1) as b
     where b.status in ('FAILED', 'LOST') and b.finished_at is not null
@@ -98,47 +105,48 @@ where not ",
 on conflict (job_id) do nothing"
 );
 
-/// What a batch of settlements says about which jobs fail.
+/// The verdicts of a batch of settlements on failing jobs.
 pub(super) struct Verdicts {
     /// Executions that failed for good.
     failed: Vec<Uuid>,
-    /// Jobs of the executions that succeeded, one for each …
+    /// Jobs of the successful executions, one for each of `succeeded`.
     jobs: Vec<Uuid>,
-    /// … of these.
+    /// Successful executions.
     succeeded: Vec<Uuid>,
 }
 
-/// What a review found.
+/// The result of a review.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reviewed {
     /// Jobs that were recorded as failing and are not.
     pub cleared: u64,
-    /// Jobs that fail and were not recorded.
+    /// Jobs that are failing and were not recorded.
     pub marked: u64,
 }
 
 impl Verdicts {
     pub(crate) fn of(batch: &[Settlement]) -> Self {
-        let with = |status| {
-            batch
-                .iter()
-                .filter(move |settlement| settlement.status() == status)
+        let mut verdicts = Self {
+            failed: Vec::new(),
+            jobs: Vec::new(),
+            succeeded: Vec::new(),
         };
-        Self {
-            failed: with(ExecutionStatus::Failed)
-                .map(|settlement| settlement.execution_id)
-                .collect(),
-            jobs: with(ExecutionStatus::Success)
-                .map(|settlement| settlement.job_id)
-                .collect(),
-            succeeded: with(ExecutionStatus::Success)
-                .map(|settlement| settlement.execution_id)
-                .collect(),
+        for settlement in batch {
+            match settlement.status() {
+                ExecutionStatus::Failed => verdicts.failed.push(settlement.execution_id),
+                ExecutionStatus::Success => {
+                    verdicts.jobs.push(settlement.job_id);
+                    verdicts.succeeded.push(settlement.execution_id);
+                }
+                // A retry, a cancellation: neither a failure nor a success of its job.
+                _ => {}
+            }
         }
+        verdicts
     }
 
-    /// Prepares what [`Self::record`] runs. A statement that is yet to be prepared would be sent
-    /// later than the ones that are: only then does the order of the calls hold on the server.
+    /// Prepares the statements of [`Self::record`]. Only prepared statements reach the server in
+    /// the order of their calls.
     pub(crate) async fn prepare(&self, transaction: &Transaction) -> Result<(), StoreError> {
         transaction
             .prepare_all(&[MARK, CLEAR])
@@ -146,7 +154,7 @@ impl Verdicts {
             .during("failing.prepare")
     }
 
-    /// Records what the batch says; to be sent behind the settlements themselves.
+    /// Records the verdicts. Sent after the settlements themselves.
     pub(crate) async fn record(&self, transaction: &Transaction) -> Result<(), StoreError> {
         let (marked, cleared) =
             futures_util::join!(mark(transaction, &self.failed), self.clear(transaction));

@@ -1,27 +1,24 @@
-//! The jobs that this node has cached, so that a lease need not read them again.
+//! The job cache: jobs that this node has read, so that a lease need not read them again.
 //!
-//! What makes it safe is in the database. A schedule trigger bears a cache tag: a
-//! random number that a lease drew when it had read the job while it held the
-//! trigger. Any change of the job takes the cache tag away, in its own transaction
-//! (migration V11). So a lease that has locked a trigger and finds a cache tag there
-//! knows that the job is what it was when the cache tag was drawn:
+//! The database makes it safe. A schedule trigger bears a cache tag: a random number that a lease
+//! drew when it had locked the trigger and read the job. Each change of the job removes the cache
+//! tag, in the same transaction (migration V11). So a lease that has locked a trigger and finds the
+//! cache tag knows that the job has not changed since the tag was drawn:
 //!
-//! - a change that committed before the lock took the cache tag: `for update` returns
-//!   the newest version of the row, and the lease reads the job;
-//! - a change that has come to the trigger and not committed holds it: `skip
-//!   locked` passes it by;
-//! - a change that has not come to the trigger waits there for the lease, as if it
-//!   came after it. It waits whether or not there is a cache tag yet, so that one drawn
-//!   from the job as it was does not outlive it.
+//! - a change that committed before the lock has removed the cache tag: `for update` returns the
+//!   newest version of the row, and the lease reads the job;
+//! - a change that has reached the trigger and has not committed holds its lock: `skip locked`
+//!   skips the trigger;
+//! - a change that has not reached the trigger waits there for the lease, as if it came later. It
+//!   waits with or without a cache tag, so a tag that is drawn from the old job does not outlive it.
 //!
-//! The cache tag is no version: after a failover that lost the last writes a version
-//! can come twice and mean two things; a cache tag that was lost is never drawn again.
+//! A cache tag is no version. After a failover that lost the last writes the same version can come
+//! twice with two meanings; a lost cache tag is never drawn again.
 //!
-//! Everything in a [`Job`] that `job_definition` does not hold (the next fire time,
-//! the runs) is not read by a lease in the first place. Other triggers than those of
-//! schedules bear no cache tag: their jobs are read.
+//! A lease does not read the parts of a [`Job`] that `job_definition` does not hold (the next fire
+//! time, the runs). Only triggers of schedules bear cache tags: the jobs of other triggers are
+//! read.
 
-use super::acquire::Jobs;
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
 use crate::model::target::Target;
@@ -32,24 +29,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+/// The jobs of a lease, by id.
+pub type Jobs = HashMap<Uuid, Arc<Job>>;
+
 /// Largest size of the cache, as [`bytes`] counts it: 100,000 plain jobs.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Jobs that have not fired for this long may be evicted when the cache is full.
-/// If nothing can be evicted, a new job is not cached. (A cache that always takes in the
-/// newest is worth nothing when jobs fire in turn and there is one too many.)
+/// If nothing can be evicted, a new job is not cached: admitting the newest job unconditionally
+/// makes the cache useless when jobs fire in turn and do not all fit.
 const EVICT_AFTER: Duration = Duration::from_mins(1);
 
-/// The cache; the clones of a store share it.
+/// The cache. Clones share it.
 #[derive(Clone, Default)]
 pub struct JobCache(Arc<Mutex<State>>);
 
 impl JobCache {
-    /// Those of these jobs that are cached under these tags.
+    /// The jobs that are cached under these tags.
     pub(crate) fn get(&self, cache_tags: &HashMap<Uuid, i64>) -> Jobs {
         self.0.lock().get(cache_tags)
     }
 
-    /// Caches jobs that were read while their triggers were locked, if there is room.
+    /// Caches jobs, as far as there is room. They were read while their triggers were locked.
     pub(crate) fn insert(&self, jobs: &Jobs, cache_tags: &HashMap<Uuid, i64>) {
         let mut state = self.0.lock();
         let now = Instant::now();
@@ -81,11 +81,9 @@ impl State {
     fn get(&mut self, cache_tags: &HashMap<Uuid, i64>) -> Jobs {
         let mut found = Jobs::with_capacity(cache_tags.len());
         for (id, cache_tag) in cache_tags {
-            if let Some(entry) = self
-                .jobs
-                .get_mut(id)
-                .filter(|entry| entry.cache_tag == *cache_tag)
-            {
+            let entry = self.jobs.get_mut(id);
+            // Another tag: the job has changed since, and is read again.
+            if let Some(entry) = entry.filter(|entry| entry.cache_tag == *cache_tag) {
                 entry.fired = true;
                 found.insert(*id, entry.job.clone());
             }
@@ -115,12 +113,13 @@ impl State {
         }
     }
 
-    /// Evicts the jobs that have not fired since the last time.
+    /// Evicts the jobs that have not fired since the last eviction.
     fn evict(&mut self, now: Instant) {
-        if self
+        let is_recent = self
             .evicted_at
-            .is_some_and(|evicted_at| now.duration_since(evicted_at) < EVICT_AFTER)
-        {
+            .is_some_and(|evicted_at| now.duration_since(evicted_at) < EVICT_AFTER);
+        // Too early to tell which jobs fire.
+        if is_recent {
             return;
         }
         self.evicted_at = Some(now);
@@ -130,8 +129,8 @@ impl State {
     }
 }
 
-/// About what a job takes: full of each of four sorts, the cache took 0.96 to 1.15
-/// times as much (resident).
+/// About the bytes of a job: the resident size of a cache full of each of four sorts was 0.96 to
+/// 1.15 times as much.
 fn bytes(job: &Job) -> usize {
     /// Half of the map may be free.
     const ENTRY: usize = 2 * size_of::<(Uuid, Entry)>();
@@ -181,7 +180,7 @@ fn text_bytes(text: &str) -> usize {
     size_of::<String>() + text.len()
 }
 
-/// A node of a B-tree has room for eleven, and is half full at least, unless it is alone.
+/// A node of a B-tree has room for eleven entries, and at least half of them are used.
 fn map_bytes<V>(entries: usize) -> usize {
     entries.div_ceil(6) * 11 * size_of::<(String, V)>()
 }

@@ -1,38 +1,39 @@
-//! Which lease lists which execution of a poll: said once, before anything is written, for the rows
-//! and for the attempts alike. The node holds by its heartbeat alone; a lease only lists, and never
-//! runs out.
+//! Lease groups: which lease lists which execution of a poll.
+//!
+//! Assigned once, before anything is written, for the rows and for the attempts alike. The node
+//! holds its executions by its heartbeat; a lease only lists them, and never expires.
 
-use super::acquire::Jobs;
-use crate::model::trigger::{NewExecution, Trigger};
+use super::job_cache::Jobs;
+use super::plan::PlannedExecution;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// The leases of what a poll puts in flight.
+/// The leases of the executions that a poll puts in flight.
 pub struct LeaseGroups {
     common: Uuid,
+    /// By execution.
     single: HashMap<Uuid, Uuid>,
 }
 
 impl LeaseGroups {
-    /// A lease of its own for each run of a job that has an overlap policy, one for all others.
-    pub fn of(executions: &[(Trigger, NewExecution)], jobs: &Jobs) -> Self {
-        let is_serialized = |job_id| {
-            jobs.get(job_id)
-                .is_some_and(|job| job.definition.policies.is_serialized())
-        };
-        let single = executions
-            .iter()
-            .filter(|(trigger, _)| is_serialized(&trigger.job_id));
-        let single = single
-            .map(|(_, execution)| (execution.execution_id, Uuid::new_v4()))
-            .collect();
+    /// One lease for each execution of a serialized job, and a common one for all others.
+    pub fn of(executions: &[PlannedExecution], jobs: &Jobs) -> Self {
+        let mut single = HashMap::new();
+        for PlannedExecution { trigger, execution } in executions {
+            let is_serialized = jobs
+                .get(&trigger.job_id)
+                .is_some_and(|job| job.definition.policies.is_serialized());
+            if is_serialized {
+                single.insert(execution.execution_id, Uuid::new_v4());
+            }
+        }
         Self {
             common: Uuid::new_v4(),
             single,
         }
     }
 
-    /// The lease of what may run beside its like.
+    /// The lease of all executions that may overlap.
     pub fn common(&self) -> Uuid {
         self.common
     }

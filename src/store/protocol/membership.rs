@@ -1,10 +1,10 @@
-//! Nodes: joining, heartbeats, and the session that proves a process alive.
+//! Membership: joining, heartbeats, and the session that proves a process alive. Writes
+//! `cluster_node` (a takeover writes the end of a node).
 //!
-//! The membership session is a connection of its own. While it lasts it holds
-//! an advisory lock; when the process dies, the kernel closes the connection,
-//! PostgreSQL releases the lock, and the successor that waits for it knows
-//! within milliseconds. The wait has a connection of its own too: a backend that
-//! waits for a lock does not notice that its client is gone.
+//! The membership session is a connection of its own, and holds the node's advisory lock as long as
+//! it lasts. When the process dies, the kernel closes the connection, PostgreSQL releases the lock,
+//! and the node whose successor it was learns of it within milliseconds. That wait has a connection
+//! of its own as well: a backend that waits for a lock does not notice the end of its client.
 
 use crate::clock::Clock;
 use crate::model::Timestamp;
@@ -20,56 +20,63 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-/// How long an answer may take to be read that has arrived already.
-const MOMENT: Duration = Duration::from_millis(50);
+/// How long reading an answer that has arrived may take.
+const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 const TAKE_LOCK: &str = "-- nodes.take_lock
 select pg_advisory_lock($1)";
 
-/// Ends an earlier session of ours that lingers with the lock (a half-open
-/// connection): the process has one membership session.
+/// Ends an earlier session of this node that lingers with the lock (a half-open connection): a
+/// process has one membership session.
 const END_EARLIER_SESSION: &str = "-- nodes.end_earlier_session
 select pg_terminate_backend(pid) from pg_locks
-where locktype = 'advisory' and granted and mode = 'ExclusiveLock' and objsubid = 1 and pid <> pg_backend_pid()
+where locktype = 'advisory' and granted and mode = 'ExclusiveLock' and objsubid = 1
+    and pid <> pg_backend_pid()
   and database = (select oid from pg_database where datname = current_database())
   and ((classid::bigint << 32) | objid::bigint) = $1";
 
-/// The session's age in the row, before the lock: nobody may take the lock of a new session for the
-/// age of an earlier one.
+/// Notes the age of the session before its lock is taken: the lock of a new session must not appear
+/// with the age of an earlier one.
 const NOTE_SESSION: &str = "-- nodes.note_session
 update cluster_node set session_at = coalesce($1::timestamptz, clock_timestamp()) where id = $2";
 
 const JOIN: &str = "-- nodes.join
-insert into cluster_node (id, name, address, version, state, lock_key, slots, protocol, started_at, heartbeat_at, session_at)
+insert into cluster_node (id, name, address, version, state, lock_key, slots, protocol, started_at,
+    heartbeat_at, session_at)
 select $2, $3, $4, $5, 'ACTIVE', $6, $7, 3, now, now, now
 from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 returning heartbeat_at";
 
-/// Renews everything that the node holds. No row: it was declared dead. Where more time has passed
-/// since the last one than can have ($5, seconds; null where the clock is set by hand) the clock
-/// has jumped: the heartbeats of others are older or younger than they were, so this node has
-/// watched them from now on only.
+/// Renews all that the node holds. No row: the node was declared dead. $5 is the most time, in
+/// seconds, that can have passed since the last heartbeat (null where a test sets the clock). More:
+/// the clock has jumped, and the ages of all heartbeats with it, so this node's watch over the
+/// others begins now.
 const HEARTBEAT: &str = "-- nodes.heartbeat
 update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp()),
     executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros),
     full_since = case when $3 >= slots then coalesce(full_since, $1::timestamptz, clock_timestamp()) end,
     session_at = case when $5::float8 is not null and (clock_timestamp() < heartbeat_at
-        or clock_timestamp() > heartbeat_at + make_interval(secs => $5)) then clock_timestamp() else session_at end
+        or clock_timestamp() > heartbeat_at + make_interval(secs => $5)) then clock_timestamp()
+            else session_at end
 where id = $2 and state in ('ACTIVE', 'DRAINING')
 returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_hold) as held,
-    (select jumped_from from cluster_hold) as jumped_from, (select jumped_to from cluster_hold) as jumped_to";
+    (select jumped_from from cluster_hold) as jumped_from,
+    (select jumped_to from cluster_hold) as jumped_to";
 
-/// A living node that knows no run with a payload of its own (migration V17): it would run it with
-/// that of the job.
+/// A living node of a version without payloads of executions (migration V17): it would run them
+/// with the payload of the job.
 const OF_BEFORE_OWN_RUNS: &str = "-- nodes.of_before_own_runs
-select name from cluster_node where state in ('ACTIVE', 'DRAINING') and protocol < 3 order by name limit 1";
+select name from cluster_node where state in ('ACTIVE', 'DRAINING') and protocol < 3 order by name
+    limit 1";
 
 const DRAIN: &str = "-- nodes.drain
 update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE'";
 
 const LIST: &str = "-- nodes.list
-select id, name, address, version, state, slots, executions_running, clock_offset_micros, started_at, heartbeat_at,
-       extract(epoch from coalesce($1::timestamptz, clock_timestamp()) - heartbeat_at)::float8 as heartbeat_age,
+select id, name, address, version, state, slots, executions_running, clock_offset_micros,
+       started_at, heartbeat_at,
+       extract(epoch from coalesce($1::timestamptz, clock_timestamp()) - heartbeat_at)::float8
+           as heartbeat_age,
        full_since, ended_at, ended_by
 from cluster_node
 where state in ('ACTIVE', 'DRAINING')
@@ -77,31 +84,31 @@ where state in ('ACTIVE', 'DRAINING')
 order by (state in ('ACTIVE', 'DRAINING')) desc, started_at desc, id
 limit 200";
 
-/// What a node says of itself when it joins.
+/// The profile with which a node joins.
 #[derive(Debug, Clone)]
 pub struct NodeProfile {
-    /// For people.
+    /// Display only.
     pub name: String,
-    /// host:port by which other programs reach it.
+    /// host:port of its API.
     pub address: String,
-    /// Executions it can run at once.
+    /// Most executions that it runs at once.
     pub slots: usize,
 }
 
 /// A node as the database knows it.
 #[derive(Debug, Clone)]
 pub struct NodeRecord {
-    /// This process lifetime.
+    /// One process lifetime.
     pub id: Uuid,
-    /// For people.
+    /// Display only.
     pub name: String,
-    /// host:port by which other programs reach it.
+    /// host:port of its API.
     pub address: String,
     /// Version of its binary.
     pub version: String,
-    /// Whether it lives.
+    /// `ACTIVE`, `DRAINING`, `LEFT` or `DEAD`.
     pub state: NodeState,
-    /// Executions it can run at once.
+    /// Most executions that it runs at once.
     pub slots: i32,
     /// Executions it held at its last heartbeat.
     pub executions_running: i32,
@@ -113,7 +120,7 @@ pub struct NodeRecord {
     pub heartbeat_at: Timestamp,
     /// Age of the last heartbeat in seconds, by the database's clock.
     pub heartbeat_age_seconds: f64,
-    /// The first of its heartbeats since which each found no slot free.
+    /// The first heartbeat of those, up to the last, that found no slot free.
     pub full_since: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -124,24 +131,23 @@ pub struct NodeRecord {
 /// The answer to a heartbeat.
 #[derive(Debug, Clone, Copy)]
 pub struct Renewal {
-    /// `ACTIVE`, or `DRAINING` when somebody asked the node to.
+    /// `ACTIVE`, or `DRAINING` on request.
     pub state: NodeState,
-    /// This process's wall clock minus the database's, from half the round trip.
+    /// The wall clock of this process minus the database's, at half the round trip.
     pub clock_offset: TimeDelta,
-    /// What the database has written down.
+    /// As the database wrote it.
     pub heartbeat_at: Timestamp,
-    /// Whether the cluster is paused …
     pub cluster_paused: bool,
-    /// … and for which jump of the clock, if for one.
+    /// The jump of the clock that the pause is for, if it is for one.
     pub paused_for: Option<Jump>,
-    /// What the database's clock said …
+    /// The database's clock.
     pub now: Timestamp,
-    /// … to a heartbeat that was sent then.
+    /// When the heartbeat was sent.
     pub sent: Moment,
 }
 
-/// The connection that makes a process a member. Dropping it ends the session,
-/// and with it the membership in the eyes of the others.
+/// The connection that makes a process a member. Dropping it ends the session: to the other nodes
+/// the process is dead.
 pub struct MembershipSession {
     client: Client,
     database: Database,
@@ -152,37 +158,32 @@ pub struct MembershipSession {
 }
 
 impl MembershipSession {
-    /// Opens the session; every call on it is bounded by `timeout`. The future
-    /// beside it resolves when the connection has ended, for whatever reason.
+    /// Opens the session. `timeout` bounds each of its calls. The second value resolves at the end
+    /// of the connection.
     pub async fn open(
         database: &Database,
         timeout: Duration,
         clock: Clock,
     ) -> Result<(Self, impl Future<Output = ()> + use<>), StoreError> {
         let (client, mut messages) = bounded("nodes.open", timeout, database.connect()).await?;
-        let (ended, database) = (
-            async move { while messages.recv().await.is_some() {} },
-            database.clone(),
-        );
-        Ok((
-            Self {
-                client,
-                database,
-                clock,
-                timeout,
-                opened_at: Instant::now(),
-            },
-            ended,
-        ))
+        let ended = async move { while messages.recv().await.is_some() {} };
+        let session = Self {
+            client,
+            database: database.clone(),
+            clock,
+            timeout,
+            opened_at: Instant::now(),
+        };
+        Ok((session, ended))
     }
 
-    /// Whether the connection has ended, or goes to a primary that has been replaced.
+    /// Whether the connection has ended, or its primary was replaced.
     pub fn is_closed(&self) -> bool {
         self.client.is_closed() || self.database.outdates(self.opened_at)
     }
 
-    /// Joins under a fresh id. The lock comes first: a node that can be seen has
-    /// a session that can be seen. Returns its first heartbeat.
+    /// Joins under a fresh id. The lock comes first: a node with a visible row has a visible
+    /// session. Returns the first heartbeat.
     pub async fn join(
         &self,
         node_id: Uuid,
@@ -190,7 +191,8 @@ impl MembershipSession {
     ) -> Result<Timestamp, StoreError> {
         self.take_lock(node_id).await?;
         let slots = i32::try_from(profile.slots).unwrap_or(i32::MAX);
-        let (stub, key) = (self.clock.stub(), lock_key(node_id));
+        let stub = self.clock.stub();
+        let key = lock_key(node_id);
         bounded("nodes.join", self.timeout, async {
             let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
                 &stub,
@@ -211,9 +213,8 @@ impl MembershipSession {
         .await
     }
 
-    /// Takes the lock of an id, on a new connection, from an earlier session of the id if there is
-    /// one. It waits in line before that session has ended, so that nobody finds the lock free in
-    /// between.
+    /// Takes the lock of an id, if necessary from an earlier session of the id. It waits in line
+    /// before that session ends, so the lock is never free in between.
     pub async fn take_lock(&self, node_id: Uuid) -> Result<(), StoreError> {
         let key = lock_key(node_id);
         bounded("nodes.take_lock", self.timeout, async {
@@ -242,8 +243,8 @@ impl MembershipSession {
         .await
     }
 
-    /// Pauses the cluster when the database has forgotten this heartbeat of an
-    /// earlier session, and more than a minute before it; whether it did.
+    /// Pauses the cluster if the database does not know this heartbeat of an earlier session, nor
+    /// the minute before it. Returns whether it did.
     pub async fn pause_if_set_back(
         &self,
         node_id: Uuid,
@@ -259,7 +260,7 @@ impl MembershipSession {
         Ok(held.await? == 1)
     }
 
-    /// Renews the membership. None when the node was declared dead. `longest` is the most time that
+    /// Renews the membership. None when the node was declared dead. `longest`: the most time that
     /// can have passed since its last heartbeat.
     pub async fn heartbeat(
         &self,
@@ -274,8 +275,10 @@ impl MembershipSession {
             clippy::disallowed_methods,
             reason = "the wall clock is what is measured here"
         )]
-        let (sent, sent_wall) = (Instant::now(), Utc::now());
-        let (stub, sent_moment) = (self.clock.stub(), Moment::now());
+        let sent_wall = Utc::now();
+        let sent = Instant::now();
+        let sent_moment = Moment::now();
+        let stub = self.clock.stub();
         let longest = stub.is_none().then_some(longest.as_secs_f64());
         let row = bounded("nodes.heartbeat", self.timeout, async {
             let row = self
@@ -312,9 +315,9 @@ fn lock_key(node_id: Uuid) -> i64 {
     node_id.as_u64_pair().1 as i64
 }
 
-/// A process that stood still finds its timer run out and the answer in its socket. To give the
-/// session up then is to look dead at once, so the answer gets a moment to be read; whether it came
-/// in time the membership state decides.
+/// Bounds a call. A process that stood still finds its timer expired and the answer in its socket.
+/// Without the session it would look dead at once, so there is time to read the answer; the
+/// membership state decides whether it came in time.
 async fn bounded<T>(
     call: &'static str,
     after: Duration,
@@ -324,7 +327,7 @@ async fn bounded<T>(
     if let Ok(answer) = tokio::time::timeout(after, work.as_mut()).await {
         return answer;
     }
-    tokio::time::timeout(MOMENT, work)
+    tokio::time::timeout(READ_TIMEOUT, work)
         .await
         .unwrap_or(Err(StoreError::Timeout { call, after }))
 }
@@ -335,9 +338,10 @@ fn state(row: Values<'_>) -> Result<NodeState, StoreError> {
         .map_err(|error: UnknownName| row.unreadable(error))
 }
 
-/// Ends when the lock can be had: the server tries forty times a second. A statement that waits for
-/// it would keep its snapshot for as long as the successor lives, and no dead row of the whole
-/// database could be removed: every lease would walk past the triggers of all fire times since.
+/// A statement that ends when the lock is free: the server tries forty times a second. A plain wait
+/// for the lock would keep its snapshot as long as the successor lives, and vacuum could remove no
+/// dead row of the whole database: each lease would walk past the triggers of all fire times
+/// since.
 fn wait_for(key: i64) -> String {
     format!(
         "do $$ begin
@@ -349,12 +353,11 @@ end $$"
     )
 }
 
-/// Waits beside a node until the session ends that holds this lock: then look
-/// again. Carries no more news than that.
+/// Waits until the session that holds this lock ends. A hint to reconcile, no more.
 pub async fn watch(database: &Database, lock_key: i64) -> Result<(), StoreError> {
     let (client, _guard) = database.connect_guarded().await?;
-    // The server gives up the wait when this process is gone; where a platform
-    // cannot check, the wait ends with the successor's session instead.
+    // The server ends the wait when this process is gone. On a platform that cannot check, the wait
+    // ends with the successor's session.
     drop(
         client
             .batch_execute("set client_connection_check_interval = '1s'")
@@ -371,8 +374,7 @@ pub async fn watch(database: &Database, lock_key: i64) -> Result<(), StoreError>
 }
 
 impl Store {
-    /// Asks a node to finish what runs and take nothing new. False when it is
-    /// not `ACTIVE`.
+    /// Drains a node. False when it is not `ACTIVE`.
     pub async fn drain(&self, node_id: Uuid) -> Result<bool, StoreError> {
         self.bounded("nodes.drain", async {
             let session = self.session().await?;
@@ -386,7 +388,7 @@ impl Store {
         .await
     }
 
-    /// The name of a living node that knows no run with a payload of its own.
+    /// The name of a living node of a version without payloads of executions.
     pub async fn node_of_before_own_runs(&self) -> Result<Option<String>, StoreError> {
         self.bounded("nodes.of_before_own_runs", async {
             let session = self.session().await?;

@@ -1,63 +1,72 @@
-//! Reclaiming: attempts that the database counts to a node and that never began there.
+//! Reclaiming: a node takes back attempts that never started, although the database counts them to
+//! the node.
 //!
-//! The node itself says which they are. It lives, so nobody needs to take them over: they are tried
+//! The node itself knows these attempts and lives, so no takeover is needed: the attempts are tried
 //! again under their own ids, and are neither lost nor recovered.
 
-use super::complete::{lock_jobs, rearm_fixed_delay, release_buffered};
-use super::takeover::{LEASES, LOCK_OWN, TakeoverReport, executions};
+use super::fixed_delay::rearm_fixed_delay;
+use super::hand_over::{LEASES, TakeoverReport, executions, waited_for};
+use super::overlap::{lock_jobs, release_buffered};
 use crate::store::db::parts::in_parts;
 use crate::store::db::row::column;
 use crate::store::db::session::Transaction;
 use crate::store::{During, Store, StoreError};
-use std::collections::{BTreeSet, HashSet};
-use tokio_postgres::Row;
+use std::collections::HashSet;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Reclaims attempts that never began: this is no recovery. Of a deleted job, or when somebody
-/// asked to cancel it, the execution ends. `between` prunes partitions.
+/// Reclaims attempts that never began; no recovery. With a deleted job or a requested cancellation
+/// the execution ends. `between` prunes partitions.
 pub(crate) const RECLAIM: &str = "-- give_backs.give_back
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 verdict as materialized (
     select l.id, j.status = 'DELETED' or l.cancel_requested_at is not null as is_over
     from job_execution_log l join job_definition j on j.id = l.job_id
-    where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.node_id = $2 and l.status = 'RUNNING'
+    where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.node_id = $2
+        and l.status = 'RUNNING'
     for update of l
 )
 update job_execution_log l
-set status = case when v.is_over then 'CANCELLED' else 'RETRYING' end, retrying = case when not v.is_over then true end,
+set status = case when v.is_over then 'CANCELLED' else 'RETRYING' end, retrying = case
+    when not v.is_over then true end,
     finished_at = case when v.is_over then clock.now end,
     error_message = case when v.is_over then 'cancelled before attempt ' || l.attempt || ' began' end,
     previous_attempts = coalesce(l.previous_attempts, '[]') || jsonb_build_object(
         'attempt', l.attempt, 'nodeId', l.node_id, 'endedAt', clock.now, 'outcome', 'NOT_STARTED')
 from verdict v, clock
-where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.id = v.id and l.node_id = $2 and l.status = 'RUNNING'
+where l.id between $4 and $5 and l.id = any($3::uuid[]) and l.id = v.id and l.node_id = $2
+    and l.status = 'RUNNING'
 returning l.id, l.job_id, not v.is_over as runs_again, l.fire_time, l.due_time";
 
-/// Leases of which nothing runs any more.
+/// Locks the node's own row. It waits for a lease that is under way, and excludes a takeover.
+pub(crate) const LOCK_OWN: &str = "-- takeovers.lock_own
+select 1 from cluster_node where id = $1 and state in ('ACTIVE', 'DRAINING') for update";
+
+/// Leases without a running execution.
 const END_EMPTY_LEASES: &str = "-- give_backs.end_empty_leases
 delete from job_lease h where h.id = any($1::uuid[])
   and not exists (select from job_execution_log l
-                  where l.id = any(h.execution_ids) and l.node_id = h.node_id and l.status = 'RUNNING')";
+                  where l.id = any(h.execution_ids) and l.node_id = h.node_id
+                      and l.status = 'RUNNING')";
 
-/// What a node knows of the attempts that are counted to it.
+/// The attempts that the database may count to a node, as the node knows them.
 #[derive(Debug, Clone, Default)]
 pub struct Holdings {
     /// Executions of the attempts in its slots.
     pub held: HashSet<Uuid>,
-    /// Those of them that were handed to a handler.
+    /// Those of them whose handler was started.
     pub begun: HashSet<Uuid>,
-    /// Executions of attempts that began, and that it let go of unsettled.
+    /// Executions of attempts that began, and that it gave up unsettled.
     pub given_up: HashSet<Uuid>,
-    /// Leases of which it holds something.
+    /// Leases of the held attempts.
     pub leases: HashSet<Uuid>,
 }
 
 impl Store {
-    /// Reclaims what the database counts to `node_id` and what the node neither holds nor has
-    /// begun, hands over what it has given up, and ends leases that it does not know; the number of
-    /// attempts. Only for the taker of leases itself, between two leases: anybody else would
-    /// reclaim what is just being handed over.
+    /// Reclaims the attempts that the database counts to `node_id` and that the node neither holds
+    /// nor has started, hands over those that it has given up, and ends leases that it does not
+    /// know. Returns the number of attempts. Only for the acquirer, while no lease is under way:
+    /// the attempts of a lease that was just committed are not held yet.
     pub async fn reclaim_unacknowledged(
         &self,
         node_id: Uuid,
@@ -80,6 +89,7 @@ impl Store {
             let (given_up, unstarted): (Vec<Uuid>, Vec<Uuid>) = lost
                 .into_iter()
                 .partition(|execution| holdings.given_up.contains(execution));
+            // Nothing is written in most audits: the transaction begins here.
             let transaction = Transaction::new(session);
             transaction.begin().await.during("give_backs.begin")?;
             let jobs = waited_for(&listed)?;
@@ -94,10 +104,9 @@ impl Store {
         .await
     }
 
-    /// Reclaims what has not begun under an id that this process has given up; how many. What began
-    /// is left to whoever takes the id over, and so is what is still to be settled. The lock on the
-    /// node's row waits for a lease of the id that is under way, and excludes a take-over; after
-    /// the take-over there is nothing to reclaim.
+    /// Reclaims the attempts that have not started under an id that this process has given up.
+    /// Returns their number. Attempts that have started, also those that are still to be settled,
+    /// are left to the takeover of the id. After that takeover there is nothing to reclaim.
     pub async fn reclaim_former(
         &self,
         node_id: Uuid,
@@ -114,15 +123,14 @@ impl Store {
         .await
     }
 
-    /// The same as a part of a transaction.
-    pub(super) async fn reclaim_unstarted(
+    /// The same in a transaction of the caller.
+    pub(crate) async fn reclaim_unstarted(
         &self,
         transaction: &Transaction,
         node_id: Uuid,
-        Holdings {
-            begun, given_up, ..
-        }: &Holdings,
+        holdings: &Holdings,
     ) -> Result<usize, StoreError> {
+        // Another node may have taken the id over: then nothing is left to reclaim.
         let own = transaction
             .query_opt(LOCK_OWN, &[&node_id])
             .await
@@ -135,7 +143,9 @@ impl Store {
             .await
             .during("give_backs.leases")?;
         let mut unstarted = executions(&listed)?;
-        unstarted.retain(|execution| !begun.contains(execution) && !given_up.contains(execution));
+        unstarted.retain(|execution| {
+            !holdings.begun.contains(execution) && !holdings.given_up.contains(execution)
+        });
         let jobs = waited_for(&listed)?;
         lock_jobs(transaction, &jobs).await?;
         let reclaimed = self.reclaim_in(transaction, node_id, &unstarted).await?;
@@ -174,7 +184,8 @@ impl Store {
         Ok(reclaimed.done.into_iter().sum())
     }
 
-    /// What a living node began and cannot settle goes the way of what a dead one held.
+    /// Hands over the attempts of a living node that have started and cannot be settled, as those
+    /// of a dead one.
     async fn hand_over_own(
         &self,
         transaction: &Transaction,
@@ -185,15 +196,12 @@ impl Store {
             async |given_up: &[Uuid]| self.hand_over(transaction, node_id, given_up).await;
         let handed_over = in_parts(transaction, given_up, hand_over).await?;
         self.note_odd("job_execution_log", handed_over.odd);
-        let count = |taken: &TakeoverReport| taken.rerun.len() + taken.ended.len();
-        Ok(handed_over.done.iter().map(count).sum())
+        Ok(handed_over
+            .done
+            .iter()
+            .map(TakeoverReport::executions)
+            .sum())
     }
-}
-
-/// The jobs of leases that name one: later fire times may wait for the ends of what they list.
-pub(super) fn waited_for(leases: &[Row]) -> Result<Vec<Uuid>, StoreError> {
-    let jobs: BTreeSet<Option<Uuid>> = column("job_lease", leases, "job_id")?;
-    Ok(jobs.into_iter().flatten().collect())
 }
 
 async fn end_empty(transaction: &Transaction, leases: &[Uuid]) -> Result<(), StoreError> {

@@ -1,13 +1,13 @@
 //! Where a scan of the due triggers starts.
 //!
-//! A trigger that moves on leaves an entry in the index at its old due time. While somebody holds
-//! an old snapshot open (a report, a backup) nobody may remove it, and a scan from the very
-//! beginning walks past all that ever were. So a scan starts at the low watermark of those before
-//! it, and only for a share of the time at the very beginning. That full scan finds what came to be
-//! due in the past, or what another node had locked and did not take.
+//! An update of a trigger leaves an entry in the index at the old due time. While an old snapshot
+//! is open (a report, a backup) vacuum cannot remove these entries, and a scan from the very
+//! beginning walks past all of them. So a scan starts at the low watermark of the scans before it.
+//! Full scans start at the very beginning, for a tenth of the time. They find triggers that were
+//! given a due time in the past, or that another node had locked and did not take.
 //!
-//! Two scans of a node are under way at once, each past what the other has locked. So a scan
-//! reports its low watermark, and that counts for all that are under way.
+//! Two scans of a node may be under way at once; each skips the rows that the other has locked. So
+//! a low watermark that one scan reports counts for all that are under way.
 
 use crate::model::Timestamp;
 use chrono::{DateTime, TimeDelta};
@@ -15,12 +15,13 @@ use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A scan starts at least this long before now. What waits for a commit, or was locked by a node
-/// that died, comes later than it was due by no more than this.
+/// A scan starts at least this long before now. A trigger that waits for its commit, or that a
+/// dying node had locked, appears at most this long after its due time.
 const RECENT: TimeDelta = TimeDelta::seconds(5);
-/// Full scans take at most one part in this many of the time.
+/// Full scans take one part in this many of the time.
 const FULL_SCAN_SHARE: u32 = 10;
-/// A full scan that is scheduled within this time may start at once: those before it were cheap.
+/// A requested full scan starts at once if it was scheduled within this time: full scans are cheap
+/// then.
 const PROMPT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where a scan starts.
@@ -28,40 +29,53 @@ const PROMPT_WITHIN: Duration = Duration::from_secs(1);
 pub enum ScanStart {
     /// The very beginning.
     Full,
-    /// What is due then or later.
+    /// This due time.
     From(Timestamp),
-    /// What has been due for no more than five seconds: nobody has ever got through from the very
-    /// beginning.
+    /// Five seconds ago. There is no low watermark yet: no full scan has completed.
     Recent,
 }
 
-/// The position that the scans of a node share; so do the clones of this.
+/// The position that the scans of a node share. Clones share it, too.
 #[derive(Clone, Default)]
 pub struct ScanCursor(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// The low watermark: nothing that is due before it is left to this node.
+    /// The low watermark: the scans have left nothing that is due before it.
     position: Option<Timestamp>,
     /// When the next full scan may start.
     full_scan_at: Option<Instant>,
-    /// The scans that are under way, by number, with the lowest watermark that others reported
-    /// since they started.
-    under_way: Vec<(u64, Option<Timestamp>)>,
+    under_way: Vec<ScanUnderWay>,
+    /// The number of the last scan.
     scans: u64,
 }
 
-/// A scan that is under way. It completes or is aborted.
+/// The cursor's record of a scan.
+struct ScanUnderWay {
+    number: u64,
+    /// The lowest watermark that other scans reported since it started.
+    reported: Option<Timestamp>,
+}
+
+/// A scan. It completes or is aborted.
 #[derive(Debug)]
 pub struct Scan {
-    /// Where it starts.
-    pub from: ScanStart,
+    pub start: ScanStart,
     started_at: Instant,
     number: u64,
 }
 
+/// Why a scan was aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// It took longer than a call may take.
+    TimedOut,
+    /// Anything else.
+    Other,
+}
+
 impl ScanStart {
-    /// As a statement takes it: null is recent. Nothing was ever due before 1970.
+    /// The parameter of a statement: null is recent. Nothing was ever due before 1970.
     pub fn due_time(self) -> Option<Timestamp> {
         match self {
             Self::Full => Some(DateTime::UNIX_EPOCH),
@@ -75,7 +89,7 @@ impl Scan {
     /// A full scan outside of the cursor: it neither reads nor moves the position.
     pub fn full() -> Self {
         Self {
-            from: ScanStart::Full,
+            start: ScanStart::Full,
             started_at: Instant::now(),
             number: 0,
         }
@@ -86,11 +100,13 @@ impl ScanCursor {
     /// Starts the next scan. Of those that are under way at most one is a full scan, unless
     /// it takes longer than `longest`.
     pub fn start(&self, longest: Duration) -> Scan {
-        let (mut state, started_at) = (self.state(), Instant::now());
-        let from = if state
+        let mut state = self.state();
+        let started_at = Instant::now();
+        let may_be_full = state
             .full_scan_at
-            .is_none_or(|full_scan_at| full_scan_at <= started_at)
-        {
+            .is_none_or(|full_scan_at| full_scan_at <= started_at);
+        let start = if may_be_full {
+            // No other full scan while this one is under way.
             state.full_scan_at = Some(started_at + longest);
             ScanStart::Full
         } else {
@@ -98,18 +114,22 @@ impl ScanCursor {
         };
         state.scans += 1;
         let number = state.scans;
-        state.under_way.push((number, None));
+        state.under_way.push(ScanUnderWay {
+            number,
+            reported: None,
+        });
         Scan {
-            from,
+            start,
             started_at,
             number,
         }
     }
 
-    /// There is something to find before the position: the next scan is a full one, unless
-    /// full scans take long. Then it is found within their share of the time.
+    /// Something is due before the position. The next scan is a full one, unless full scans take
+    /// long: then it comes within their share of the time.
     pub fn request_full_scan(&self) {
-        let (mut state, soon) = (self.state(), Instant::now() + PROMPT_WITHIN);
+        let mut state = self.state();
+        let soon = Instant::now() + PROMPT_WITHIN;
         if state
             .full_scan_at
             .is_some_and(|full_scan_at| full_scan_at <= soon)
@@ -118,8 +138,8 @@ impl ScanCursor {
         }
     }
 
-    /// A scan is complete at `now` by the database's clock. What it did not read, or has moved, is
-    /// due at `low_watermark` or later.
+    /// A scan is complete at `now` by the database's clock. The triggers that it did not read, or
+    /// that it has moved, are due at `low_watermark` or later.
     pub fn complete(&self, scan: &Scan, low_watermark: Option<Timestamp>, now: Timestamp) {
         let mut state = self.state();
         let recent = now - RECENT;
@@ -127,7 +147,7 @@ impl ScanCursor {
         let passed = state
             .finish(scan, low_watermark)
             .map_or(low_watermark, |others| others.min(low_watermark));
-        state.position = match (scan.from, state.position) {
+        state.position = match (scan.start, state.position) {
             // Another scan was aborted in between, and moved the position back.
             (ScanStart::From(from), Some(position)) if position < from => {
                 Some(position.min(passed))
@@ -137,20 +157,20 @@ impl ScanCursor {
         state.schedule_full_scan(scan);
     }
 
-    /// A scan has failed: what it found is still there. A full scan that took
-    /// too long would take too long again.
-    pub fn abort(&self, scan: &Scan, timed_out: bool) {
+    /// A scan has failed: the triggers that it found are still due.
+    pub fn abort(&self, scan: &Scan, failure: Failure) {
         let mut state = self.state();
-        match scan.from {
-            ScanStart::From(from) => {
+        match (scan.start, failure) {
+            (ScanStart::From(from), _) => {
                 state.finish(scan, from);
                 state.position = state.position.map(|position| position.min(from));
             }
-            ScanStart::Full if !timed_out => {
+            (ScanStart::Full, Failure::Other) => {
                 state.remove(scan);
                 state.full_scan_at = None;
             }
-            ScanStart::Full | ScanStart::Recent => {
+            // It would time out again.
+            (ScanStart::Full, Failure::TimedOut) | (ScanStart::Recent, _) => {
                 state.remove(scan);
                 state.schedule_full_scan(scan);
             }
@@ -167,8 +187,11 @@ impl State {
     /// others reported since it started.
     fn finish(&mut self, scan: &Scan, low_watermark: Timestamp) -> Option<Timestamp> {
         let others = self.remove(scan);
-        for (_, others) in &mut self.under_way {
-            *others = Some(others.map_or(low_watermark, |others| others.min(low_watermark)));
+        for scan in &mut self.under_way {
+            let lowest = scan
+                .reported
+                .map_or(low_watermark, |reported| reported.min(low_watermark));
+            scan.reported = Some(lowest);
         }
         others
     }
@@ -177,12 +200,12 @@ impl State {
         let place = self
             .under_way
             .iter()
-            .position(|(number, _)| *number == scan.number)?;
-        self.under_way.swap_remove(place).1
+            .position(|under_way| under_way.number == scan.number)?;
+        self.under_way.swap_remove(place).reported
     }
 
     fn schedule_full_scan(&mut self, scan: &Scan) {
-        if scan.from == ScanStart::Full {
+        if scan.start == ScanStart::Full {
             self.full_scan_at = Some(Instant::now() + scan.started_at.elapsed() * FULL_SCAN_SHARE);
         }
     }
@@ -207,7 +230,7 @@ mod tests {
         let cursor = ScanCursor::default();
         let full = start(&cursor);
         assert_eq!(
-            full.from,
+            full.start,
             ScanStart::Full,
             "the first is always a full scan"
         );
@@ -219,14 +242,14 @@ mod tests {
     fn next(cursor: &ScanCursor) -> ScanStart {
         let scan = start(cursor);
         cursor.state().remove(&scan);
-        scan.from
+        scan.start
     }
 
     #[test]
     fn a_scan_starts_where_the_last_one_ended() {
         let cursor = after(Some(40));
         let second = start(&cursor);
-        assert_eq!(second.from, ScanStart::From(at(40)));
+        assert_eq!(second.start, ScanStart::From(at(40)));
         cursor.complete(&second, Some(at(41)), at(100));
         assert_eq!(next(&cursor), ScanStart::From(at(41)));
     }
@@ -275,11 +298,11 @@ mod tests {
         cursor.complete(&fast, Some(at(60)), at(100));
         let third = start(&cursor);
         assert_eq!(
-            third.from,
+            third.start,
             ScanStart::From(at(60)),
             "past what the slow one has locked"
         );
-        cursor.abort(&slow, true);
+        cursor.abort(&slow, Failure::TimedOut);
         assert_eq!(next(&cursor), ScanStart::From(at(40)));
         cursor.complete(&third, Some(at(70)), at(100));
         assert_eq!(
@@ -293,7 +316,7 @@ mod tests {
     fn a_tenth_of_the_time_goes_to_full_scans() {
         let cursor = ScanCursor::default();
         let mut full = start(&cursor);
-        assert_eq!(full.from, ScanStart::Full);
+        assert_eq!(full.start, ScanStart::Full);
         assert_eq!(
             next(&cursor),
             ScanStart::Recent,
@@ -323,10 +346,10 @@ mod tests {
         let cursor = ScanCursor::default();
         let mut full = start(&cursor);
         full.started_at = full.started_at.checked_sub(LONGEST).unwrap();
-        cursor.abort(&full, true);
+        cursor.abort(&full, Failure::TimedOut);
         assert_eq!(next(&cursor), ScanStart::Recent);
 
-        cursor.abort(&full, false);
+        cursor.abort(&full, Failure::Other);
         assert_eq!(next(&cursor), ScanStart::Full);
     }
 }

@@ -1,14 +1,14 @@
 //! Shares: no job and no target host holds more than half of a node's slots.
 //!
-//! A target that hangs keeps a slot for each of its executions until they time out. As it gets no
-//! more than its share, the other half of the slots is there for the others. The limit holds also
-//! while nobody else waits: what has a slot keeps it, so a slot that was given away in a calm
-//! minute would be missing later.
+//! A target that hangs keeps a slot for each of its executions until they time out. It gets no more
+//! than its share, so the other half of the slots stays free for other targets. The limit holds
+//! while no other job waits as well: an execution keeps its slot, so a slot that is given away in a
+//! calm minute would be missing later.
 //!
-//! A poll reserves a share for each execution that it decides to run. Where there is none it leaves
-//! the trigger alone, and the polls after it leave the whole job out (`LOCK_DUE`): its triggers
-//! stay due, and would fill every poll. When an execution ends, as many jobs are let in again as
-//! there is room for, the longest due first. So no poll meets a crowd in vain.
+//! A poll reserves a share for each execution of its plan. A trigger without a share is left alone,
+//! and the next polls leave its whole job out (`LOCK_DUE`): its triggers stay due, and would fill
+//! every poll. At the end of an execution as many jobs are let in as there is room for, the longest
+//! due first, so that no poll locks triggers that it cannot take.
 
 use crate::model::Timestamp;
 use crate::model::execution::Attempt;
@@ -23,13 +23,13 @@ use uuid::Uuid;
 
 /// Jobs that wait for a share on this node.
 const WAITING: &str = "horolog_jobs_waiting_for_share";
-/// A job that waits for a share is let in after this time in any case, to be decided about again:
-/// it may have been edited, and have another target now.
+/// A job that waits for a share is let in after this time in any case: an edit may have given it
+/// another target.
 const LEFT_OUT_MAX: Duration = Duration::from_secs(10);
 /// Time between two log lines about the same job or host.
 const REPORT_INTERVAL: Duration = Duration::from_mins(10);
 
-/// Who holds how many slots of a node; clones share it. Without a limit until
+/// The slots of a node by job and target host. Clones share them. No limit until
 /// [`Shares::limit_to_half_of`] sets one.
 #[derive(Clone, Default)]
 pub struct Shares(Arc<Mutex<State>>);
@@ -37,18 +37,17 @@ pub struct Shares(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     slots: Option<usize>,
-    /// Slots that are held or reserved. An execution counts for its job, and for its host if it has
-    /// one.
+    /// Held or reserved slots. An execution counts for its job, and for its host if it has one.
     held: HashMap<Holder, usize>,
     waiting: HashMap<Uuid, Waiting>,
-    /// The holders that jobs wait for …
+    /// The holders whose shares jobs wait for.
     waited_for: HashSet<Holder>,
-    /// … and whether one of them has ended an execution.
+    /// Whether an execution of one of them has ended.
     room_made: bool,
     reported: HashMap<Holder, Instant>,
 }
 
-/// What a share belongs to.
+/// The owner of a share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Holder {
     Job(Uuid),
@@ -60,22 +59,21 @@ enum Holder {
 struct Waiting {
     /// Its own job, and its host if it has one.
     holders: Vec<Holder>,
-    /// The one of them whose share was used up.
+    /// The holder whose share was used up.
     full: Holder,
     due_at: Timestamp,
     since: Instant,
 }
 
-/// What a poll leaves out.
+/// The jobs that a poll leaves out.
 #[derive(Debug, Default)]
-pub(super) struct LeftOut {
-    /// The jobs.
+pub(crate) struct LeftOut {
     pub jobs: Vec<Uuid>,
-    /// Jobs that were left out of the poll before, and no longer are.
+    /// Jobs that are no longer left out.
     pub let_in: usize,
 }
 
-/// A job that waits for a share, to be shown.
+/// A job that waits for a share; display only.
 pub struct WaitingJob {
     pub job_id: Uuid,
     /// Due time of the trigger that was left alone.
@@ -84,14 +82,14 @@ pub struct WaitingJob {
     pub message: String,
 }
 
-/// The share of an execution that is in a slot; given back when it is dropped.
+/// The share of an execution in a slot. Dropping it returns the share.
 pub struct Share {
     shares: Shares,
     holders: Vec<Holder>,
 }
 
-/// The shares that a poll has taken; given back when it is dropped. Until then each of its
-/// executions has to have a [`Share`].
+/// The shares that a poll has reserved. Dropping it returns them: before that, each execution gets
+/// its [`Share`].
 #[derive(Default)]
 pub struct Reservation {
     shares: Shares,
@@ -114,12 +112,12 @@ impl Shares {
         }
     }
 
-    /// Whether there may be room, since it was last asked, for a job that waits.
+    /// Whether there may be new room for a waiting job. Resets the answer.
     pub fn take_room_made(&self) -> bool {
         std::mem::take(&mut self.state().room_made)
     }
 
-    /// For the executions that one poll decides to run.
+    /// An empty reservation, for the executions of one poll.
     pub(super) fn reserve(&self) -> Reservation {
         Reservation {
             shares: self.clone(),
@@ -127,9 +125,10 @@ impl Shares {
         }
     }
 
-    /// What a poll leaves out. As many jobs as there is room for are let in.
+    /// The jobs that a poll leaves out. As many jobs as there is room for are let in.
     pub(crate) fn left_out(&self) -> LeftOut {
         let mut state = self.state();
+        // The common case: no share is used up.
         if state.waiting.is_empty() {
             return LeftOut::default();
         }
@@ -164,16 +163,16 @@ impl State {
         self.slots.map_or(usize::MAX, |slots| (slots / 2).max(1))
     }
 
-    /// The first of the holders whose share is used up.
+    /// The first holder whose share is used up.
     fn full<'a>(
         &self,
         holders: &'a [Holder],
         promised: &HashMap<Holder, usize>,
     ) -> Option<&'a Holder> {
-        let taken = |holder: &Holder| {
-            self.held.get(holder).unwrap_or(&0) + promised.get(holder).unwrap_or(&0)
-        };
-        holders.iter().find(|holder| taken(holder) >= self.limit())
+        holders.iter().find(|holder| {
+            let held = self.held.get(holder).unwrap_or(&0);
+            held + promised.get(holder).unwrap_or(&0) >= self.limit()
+        })
     }
 
     fn add(&mut self, holders: &[Holder]) {
@@ -194,7 +193,7 @@ impl State {
         }
     }
 
-    /// Each job that is let in counts against the room that is left for the others.
+    /// Lets waiting jobs in. Each counts against the room for the next ones.
     fn let_in(&mut self) {
         let mut waiting: Vec<(Uuid, Waiting)> = self.waiting.drain().collect();
         waiting.sort_by_key(|(_, waiting)| waiting.due_at);
@@ -216,7 +215,9 @@ impl State {
     }
 
     fn leave_out(&mut self, job_id: Uuid, holders: Vec<Holder>, full: Holder, due_at: Timestamp) {
-        let (now, held, slots) = (Instant::now(), self.limit(), self.slots.unwrap_or_default());
+        let now = Instant::now();
+        let held = self.limit();
+        let slots = self.slots.unwrap_or_default();
         self.reported
             .retain(|_, reported| now.duration_since(*reported) < REPORT_INTERVAL);
         if !self.reported.contains_key(&full) {
@@ -235,7 +236,8 @@ impl State {
     }
 
     fn shown(&self, job_id: Uuid, waiting: &Waiting) -> WaitingJob {
-        let (limit, slots) = (self.limit(), self.slots.unwrap_or_default());
+        let limit = self.limit();
+        let slots = self.slots.unwrap_or_default();
         let holder = match &waiting.full {
             Holder::Job(_) => "its executions hold".to_owned(),
             Holder::Host(host) => format!("its target host {host} holds"),
@@ -252,8 +254,8 @@ impl State {
 }
 
 impl Reservation {
-    /// Reserves a share for an execution of the job. False when the job's or its host's is used up:
-    /// then the job, which has been due since `due_at`, is left out of the next polls.
+    /// Reserves a share for an execution of the job. False when the share of the job or of its host
+    /// is used up: the next polls leave out the job, which has been due since `due_at`.
     pub(crate) fn take(&mut self, job: &Job, due_at: Timestamp) -> bool {
         let holders = holders(job.id, &job.definition.target);
         let mut state = self.shares.state();
@@ -269,7 +271,6 @@ impl Reservation {
 }
 
 impl Reservation {
-    /// Both together.
     pub(crate) fn and(mut self, mut other: Self) -> Self {
         if self.taken.is_empty() {
             return other;

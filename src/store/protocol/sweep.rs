@@ -1,59 +1,62 @@
 //! The slow sweep: executions that are `RUNNING` and that no living node holds.
 //!
-//! The protocol leaves none behind. A restored backup, a person with psql, or a row that a
-//! take-over could not write does. What no lease lists gets a lease, a slice of the log at a time:
-//! then an audit of its node finds it, or the second half of the sweep, which hands over what the
-//! leases of nodes list that are gone.
+//! The protocol leaves none behind; a restored backup, a hand in psql, or a row that a takeover
+//! could not write does. The sweep reads a slice of the log at a time. An execution that no lease
+//! lists gets a lease: then an audit of its node finds it, or the second half of the sweep, which
+//! hands over the leases of nodes that are gone.
 
-use super::takeover::{HandOver, TakeoverReport};
+use super::hand_over::{HandOver, TakeoverReport};
 use crate::store::db::row::{Values, column};
 use crate::store::{During, Store, StoreError};
 use uuid::Uuid;
 
-/// Rows of the log that a slice reads: in some 20 ms.
+/// Rows of the log in a slice: about 20 ms.
 const SLICE: i64 = 10_000;
 /// Most executions that a slice lists, and most nodes whose leases are handed over at once; the
 /// next sweep takes the rest.
 const BATCH: i64 = 100;
 
-/// The last row of the next slice, by the primary key; none when it holds no more than the rest.
+/// The last row of the next slice, by the primary key. None: the slice is the rest of the log.
 pub(crate) const SLICE_END: &str = "-- sweep.slice_end
 select id from job_execution_log where id > $1 order by id offset $2::bigint - 1 limit 1";
 
-/// Lists what runs in the slice and is listed nowhere. A lease and a settlement write the row and
-/// the list in one transaction, so no snapshot shows the one without the other. It locks nothing:
-/// what ends meanwhile is listed in vain.
+/// Lists the executions of the slice that run and are not listed. A lease and a settlement write
+/// the row and the list in one transaction, so no snapshot shows the one without the other. No
+/// locks: an execution may end before it is listed, which does no harm.
 pub(super) const LIST_UNLISTED: &str = "-- sweep.list_unlisted
 insert into job_lease (id, node_id, job_id, execution_ids)
 select gen_random_uuid(), l.node_id,
-       case when coalesce(j.policies ->> 'overlapPolicy', 'ALLOW') <> 'ALLOW' then l.job_id end, array[l.id]
+       case when coalesce(j.policies ->> 'overlapPolicy', 'ALLOW') <> 'ALLOW' then l.job_id end,
+           array[l.id]
 from job_execution_log l left join job_definition j on j.id = l.job_id
 where l.id > $1 and l.id <= $2 and l.status = 'RUNNING' and l.node_id is not null
-  and l.id not in (select x.id from job_lease h, unnest(h.execution_ids) as x (id) where x.id is not null)
+  and l.id not in (select x.id from job_lease h, unnest(h.execution_ids) as x (id)
+      where x.id is not null)
 limit $3";
 
-/// Nodes that are gone, and of which there are leases.
+/// Nodes that are gone and have leases.
 pub(super) const GONE: &str = "-- sweep.gone
 select distinct h.node_id from job_lease h
-where not exists (select from cluster_node n where n.id = h.node_id and n.state in ('ACTIVE', 'DRAINING')) limit $1";
+where not exists (select from cluster_node n where n.id = h.node_id
+    and n.state in ('ACTIVE', 'DRAINING')) limit $1";
 
-/// What a sweep found.
+/// The result of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Executions that no lease listed.
     pub listed: u64,
-    /// Executions that leases of nodes listed that are gone, and that run again or have ended.
+    /// Executions that leases of gone nodes listed: they run again or have ended.
     pub handed_over: usize,
 }
 
 impl Store {
-    /// Sweeps the slice of the log behind `after`, which it moves on, and the leases of all nodes.
+    /// Sweeps the slice of the log behind `after`, which it moves to the end of the slice, and the
+    /// leases of all nodes.
     pub async fn sweep(&self, after: &mut Uuid) -> Result<Swept, StoreError> {
         let listed = self.list_unlisted(after).await?;
         let mut handed_over = 0;
         for node_id in self.gone().await? {
-            let TakeoverReport { rerun, ended } = self.hand_over_left(node_id).await?;
-            handed_over += rerun.len() + ended.len();
+            handed_over += self.hand_over_left(node_id).await?.executions();
         }
         Ok(Swept {
             listed,
@@ -61,7 +64,7 @@ impl Store {
         })
     }
 
-    /// A slice that fails is left behind until its next turn.
+    /// A slice that fails waits for the next round.
     async fn list_unlisted(&self, after: &mut Uuid) -> Result<u64, StoreError> {
         self.bounded("sweep.list_unlisted", async {
             let session = self.session().await?;
@@ -73,9 +76,9 @@ impl Store {
                 .map(|row| Values::of("sweep.slice_end", &row).get(0))
                 .transpose()?;
             let begin = std::mem::replace(after, end.unwrap_or_default());
-            let slice = (begin, end.unwrap_or(Uuid::max()));
+            let last = end.unwrap_or(Uuid::max());
             let listed = session
-                .execute(LIST_UNLISTED, &[&slice.0, &slice.1, &BATCH])
+                .execute(LIST_UNLISTED, &[&begin, &last, &BATCH])
                 .await;
             let listed = listed.during("sweep.list_unlisted")?;
             session.release();
@@ -94,7 +97,7 @@ impl Store {
         .await
     }
 
-    /// Nodes that are gone do not come back, so nobody has to be kept out: each row is a
+    /// A gone node does not come back, so no lock of its row is needed. Each row is a
     /// compare-and-set.
     async fn hand_over_left(&self, node_id: Uuid) -> Result<TakeoverReport, StoreError> {
         self.bounded("sweep.hand_over_left", async {

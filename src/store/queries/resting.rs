@@ -1,37 +1,37 @@
-//! Jobs at rest because the database's clock was ahead: their fire times of the time to come were
-//! taken already.
+//! Jobs at rest: the database's clock was ahead, and their fire times up to then were taken.
 //!
-//! Nodes that see a jump hold the cluster (`clock_jumps`). When every node started while the clock
-//! was ahead, and none ran when it was corrected, nobody saw one. What it leaves is in the log:
-//! rows whose fire times lie in the future. Nothing else writes such rows, so normally the question
-//! reads nothing.
+//! Nodes that see a jump pause the cluster (`clock_jumps`). No node sees one when all of them
+//! started while the clock was ahead and none ran when it was corrected. Such a jump leaves rows in
+//! the log whose fire times lie in the future. Nothing else writes such rows, so this query
+//! normally reads nothing.
 
 use crate::model::{Timestamp, rfc3339};
 use crate::store::db::row::Values;
 use crate::store::{During, Store, StoreError};
 use tokio_postgres::Row;
 
-/// Most rows of the future that are read; what is at rest is counted among them.
+/// Most rows of the future that are read: the jobs at rest are counted among them.
 pub(super) const ROWS_MAX: i64 = 10_000;
 
-/// Nodes lease less than a minute ahead. A trigger that lies before the last fire time that was
-/// taken has been put right.
+/// Nodes lease less than a minute ahead. A trigger before the last fire time that was taken has
+/// been put right already.
 pub(super) const RESTING: &str = "-- resting.read
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 ahead as materialized (
     select l.job_id, greatest(l.fire_time, l.through_fire_time) as taken from job_execution_log l
     where l.kind in ('SCHEDULE', 'BUFFERED')
-      and l.id >= (select (lpad(to_hex(((extract(epoch from now) + 60) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid from clock)
+      and l.id >= (select (lpad(to_hex(((extract(epoch from now) + 60) * 1000)::bigint), 12,
+          '0') || repeat('0', 20))::uuid from clock)
     limit $2
 ), last as (select job_id, max(taken) as taken from ahead group by job_id)
 select count(*) as jobs, max(t.fire_time) as until
 from last join job_trigger t on t.id = last.job_id, clock
 where not t.paused and t.due_at > clock.now and t.fire_time > last.taken";
 
-/// What is at rest.
+/// The jobs at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resting {
-    /// Jobs; those that one statement finds.
+    /// Those that one statement finds.
     pub jobs: i64,
     /// The last of their next fire times.
     pub until: Timestamp,
@@ -50,8 +50,8 @@ impl std::fmt::Display for Resting {
 }
 
 impl Store {
-    /// The jobs that rest until the clock has come to what was taken while it was ahead, if there
-    /// are any.
+    /// The jobs that rest until the clock reaches the fire times that were taken while it was
+    /// ahead. None: there are none.
     pub async fn resting(&self) -> Result<Option<Resting>, StoreError> {
         self.bounded("resting.read", async {
             let session = self.session().await?;
@@ -68,6 +68,7 @@ impl Store {
 
 pub(crate) fn record(row: &Row) -> Result<Option<Resting>, StoreError> {
     let row = Values::of("resting.read", row);
-    let (jobs, until) = (row.get("jobs")?, row.get::<Option<Timestamp>>("until")?);
+    let jobs = row.get("jobs")?;
+    let until: Option<Timestamp> = row.get("until")?;
     Ok(until.map(|until| Resting { jobs, until }))
 }
