@@ -9,10 +9,7 @@ use horolog::actors::job_manager::RunJobNow;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::store::maintenance::repairs::Repairs;
-use horolog::store::protocol::cluster_view::{EndedBy, Suspect};
 use horolog::store::protocol::complete::{LeaseUpdates, Settled};
-use horolog::store::protocol::lease_store::Batch;
-use std::collections::HashSet;
 use std::time::Duration;
 use uuid::Uuid;
 

@@ -182,7 +182,7 @@ async fn an_infinite_due_time_hides_no_other_and_stops_no_poll() {
         .await;
         let node = cluster.node().await;
         cluster.advance(60);
-        node.store.peek().await.unwrap();
+        node.leases.peek().await.unwrap();
         assert_eq!(leased(&node).await, [readable.id], "{due_at}");
         node.store.backlog().await.unwrap();
         node.store.overview().await.unwrap();

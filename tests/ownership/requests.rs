@@ -3,7 +3,7 @@
 use crate::support::{ENDLESS, cron, fixed_delay, fixed_rate, once, with};
 use fastrand::Rng;
 use horolog::model::Timestamp;
-use horolog::model::job::ScheduleType;
+use horolog::model::schedule::ScheduleType;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
 
