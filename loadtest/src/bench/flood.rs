@@ -162,8 +162,8 @@ async fn missing(
     from: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<f64, anyhow::Error> {
-    let statement = "select coalesce(sum(ceil(extract(epoch from $2::timestamptz - 
-            greatest(due_at, $1::timestamptz)))), 0)::float8
+    let statement = "select coalesce(sum(ceil(extract(epoch from $2::timestamptz
+            - greatest(due_at, $1::timestamptz)))), 0)::float8
         from job_trigger where kind = 'SCHEDULE' and due_at < $2";
     Ok(sql.query_one(statement, &[&from, &until]).await?.get(0))
 }
