@@ -26,8 +26,8 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	scripts/dashboard test || test $$? = 3
 	cargo fmt --check
 	cargo clippy -- -D warnings
-	cargo clippy --workspace --all-targets --features otel,drill-bugs -- -D warnings
-	cargo test --features otel,drill-bugs
+	cargo clippy --workspace --all-targets --features otel,fault-injection -- -D warnings
+	cargo test --features otel,fault-injection
 	cargo test -p horolog-loadtest -p horolog-protocol
 	scripts/postman || test $$? = 3
 	scripts/clients || test $$? = 3
@@ -52,7 +52,7 @@ test-clients: ## try other people's GraphQL clients, and the audit of GraphQL ov
 	scripts/clients
 
 drill: ## failover drills: what CI runs of them
-	cargo build --features otel,drill-bugs
+	cargo build --features otel,fault-injection
 	scripts/drills
 
 measure-dashboard: ## first loads and scrolling with 100,000 jobs (HOROLOG_JOBS), in a release build
@@ -71,7 +71,7 @@ deny: ## licences, banned crates and sources of the dependencies
 	scripts/deny
 
 lint: ## clippy as strict as in CI
-	cargo clippy --workspace --all-targets --features otel,drill-bugs -- -D warnings
+	cargo clippy --workspace --all-targets --features otel,fault-injection -- -D warnings
 
 # By way of a file of its own: a failed build must not leave an empty schema.
 schema: ## write the GraphQL schema to schema.graphql

@@ -153,7 +153,7 @@ const OTHER_VARIABLES: &[&str] = &[
     "HOROLOG_LOG_FORMAT",
     "HOROLOG_PG_BIN",
     "HOROLOG_PG_USER",
-    #[cfg(feature = "drill-bugs")]
+    #[cfg(feature = "fault-injection")]
     crate::safeguards::VARIABLE,
 ];
 

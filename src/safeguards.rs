@@ -1,7 +1,7 @@
 //! Safeguards that a drill can disable, one at a time.
 //!
 //! A drill without a safeguard must fail: a safeguard without such a drill is not tested. Only a
-//! build with the feature `drill-bugs` can disable one, and no release has this feature. In every
+//! build with the feature `fault-injection` can disable one, and no release has this feature. In every
 //! other build [`is_off`] is a constant, and the compiler removes the branch.
 
 use std::borrow::Cow;
@@ -22,10 +22,10 @@ pub enum Safeguard {
 }
 
 /// Variable with the name of the safeguard to disable.
-#[cfg(feature = "drill-bugs")]
-pub const VARIABLE: &str = "HOROLOG_DRILL_BUG";
+#[cfg(feature = "fault-injection")]
+pub const VARIABLE: &str = "HOROLOG_DISABLED_SAFEGUARD";
 
-#[cfg(feature = "drill-bugs")]
+#[cfg(feature = "fault-injection")]
 const NAMES: [(&str, Safeguard); 5] = [
     ("settlement-fence", Safeguard::SettlementFence),
     ("node-row-lock", Safeguard::NodeRowLock),
@@ -35,14 +35,14 @@ const NAMES: [(&str, Safeguard); 5] = [
 ];
 
 /// Whether this safeguard is disabled.
-#[cfg(feature = "drill-bugs")]
+#[cfg(feature = "fault-injection")]
 pub fn is_off(safeguard: Safeguard) -> bool {
     static OFF: std::sync::OnceLock<Option<Safeguard>> = std::sync::OnceLock::new();
     *OFF.get_or_init(|| named(&std::env::var(VARIABLE).ok()?)) == Some(safeguard)
 }
 
 /// Whether this safeguard is switched off: never, in this build.
-#[cfg(not(feature = "drill-bugs"))]
+#[cfg(not(feature = "fault-injection"))]
 pub const fn is_off(_: Safeguard) -> bool {
     false
 }
@@ -58,7 +58,7 @@ pub fn unless_off<'a>(safeguard: Safeguard, statement: &'a str, part: &str) -> C
 
 /// Logs the disabled safeguard as an error. Refuses an unknown name: a drill that disables nothing
 /// proves nothing.
-#[cfg(feature = "drill-bugs")]
+#[cfg(feature = "fault-injection")]
 pub fn announce() -> Result<(), String> {
     let Ok(name) = std::env::var(VARIABLE) else {
         return Ok(());
@@ -75,7 +75,7 @@ pub fn announce() -> Result<(), String> {
     }
 }
 
-#[cfg(feature = "drill-bugs")]
+#[cfg(feature = "fault-injection")]
 fn named(name: &str) -> Option<Safeguard> {
     NAMES
         .iter()

@@ -342,7 +342,7 @@ impl NodeComponents {
             reconciler,
             jobs,
         };
-        #[cfg(feature = "drill-bugs")]
+        #[cfg(feature = "fault-injection")]
         listen_for_panics(&actors);
         let hints = Hints {
             due: wake_up.clone(),
@@ -411,7 +411,7 @@ impl Hints {
 }
 
 /// Lets a drill kill each critical actor.
-#[cfg(feature = "drill-bugs")]
+#[cfg(feature = "fault-injection")]
 fn listen_for_panics(actors: &Actors) {
     let (pool, acquirer) = (actors.pool.clone(), actors.acquirer.clone());
     let (reconciler, membership) = (actors.reconciler.clone(), actors.membership.clone());

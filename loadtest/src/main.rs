@@ -7,7 +7,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
 use horolog_loadtest::bench;
-use horolog_loadtest::drill::file::{Bug, Drill};
+use horolog_loadtest::drill::file::{DisabledSafeguard, Drill};
 use horolog_loadtest::drill::run::{Ended, Options, run};
 use horolog_loadtest::drill::testbed::DrillTestbed;
 use horolog_loadtest::history::History;
@@ -59,9 +59,9 @@ struct RunArguments {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Switch off the safeguard that each drill names, and require that the checker notices. Needs
-    /// a `horolog` with the feature `drill-bugs`.
+    /// a `horolog` with the feature `fault-injection`.
     #[arg(long)]
-    bug: bool,
+    disable_safeguard: bool,
 }
 
 #[derive(clap::Args)]
@@ -233,7 +233,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
     let program = program(arguments.program.as_deref())?;
     if let Some((name, _)) = found
         .iter()
-        .find(|(_, drill)| arguments.bug && drill.bug.is_none())
+        .find(|(_, drill)| arguments.disable_safeguard && drill.disabled_safeguard.is_none())
     {
         return Err(Usage(format!(
             "the drill `{name}` names no safeguard to switch off"
@@ -249,8 +249,12 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
             .filter(|_| clock::of_this_process().is_empty())
         {
             run_shifted(named, begin, &program, arguments).await?
-        } else if let Some(bug) = drill.bug.as_ref().filter(|_| arguments.bug) {
-            run_until_noticed(&name, &drill, bug, &program, arguments).await?
+        } else if let Some(disabled) = drill
+            .disabled_safeguard
+            .as_ref()
+            .filter(|_| arguments.disable_safeguard)
+        {
+            run_until_noticed(&name, &drill, disabled, &program, arguments).await?
         } else {
             run_one(&name, &drill, &program, arguments)
                 .await
@@ -284,7 +288,7 @@ async fn run_shifted(
     if let Some(out) = &arguments.out {
         command.arg("--out").arg(out);
     }
-    command.args(arguments.bug.then_some("--bug"));
+    command.args(arguments.disable_safeguard.then_some("--disable-safeguard"));
     clock::begin_at(&mut command, library, begin);
     Ok(match command.status().await?.code() {
         Some(0) => (Outcome::Passed, format!("kept, started at {begin}")),
@@ -310,7 +314,7 @@ async fn run_one(
         program: program.to_owned(),
         seed: arguments.seed,
         directory,
-        bug: arguments.bug,
+        disable_safeguard: arguments.disable_safeguard,
     };
     println!("{name}: {}", drill.about);
     let ended = run(name, drill.clone(), &options)
@@ -335,18 +339,18 @@ const TRIES: usize = 3;
 async fn run_until_noticed(
     name: &str,
     drill: &Drill,
-    bug: &Bug,
+    disabled: &DisabledSafeguard,
     program: &Path,
     arguments: &RunArguments,
 ) -> Result<(Outcome, String), anyhow::Error> {
-    let safeguard = &bug.safeguard;
+    let safeguard = &disabled.name;
     for attempt in 1..=TRIES {
         let ended = run_one(name, drill, program, arguments).await?;
         let noticed = ended
             .analysis
             .violations
             .iter()
-            .find(|violation| bug.finds.contains(&violation.rule));
+            .find(|violation| disabled.findings.contains(&violation.rule));
         if let Some(violation) = noticed {
             let rule = &violation.rule;
             let message = format!(

@@ -11,7 +11,7 @@
 pub mod cluster_membership;
 pub mod executor_pool;
 pub mod job_manager;
-#[cfg(feature = "drill-bugs")]
+#[cfg(feature = "fault-injection")]
 pub mod panic_injector;
 pub mod periodic;
 pub mod reconciler;

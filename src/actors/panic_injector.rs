@@ -1,5 +1,5 @@
 //! Kills one critical actor at a signal, for drills: a node that is half dead
-//! must not look healthy. Only in builds with the feature `drill-bugs`.
+//! must not look healthy. Only in builds with the feature `fault-injection`.
 
 use super::cluster_membership::ClusterMembership;
 use super::executor_pool::ExecutorPool;

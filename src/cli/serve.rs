@@ -14,7 +14,7 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     if config.stop_with_parent {
         stop_with_parent()?;
     }
-    #[cfg(feature = "drill-bugs")]
+    #[cfg(feature = "fault-injection")]
     crate::safeguards::announce().map_err(anyhow::Error::msg)?;
     traces::start().map_err(anyhow::Error::msg)?;
     ignore_signals()?;
@@ -68,7 +68,7 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
 fn ignore_signals() -> Result<(), anyhow::Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut ignored = vec![(SignalKind::hangup(), "SIGHUP")];
-    if !cfg!(feature = "drill-bugs") {
+    if !cfg!(feature = "fault-injection") {
         ignored.extend([
             (SignalKind::user_defined1(), "SIGUSR1"),
             (SignalKind::user_defined2(), "SIGUSR2"),

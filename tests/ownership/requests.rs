@@ -3,9 +3,9 @@
 use crate::support::{ENDLESS, cron, fixed_delay, fixed_rate, once, with};
 use fastrand::Rng;
 use horolog::model::Timestamp;
-use horolog::model::schedule::ScheduleType;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
+use horolog::model::schedule::ScheduleType;
 
 pub fn any_request(rng: &mut Rng, now: Timestamp) -> JobRequest {
     let request = match rng.u8(0..8) {

@@ -103,7 +103,7 @@ impl BenchTestbed {
             let settings = NodeSettings {
                 program: self.options.program.clone(),
                 flags: [flags, &self.options.flags].concat(),
-                bug: None,
+                disabled_safeguard: None,
                 directory: self.directory.clone(),
             };
             self.nodes.push(Slot::straight(

@@ -47,7 +47,7 @@ pub struct Drill {
     /// The time at the beginning, for nodes, database and this program (libfaketime).
     pub wall_clock: Option<DateTime<Utc>>,
     /// A safeguard that the drill can switch off, and the expected findings without it.
-    pub bug: Option<Bug>,
+    pub disabled_safeguard: Option<DisabledSafeguard>,
     /// Parameters of the checker.
     #[serde(default)]
     pub rules: RulesInFile,
@@ -87,11 +87,11 @@ pub enum Database {
 /// A safeguard, and the rules that notice its absence.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Bug {
-    /// Value of `HOROLOG_DRILL_BUG`.
-    pub safeguard: String,
+pub struct DisabledSafeguard {
+    /// Value of `HOROLOG_DISABLED_SAFEGUARD`.
+    pub name: String,
     /// Rules of the checker; at least one must be broken without the safeguard.
-    pub finds: Vec<String>,
+    pub findings: Vec<String>,
 }
 
 /// Parameters of the checker.

@@ -38,7 +38,7 @@ pub struct Options {
     /// Where history, logs and reports go; must not exist.
     pub directory: PathBuf,
     /// Whether to switch off the safeguard of the drill.
-    pub bug: bool,
+    pub disable_safeguard: bool,
 }
 
 /// The result of a drill.
@@ -60,11 +60,11 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
         .or(drill.seed)
         .unwrap_or_else(|| fastrand::u64(1..1_000_000));
     fastrand::seed(seed);
-    let bug = drill
-        .bug
+    let disabled_safeguard = drill
+        .disabled_safeguard
         .as_ref()
-        .filter(|_| options.bug)
-        .map(|bug| bug.safeguard.clone());
+        .filter(|_| options.disable_safeguard)
+        .map(|disabled| disabled.name.clone());
     let mut run = Run {
         name: name.to_owned(),
         about: drill.about.clone(),
@@ -73,12 +73,18 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
         program: first_line_of(&options.program.display().to_string(), &["--version"]).await,
         started: now(),
         nodes: drill.nodes,
-        settings: settings(&drill, bug.as_deref()),
+        settings: settings(&drill, disabled_safeguard.as_deref()),
         ..Run::default()
     };
     let (killer, wanted_dead) = mpsc::unbounded_channel();
-    let testbed =
-        DrillTestbed::set_up(drill, &options.program, bug, &options.directory, killer).await?;
+    let testbed = DrillTestbed::set_up(
+        drill,
+        &options.program,
+        disabled_safeguard,
+        &options.directory,
+        killer,
+    )
+    .await?;
     let testbed = Rc::new(testbed);
     let failures = run_phases(&testbed, seed, wanted_dead).await?;
     if !failures.is_empty() {
@@ -424,7 +430,7 @@ async fn count(testbed: Rc<DrillTestbed>, progress: ProgressBar, is_over: watch:
     }
 }
 
-fn settings(drill: &Drill, bug: Option<&str>) -> Vec<(String, String)> {
+fn settings(drill: &Drill, disabled_safeguard: Option<&str>) -> Vec<(String, String)> {
     let mut settings = vec![
         ("--node-ttl".to_owned(), format!("{} s", drill.ttl_seconds)),
         ("database".to_owned(), format!("{:?}", drill.database)),
@@ -439,7 +445,7 @@ fn settings(drill: &Drill, bug: Option<&str>) -> Vec<(String, String)> {
             .iter()
             .map(|flag| ("flag".to_owned(), flag.clone())),
     );
-    settings.extend(bug.map(|bug| ("SWITCHED OFF".to_owned(), bug.to_owned())));
+    settings.extend(disabled_safeguard.map(|name| ("SWITCHED OFF".to_owned(), name.to_owned())));
     settings
 }
 

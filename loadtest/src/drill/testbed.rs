@@ -81,7 +81,7 @@ impl DrillTestbed {
     pub async fn set_up(
         drill: Drill,
         program: &Path,
-        bug: Option<String>,
+        disabled_safeguard: Option<String>,
         directory: &Path,
         killer: mpsc::UnboundedSender<Uuid>,
     ) -> Result<Self, anyhow::Error> {
@@ -130,7 +130,7 @@ impl DrillTestbed {
         let settings = NodeSettings {
             program: program.to_owned(),
             flags: [flags, drill.flags.clone()].concat(),
-            bug,
+            disabled_safeguard,
             directory: directory.to_owned(),
         };
         let testbed = Self {

@@ -31,8 +31,8 @@ pub struct NodeSettings {
     pub program: PathBuf,
     /// More flags of `serve`.
     pub flags: Vec<String>,
-    /// The safeguard that is switched off, if any (feature `drill-bugs`).
-    pub bug: Option<String>,
+    /// The safeguard that is switched off, if any (feature `fault-injection`).
+    pub disabled_safeguard: Option<String>,
     /// Directory of the logs.
     pub directory: PathBuf,
 }
@@ -203,8 +203,8 @@ impl Slot {
             // Ctrl-C is for the harness alone, which stops its nodes.
             .process_group(0)
             .kill_on_drop(true);
-        if let Some(bug) = &self.settings.bug {
-            command.env("HOROLOG_DRILL_BUG", bug);
+        if let Some(disabled) = &self.settings.disabled_safeguard {
+            command.env("HOROLOG_DISABLED_SAFEGUARD", disabled);
         }
         if let (Some(file), Some(library)) = (&self.clock, clock::library()) {
             clock::by_file(&mut command, library, file);

@@ -220,7 +220,7 @@ pub(super) async fn half_dead(
             anyhow::ensure!(
                 status.code() == Some(GAVE_UP),
                 "{name} ended with {status} instead of {GAVE_UP}: was it built \
-                 with the feature drill-bugs?"
+                 with the feature fault-injection?"
             );
             tokio::time::sleep(lasting).await;
             begin_again(testbed, &mut slot).await
