@@ -418,23 +418,23 @@ comment on function cluster_node_hint is 'Notifies the channel horolog_membershi
 create trigger cluster_node_hint after insert or update of state on cluster_node
     for each statement execute function cluster_node_hint();
 
-create table cluster_hold (
+create table cluster_pause (
     singleton   boolean primary key default true check (singleton),
-    held_at     timestamptz not null,
+    paused_at     timestamptz not null,
     reason      text not null,
     set_back_to timestamptz,
     last_known  timestamptz,
     jumped_from timestamptz,
     jumped_to   timestamptz
 );
-comment on table cluster_hold is 'At most one row: while it exists, no node leases anything. Its deletion resumes the cluster.';
-comment on column cluster_hold.singleton is 'Always true: there is at most one row.';
-comment on column cluster_hold.held_at is 'Start of the pause.';
-comment on column cluster_hold.reason is 'Display only.';
-comment on column cluster_hold.set_back_to is 'After a restore: the last instant that the database knows.';
-comment on column cluster_hold.last_known is 'After a restore: the last instant that a running node remembers. What fired in between fires again after the resume.';
-comment on column cluster_hold.jumped_from is 'After a jump of the clock of the database: the instant that a node expected.';
-comment on column cluster_hold.jumped_to is 'After a jump of the clock of the database: the instant that it showed.';
+comment on table cluster_pause is 'At most one row: while it exists, no node leases anything. Its deletion resumes the cluster.';
+comment on column cluster_pause.singleton is 'Always true: there is at most one row.';
+comment on column cluster_pause.paused_at is 'Start of the pause.';
+comment on column cluster_pause.reason is 'Display only.';
+comment on column cluster_pause.set_back_to is 'After a restore: the last instant that the database knows.';
+comment on column cluster_pause.last_known is 'After a restore: the last instant that a running node remembers. What fired in between fires again after the resume.';
+comment on column cluster_pause.jumped_from is 'After a jump of the clock of the database: the instant that a node expected.';
+comment on column cluster_pause.jumped_to is 'After a jump of the clock of the database: the instant that it showed.';
 
 -- Charts --------------------------------------------------------------------------------------------------------------
 

@@ -250,15 +250,15 @@ fn describe() {
     describe_gauge!(
         "horolog_clock_jump_seconds",
         Unit::Seconds,
-        "how far the database's clock jumped, while the cluster is held for it"
+        "how far the database's clock jumped, while the cluster is paused for it"
     );
     describe_counter!(
         "horolog_clock_jumps_total",
         "jumps of the database's clock that this node noticed first"
     );
     describe_gauge!(
-        "horolog_held",
-        "1 while the cluster is held and nothing starts"
+        "horolog_cluster_paused",
+        "1 while the cluster is paused and nothing starts"
     );
     describe_counter!(
         "horolog_takeovers_total",
@@ -289,7 +289,7 @@ fn describe() {
         "horolog_http_connections",
         "connections of HTTP clients that this node holds"
     );
-    describe_gauge!("horolog_executions_held", "executions this node holds");
+    describe_gauge!("horolog_slots_used", "executions this node holds");
     describe_gauge!(
         "horolog_jobs_waiting_for_share",
         "jobs that wait because they or their target host hold half of the slots"

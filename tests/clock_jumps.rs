@@ -164,13 +164,17 @@ async fn a_pause_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
         .cluster_pause()
         .await
         .unwrap()
-        .expect("it is held");
+        .expect("it is paused");
     assert!(
         pause.reason.contains("jumped by +26 h 0 min 0 s") || pause.reason.contains("+25 h 59 min"),
         "{}",
         pause.reason
     );
-    assert!(pause.reason.contains("horolog release"), "{}", pause.reason);
+    assert!(
+        pause.reason.contains("horolog resume-cluster"),
+        "{}",
+        pause.reason
+    );
     assert_eq!(node.poll().await.leased, 0);
     assert!(!cluster.store.is_clock_trusted().await.unwrap());
 

@@ -7,8 +7,8 @@ use horolog::store::protocol::complete::LeaseUpdates;
 use horolog::store::queries::overview::Backlog;
 use serde_json::{Value, json};
 
-const HOLD: &str =
-    "{ cluster { hold { since reason setBackTo lastKnown triggersDue attemptsLost } } }";
+const PAUSE: &str =
+    "{ cluster { pause { since reason setBackTo lastKnown triggersDue attemptsLost } } }";
 
 #[actix::test]
 async fn due_triggers_wait_for_the_resume_of_the_cluster_and_none_is_lost() {
@@ -26,7 +26,7 @@ async fn due_triggers_wait_for_the_resume_of_the_cluster_and_none_is_lost() {
         .cluster_pause()
         .await
         .unwrap()
-        .expect("it is held");
+        .expect("it is paused");
     assert_eq!(
         (pause.due, pause.lost),
         (2, 0),
@@ -74,21 +74,21 @@ async fn running_executions_settle_while_the_cluster_is_paused() {
 async fn the_api_pauses_the_cluster_says_why_and_resumes_it() {
     let node = ApiNode::start().await;
     assert_eq!(
-        node.data(HOLD, json!({})).await["cluster"]["hold"],
+        node.data(PAUSE, json!({})).await["cluster"]["pause"],
         Value::Null
     );
     assert_eq!(
-        node.error("mutation { releaseCluster }", json!({})).await["extensions"]["code"],
+        node.error("mutation { resumeCluster }", json!({})).await["extensions"]["code"],
         "CONFLICT"
     );
 
-    let hold = "mutation { holdCluster(reason: \"the warehouse moves\") }";
-    assert_eq!(node.data(hold, json!({})).await["holdCluster"], true);
+    let hold = "mutation { pauseCluster(reason: \"the warehouse moves\") }";
+    assert_eq!(node.data(hold, json!({})).await["pauseCluster"], true);
     let job = node
         .create(json!({"name": "held", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600}))
         .await;
 
-    let held = node.data(HOLD, json!({})).await["cluster"]["hold"].take();
+    let held = node.data(PAUSE, json!({})).await["cluster"]["pause"].take();
     assert_eq!(
         (&held["reason"], &held["setBackTo"]),
         (&json!("the warehouse moves"), &Value::Null)
@@ -98,14 +98,14 @@ async fn the_api_pauses_the_cluster_says_why_and_resumes_it() {
         "CONFLICT"
     );
     let due = async || {
-        let held = node.data(HOLD, json!({})).await["cluster"]["hold"].take();
+        let held = node.data(PAUSE, json!({})).await["cluster"]["pause"].take();
         (held["triggersDue"] == 1).then_some(())
     };
     eventually("the job is due, and waits", due).await;
     assert_eq!(node.logs(&job).await, Vec::<Value>::new());
 
     assert_eq!(
-        node.data("mutation { releaseCluster }", json!({})).await["releaseCluster"],
+        node.data("mutation { resumeCluster }", json!({})).await["resumeCluster"],
         true
     );
     eventually("it fires", async || {
@@ -113,7 +113,7 @@ async fn the_api_pauses_the_cluster_says_why_and_resumes_it() {
     })
     .await;
     assert_eq!(
-        node.data(HOLD, json!({})).await["cluster"]["hold"],
+        node.data(PAUSE, json!({})).await["cluster"]["pause"],
         Value::Null
     );
 }

@@ -39,7 +39,7 @@ fire_time, 'SUCCESS', 1, fire_time, id
 from job_execution_log where reason = 'COALESCED'";
 
 /// Fields that have values only after a restore of the cluster.
-const AFTER_A_RESTORE: [&str; 2] = ["Hold.lastKnown", "Hold.setBackTo"];
+const AFTER_A_RESTORE: [&str; 2] = ["ClusterPause.lastKnown", "ClusterPause.setBackTo"];
 
 /// Fields that an explanation with an execution leaves out: `explaining.rs` tests them.
 const WITHOUT_AN_EXECUTION: [&str; 5] = [
@@ -167,7 +167,7 @@ async fn populated() -> (ApiNode, Schema) {
         is_all.then_some(())
     })
     .await;
-    node.data("mutation { holdCluster(reason: \"r\") }", json!({}))
+    node.data("mutation { pauseCluster(reason: \"r\") }", json!({}))
         .await;
     (node, schema)
 }

@@ -102,7 +102,7 @@ async fn each_instant_of_a_days_history_has_its_reason() {
     cluster.command(PauseCluster(None)).await;
     assert_eq!(
         reason(&cluster, &job, "08:00:00").await,
-        FireTimeReason::ClusterHeld
+        FireTimeReason::ClusterPaused
     );
     assert_eq!(
         reason(&cluster, &job, "08:10:00").await,

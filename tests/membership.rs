@@ -378,7 +378,7 @@ async fn a_database_older_than_a_node_remembers_pauses_the_cluster() {
     .await;
     assert!(
         cluster.store.cluster_pause().await.unwrap().is_none(),
-        "once released, it stays so"
+        "once resumed, it stays so"
     );
 }
 

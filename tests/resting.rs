@@ -59,7 +59,7 @@ async fn a_wait_of_less_than_a_minute_or_for_another_reason_is_not_shown() {
 async fn a_cluster_pause_is_first_in_the_overview_with_its_end() {
     let node = ApiNode::start().await;
     node.data(
-        "mutation { holdCluster(reason: \"the warehouse moves\") }",
+        "mutation { pauseCluster(reason: \"the warehouse moves\") }",
         json!({}),
     )
     .await;
@@ -74,14 +74,14 @@ async fn a_cluster_pause_is_first_in_the_overview_with_its_end() {
     let first = &overview["overview"]["attention"][0];
     assert_eq!(
         (&first["kind"], &first["jobId"], &first["jobName"]),
-        (&json!("HELD"), &json!(null), &json!(null))
+        (&json!("CLUSTER_PAUSED"), &json!(null), &json!(null))
     );
     let message = first["message"].as_str().unwrap();
     assert!(
-        message.contains("the warehouse moves") && message.contains("horolog release"),
+        message.contains("the warehouse moves") && message.contains("horolog resume-cluster"),
         "{message}"
     );
-    node.data("mutation { releaseCluster }", json!({})).await;
+    node.data("mutation { resumeCluster }", json!({})).await;
     let overview = node
         .data("{ overview { attention { kind } } }", json!({}))
         .await;

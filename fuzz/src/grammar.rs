@@ -53,7 +53,7 @@ const VALID: [&str; 8] = [
     "job(id: \"x\") { ... on Job { nextFireTimes(count: 3) } }",
     "previewSchedule(input: {name: \"x\", scheduleType: CRON, cronExpression: \"@daily\", payload: [[{a: 1}]]}) { zone }",
     "upcoming(hours: 24) { buckets crowded { jobs } }",
-    "overview { attention { kind } cluster { hold { since } } }",
+    "overview { attention { kind } cluster { pause { since } } }",
     "__schema { types { name fields { name type { name ofType { name } } } } }",
     "__typename",
 ];

@@ -320,7 +320,7 @@ impl Handler<PauseCluster> for JobManager {
                 Ok(())
             } else {
                 Err(CommandError::Conflict(
-                    "the cluster is held already".to_owned(),
+                    "the cluster is paused already".to_owned(),
                 ))
             }
         })
@@ -337,7 +337,9 @@ impl Handler<ResumeCluster> for JobManager {
             if released {
                 Ok(())
             } else {
-                Err(CommandError::Conflict("the cluster is not held".to_owned()))
+                Err(CommandError::Conflict(
+                    "the cluster is not paused".to_owned(),
+                ))
             }
         })
     }

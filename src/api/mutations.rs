@@ -152,7 +152,7 @@ impl Mutation {
 
     /// Pauses the whole cluster: nothing starts; executions in flight continue.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn hold_cluster(&self, ctx: &Context<'_>, reason: Option<String>) -> Result<bool> {
+    async fn pause_cluster(&self, ctx: &Context<'_>, reason: Option<String>) -> Result<bool> {
         command(ctx, PauseCluster(validate_reason(reason)?))
             .await
             .map(|()| true)
@@ -160,7 +160,7 @@ impl Mutation {
 
     /// Resumes a paused cluster: everything that is due by then starts.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
-    async fn release_cluster(&self, ctx: &Context<'_>) -> Result<bool> {
+    async fn resume_cluster(&self, ctx: &Context<'_>) -> Result<bool> {
         command(ctx, ResumeCluster).await.map(|()| true)
     }
 }

@@ -42,8 +42,8 @@ text_enum! {
     /// Why something needs attention.
     #[derive(async_graphql::Enum)]
     AttentionKind, "kind of attention" {
-        /// The cluster is held: nothing starts. The message says why, and what ends the hold.
-        Held = "HELD",
+        /// The cluster is paused: nothing starts. The message says why, and what ends the pause.
+        ClusterPaused = "CLUSTER_PAUSED",
         /// Jobs wait until the database's clock reaches fire times that were taken while the clock
         /// was ahead.
         Resting = "RESTING",

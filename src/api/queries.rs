@@ -182,7 +182,7 @@ pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
         active_jobs: size(jobs.active),
         paused_jobs: size(jobs.paused),
         ended_jobs: size(jobs.ended),
-        hold: pause,
+        pause,
         database_time: DateTime(now),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tzdb_version: tzdb_version().to_owned(),

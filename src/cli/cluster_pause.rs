@@ -1,4 +1,4 @@
-//! `horolog pause` and `horolog release`: the two that must work while no node runs.
+//! `horolog pause-cluster` and `horolog resume-cluster`: the two that must work while no node runs.
 
 use super::output::say;
 use super::{CALL_TIMEOUT, CLEAN};
@@ -15,9 +15,9 @@ pub async fn pause(database_url: String, reason: String) -> Result<i32, anyhow::
     migrate(&database).await?;
     let paused = store(&database).pause_cluster(&reason).await?;
     say(if paused {
-        "the cluster is held: no node starts anything"
+        "the cluster is paused: no node starts anything"
     } else {
-        "the cluster was held already"
+        "the cluster was paused already"
     });
     Ok(CLEAN)
 }
@@ -26,18 +26,18 @@ pub async fn pause(database_url: String, reason: String) -> Result<i32, anyhow::
 pub async fn resume(database_url: String) -> Result<i32, anyhow::Error> {
     let store = store(&Database::parse(&database_url, CALL_TIMEOUT)?);
     let Some(pause) = store.cluster_pause().await? else {
-        say("the cluster is not held");
+        say("the cluster is not paused");
         return Ok(CLEAN);
     };
     say(format_args!(
-        "held since {}: {}\ndue by now: {} triggers; lost with their nodes: {} attempts",
+        "paused since {}: {}\ndue by now: {} triggers; lost with their nodes: {} attempts",
         rfc3339(pause.paused_at),
         pause.reason,
         pause.due,
         pause.lost
     ));
     store.resume_cluster().await?;
-    say("the cluster is released");
+    say("the cluster is resumed");
     Ok(CLEAN)
 }
 

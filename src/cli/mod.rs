@@ -59,18 +59,18 @@ enum Command {
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
     },
-    /// Holds the cluster: no node starts anything until it is released. For a database restored
+    /// Pauses the cluster: no node starts anything until it is resumed. For a database restored
     /// from a backup, before the first node starts on it.
-    Hold {
+    PauseCluster {
         /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
         /// Why, for people.
-        #[arg(long, default_value = "held by `horolog hold`")]
+        #[arg(long, default_value = "paused by `horolog pause-cluster`")]
         reason: String,
     },
-    /// Releases a cluster that is held; says before what is due.
-    Release {
+    /// Resumes the cluster; prints before what is due.
+    ResumeCluster {
         /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
@@ -134,11 +134,11 @@ pub fn run() -> i32 {
         Command::Health(config) => in_system(health::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate { database_url } => in_system(migrate(database_url)),
-        Command::Hold {
+        Command::PauseCluster {
             database_url,
             reason,
         } => in_system(cluster_pause::pause(database_url, reason)),
-        Command::Release { database_url } => in_system(cluster_pause::resume(database_url)),
+        Command::ResumeCluster { database_url } => in_system(cluster_pause::resume(database_url)),
     }
 }
 

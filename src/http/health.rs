@@ -36,7 +36,7 @@ pub async fn metrics(view: web::Data<NodeView>) -> HttpResponse {
     let membership_state = *view.membership_state.borrow();
     let held = view.executions_held.load(Ordering::Relaxed);
     metrics::gauge!("horolog_slots").set(gauge(view.slots));
-    metrics::gauge!("horolog_executions_held").set(gauge(held));
+    metrics::gauge!("horolog_slots_used").set(gauge(held));
     if let MembershipState::Member(member) = membership_state {
         let renewed = member.trusted_until.checked_sub(view.node_ttl * 7 / 8);
         let age = renewed.map(|renewed| renewed.elapsed()).unwrap_or_default();

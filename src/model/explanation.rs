@@ -38,7 +38,7 @@ text_enum! {
         /// A blackout defers it: it runs when the blackout ends.
         HeldBack = "HELD_BACK",
         /// The cluster is paused.
-        ClusterHeld = "CLUSTER_HELD",
+        ClusterPaused = "CLUSTER_PAUSED",
         /// The job is or was paused.
         Paused = "PAUSED",
         /// The job is or was deleted.
@@ -291,7 +291,7 @@ impl FireTimeFacts {
         }
         let message = match &self.cluster_paused {
             None => "it runs, if nothing is changed".to_owned(),
-            Some((_, why)) => format!("it runs when the cluster is released, which is held: {why}"),
+            Some((_, why)) => format!("it runs when the cluster is resumed; it is paused: {why}"),
         };
         Explanation::new(WillRun, message)
     }
@@ -349,7 +349,7 @@ impl FireTimeFacts {
 
     /// The trigger of the schedule has not taken it yet.
     fn pending(&self, at: Timestamp) -> Option<Explanation> {
-        use FireTimeReason::{ClusterHeld, Waiting};
+        use FireTimeReason::{ClusterPaused, Waiting};
         let next = self.job.next_fire_time?;
         if at < self.job.excluded_from.unwrap_or(next) {
             return None;
@@ -358,10 +358,10 @@ impl FireTimeFacts {
             return Some(excluded);
         }
         if let Some((since, why)) = &self.cluster_paused {
-            let message = format!("the cluster is held since {}: {why}", rfc3339(*since));
+            let message = format!("the cluster is paused since {}: {why}", rfc3339(*since));
             return Some(Explanation {
                 since: Some(*since),
-                ..Explanation::new(ClusterHeld, message)
+                ..Explanation::new(ClusterPaused, message)
             });
         }
         let due_at = self.due_at.unwrap_or(next);

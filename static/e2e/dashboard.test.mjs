@@ -589,24 +589,24 @@ test('the dashboard works below a path that a proxy puts before it', async () =>
   await node.stop()
 })
 
-test('a cluster is held from the overview, says so on every page, starts nothing, and is released', async () => {
+test('a cluster is paused from the overview, says so on every page, starts nothing, and is resumed', async () => {
   await go('/')
-  await page.getByRole('button', { name: 'Hold cluster…' }).click()
+  await page.getByRole('button', { name: 'Pause cluster…' }).click()
   await page.getByLabel('Reason').fill('a backup was restored')
-  await page.getByRole('dialog').getByRole('button', { name: 'Hold cluster' }).click()
-  const job = await input({ name: 'waits for the release', scheduleType: 'FIXED_RATE', intervalSeconds: 3600 })
+  await page.getByRole('dialog').getByRole('button', { name: 'Pause cluster' }).click()
+  const job = await input({ name: 'waits for the resume', scheduleType: 'FIXED_RATE', intervalSeconds: 3600 })
   for (const theme of ['light', 'dark']) {
     const themed = await newPage(theme)
     await themed.goto(cluster.url)
-    await themed.getByRole('region', { name: 'The cluster is held' }).waitFor()
-    await themed.screenshot({ path: join(SCREENSHOTS, `held-${theme}.png`) })
+    await themed.getByRole('region', { name: 'The cluster is paused' }).waitFor()
+    await themed.screenshot({ path: join(SCREENSHOTS, `paused-${theme}.png`) })
     assert.deepEqual(await seriousFaults(themed), [], theme)
     await themed.context().close()
   }
   await go('/jobs')
   assert.deepEqual(await seriousFaults(page), [])
-  await page.getByRole('alert').getByRole('link', { name: 'See why, and release it' }).click()
-  const notice = page.getByRole('region', { name: 'The cluster is held' })
+  await page.getByRole('alert').getByRole('link', { name: 'See why, and resume it' }).click()
+  const notice = page.getByRole('region', { name: 'The cluster is paused' })
   await notice.getByText('a backup was restored').waitFor()
   await notice.getByText(/[1-9]\d* triggers? due by now/).waitFor()
   const executions = async () =>
@@ -614,8 +614,8 @@ test('a cluster is held from the overview, says so on every page, starts nothing
       .nodes
   assert.deepEqual(await executions(), [])
 
-  await notice.getByRole('button', { name: 'Release' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Release' }).click()
+  await notice.getByRole('button', { name: 'Resume' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Resume' }).click()
   await notice.waitFor({ state: 'detached' })
   await page.getByRole('status', { name: 'All in all' }).waitFor()
   await eventually('what waited runs', async () => (await executions()).some(({ status }) => status === 'SUCCESS'))

@@ -147,8 +147,8 @@ async fn prometheus_finds_every_node_and_an_alert_fires_when_one_hangs() {
     assert_eq!(alert["labels"]["node"], "node-2", "{alert}");
     cluster.nodes[1].signal(Signal::CONT);
 
-    let hold = serde_json::json!({"query": "mutation { holdCluster(reason: \"an exercise\") }"});
+    let hold = serde_json::json!({"query": "mutation { pauseCluster(reason: \"an exercise\") }"});
     let api = format!("http://{}/graphql", cluster.ready("node-1").await);
     http_client().post(api).json(&hold).send().await.unwrap();
-    firing("HorologHeld").await;
+    firing("HorologClusterPaused").await;
 }

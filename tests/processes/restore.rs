@@ -48,7 +48,7 @@ async fn a_restored_database_is_paused_and_then_repeats_the_same_ids() {
 
     server.kill().await;
     for node in &cluster.nodes {
-        node.says("the cluster is held: nothing starts until it is released")
+        node.says("the cluster is paused: nothing starts until it is resumed")
             .await;
     }
     assert!(
@@ -57,11 +57,11 @@ async fn a_restored_database_is_paused_and_then_repeats_the_same_ids() {
             .iter()
             .any(|node| node.output().contains("the database was set back"))
     );
-    let held_at = cluster.target.to("/beat").len();
+    let paused_at = cluster.target.to("/beat").len();
     let rows = "select count(*) from job_execution_log";
     let before: i64 = copy.query_one(rows, &[]).await.unwrap().get(0);
     let address = cluster.ready("node-1").await;
-    let query = json!({"query": "{ cluster { hold { setBackTo lastKnown triggersDue } } }"});
+    let query = json!({"query": "{ cluster { pause { setBackTo lastKnown triggersDue } } }"});
     let due = async || {
         let answer = cluster
             .http
@@ -70,11 +70,11 @@ async fn a_restored_database_is_paused_and_then_repeats_the_same_ids() {
             .send()
             .await
             .ok()?;
-        let hold = answer.json::<Value>().await.ok()?["data"]["cluster"]["hold"].take();
+        let hold = answer.json::<Value>().await.ok()?["data"]["cluster"]["pause"].take();
         (hold["triggersDue"] == 1 && hold["setBackTo"].as_str() < hold["lastKnown"].as_str())
             .then_some(())
     };
-    eventually("the hold says what waits", due).await;
+    eventually("the pause says what waits", due).await;
     assert_eq!(
         copy.query_one(rows, &[]).await.unwrap().get::<_, i64>(0),
         before,
@@ -82,11 +82,11 @@ async fn a_restored_database_is_paused_and_then_repeats_the_same_ids() {
     );
     assert_eq!(
         cluster.target.to("/beat").len(),
-        held_at,
+        paused_at,
         "nothing was called"
     );
 
-    let release = json!({"query": "mutation { releaseCluster }"});
+    let release = json!({"query": "mutation { resumeCluster }"});
     cluster
         .http
         .post(format!("http://{address}/graphql"))
@@ -95,7 +95,7 @@ async fn a_restored_database_is_paused_and_then_repeats_the_same_ids() {
         .await
         .unwrap();
     cluster
-        .succeeded(beat, i64::try_from(held_at).unwrap() + 3)
+        .succeeded(beat, i64::try_from(paused_at).unwrap() + 3)
         .await;
     let mut ids: HashMap<String, String> = HashMap::new();
     for call in cluster.target.to("/beat") {

@@ -153,10 +153,10 @@ impl Checker<'_> {
                 .find(|at| (fault.from + UNSEEN..fault.until).contains(*at));
             if let Some(at) = early {
                 let text = format!(
-                    "started {} us after a jump, while the cluster was held",
+                    "started {} us after a jump, while the cluster was paused",
                     at - fault.from
                 );
-                self.report("RAN-WHILE-HELD", subject, text);
+                self.report("RAN-WHILE-PAUSED", subject, text);
             }
         }
         let Some(most) = self.longest_gap(spec) else {

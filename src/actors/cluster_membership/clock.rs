@@ -19,12 +19,12 @@ impl Member {
 
     /// Logs once that a pause has started or ended.
     pub(super) fn note_pause(&mut self, paused: bool) {
-        metrics::gauge!("horolog_held").set(if paused { 1.0 } else { 0.0 });
+        metrics::gauge!("horolog_cluster_paused").set(if paused { 1.0 } else { 0.0 });
         let was_paused = std::mem::replace(&mut self.cluster_paused, paused);
         if paused && !was_paused {
-            tracing::warn!("the cluster is held: nothing starts until it is released");
+            tracing::warn!("the cluster is paused: nothing starts until it is resumed");
         } else if was_paused && !paused {
-            tracing::info!("the cluster is released");
+            tracing::info!("the cluster is resumed");
         }
     }
 

@@ -186,7 +186,7 @@ impl Member {
         {
             tracing::error!(
                 last_known = %rfc3339(last.heartbeat_at),
-                "the database was set back: the cluster is held, because what fired in between would fire again; see `cluster {{ hold }}`, then releaseCluster"
+                "the database was set back: the cluster is paused, because what fired in between would fire again; see `cluster {{ pause }}`, then resumeCluster"
             );
         }
         let membership_state = self.config.membership_state.clone();

@@ -78,7 +78,7 @@ impl NodeRecord {
 }
 
 /// The pause of the cluster, and the work that starts at its end.
-#[Object(name = "Hold")]
+#[Object]
 impl ClusterPause {
     /// Start of the pause.
     async fn since(&self) -> DateTime {
@@ -126,7 +126,7 @@ pub struct Cluster {
     /// ACTIVE jobs without fire times left.
     pub ended_jobs: i32,
     /// The pause of the cluster; while there is one, nothing starts.
-    pub hold: Option<ClusterPause>,
+    pub pause: Option<ClusterPause>,
     /// The database's clock, on which all decisions depend.
     pub database_time: DateTime,
     /// Version of the answering node.

@@ -144,7 +144,7 @@ fn what_has_passed_and_is_in_no_row_waits_or_is_purged() {
     facts.job.next_fire_time = Some(at("12:00:00"));
     assert_eq!(reason(&facts, "12:00:00"), FireTimeReason::Waiting);
     facts.cluster_paused = Some((at("11:00:00"), "restored".into()));
-    assert_eq!(reason(&facts, "12:00:00"), FireTimeReason::ClusterHeld);
+    assert_eq!(reason(&facts, "12:00:00"), FireTimeReason::ClusterPaused);
     assert_eq!(reason(&facts, "00:00:00"), FireTimeReason::BeforeCreation);
 }
 

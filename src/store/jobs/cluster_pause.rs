@@ -23,7 +23,7 @@ pub(crate) const COUNT_MAX: i64 = 10_000;
 /// or more than a minute older. An earlier pause keeps its reason.
 pub(crate) const PAUSE_IF_SET_BACK: Statement = Statement::new(
     "-- cluster_pause.if_set_back
-insert into cluster_hold (held_at, reason, set_back_to, last_known)
+insert into cluster_pause (paused_at, reason, set_back_to, last_known)
 select coalesce($1::timestamptz, clock_timestamp()),
        'the database was set back: it knows nothing of what happened since',
        (select max(heartbeat_at) from cluster_node where heartbeat_at < $3), $3
@@ -34,26 +34,26 @@ on conflict do nothing",
 
 const PAUSE: Statement = Statement::new(
     "-- cluster_pause.pause
-insert into cluster_hold (held_at, reason) values (coalesce($1::timestamptz, clock_timestamp()), $2)
+insert into cluster_pause (paused_at, reason) values (coalesce($1::timestamptz, clock_timestamp()), $2)
 on conflict do nothing",
 );
 
 const RESUME: Statement = Statement::new(
     "-- cluster_pause.resume
-delete from cluster_hold returning jumped_from, jumped_to",
+delete from cluster_pause returning jumped_from, jumped_to",
 );
 
 /// With what a resume would start: due triggers, and attempts that were lost with their nodes.
 pub(crate) const READ: Statement = Statement::new(
     "-- cluster_pause.read
-select h.held_at, h.reason, h.set_back_to, h.last_known,
+select h.paused_at, h.reason, h.set_back_to, h.last_known,
        (select count(*) from (select from job_trigger
             where due_at <= (select coalesce($1::timestamptz, clock_timestamp()))
             limit $2) as due) as due,
        (select count(*) from execution_in_flight l where l.status = 'RUNNING'
             and not exists (select from cluster_node n where n.id = l.node_id
                 and n.state in ('ACTIVE', 'DRAINING'))) as lost
-from cluster_hold h",
+from cluster_pause h",
 );
 
 /// Why nothing starts, and what a resume would start.
@@ -90,7 +90,7 @@ impl Store {
             let ended = RESUME.query_opt(&transaction, &[]).await?;
             let paused_for = ended
                 .as_ref()
-                .map(|row| paused_for(Values::of("cluster_hold", row)))
+                .map(|row| paused_for(Values::of("cluster_pause", row)))
                 .transpose()?;
             notify(&transaction).await?;
             transaction.commit().await.during("cluster_pause.commit")?;
@@ -112,9 +112,9 @@ impl Store {
 }
 
 pub(crate) fn record(row: &Row) -> Result<ClusterPause, StoreError> {
-    let row = Values::of("cluster_hold", row);
+    let row = Values::of("cluster_pause", row);
     Ok(ClusterPause {
-        paused_at: row.get("held_at")?,
+        paused_at: row.get("paused_at")?,
         reason: row.get("reason")?,
         set_back_to: row.get("set_back_to")?,
         last_known: row.get("last_known")?,

@@ -44,14 +44,14 @@ select clock_timestamp()",
 /// An earlier pause keeps its reason.
 const PAUSE: Statement = Statement::new(
     "-- clock_jumps.pause
-insert into cluster_hold (held_at, reason, jumped_from, jumped_to) values (clock_timestamp(), $1,
+insert into cluster_pause (paused_at, reason, jumped_from, jumped_to) values (clock_timestamp(), $1,
     $2, $3)
 on conflict do nothing",
 );
 
 const RESUME: Statement = Statement::new(
     "-- clock_jumps.resume
-delete from cluster_hold where jumped_to = $1",
+delete from cluster_pause where jumped_to = $1",
 );
 
 /// A heartbeat in the future would keep a dead node alive, and a session in the future could not
@@ -143,8 +143,8 @@ impl std::fmt::Display for Jump {
         f.write_str(if self.may_be_accepted() {
             "the cluster goes on when it has come back, or after 15 s at the new time"
         } else {
-            "the cluster goes on by itself when it comes back; if it is right, `horolog release` \
-             or releaseCluster lets the cluster go on at the new time"
+            "the cluster goes on by itself when it comes back; if it is right, `horolog resume-cluster` \
+             or resumeCluster lets the cluster go on at the new time"
         })
     }
 }
@@ -173,11 +173,11 @@ impl Reading {
 pub enum ClockVerdict {
     /// Nothing.
     Good,
-    /// Hold the cluster.
+    /// Pause the cluster.
     Jumped(Jump),
-    /// Wait: it is held for this jump.
+    /// Wait: it is paused for this jump.
     Waits(Jump),
-    /// Release it: the clock has come back.
+    /// Resume it: the clock has come back.
     Returned(Jump),
     /// Resume the cluster: the clock stays as it is.
     Accepted(Jump),
@@ -425,7 +425,7 @@ mod tests {
         watch.state().paused_since = Some(Moment::now());
         assert!(
             !watch.admits(sent, at(0) + day),
-            "what was sent before the hold has not seen it"
+            "what was sent before the pause has not seen it"
         );
         assert_eq!(
             watch.judge(sent, at(1) + day, Some(jump)),
@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(
             watch.judge(sent, at(3) + day, None),
             ClockVerdict::Good,
-            "a person has released it"
+            "a person has resumed the cluster"
         );
         assert!(
             watch.admits(Moment::now(), at(4) + day),

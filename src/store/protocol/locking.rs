@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 /// Locks the node's row against a takeover until the lease commits. A heartbeat changes no key and
 /// does not wait. No row: the node is not `ACTIVE`, or the cluster is paused.
-pub const LOCK_MEMBERSHIP: &str = "-- leases.hold_membership
+pub const LOCK_MEMBERSHIP: &str = "-- leases.lock_membership
 select 1 from cluster_node where id = $1 and state = 'ACTIVE'
-    and not exists (select from cluster_hold) for key share";
+    and not exists (select from cluster_pause) for key share";
 
 /// Locks the triggers due within the look-ahead ($2, seconds), for $3 fire times in all. A trigger
 /// that has been due for a second is overdue, and counts for $6 fire times. Three lanes:

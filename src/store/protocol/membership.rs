@@ -59,9 +59,9 @@ update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp
         or clock_timestamp() > heartbeat_at + make_interval(secs => $5)) then clock_timestamp()
             else session_at end
 where id = $2 and state in ('ACTIVE', 'DRAINING')
-returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_hold) as held,
-    (select jumped_from from cluster_hold) as jumped_from,
-    (select jumped_to from cluster_hold) as jumped_to";
+returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_pause) as held,
+    (select jumped_from from cluster_pause) as jumped_from,
+    (select jumped_to from cluster_pause) as jumped_to";
 
 /// A living node of a version without payloads of executions (migration V17): it would run them
 /// with the payload of the job.
@@ -251,11 +251,11 @@ impl MembershipSession {
         acknowledged: Timestamp,
     ) -> Result<bool, StoreError> {
         let stub = self.clock.stub();
-        let held = bounded("hold.if_set_back", self.timeout, async {
+        let held = bounded("cluster_pause.if_set_back", self.timeout, async {
             self.client
                 .execute(PAUSE_IF_SET_BACK.sql(), &[&stub, &node_id, &acknowledged])
                 .await
-                .during("hold.if_set_back")
+                .during("cluster_pause.if_set_back")
         });
         Ok(held.await? == 1)
     }

@@ -64,7 +64,7 @@ from (select 1) as one left join lateral (
 
 const CLUSTER_PAUSE: Statement = Statement::new(
     "-- fire_times.cluster_pause
-select held_at, reason from cluster_hold",
+select paused_at, reason from cluster_pause",
 );
 
 /// The oldest fire time of the job, and the nearest before and after the instant.
@@ -174,8 +174,8 @@ fn row_then(row: &Row) -> Result<RowThen, StoreError> {
 }
 
 fn paused_since(row: &Row) -> Result<(Timestamp, String), StoreError> {
-    let row = Values::of("cluster_hold", row);
-    Ok((row.get("held_at")?, row.get("reason")?))
+    let row = Values::of("cluster_pause", row);
+    Ok((row.get("paused_at")?, row.get("reason")?))
 }
 
 fn version(row: &Row) -> Result<VersionThen, StoreError> {

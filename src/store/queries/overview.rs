@@ -95,8 +95,8 @@ nodes as materialized (
     from cluster_node where state = 'ACTIVE'
 ), late as (
     select 'LATE' as kind, t.job_id, null::uuid as execution_id, t.due_at as since,
-           'due, and ' || (select case when exists (select from cluster_hold)
-               then 'the cluster is held'
+           'due, and ' || (select case when exists (select from cluster_pause)
+               then 'the cluster is paused'
                when nodes.active = 0 then 'no node takes work'
                when nodes.running >= nodes.slots then 'all ' || nodes.slots || ' slots are taken'
                else 'taken by no node' end from nodes) as message, 1 as rank
@@ -182,7 +182,7 @@ select id, name from job_definition where id = any($1::uuid[]) and status <> 'DE
 /// Something that needs attention.
 #[derive(Debug, Clone)]
 pub struct Attention {
-    /// `HELD`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`,
+    /// `CLUSTER_PAUSED`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`,
     /// `PAUSED_BY_FAILURE`.
     pub kind: String,
     /// The job; none when it is about the cluster.
@@ -338,10 +338,10 @@ fn of_cluster(
     };
     let stopped = pause.map(|pause| {
         let message = format!(
-            "nothing starts: {} (`horolog release` or releaseCluster ends the hold at once)",
+            "nothing starts: {} (`horolog resume-cluster` or resumeCluster ends the pause at once)",
             pause.reason
         );
-        entry("HELD", pause.paused_at, message)
+        entry("CLUSTER_PAUSED", pause.paused_at, message)
     });
     let resting = resting.map(|resting| entry("RESTING", now, resting.to_string()));
     stopped.into_iter().chain(resting).collect()

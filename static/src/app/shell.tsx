@@ -83,14 +83,14 @@ function LostBanner() {
 
 /** On every page but the overview, which has a longer notice. */
 function HoldBanner() {
-  const hold = useOverview().data?.overview.cluster.hold
+  const pause = useOverview().data?.overview.cluster.pause
   const path = useRouterState({ select: (state) => state.location.pathname })
-  if (!hold || path === '/') return null
+  if (!pause || path === '/') return null
   return (
     <p role="alert" className="border-b bg-bad/12 px-4 py-2 text-bad text-sm lg:px-6">
-      <strong className="font-semibold">The cluster is held, nothing starts:</strong> <Name text={hold.reason} />.{' '}
+      <strong className="font-semibold">The cluster is paused, nothing starts:</strong> <Name text={pause.reason} />.{' '}
       <Link to="/" className="underline">
-        See why, and release it
+        See why, and resume it
       </Link>
     </p>
   )

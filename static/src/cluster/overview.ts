@@ -51,7 +51,7 @@ export interface Health {
 /** Judges the overview. */
 export function healthOf(overview: OverviewPartsFragment): Health {
   const { cluster, attention, attentionTotal } = overview
-  if (cluster.hold) return { tone: 'bad', title: 'The cluster is held' }
+  if (cluster.pause) return { tone: 'bad', title: 'The cluster is paused' }
   if (cluster.activeNodes === 0) return { tone: 'bad', title: 'No node takes work' }
   const jobsOf = (list: typeof attention) => new Set(list.map((one) => one.jobId)).size
   const late = jobsOf(attention.filter((one) => one.kind === 'LATE'))

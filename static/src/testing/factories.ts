@@ -68,7 +68,7 @@ export function overview(given: Partial<OverviewPartsFragment> = {}): OverviewPa
       endedJobs: 0,
       databaseTime: '2026-11-23T07:15:00.000Z',
       version: '0.1.0',
-      hold: null,
+      pause: null,
     },
     failuresLastHour: 0,
     failingJobs: 0,

@@ -1,4 +1,4 @@
-//! A clock that stays wrong: a job that rests while the cluster is held, and every way to break it.
+//! A clock that stays wrong: a job that rests while the cluster is paused, and every way to break it.
 
 use super::model::RULES;
 use super::reruns::{END, JOB, call};
@@ -12,7 +12,7 @@ use crate::{
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// While the cluster is held.
+/// While the cluster is paused.
 const HELD: [Micros; 2] = [20 * SECOND, 36 * SECOND];
 
 fn delivery(arrived: Micros) -> Delivery {
@@ -41,7 +41,7 @@ fn fault(kind: &str, from: Micros, until: Micros) -> Fault {
     }
 }
 
-/// A start each second, and none while the cluster is held.
+/// A start each second, and none while the cluster is paused.
 fn history() -> History {
     let seconds = (2..END / SECOND)
         .map(|second| second * SECOND)
@@ -82,7 +82,7 @@ fn a_rest_during_a_hold_breaks_no_rule_whatever_the_disk_does_meanwhile() {
 #[test]
 fn a_start_during_a_hold_and_a_rest_after_it_are_found() {
     let ran = mutant(|history| history.deliveries.push(delivery(HELD[0] + 5 * SECOND)));
-    assert_eq!(ran, BTreeSet::from(["RAN-WHILE-HELD".to_owned()]));
+    assert_eq!(ran, BTreeSet::from(["RAN-WHILE-PAUSED".to_owned()]));
     let rests = mutant(|history| {
         history
             .deliveries

@@ -258,7 +258,7 @@ pub(super) async fn clock_stays(
     let kind = if after < before { BACK } else { AHEAD };
     is_held(&sql, true, HOLD_MAX)
         .await
-        .with_context(|| format!("{kind}: nothing held the cluster"))?;
+        .with_context(|| format!("{kind}: nothing paused the cluster"))?;
     let held = now();
     if !patience.is_zero() {
         tokio::time::sleep(patience).await;
@@ -266,14 +266,14 @@ pub(super) async fn clock_stays(
             .await
             .with_context(|| format!("{kind}: the cluster was not resumed"))?;
         testbed.records.measurement(
-            format!("{kind}: `horolog release` says"),
-            testbed.horolog(&servers.primary, "release").await?,
+            format!("{kind}: `horolog resume-cluster` says"),
+            testbed.horolog(&servers.primary, "resume-cluster").await?,
         );
     }
     let until = is_held(&sql, false, RELEASE_MAX).await;
-    let until = until.with_context(|| format!("{kind}: the cluster is held for ever"))?;
+    let until = until.with_context(|| format!("{kind}: the cluster is paused for ever"))?;
     let lasted = format!(
-        "held after {} ms, for {} ms",
+        "paused after {} ms, for {} ms",
         (held - from) / 1_000,
         (until - held) / 1_000
     );
@@ -297,7 +297,7 @@ async fn is_held(
     loop {
         let asked = now();
         let held = sql
-            .query_one("select exists (select from cluster_hold)", &[])
+            .query_one("select exists (select from cluster_pause)", &[])
             .await?;
         if held.get::<_, bool>(0) == wanted {
             return Ok(last_otherwise);

@@ -7,7 +7,7 @@ const HEADLINES: Record<FireTimeReason, string> = {
   SKIPPED: 'It did not run; the log has the reason.',
   WAITING: 'It is due and has not started.',
   HELD_BACK: 'A blackout defers it; it runs at the end.',
-  CLUSTER_HELD: 'The cluster is held: nothing starts.',
+  CLUSTER_PAUSED: 'The cluster is paused: nothing starts.',
   PAUSED: 'The job was paused.',
   DELETED: 'The job was deleted.',
   CLOSED: 'A calendar or a blackout excludes that time.',

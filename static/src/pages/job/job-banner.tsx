@@ -118,7 +118,7 @@ function WaitingNotice({ job }: { job: Job }) {
 }
 
 function whyWaiting(job: Job, cluster: OverviewPartsFragment['cluster'] | undefined): string {
-  if (cluster?.hold) return 'a fire time has come, and the cluster is held: nothing starts until it is released.'
+  if (cluster?.pause) return 'a fire time has come, and the cluster is paused: nothing starts until it is resumed.'
   if (cluster?.activeNodes === 0) return 'a fire time has come, and no node takes work.'
   if (job.inFlight > 0 && job.overlapPolicy !== 'ALLOW')
     return 'its next fire time waits behind the execution that runs.'

@@ -10,7 +10,7 @@ import { Time } from '@/components/time'
 import { count } from '@/format/number'
 
 const KINDS: Record<AttentionKind, { word: string; className: string }> = {
-  HELD: { word: 'Held', className: 'bg-bad/10 text-bad' },
+  CLUSTER_PAUSED: { word: 'Cluster paused', className: 'bg-bad/10 text-bad' },
   RESTING: { word: 'Resting', className: 'bg-bad/10 text-bad' },
   LATE: { word: 'Late', className: 'bg-bad/10 text-bad' },
   STUCK: { word: 'Stuck', className: 'bg-bad/10 text-bad' },

@@ -10,7 +10,7 @@ import { AttentionList } from './attention'
 import { BlackoutNotices } from './blackouts'
 import { FiresChart, LatenessChart } from './charts'
 import { Headline } from './headline'
-import { HoldButton, HoldNotice } from './hold'
+import { PauseClusterButton, ClusterPauseNotice } from './cluster-pause'
 import { NextDue } from './next-due'
 import { Tiles } from './tiles'
 
@@ -23,11 +23,11 @@ export default function OverviewPage() {
   const activity = useApi(ActivityDocument, { minutes: MINUTES }, { refetchInterval: ACTIVITY_INTERVAL })
   const points = useMemo<ActivityPoint[]>(() => activity.data?.activity ?? [], [activity.data])
   return (
-    <Page title="Overview" actions={overview.data && !overview.data.overview.cluster.hold && <HoldButton />}>
+    <Page title="Overview" actions={overview.data && !overview.data.overview.cluster.pause && <PauseClusterButton />}>
       <QueryBoundary query={overview} what="the overview" lines={8}>
         {({ overview }) => (
           <>
-            {overview.cluster.hold ? <HoldNotice hold={overview.cluster.hold} /> : <Headline overview={overview} />}
+            {overview.cluster.pause ? <ClusterPauseNotice pause={overview.cluster.pause} /> : <Headline overview={overview} />}
             <BlackoutNotices blackouts={overview.blackouts} />
             <Tiles overview={overview} activity={points} />
             <div className="grid gap-4 xl:grid-cols-2">

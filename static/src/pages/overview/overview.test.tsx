@@ -55,9 +55,9 @@ test('without a node nothing is well', async () => {
   expect((await headline()).textContent).toContain('No node takes work')
 })
 
-test('a cluster that is held says so on every page, why and what would start on the overview, and is released from there', async () => {
+test('a cluster that is paused says so on every page, why and what would start on the overview, and is resumed from there', async () => {
   const { cluster } = overview()
-  const hold = {
+  const pause = {
     since: '2026-11-23T07:10:00.000Z',
     reason: 'the database was set back',
     setBackTo: '2026-11-23T05:00:00.000Z',
@@ -66,32 +66,32 @@ test('a cluster that is held says so on every page, why and what would start on 
     attemptsLost: 1,
   }
   const { asked, user } = await open('/jobs', {
-    Overview: () => ({ overview: overview({ cluster: { ...cluster, hold } }) }),
+    Overview: () => ({ overview: overview({ cluster: { ...cluster, pause } }) }),
     JobsPage: () => ({ jobsPage: pageOf([]) }),
-    ReleaseCluster: () => ({ releaseCluster: true }),
+    ResumeCluster: () => ({ resumeCluster: true }),
   })
-  await user.click(await screen.findByRole('link', { name: 'See why, and release it' }))
-  const notice = await screen.findByRole('region', { name: 'The cluster is held' })
+  await user.click(await screen.findByRole('link', { name: 'See why, and resume it' }))
+  const notice = await screen.findByRole('region', { name: 'The cluster is paused' })
   expect(screen.queryByRole('alert')).toBeNull()
   expect(notice.textContent).toContain('the database was set back')
   expect(notice.textContent).toContain('7 triggers due by now; 1 attempt lost with its node.')
   expect(notice.textContent).toContain('would fire again')
-  await user.click(within(notice).getByRole('button', { name: 'Release' }))
+  await user.click(within(notice).getByRole('button', { name: 'Resume' }))
   const question = await screen.findByRole('dialog')
   expect(question.textContent).toContain('7 triggers due by now')
-  await user.click(within(question).getByRole('button', { name: 'Release' }))
-  await screen.findByText('The cluster is released.')
-  expect(asked.some(({ operation }) => operation === 'ReleaseCluster')).toBe(true)
+  await user.click(within(question).getByRole('button', { name: 'Resume' }))
+  await screen.findByText('The cluster is resumed.')
+  expect(asked.some(({ operation }) => operation === 'ResumeCluster')).toBe(true)
 })
 
-test('the cluster is held after a question, with a reason', async () => {
-  const { asked, user } = await open('/', { HoldCluster: () => ({ holdCluster: true }) })
-  await user.click(await screen.findByRole('button', { name: 'Hold cluster…' }))
+test('the cluster is paused after a question, with a reason', async () => {
+  const { asked, user } = await open('/', { PauseCluster: () => ({ pauseCluster: true }) })
+  await user.click(await screen.findByRole('button', { name: 'Pause cluster…' }))
   await user.type(screen.getByRole('textbox', { name: 'Reason' }), 'the bank is closed')
-  expect(last(asked, 'HoldCluster')).toBeUndefined()
-  await user.click(screen.getByRole('button', { name: 'Hold cluster' }))
-  await screen.findByText('The cluster is held.')
-  expect(last(asked, 'HoldCluster')).toEqual({ reason: 'the bank is closed' })
+  expect(last(asked, 'PauseCluster')).toBeUndefined()
+  await user.click(screen.getByRole('button', { name: 'Pause cluster' }))
+  await screen.findByText('The cluster is paused.')
+  expect(last(asked, 'PauseCluster')).toEqual({ reason: 'the bank is closed' })
 })
 
 const failing = {
