@@ -43,7 +43,7 @@ const SCHEDULES: [(&str, &str); 6] = [
         "each minute, by a calendar and beside a blackout",
         "insert into calendar (name, time_zone, rules, created_at, updated_at)
         values ('office', 'Europe/Berlin', '{\"excludeWeekdays\": [\"SATURDAY\", \"SUNDAY\"], \"excludeWindows\": [{\"from\": \"18:00\", \"to\": \"08:00\"}]}', now(), now());
-        insert into blackout (id, scope, starts_at, ends_at, afterwards, reason, created_at)
+        insert into blackout (id, scope, starts_at, ends_at, on_end, reason, created_at)
         values (gen_random_uuid(), 'CLUSTER', now() + interval '2 hours', now() + interval '3 hours', 'SKIP', 'move', now());
         update job_definition set cron_expression = '* * * * *', calendar = 'office'",
     ),

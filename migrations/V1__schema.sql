@@ -323,7 +323,7 @@ create table blackout (
     job_id     uuid references job_definition (id),
     starts_at  timestamptz not null,
     ends_at    timestamptz not null,
-    afterwards text not null check (afterwards in ('SKIP', 'COLLAPSE', 'RUN_ALL')),
+    on_end     text not null check (on_end in ('SKIP', 'COLLAPSE', 'RUN_ALL')),
     reason     text not null,
     created_at timestamptz not null,
     constraint blackout_tag_check check ((scope = 'TAG') = (tag is not null)),
@@ -336,7 +336,7 @@ comment on column blackout.tag is 'TAG: jobs with this tag.';
 comment on column blackout.job_id is 'JOB: this job.';
 comment on column blackout.starts_at is 'Start.';
 comment on column blackout.ends_at is 'End, exclusive.';
-comment on column blackout.afterwards is 'What happens to the fire times at the end: SKIP runs none, COLLAPSE the last one, RUN_ALL all, oldest first.';
+comment on column blackout.on_end is 'What happens to the fire times at the end: SKIP runs none, COLLAPSE the last one, RUN_ALL all, oldest first.';
 comment on column blackout.reason is 'Display only.';
 comment on column blackout.created_at is 'Instant of the creation.';
 create index blackout_by_end on blackout (ends_at);

@@ -123,7 +123,7 @@ async fn a_blackout_that_was_cancelled_before_it_began_defers_nothing() {
 #[actix::test]
 async fn blackouts_that_are_not_over_are_bounded() {
     let cluster = TestCluster::start().await;
-    let many = "insert into blackout (id, scope, tag, starts_at, ends_at, afterwards, reason,
+    let many = "insert into blackout (id, scope, tag, starts_at, ends_at, on_end, reason,
         created_at)
         select gen_random_uuid(), 'TAG', 'none', $1::timestamptz,
         $1::timestamptz + n * interval '1 hour', 'SKIP', 'many', $1::timestamptz

@@ -105,7 +105,7 @@ async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
     assert_eq!(
         (
             &made["createBlackout"]["tag"],
-            &made["createBlackout"]["afterwards"]
+            &made["createBlackout"]["onEnd"]
         ),
         (&json!("mail"), &json!("COLLAPSE"))
     );
@@ -166,7 +166,7 @@ async fn next_fire_time_is_the_first_of_next_fire_times_under_blackouts() {
     let create = "mutation($input: BlackoutInput!) { createBlackout(input: $input) { id } }";
     let blackout = async |on_end: &str| {
         let input = json!({"reason": "move", "startsAt": open[0], "endsAt": ends_at,
-            "afterwards": on_end, "jobId": id});
+            "onEnd": on_end, "jobId": id});
         node.data(create, json!({"input": input})).await["createBlackout"]["id"].clone()
     };
 

@@ -123,7 +123,7 @@ async fn a_blackout_says_which_jobs_it_defers_and_until_when() {
 
     let query =
         "query($ids: [ID!]) { jobsPage(filter: {ids: $ids}, orderBy: NAME) { nodes { name state
-        closedBy { kind name from until afterwards } } } overview { blackouts { reason tag } } }";
+        closedBy { kind name from until onEnd } } } overview { blackouts { reason tag } } }";
     let held = eventually("the blackout holds the probe back", async || {
         let data = node.data(query, json!({"ids": [probe, other]})).await;
         (data["jobsPage"]["nodes"][1]["state"] == "WAITING").then_some(data)
@@ -140,7 +140,7 @@ async fn a_blackout_says_which_jobs_it_defers_and_until_when() {
             &closed["kind"],
             &closed["name"],
             &closed["until"],
-            &closed["afterwards"]
+            &closed["onEnd"]
         ),
         (
             &json!("BLACKOUT"),

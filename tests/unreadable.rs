@@ -193,10 +193,10 @@ async fn an_infinite_due_time_hides_no_other_and_stops_no_poll() {
 async fn a_calendar_or_blackout_that_cannot_be_read_stops_only_its_jobs() {
     let cluster = TestCluster::start().await;
     let (odd, readable) = two_jobs(&cluster).await;
-    let exclusions = "alter table blackout drop constraint blackout_afterwards_check;
+    let exclusions = "alter table blackout drop constraint blackout_on_end_check;
 insert into calendar (name, time_zone, rules, created_at, updated_at)
     values ('odd', 'UTC', '[1]', now(), now());
-insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards, reason, created_at)
+insert into blackout (id, scope, job_id, starts_at, ends_at, on_end, reason, created_at)
     values (gen_random_uuid(), 'JOB', (select id from job_definition limit 1), '-infinity',
     'infinity', 'DANCE', 'x', now())";
     cluster.sql.batch_execute(exclusions).await.unwrap();

@@ -67,7 +67,7 @@ pub struct BlackoutInput {
     /// Only this job.
     job_id: Option<ID>,
     /// What happens to the fire times at the end. Default: COLLAPSE.
-    afterwards: Option<BlackoutEndPolicy>,
+    on_end: Option<BlackoutEndPolicy>,
 }
 
 /// A time of day.
@@ -269,7 +269,7 @@ impl Blackout {
         }
     }
     /// What happens to the fire times at the end.
-    async fn afterwards(&self) -> BlackoutEndPolicy {
+    async fn on_end(&self) -> BlackoutEndPolicy {
         self.on_end
     }
 }
@@ -295,7 +295,7 @@ impl JobExclusion {
         self.until.map(DateTime)
     }
     /// What happens to the fire times of a blackout; none for a calendar, which skips them.
-    async fn afterwards(&self) -> Option<BlackoutEndPolicy> {
+    async fn on_end(&self) -> Option<BlackoutEndPolicy> {
         self.on_end
     }
 }
@@ -357,7 +357,7 @@ impl BlackoutInput {
             scope,
             starts_at: self.starts_at.map(|DateTime(start)| start),
             ends_at: self.ends_at.0,
-            on_end: self.afterwards.unwrap_or(BlackoutEndPolicy::Collapse),
+            on_end: self.on_end.unwrap_or(BlackoutEndPolicy::Collapse),
             reason: self.reason,
         })
     }

@@ -29,8 +29,8 @@ const LEAPS_MAX: usize = 1_000;
 text_enum! {
     /// What happens to the fire times of a blackout at its end.
     #[derive(async_graphql::Enum)]
-    #[graphql(name = "Afterwards")]
-    BlackoutEndPolicy, "afterwards" {
+    #[graphql(name = "BlackoutEndPolicy")]
+    BlackoutEndPolicy, "onEnd" {
         /// None runs.
         Skip = "SKIP",
         /// The last one runs; the others are coalesced into it.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// Current and future ones first, by start; then the ended ones, newest first.
 const LIST: Statement = Statement::new(
     "-- blackouts.list
-select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at
+select id, scope, tag, job_id, starts_at, ends_at, on_end, reason, created_at
 from blackout, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 order by ends_at <= now, case when ends_at > now then starts_at end, starts_at desc, id limit $2",
 );
@@ -21,21 +21,21 @@ order by ends_at <= now, case when ends_at > now then starts_at end, starts_at d
 /// Those in force, by end.
 const IN_FORCE: Statement = Statement::new(
     "-- blackouts.in_force
-select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at
+select id, scope, tag, job_id, starts_at, ends_at, on_end, reason, created_at
 from blackout, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 where starts_at <= now and ends_at > now order by ends_at, id limit $2",
 );
 
 const GET: Statement = Statement::new(
     "-- blackouts.get
-select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at from blackout
+select id, scope, tag, job_id, starts_at, ends_at, on_end, reason, created_at from blackout
 where id = $1",
 );
 
 /// Inserts nothing when the job does not exist.
 const INSERT: Statement = Statement::new(
     "-- blackouts.insert
-insert into blackout (id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at)
+insert into blackout (id, scope, tag, job_id, starts_at, ends_at, on_end, reason, created_at)
 select $2, $3, $4, $5, $6, $7, $8, $9, coalesce($1::timestamptz, clock_timestamp())
 where $5::uuid is null or exists (select from job_definition
     where id = $5 and status <> 'DELETED')",

@@ -55,7 +55,7 @@ select name, time_zone, rules, updated_at from calendar where name = any($1::tex
 /// Blackouts that have not ended at $1, and so may defer a later fire time.
 const BLACKOUTS: Statement = Statement::new(
     "-- exclusions.blackouts
-select id, scope, tag, job_id, starts_at, ends_at, afterwards, reason, created_at from blackout
+select id, scope, tag, job_id, starts_at, ends_at, on_end, reason, created_at from blackout
 where ends_at > coalesce($1::timestamptz, clock_timestamp())",
 );
 
@@ -263,7 +263,7 @@ fn scope(row: Values<'_>) -> Result<Scope, StoreError> {
 
 pub(crate) fn blackout(row: &Row) -> Result<Blackout, StoreError> {
     let row = Values::of("blackout", row);
-    let on_end = row.get::<&str>("afterwards")?.parse::<BlackoutEndPolicy>();
+    let on_end = row.get::<&str>("on_end")?.parse::<BlackoutEndPolicy>();
     Ok(Blackout {
         id: row.get("id")?,
         scope: scope(row)?,

@@ -13,7 +13,7 @@ const blackout = (given: Partial<BlackoutRowFragment>): BlackoutRowFragment => (
   endsAt: hours(2),
   tag: null,
   jobId: null,
-  afterwards: 'COLLAPSE',
+  onEnd: 'COLLAPSE',
   ...given,
 })
 const closures = (...blackouts: BlackoutRowFragment[]) => ({ Closures: () => ({ calendars: [], blackouts }) })

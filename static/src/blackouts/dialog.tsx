@@ -2,7 +2,7 @@ import { keepPreviousData } from '@tanstack/react-query'
 import { useState } from 'react'
 import { send } from '@/api/client'
 import {
-  type Afterwards,
+  type BlackoutEndPolicy,
   CreateBlackoutDocument,
   JobChoicesDocument,
   JobNameDocument,
@@ -16,7 +16,7 @@ import { SelectField, TextField } from '@/components/field'
 import { TimeField } from '@/components/time-field'
 import { fromLocalInput, timeFault } from '@/format/time'
 
-const AFTERWARDS: [Afterwards, string, string][] = [
+const END_POLICIES: [BlackoutEndPolicy, string, string][] = [
   ['COLLAPSE', 'The last one runs', 'The others are folded into it.'],
   ['RUN_ALL', 'All run', 'Oldest first.'],
   ['SKIP', 'None runs', 'Each is recorded as skipped.'],
@@ -30,7 +30,7 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
     endsAt: '',
     tag: '',
     jobId: job?.id ?? '',
-    afterwards: 'COLLAPSE' as Afterwards,
+    onEnd: 'COLLAPSE' as BlackoutEndPolicy,
   })
   const { errors, setErrors, busy, save } = useSaving(onClose)
   const tags = useApi(TagsDocument, {}, { staleTime: 30_000, enabled: !job })
@@ -41,10 +41,10 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
     }
     if (faults.startsAt || faults.endsAt) return setErrors(faults)
     void save(async () => {
-      const { reason, tag, jobId, afterwards } = values
+      const { reason, tag, jobId, onEnd } = values
       const input = {
         reason,
-        afterwards,
+        onEnd,
         tag: tag.trim() || null,
         jobId: jobId.trim() || null,
         startsAt: fromLocalInput(values.startsAt) ?? null,
@@ -109,12 +109,12 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
           </>
         )}
         <SelectField
-          label="Afterwards"
-          hint={AFTERWARDS.find(([name]) => name === values.afterwards)?.[2]}
-          value={values.afterwards}
-          onChange={(event) => setValues({ ...values, afterwards: event.target.value as Afterwards })}
+          label="At its end"
+          hint={END_POLICIES.find(([name]) => name === values.onEnd)?.[2]}
+          value={values.onEnd}
+          onChange={(event) => setValues({ ...values, onEnd: event.target.value as BlackoutEndPolicy })}
         >
-          {AFTERWARDS.map(([name, label]) => (
+          {END_POLICIES.map(([name, label]) => (
             <option key={name} value={name}>
               {label}
             </option>

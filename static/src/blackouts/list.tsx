@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { type Afterwards, type BlackoutRowFragment, EndBlackoutDocument, JobNameDocument } from '@/api/generated'
+import { type BlackoutEndPolicy, type BlackoutRowFragment, EndBlackoutDocument, JobNameDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useCommand } from '@/commands/command'
 import { Button } from '@/components/button'
@@ -37,7 +37,7 @@ interface BlackoutProps {
   onMove: () => void
 }
 
-const AFTERWARDS: Record<Afterwards, string> = {
+const END_POLICIES: Record<BlackoutEndPolicy, string> = {
   COLLAPSE: 'the last fire time runs',
   RUN_ALL: 'all fire times run',
   SKIP: 'no fire time runs',
@@ -92,7 +92,7 @@ function BlackoutItem({ blackout, jobId, onMove }: BlackoutProps) {
         </p>
         <p className="text-muted text-xs first-letter:uppercase">
           {blackout.jobId && !onItsPage ? <BlackoutJobLink id={blackout.jobId} /> : scopeOf(blackout, onItsPage)} ·
-          afterwards {AFTERWARDS[blackout.afterwards]}
+          at the end {END_POLICIES[blackout.onEnd]}
           {cancelled ? ' · cancelled' : over ? ' · over' : begun ? ' · now' : ''}
         </p>
       </div>

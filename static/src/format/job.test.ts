@@ -15,7 +15,7 @@ test('a blackout ahead is not in force, a calendar that closes is', () => {
 })
 
 test('what a closure leaves at its end is said', () => {
-  expect(afterClosure({ afterwards: 'COLLAPSE' })).toContain('one runs')
-  expect(afterClosure({ afterwards: 'RUN_ALL' })).toContain('All')
-  expect(afterClosure({ afterwards: null })).toContain('skipped')
+  expect(afterClosure({ onEnd: 'COLLAPSE' })).toContain('one runs')
+  expect(afterClosure({ onEnd: 'RUN_ALL' })).toContain('All')
+  expect(afterClosure({ onEnd: null })).toContain('skipped')
 })

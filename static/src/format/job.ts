@@ -13,8 +13,8 @@ export function isClosedNow({ from }: Pick<JobClosure, 'from'>, nowMillis: numbe
 }
 
 /** What happens to the fire times of a closure. */
-export function afterClosure({ afterwards }: Pick<JobClosure, 'afterwards'>): string {
-  if (afterwards === 'COLLAPSE') return 'One of its fire times until then runs at the end.'
-  if (afterwards === 'RUN_ALL') return 'All of its fire times until then run at the end.'
+export function afterClosure({ onEnd }: Pick<JobClosure, 'onEnd'>): string {
+  if (onEnd === 'COLLAPSE') return 'One of its fire times until then runs at the end.'
+  if (onEnd === 'RUN_ALL') return 'All of its fire times until then run at the end.'
   return 'Its fire times until then are skipped.'
 }

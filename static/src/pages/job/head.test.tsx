@@ -28,7 +28,7 @@ test('a job that a closure holds back says which and until when', async () => {
     name: 'Network maintenance',
     from: '2026-11-23T07:00:00.000Z',
     until: '2999-11-23T08:00:00.000Z',
-    afterwards: 'COLLAPSE',
+    onEnd: 'COLLAPSE',
   } as const
   await openJob({ state: 'WAITING', closedBy })
   const notice = (await screen.findByText(/^Closed/)).closest('p')

@@ -101,7 +101,7 @@ test('a job that a blackout holds back says until when instead of being due', as
     name: 'Network maintenance',
     from: '2026-11-23T07:00:00.000Z',
     until: '2999-11-23T08:00:00.000Z',
-    afterwards: 'COLLAPSE',
+    onEnd: 'COLLAPSE',
   } as const
   const ahead = { ...closedBy, from: '2999-11-23T07:00:00.000Z' }
   await open(

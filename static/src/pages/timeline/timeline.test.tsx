@@ -37,7 +37,7 @@ const blackout = (given: object) => ({
   endsAt: at(60),
   tag: null,
   jobId: null,
-  afterwards: 'COLLAPSE',
+  onEnd: 'COLLAPSE',
   ...given,
 })
 
