@@ -66,7 +66,7 @@ from (select n, now() - interval '30 minutes' + n * interval '10 milliseconds' a
 insert into job_failing (job_id, execution_id, since, failed_at, message)
 select distinct on (job_id) job_id, id, finished_at, finished_at, error_message from job_execution_log
 where status = 'FAILED' and finished_at > now() - interval '1 hour' order by job_id, id desc;
-update job_definition set status = 'PAUSED', paused_because = 'execution ' || id || ' failed', updated_at = now() where right(id::text, 6)::int % 20 = 1;
+update job_definition set status = 'PAUSED', pause_reason = 'execution ' || id || ' failed', updated_at = now() where right(id::text, 6)::int % 20 = 1;
 vacuum analyze";
 
 #[actix::main]

@@ -157,6 +157,6 @@ test('the commands of getting started are valid', async () => {
   const [code] = await once(child, 'exit')
   assert.equal(code, 0)
   assert.doesNotMatch(said, /"errors"/)
-  assert.match(said, /"pausedBecause":"the target moves"/)
+  assert.match(said, /"pauseReason":"the target moves"/)
   assert.match(said, /"deleteJob":true/)
 })

@@ -56,7 +56,7 @@ create table job_definition (
     tags                  text[] not null default '{}',
     priority              smallint not null default 5 check (priority between 0 and 9),
     policies              jsonb not null default '{}',
-    paused_because        text,
+    pause_reason        text,
     calendar              text references calendar (name),
     constraint job_definition_expression_check check ((schedule_type = 'CRON') = (cron_expression is not null)),
     constraint job_definition_interval_check check ((schedule_type in ('CRON', 'ONCE')) = (interval_seconds is null)),
@@ -85,7 +85,7 @@ comment on column job_definition.tags is 'For filters and groups.';
 comment on column job_definition.priority is 'Order of equal due times, 9 first.';
 comment on column job_definition.policies is
     'Limits and the policies for misfires, overlaps, retries and time-outs: JSON with the names of the API, only where they differ from the defaults.';
-comment on column job_definition.paused_because is 'Why the job is paused: the reason of the request, or the failure that paused it. Display only.';
+comment on column job_definition.pause_reason is 'Why the job is paused: the reason of the request, or the failure that paused it. Display only.';
 comment on column job_definition.calendar is 'Calendar for which fire times count.';
 create index job_definition_newest on job_definition (created_at desc, id) where status <> 'DELETED';
 create index job_definition_by_name on job_definition (lower(name), id) where status <> 'DELETED';

@@ -110,7 +110,7 @@ async fn ordinary_queries_are_within_the_cost_limit() {
     let all_of_a_job = "id name scheduleType cronExpression intervalSeconds initialDelaySeconds \
         payload status version createdAt updatedAt \
         nextFireTime previousFireTime inFlight description tags priority calendar timeZone \
-        pausedBecause startAt endAt maxRuns target \
+        pauseReason startAt endAt maxRuns target \
         jitterSeconds misfirePolicy overlapPolicy timeoutSeconds retry { maxAttempts multiplier }";
     for query in [
         format!("{{ jobs {{ {all_of_a_job} }} }}"),

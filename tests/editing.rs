@@ -10,7 +10,7 @@ const UPDATE: &str = "mutation($id: ID!, $input: CreateJobInput!, $version: Int!
         id name version status nextFireTime intervalSeconds cronExpression target } }";
 
 const JOB: &str =
-    "query($id: ID!) { job(id: $id) { name version status nextFireTime pausedBecause target } }";
+    "query($id: ID!) { job(id: $id) { name version status nextFireTime pauseReason target } }";
 
 const UNKNOWN: &str = "0199d0a5-0000-7000-8000-000000000000";
 
@@ -174,7 +174,7 @@ async fn an_edited_paused_job_stays_paused_and_resumes_on_the_new_schedule() {
     let id = node.create(rate("job", 3600)).await;
     let pause = "mutation($id: ID!) { pauseJob(id: $id, reason: \"maintenance\") { version } }";
     node.data(pause, json!({"id": id})).await;
-    assert_eq!(job(&node, &id).await["pausedBecause"], "maintenance");
+    assert_eq!(job(&node, &id).await["pauseReason"], "maintenance");
 
     let yearly = json!({"name": "job", "scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ?"});
     let edited = update(&node, &id, 1, yearly).await;
@@ -183,7 +183,7 @@ async fn an_edited_paused_job_stays_paused_and_resumes_on_the_new_schedule() {
         (&json!("PAUSED"), &Value::Null)
     );
 
-    let resume = "mutation($id: ID!) { resumeJob(id: $id) { nextFireTime pausedBecause } }";
+    let resume = "mutation($id: ID!) { resumeJob(id: $id) { nextFireTime pauseReason } }";
     let resumed = node.data(resume, json!({"id": id})).await["resumeJob"].take();
     assert!(
         resumed["nextFireTime"]
@@ -192,7 +192,7 @@ async fn an_edited_paused_job_stays_paused_and_resumes_on_the_new_schedule() {
             .ends_with("-01-01T00:00:00.000Z"),
         "{resumed}"
     );
-    assert_eq!(resumed["pausedBecause"], Value::Null);
+    assert_eq!(resumed["pauseReason"], Value::Null);
 }
 
 #[actix::test]

@@ -254,7 +254,7 @@ async fn an_attempt_that_takes_too_long_has_failed() {
 
 #[actix::test]
 async fn a_failure_for_good_pauses_the_job_that_asks_for_it() {
-    const PAUSED: &str = "select status || ' ' || version || ' ' || paused_because \
+    const PAUSED: &str = "select status || ' ' || version || ' ' || pause_reason \
         from job_definition where id = $1";
     let cluster = TestCluster::start().await;
     let pausing = |job| with(retried(2, job), |p| p.pause_on_failure = true);

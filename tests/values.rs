@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 const ALL_FIELDS: &str =
     "id name scheduleType cronExpression intervalSeconds initialDelaySeconds payload status version
-    createdAt updatedAt nextFireTime description tags priority calendar timeZone dstGap dstOverlap pausedBecause startAt
+    createdAt updatedAt nextFireTime description tags priority calendar timeZone dstGap dstOverlap pauseReason startAt
     endAt maxRuns jitterSeconds misfirePolicy misfireGraceSeconds catchUpWindowSeconds maxCatchUp overlapPolicy
     timeoutSeconds retry { maxAttempts initialBackoffSeconds maxBackoffSeconds multiplier } pauseOnFailure keepExecutions
     target recovery maxRecoveries";

@@ -327,7 +327,7 @@ impl Job {
         self.definition.policies.dst_overlap.into()
     }
     /// Why the job is paused, if the user gave a reason; display only.
-    async fn paused_because(&self) -> Option<&str> {
+    async fn pause_reason(&self) -> Option<&str> {
         self.pause_reason.as_deref()
     }
     /// The time of a ONCE that passed during a pause: `resumeJob` runs it now with `runMissed:

@@ -37,7 +37,7 @@ where id = $1",
 
 const SET_STATUS: Statement = Statement::new(
     "-- commands.set_status
-update job_definition set status = $2, version = version + 1, paused_because = $5,
+update job_definition set status = $2, version = version + 1, pause_reason = $5,
     updated_at = coalesce($1::timestamptz, clock_timestamp())
 where id = any($3::uuid[]) and status = any($4::text[])
 returning id, updated_at",

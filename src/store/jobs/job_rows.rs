@@ -30,7 +30,7 @@ macro_rules! columns {
         "j.id, j.name, j.description, j.tags, j.priority, j.policies, j.schedule_type, \
          j.cron_expression, j.time_zone, j.interval_seconds, j.calendar, j.initial_delay_seconds, \
          j.anchor_at, j.payload, j.target, j.recovery, j.max_recoveries, \
-         j.status, j.paused_because, j.version, j.created_at, j.updated_at"
+         j.status, j.pause_reason, j.version, j.created_at, j.updated_at"
     };
 }
 
@@ -305,7 +305,7 @@ pub(crate) fn job(row: &Row) -> Result<Job, StoreError> {
             max_recoveries: row.get("max_recoveries")?,
         },
         status: named(row, "status")?,
-        pause_reason: row.get("paused_because")?,
+        pause_reason: row.get("pause_reason")?,
         version: row.get("version")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,

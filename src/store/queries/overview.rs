@@ -79,8 +79,8 @@ macro_rules! stuck {
 /// Whether a failure paused the job `j`.
 macro_rules! paused_by_failure {
     () => {
-        "(j.status = 'PAUSED' and j.paused_because is not null
-       and j.paused_because like 'execution % failed')"
+        "(j.status = 'PAUSED' and j.pause_reason is not null
+       and j.pause_reason like 'execution % failed')"
     };
 }
 
@@ -118,7 +118,7 @@ nodes as materialized (
     "
     order by f.since desc limit $2
 ), paused as (
-    select 'PAUSED_BY_FAILURE', j.id, null::uuid, j.updated_at, 'paused: ' || j.paused_because, 3
+    select 'PAUSED_BY_FAILURE', j.id, null::uuid, j.updated_at, 'paused: ' || j.pause_reason, 3
     from job_definition j where ",
     paused_by_failure!(),
     "

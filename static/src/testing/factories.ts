@@ -22,7 +22,7 @@ export function jobRow(given: Partial<JobRowFragment> = {}): JobRowFragment {
     startAt: null,
     timeZone: 'UTC',
     tags: [],
-    pausedBecause: null,
+    pauseReason: null,
     nextFireTime: '2026-11-23T07:20:00.000Z',
     previousFireTime: null,
     inFlight: 0,

@@ -11,8 +11,8 @@ test('only what differs is a change, also inside objects', () => {
 })
 
 test('what came and what went', () => {
-  expect(changesOf({ tags: ['x'] }, { paused_because: 'moved' })).toEqual([
-    { field: 'paused_because', before: '–', after: 'moved' },
+  expect(changesOf({ tags: ['x'] }, { pause_reason: 'moved' })).toEqual([
+    { field: 'pause_reason', before: '–', after: 'moved' },
     { field: 'tags', before: '["x"]', after: '–' },
   ])
   expect(changesOf({ a: null }, {})).toEqual([])

@@ -14,7 +14,7 @@ const JOB: JobOfPage = {
   hasEnded: false,
   failing: null,
   closedBy: null,
-  pausedBecause: null,
+  pauseReason: null,
   inFlight: 0,
   scheduleType: 'FIXED_RATE',
   scheduleDescription: 'every minute',

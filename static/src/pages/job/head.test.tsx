@@ -11,7 +11,7 @@ test('the head says what the job calls', async () => {
 
 test('a job that a failure paused leads to that execution', async () => {
   const id = '018f3c00-0000-7000-8000-000000000001'
-  await openJob({ status: 'PAUSED', pausedBecause: `execution ${id} failed` })
+  await openJob({ status: 'PAUSED', pauseReason: `execution ${id} failed` })
   expect((await screen.findByRole('link', { name: id })).getAttribute('href')).toBe(`/executions/${id}`)
 })
 

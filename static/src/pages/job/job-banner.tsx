@@ -88,9 +88,9 @@ function FailingNotice({ failing: { executionId, since, message } }: { failing: 
 function PausedNotice({ job }: { job: Job }) {
   return (
     <Notice icon={Pause} title="Paused">
-      {job.pausedBecause && (
+      {job.pauseReason && (
         <>
-          : <PauseReason text={job.pausedBecause} />
+          : <PauseReason text={job.pauseReason} />
         </>
       )}
       .{' '}

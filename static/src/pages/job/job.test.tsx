@@ -7,7 +7,7 @@ import { type JobOfPage, openJob } from './factories'
 const once: Partial<JobOfPage> = {
   name: 'Export',
   status: 'PAUSED',
-  pausedBecause: 'the target moves',
+  pauseReason: 'the target moves',
   scheduleType: 'ONCE',
   intervalSeconds: null,
   startAt: '2026-11-23T07:00:00.000Z',

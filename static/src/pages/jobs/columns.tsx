@@ -142,7 +142,7 @@ function JobNameCell({ job }: { job: JobRowFragment }) {
 }
 
 function StateCell({ job }: { job: JobRowFragment }) {
-  const why = job.pausedBecause ?? job.failing?.message
+  const why = job.pauseReason ?? job.failing?.message
   return (
     <div className="flex flex-col items-start gap-0.5 compact:flex-row compact:items-center compact:gap-1.5">
       <div className="flex items-center gap-1">

@@ -39,7 +39,7 @@ test('only a job whose times a clock decides shows another clock', async () => {
 })
 
 test('names are text, whatever they look like', async () => {
-  await open('/jobs', jobs(jobRow({ name: HOSTILE, pausedBecause: HOSTILE })))
+  await open('/jobs', jobs(jobRow({ name: HOSTILE, pauseReason: HOSTILE })))
   expect(await screen.findByRole('link', { name: HOSTILE })).toBeTruthy()
   expect(document.querySelector('img')).toBeNull()
 })
