@@ -127,7 +127,7 @@ create table job_trigger (
     paused      boolean not null default false,
     priority    smallint not null default 5,
     runs        bigint not null default 0,
-    closed_from timestamptz,
+    excluded_from timestamptz,
     job_stamp   bigint,
     held_due_at timestamptz,
     zone_rules  bigint,
@@ -157,7 +157,7 @@ comment on column job_trigger.awaits is 'FIXED_DELAY: the execution whose end de
 comment on column job_trigger.paused is 'The job is paused: only a resume makes the trigger due.';
 comment on column job_trigger.priority is 'Copy of the priority of the job, so that a lease need not read it.';
 comment on column job_trigger.runs is 'SCHEDULE: number of fire times that were run, for maxRuns. BACKFILL: number of fire times taken.';
-comment on column job_trigger.closed_from is 'SCHEDULE: the first fire time before fire_time that is excluded and not recorded yet.';
+comment on column job_trigger.excluded_from is 'SCHEDULE: the first fire time before fire_time that is excluded and not recorded yet.';
 comment on column job_trigger.job_stamp is
     'SCHEDULE: the random number under which the nodes cache the current version of the job. Null after every change of the job; the next lease reads the job and draws another.';
 comment on column job_trigger.held_due_at is

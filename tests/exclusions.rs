@@ -210,7 +210,7 @@ async fn a_job_that_its_calendar_never_lets_fire_is_refused() {
             json!({"includeDates": ["2020-01-01"]}),
         )))
         .await;
-    let never = "calendar: closes every fire time of the schedule that is in sight";
+    let never = "calendar: excludes every fire time of the schedule that is in sight";
     assert_eq!(refused(named(fixed_rate(60))).await, never);
 }
 

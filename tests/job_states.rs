@@ -123,7 +123,7 @@ async fn a_blackout_says_which_jobs_it_defers_and_until_when() {
 
     let query =
         "query($ids: [ID!]) { jobsPage(filter: {ids: $ids}, orderBy: NAME) { nodes { name state
-        closedBy { kind name from until onEnd } } } overview { blackouts { reason tag } } }";
+        excludedBy { kind name from until onEnd } } } overview { blackouts { reason tag } } }";
     let held = eventually("the blackout holds the probe back", async || {
         let data = node.data(query, json!({"ids": [probe, other]})).await;
         (data["jobsPage"]["nodes"][1]["state"] == "WAITING").then_some(data)
@@ -131,10 +131,10 @@ async fn a_blackout_says_which_jobs_it_defers_and_until_when() {
     .await;
     let jobs = &held["jobsPage"]["nodes"];
     assert_eq!(
-        (&jobs[0]["name"], &jobs[0]["closedBy"]),
+        (&jobs[0]["name"], &jobs[0]["excludedBy"]),
         (&json!("other"), &Value::Null)
     );
-    let closed = &jobs[1]["closedBy"];
+    let closed = &jobs[1]["excludedBy"];
     assert_eq!(
         (
             &closed["kind"],

@@ -142,7 +142,7 @@ async fn a_payload_that_is_no_json_for_readers_is_passed_on_as_text() {
 async fn a_trigger_that_cannot_be_read_costs_its_job_alone() {
     for odd in [
         "fire_time = '-infinity'",
-        "closed_from = 'infinity'",
+        "excluded_from = 'infinity'",
         "kind = 'LUNAR', id = job_id",
     ] {
         let cluster = TestCluster::start().await;

@@ -275,7 +275,7 @@ impl Blackout {
 }
 
 /// A calendar or a blackout that excludes fire times of a job.
-#[Object(name = "JobClosure")]
+#[Object]
 impl JobExclusion {
     /// Calendar or blackout.
     async fn kind(&self) -> ExclusionKind {

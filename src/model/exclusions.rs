@@ -205,7 +205,7 @@ impl Exclusions {
         if job.next_fire_time(before).is_some() && self.next_open(id, job, before).is_none() {
             return Err(InvalidInput::new(
                 "calendar",
-                "closes every fire time of the schedule that is in sight",
+                "excludes every fire time of the schedule that is in sight",
             ));
         }
         Ok(())

@@ -36,7 +36,7 @@ text_enum! {
         /// It has come and has not started.
         Waiting = "WAITING",
         /// A blackout defers it: it runs when the blackout ends.
-        HeldBack = "HELD_BACK",
+        Deferred = "DEFERRED",
         /// The cluster is paused.
         ClusterPaused = "CLUSTER_PAUSED",
         /// The job is or was paused.
@@ -44,7 +44,7 @@ text_enum! {
         /// The job is or was deleted.
         Deleted = "DELETED",
         /// A calendar or a blackout excludes it.
-        Closed = "CLOSED",
+        Excluded = "EXCLUDED",
         /// The schedule does not name it.
         NotAFireTime = "NOT_A_FIRE_TIME",
         /// The job was created later.
@@ -381,15 +381,15 @@ impl FireTimeFacts {
 
     /// The answer of the present calendars and blackouts.
     fn excluded(&self, at: Timestamp) -> Option<Explanation> {
-        use FireTimeReason::{Closed, HeldBack};
+        use FireTimeReason::{Deferred, Excluded};
         match self
             .exclusions
             .availability(self.job.id, &self.job.definition, at)
         {
             Availability::Open => None,
             Availability::Excluded(excluded) => Some(Explanation::new(
-                Closed,
-                format!("it is closed by the {}", excluded.reason()),
+                Excluded,
+                format!("it is excluded by the {}", excluded.reason()),
             )),
             Availability::Deferred(blackout) => {
                 let (until, reason) = (blackout.ends_at, &blackout.reason);
@@ -397,7 +397,7 @@ impl FireTimeFacts {
                     "a blackout holds it back until {}: {reason}",
                     rfc3339(until)
                 );
-                let explained = Explanation::new(HeldBack, message);
+                let explained = Explanation::new(Deferred, message);
                 Some(Explanation {
                     since: Some(blackout.starts_at),
                     until: Some(until),

@@ -56,7 +56,7 @@ text_enum! {
         Misfire = "MISFIRE",
         /// Came due while an execution of its job was in flight.
         Overlap = "OVERLAP",
-        /// Closed by the job's calendar or a blackout, which the message names.
+        /// Excluded by the job's calendar or a blackout, which the message names.
         Calendar = "CALENDAR",
         /// Folded into another fire time, whose execution it names.
         Coalesced = "COALESCED",

@@ -209,7 +209,7 @@ impl Job {
     /// defers its next fire time; none when no fire time of the job is concerned, and for a paused
     /// job.
     #[graphql(complexity = "2 * cost::BATCHED + cost::FIRE_TIME + child_complexity")]
-    async fn closed_by(&self, ctx: &Context<'_>) -> Result<Option<JobExclusion>> {
+    async fn excluded_by(&self, ctx: &Context<'_>) -> Result<Option<JobExclusion>> {
         let Some(pending) = pending(self) else {
             return Ok(None);
         };

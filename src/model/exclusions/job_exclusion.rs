@@ -9,7 +9,7 @@ use uuid::Uuid;
 text_enum! {
     /// Kind of an exclusion.
     #[derive(async_graphql::Enum)]
-    #[graphql(name = "ClosureKind")]
+    #[graphql(name = "ExclusionKind")]
     ExclusionKind, "kind of exclusion" {
         /// A calendar of the job.
         Calendar = "CALENDAR",

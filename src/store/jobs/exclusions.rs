@@ -62,21 +62,21 @@ where ends_at > coalesce($1::timestamptz, clock_timestamp())",
 /// Makes triggers due that moved past fire times which the calendar excluded.
 const REPOLL_BY_CALENDAR: Statement = Statement::new(
     "-- exclusions.repoll_by_calendar
-update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time),
+update job_trigger t set due_at = greatest(coalesce(t.excluded_from, t.fire_time),
     coalesce($1::timestamptz, clock_timestamp()))
 from job_definition j
 where j.calendar = $2 and t.id = j.id and t.due_at is not null
-  and (t.closed_from is not null or j.schedule_type = 'FIXED_DELAY')",
+  and (t.excluded_from is not null or j.schedule_type = 'FIXED_DELAY')",
 );
 
 /// The same for triggers that a blackout with end $2 deferred.
 const REPOLL_BY_BLACKOUT: Statement = Statement::new(
     "-- exclusions.repoll_by_blackout
-update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time),
+update job_trigger t set due_at = greatest(coalesce(t.excluded_from, t.fire_time),
     coalesce($1::timestamptz, clock_timestamp()))
 from job_definition j, blackout b
 where b.id = $3 and t.id = j.id and (t.due_at = $2 or t.due_at is not null
-    and t.closed_from is not null)
+    and t.excluded_from is not null)
   and (b.scope = 'CLUSTER' or b.scope = 'TAG' and b.tag = any(j.tags) or b.scope = 'JOB'
       and b.job_id = j.id)",
 );

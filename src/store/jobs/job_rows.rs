@@ -64,7 +64,7 @@ pub(crate) const BY_IDS: Statement = Statement::new(concat!(
 select ",
     columns!(),
     ", null::timestamptz as next_fire_time, null::timestamptz as held_fire_time,
-       null::timestamptz as closed_from, null::bigint as runs
+       null::timestamptz as excluded_from, null::bigint as runs
 from job_definition j where j.id = any($1::uuid[])"
 ));
 
@@ -74,7 +74,7 @@ pub(crate) const GET: Statement = Statement::new(concat!(
 select ",
     columns!(),
     ", case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from,
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.excluded_from,
     t.runs
 from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
 ));
@@ -89,7 +89,7 @@ select coalesce($1::timestamptz, clock_timestamp())",
 const NEWEST: Statement = Statement::new(
     "-- jobs.newest
 select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.closed_from,
+    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.excluded_from,
     t.runs
 from job_definition j left join job_trigger t on t.id = j.id
 where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1",
@@ -311,7 +311,7 @@ pub(crate) fn job(row: &Row) -> Result<Job, StoreError> {
         updated_at: row.get("updated_at")?,
         next_fire_time: row.get("next_fire_time")?,
         held_fire_time: row.get("held_fire_time")?,
-        excluded_from: row.get("closed_from")?,
+        excluded_from: row.get("excluded_from")?,
         runs: row.get::<Option<i64>>("runs")?.unwrap_or(0),
     })
 }

@@ -25,7 +25,7 @@ const WALK_MAX: usize = 100_000;
 const WALK_EACH: usize = 1_000;
 
 const LOCK: &str = "-- passed.lock
-select id, fire_time, due_at, held_due_at, runs, closed_from from job_trigger
+select id, fire_time, due_at, held_due_at, runs, excluded_from from job_trigger
 where id = any($1::uuid[]) and kind = 'SCHEDULE' order by id for update";
 
 /// Read after the triggers are locked: a lease that held one of them may have taken fire times
@@ -35,7 +35,7 @@ select coalesce($1::timestamptz, clock_timestamp())";
 
 /// The first fire time of these jobs that is neither taken nor recorded.
 const SINCE: &str = "-- passed.since
-select min(coalesce(closed_from, fire_time)) from job_trigger
+select min(coalesce(excluded_from, fire_time)) from job_trigger
 where id = any($1::uuid[]) and kind = 'SCHEDULE'
     and (due_at is not null or held_due_at is not null)";
 
@@ -85,7 +85,7 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
         fire_time,
         due_at: due_at.or(held_due_at).unwrap_or(fire_time),
         runs: row.get("runs")?,
-        excluded_from: row.get("closed_from")?,
+        excluded_from: row.get("excluded_from")?,
     };
     Ok(Locked {
         trigger,

@@ -44,7 +44,7 @@ where job_id = any($1::uuid[]) and kind <> 'SCHEDULE' and held_due_at is not nul
 /// The fire time of a paused ONCE.
 const HOLD_ONCE: Statement = Statement::new(
     "-- pauses.hold_once
-update job_trigger set held_due_at = $3, fire_time = coalesce($2, fire_time), closed_from = null
+update job_trigger set held_due_at = $3, fire_time = coalesce($2, fire_time), excluded_from = null
 where id = $1 and paused",
 );
 

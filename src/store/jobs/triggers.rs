@@ -25,12 +25,12 @@ use uuid::Uuid;
 /// is no due time.
 pub(crate) const SCHEDULE: Statement = Statement::new(
     "-- triggers.schedule
-insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, closed_from,
+insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, excluded_from,
     zone_rules, tzdb)
 values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5, $8, $9,
     case when $9::bigint is not null then $10 end)
 on conflict (id) do update set paused = false, held_due_at = null, priority = excluded.priority,
-    closed_from = excluded.closed_from,
+    excluded_from = excluded.excluded_from,
     zone_rules = excluded.zone_rules, tzdb = excluded.tzdb,
     awaits = case when $7 then t.awaits end,
     fire_time = case when $7 and t.awaits is not null then t.fire_time else excluded.fire_time end,
@@ -40,13 +40,13 @@ on conflict (id) do update set paused = false, held_due_at = null, priority = ex
 /// Makes the schedule triggers of new jobs.
 const INSERT_TRIGGERS: Statement = Statement::new(
     "-- triggers.insert
-insert into job_trigger (id, job_id, kind, fire_time, due_at, priority, closed_from, zone_rules,
+insert into job_trigger (id, job_id, kind, fire_time, due_at, priority, excluded_from, zone_rules,
     tzdb)
-select x.id, x.id, 'SCHEDULE', x.fire_time, x.due_at, x.priority, x.closed_from, x.zone_rules,
+select x.id, x.id, 'SCHEDULE', x.fire_time, x.due_at, x.priority, x.excluded_from, x.zone_rules,
        case when x.zone_rules is not null then $7 end
 from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5::timestamptz[],
     $6::bigint[])
-    as x (id, fire_time, due_at, priority, closed_from, zone_rules)",
+    as x (id, fire_time, due_at, priority, excluded_from, zone_rules)",
 );
 
 const SET_PRIORITY: Statement = Statement::new(

@@ -23,12 +23,12 @@ use uuid::Uuid;
 /// schedule without a cache tag gets $7: its job was read under that lock.
 pub const MOVE_ON: &str = "-- leases.move_on
 update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits,
-    runs = t.runs + x.ran, closed_from = x.closed_from,
+    runs = t.runs + x.ran, excluded_from = x.excluded_from,
     job_stamp = case when t.kind = 'SCHEDULE' then coalesce(t.job_stamp, $7) end,
     zone_rules = x.zone_rules, tzdb = case when x.zone_rules is not null then $9 end
 from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[],
     $6::timestamptz[], $8::bigint[])
-    as x (id, fire_time, due_at, awaits, ran, closed_from, zone_rules)
+    as x (id, fire_time, due_at, awaits, ran, excluded_from, zone_rules)
 where t.id = x.id";
 
 /// Removes triggers of one execution.

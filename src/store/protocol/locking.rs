@@ -41,14 +41,14 @@ with clock as materialized (
     select now, coalesce($7::timestamptz, now - interval '5 seconds') as since
     from (select coalesce($1::timestamptz, clock_timestamp()) as now) as x
 ), overdue as materialized (
-    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from,
+    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
         job_stamp, (repeats is not null or payload is not null) as bears_own from job_trigger
     where due_at >= (select since from clock)
         and due_at < (select now - interval '1 second' from clock)
       and job_id not in (select unnest($5::uuid[]))
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
-    select false as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from,
+    select false as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
         job_stamp, (repeats is not null or payload is not null) as bears_own from job_trigger
     where due_at >= (select now - interval '1 second' from clock)
       and due_at <= (select now + make_interval(secs => $2) from clock)
@@ -56,7 +56,7 @@ with clock as materialized (
     order by due_at, priority desc limit $3 - (select count(*) from overdue) * $6
     for update skip locked
 ), more as materialized (
-    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, closed_from,
+    select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
         job_stamp, (repeats is not null or payload is not null) as bears_own from job_trigger
     where due_at >= (select since from clock)
         and due_at < (select now - interval '1 second' from clock)
@@ -368,7 +368,7 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
         fire_time: row.get("fire_time")?,
         due_at: row.get("due_at")?,
         runs: row.get("runs")?,
-        excluded_from: row.get("closed_from")?,
+        excluded_from: row.get("excluded_from")?,
     };
     Ok(Locked {
         trigger,

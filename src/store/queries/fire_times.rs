@@ -30,7 +30,7 @@ order by kind = 'SCHEDULE' desc, fire_time desc, id desc limit 1",
 const VERSION: Statement = Statement::new(
     "-- fire_times.version
 select {columns}, null::timestamptz as next_fire_time, null::timestamptz as held_fire_time,
-       null::timestamptz as closed_from, null::bigint as runs,
+       null::timestamptz as excluded_from, null::bigint as runs,
        (select s.changed_at from job_definition_version s where s.job_id = $1
            and s.version <= v.version and s.change = $3
         order by s.version desc limit 1) as since,

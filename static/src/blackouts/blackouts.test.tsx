@@ -16,11 +16,11 @@ const blackout = (given: Partial<BlackoutRowFragment>): BlackoutRowFragment => (
   onEnd: 'COLLAPSE',
   ...given,
 })
-const closures = (...blackouts: BlackoutRowFragment[]) => ({ Closures: () => ({ calendars: [], blackouts }) })
+const exclusions = (...blackouts: BlackoutRowFragment[]) => ({ Exclusions: () => ({ calendars: [], blackouts }) })
 
 test('the question names the blackout and whom it concerns, and its buttons cannot be mistaken', async () => {
   const { asked, user } = await open('/calendars', {
-    ...closures(blackout({ tag: 'reports' })),
+    ...exclusions(blackout({ tag: 'reports' })),
     EndBlackout: () => ({ endBlackout: { id: 'b' } }),
   })
   await user.click(await screen.findByRole('button', { name: 'Cancel…' }))
@@ -36,7 +36,7 @@ test('the question names the blackout and whom it concerns, and its buttons cann
 
 test('the blackout of one job says which', async () => {
   await open('/calendars', {
-    ...closures(blackout({ jobId: 'j', startsAt: hours(-1) })),
+    ...exclusions(blackout({ jobId: 'j', startsAt: hours(-1) })),
     JobName: () => ({ job: { id: 'j', name: 'Payroll' } }),
   })
   expect((await screen.findByRole('link', { name: 'Payroll' })).getAttribute('href')).toBe('/jobs/j')

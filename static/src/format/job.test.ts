@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { afterClosure, badgesOf, isClosedNow } from './job'
+import { afterExclusion, badgesOf, isExcludedNow } from './job'
 
 test('a failing job that is paused says both', () => {
   expect(badgesOf({ status: 'PAUSED', state: 'FAILING' })).toEqual(['PAUSED', 'FAILING'])
@@ -9,13 +9,13 @@ test('a failing job that is paused says both', () => {
 
 test('a blackout ahead is not in force, a calendar that closes is', () => {
   const now = Date.parse('2026-11-23T07:15:00.000Z')
-  expect(isClosedNow({ from: '2026-11-23T08:00:00.000Z' }, now)).toBe(false)
-  expect(isClosedNow({ from: '2026-11-23T07:00:00.000Z' }, now)).toBe(true)
-  expect(isClosedNow({ from: null }, now)).toBe(true)
+  expect(isExcludedNow({ from: '2026-11-23T08:00:00.000Z' }, now)).toBe(false)
+  expect(isExcludedNow({ from: '2026-11-23T07:00:00.000Z' }, now)).toBe(true)
+  expect(isExcludedNow({ from: null }, now)).toBe(true)
 })
 
-test('what a closure leaves at its end is said', () => {
-  expect(afterClosure({ onEnd: 'COLLAPSE' })).toContain('one runs')
-  expect(afterClosure({ onEnd: 'RUN_ALL' })).toContain('All')
-  expect(afterClosure({ onEnd: null })).toContain('skipped')
+test('what an exclusion leaves at its end is said', () => {
+  expect(afterExclusion({ onEnd: 'COLLAPSE' })).toContain('one runs')
+  expect(afterExclusion({ onEnd: 'RUN_ALL' })).toContain('All')
+  expect(afterExclusion({ onEnd: null })).toContain('skipped')
 })

@@ -15,7 +15,7 @@ export function jobRow(given: Partial<JobRowFragment> = {}): JobRowFragment {
     state: 'ACTIVE',
     hasEnded: false,
     failing: null,
-    closedBy: null,
+    excludedBy: null,
     scheduleType: 'CRON',
     scheduleDescription: 'every 5 minutes',
     cronExpression: '*/5 * * * *',

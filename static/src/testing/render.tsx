@@ -27,7 +27,7 @@ const ALWAYS: Answers = {
   Tags: () => ({ tags: [] }),
   NodeNames: () => ({ nodes: [] }),
   NodeLoad: () => ({ nodeLoad: [] }),
-  Closures: () => ({ calendars: [], blackouts: [] }),
+  Exclusions: () => ({ calendars: [], blackouts: [] }),
 }
 
 /** The answer to a pulse is part of the answer to its query. */

@@ -139,11 +139,11 @@ order by j.id",
 /// excluded fire times are before it.
 const LOOK_AGAIN: Statement = Statement::new(
     "-- clock_jumps.look_again
-update job_trigger t set due_at = greatest(coalesce(t.closed_from, t.fire_time), clock_timestamp())
+update job_trigger t set due_at = greatest(coalesce(t.excluded_from, t.fire_time), clock_timestamp())
 from job_definition j
 where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id
   and t.due_at > clock_timestamp()
-  and (t.closed_from is not null
+  and (t.excluded_from is not null
        or t.due_at > t.fire_time
            + make_interval(secs => coalesce((j.policies ->> 'jitterSeconds')::float8, 0)))",
 );

@@ -2,7 +2,7 @@
 
 import { CalendarOff, CalendarX, Pencil, Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { type CalendarRowFragment, ClosuresDocument, DeleteCalendarDocument } from '@/api/generated'
+import { type CalendarRowFragment, ExclusionsDocument, DeleteCalendarDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { BlackoutDialog } from '@/blackouts/dialog'
 import { BlackoutList } from '@/blackouts/list'
@@ -22,7 +22,7 @@ type Open = { calendar: CalendarRowFragment | null } | 'blackout' | null
 
 export default function CalendarsPage() {
   const [open, setOpen] = useState<Open>(null)
-  const result = useApi(ClosuresDocument, {}, { refetchInterval: POLL_INTERVAL })
+  const result = useApi(ExclusionsDocument, {}, { refetchInterval: POLL_INTERVAL })
   return (
     <Page
       title="Calendars"

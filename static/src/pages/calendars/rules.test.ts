@@ -32,7 +32,7 @@ describe('a calendar', () => {
     })
   })
 
-  it('says in words what it closes', () => {
+  it('says in words what it excludes', () => {
     expect(describeRules(HOLIDAYS)).toEqual([
       'Closed: Sunday, 12-25, 12-26, 01-01, 2 more dates, 22:00–06:00, 12:00–13:00 (Fri, Sat)',
       'Open all the same: 2026-12-26',

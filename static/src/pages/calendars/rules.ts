@@ -106,7 +106,7 @@ export function describeRules(calendar: CalendarRowFragment, all = false): strin
   if (only.length > 0) lines.push(`Open only ${only.join(', ')}`)
   if (closed.length > 0) lines.push(`Closed: ${closed.join(', ')}`)
   if (calendar.includeDates.length > 0) lines.push(`Open all the same: ${some(calendar.includeDates).join(', ')}`)
-  return lines.length > 0 ? lines : ['Closes nothing']
+  return lines.length > 0 ? lines : ['Excludes nothing']
 }
 
 /** "Fri" as FRIDAY; another text is sent unchanged, and the server refuses it. */

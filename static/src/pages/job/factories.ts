@@ -13,7 +13,7 @@ const JOB: JobOfPage = {
   state: 'ACTIVE',
   hasEnded: false,
   failing: null,
-  closedBy: null,
+  excludedBy: null,
   pauseReason: null,
   inFlight: 0,
   scheduleType: 'FIXED_RATE',
@@ -59,7 +59,7 @@ export function openJob(given: Partial<JobOfPage>, more: Answers = {}) {
     JobExecutions: () => ({ job: { executions: pageOf([]) } }),
     JobVersions: () => ({ jobVersions: [] }),
     Backfills: () => ({ backfills: [] }),
-    Closures: () => ({ calendars: [], blackouts: [] }),
+    Exclusions: () => ({ calendars: [], blackouts: [] }),
     ResumeJob: () => ({ resumeJob: { id: 'j', nextFireTime: null } }),
     ...more,
   })

@@ -22,15 +22,15 @@ test('a failing job says since when and why, and leads to the execution', async 
   expect(screen.getByRole('link', { name: 'See the execution' }).getAttribute('href')).toBe('/executions/e1')
 })
 
-test('a job that a closure holds back says which and until when', async () => {
-  const closedBy = {
+test('a job that an exclusion holds back says which and until when', async () => {
+  const excludedBy = {
     kind: 'BLACKOUT',
     name: 'Network maintenance',
     from: '2026-11-23T07:00:00.000Z',
     until: '2999-11-23T08:00:00.000Z',
     onEnd: 'COLLAPSE',
   } as const
-  await openJob({ state: 'WAITING', closedBy })
+  await openJob({ state: 'WAITING', excludedBy })
   const notice = (await screen.findByText(/^Closed/)).closest('p')
   expect(notice?.textContent).toMatch(/^Closed until .*: Network maintenance. Of its fire times until then one runs/)
 })

@@ -4,7 +4,7 @@ import { getRouteApi, Link } from '@tanstack/react-router'
 import { Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
 import { useMemo } from 'react'
 import {
-  ClosuresDocument,
+  ExclusionsDocument,
   JobDocument,
   JobExecutionsDocument,
   type JobQuery,
@@ -41,7 +41,7 @@ import { Versions } from './versions'
 
 const SHOWN = { executions: [JobDocument, JobExecutionsDocument], jobs: [JobDocument, JobVersionsDocument] }
 const POLL_INTERVAL = 3_000
-const CLOSURES_INTERVAL = 5_000
+const EXCLUSIONS_INTERVAL = 5_000
 const route = getRouteApi('/jobs/$jobId')
 
 export default function JobPage() {
@@ -71,8 +71,8 @@ function JobView({ job, refetchInterval }: { job: Job; refetchInterval: number }
   const rows = executions.data?.job?.executions.nodes ?? []
   const versions = useApi(JobVersionsDocument, { id: job.id })
   const pauses = useMemo(() => pausesOf(versions.data?.jobVersions ?? []), [versions.data])
-  const closures = useApi(ClosuresDocument, {}, { refetchInterval: CLOSURES_INTERVAL })
-  const blackouts = blackoutsOf(job, closures.data?.blackouts ?? [])
+  const exclusions = useApi(ExclusionsDocument, {}, { refetchInterval: EXCLUSIONS_INTERVAL })
+  const blackouts = blackoutsOf(job, exclusions.data?.blackouts ?? [])
   const hasRun = rows.length > 0
   return (
     <Page

@@ -7,7 +7,7 @@ import type { JobQuery, OverviewPartsFragment } from '@/api/generated'
 import { isFull, useOverview } from '@/cluster/overview'
 import { Name } from '@/components/name'
 import { Time } from '@/components/time'
-import { afterClosure, isClosedNow } from '@/format/job'
+import { afterExclusion, isExcludedNow } from '@/format/job'
 import { count } from '@/format/number'
 import { useNow } from '@/lib/clock'
 
@@ -26,8 +26,8 @@ export function JobBanner({ job }: { job: Job }) {
     <>
       {job.failing && <FailingNotice failing={job.failing} />}
       {job.status === 'PAUSED' && <PausedNotice job={job} />}
-      {job.closedBy && <ClosedNotice closure={job.closedBy} />}
-      {job.state === 'WAITING' && !job.closedBy && <WaitingNotice job={job} />}
+      {job.excludedBy && <ExclusionNotice exclusion={job.excludedBy} />}
+      {job.state === 'WAITING' && !job.excludedBy && <WaitingNotice job={job} />}
       {job.hasEnded && (
         <Notice icon={CircleCheck} title="Ended">
           .{' '}
@@ -126,16 +126,16 @@ function whyWaiting(job: Job, cluster: OverviewPartsFragment['cluster'] | undefi
   return 'a fire time has come, and no node has taken it yet.'
 }
 
-function ClosedNotice({ closure }: { closure: NonNullable<Job['closedBy']> }) {
+function ExclusionNotice({ exclusion }: { exclusion: NonNullable<Job['excludedBy']> }) {
   const now = useNow()
-  const { kind, name, from, until } = closure
+  const { kind, name, from, until } = exclusion
   return (
     <Notice
       icon={CalendarOff}
       title={
         <>
           Closed
-          {from && !isClosedNow(closure, now) && (
+          {from && !isExcludedNow(exclusion, now) && (
             <>
               {' '}
               from <Time at={from} as="short" />
@@ -151,7 +151,7 @@ function ClosedNotice({ closure }: { closure: NonNullable<Job['closedBy']> }) {
       }
     >
       : {kind === 'CALENDAR' && 'calendar '}
-      <Name text={name} />. <Muted>{afterClosure(closure)}</Muted>
+      <Name text={name} />. <Muted>{afterExclusion(exclusion)}</Muted>
     </Notice>
   )
 }

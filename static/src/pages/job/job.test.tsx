@@ -96,7 +96,7 @@ test('the timeline shades what a calendar and a blackout left out', async () => 
     {},
     {
       JobExecutions: () => ({ job: { executions: pageOf([skipped, ran]) } }),
-      Closures: () => ({ calendars: [], blackouts: [{ ...blackout, onEnd: 'SKIP' }] }),
+      Exclusions: () => ({ calendars: [], blackouts: [{ ...blackout, onEnd: 'SKIP' }] }),
     },
   )
   expect(await screen.findByRole('img', { name: /^Closed from .*: 3 fire times left out$/ })).toBeTruthy()

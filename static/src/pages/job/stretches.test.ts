@@ -31,7 +31,7 @@ const skipped = (first: number, through: number | null, reason = 'CALENDAR') => 
   occurrences: through === null ? null : 3,
 })
 
-test('what a calendar left out lies where its fire times were recorded; an overlap is no closure', () => {
+test('what a calendar left out lies where its fire times were recorded; an overlap is no exclusion', () => {
   const executions = [skipped(10, 30), skipped(40, null), skipped(50, 60, 'OVERLAP')]
   expect(seconds({ executions })).toEqual([
     ['closed', 10, 30],

@@ -25,7 +25,7 @@ interface TimelineProps extends Omit<LeftOut, 'executions'> {
   executions: ExecutionRowFragment[]
 }
 
-/** The executions, in front of pauses and closures. */
+/** The executions, in front of pauses and exclusions. */
 export function Timeline({ executions, pauses, blackouts }: TimelineProps) {
   const now = useNow()
   const moving = executions.some((execution) => isInFlight(execution.status))
@@ -78,7 +78,7 @@ export function Timeline({ executions, pauses, blackouts }: TimelineProps) {
   )
 }
 
-/** A closure is hatched, since colour must not be the only sign. */
+/** An exclusion is hatched, since colour must not be the only sign. */
 const SHADES: Record<Stretch['kind'], string> = {
   paused: 'bg-warn/15',
   closed: 'hatched text-lost/40',

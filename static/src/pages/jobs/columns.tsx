@@ -7,13 +7,13 @@ import { JobMenu } from '@/commands/job-menu'
 import { useJobCommands } from '@/commands/jobs'
 import { IconButton } from '@/components/button'
 import { Checkbox } from '@/components/checkbox'
-import { ClosedUntil } from '@/components/closure'
+import { ExcludedUntil } from '@/components/exclusion'
 import type { Column } from '@/components/grid'
 import { Name } from '@/components/name'
 import { Sparkline } from '@/components/sparkline'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
-import { badgesOf, isClosedNow } from '@/format/job'
+import { badgesOf, isExcludedNow } from '@/format/job'
 import { scheduleWords, zoneOf } from '@/format/schedule'
 import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/format/time'
 import { useNow } from '@/lib/clock'
@@ -108,7 +108,7 @@ export function JobCard({ job, selection, onSelect }: JobProps) {
 
 function NextOnCard({ job }: { job: JobRowFragment }) {
   const now = useNow()
-  if (job.closedBy && isClosedNow(job.closedBy, now)) return <ClosedUntil closure={job.closedBy} />
+  if (job.excludedBy && isExcludedNow(job.excludedBy, now)) return <ExcludedUntil exclusion={job.excludedBy} />
   return job.nextFireTime ? <Time at={job.nextFireTime} zone={zoneOf(job)} /> : 'no fire time'
 }
 
@@ -166,11 +166,11 @@ function StateCell({ job }: { job: JobRowFragment }) {
 function FireTimeCell({ at, job, next }: { at: string | null; job: JobRowFragment; next?: boolean }) {
   const now = useNow()
   if (!at) return <span className="text-faint">–</span>
-  if (next && job.closedBy && isClosedNow(job.closedBy, now)) {
+  if (next && job.excludedBy && isExcludedNow(job.excludedBy, now)) {
     return (
       <div className="flex flex-col text-sm compact:flex-row compact:items-baseline compact:gap-1.5">
-        <ClosedUntil closure={job.closedBy} />
-        <span className="truncate text-2xs text-muted">{job.closedBy.name}</span>
+        <ExcludedUntil exclusion={job.excludedBy} />
+        <span className="truncate text-2xs text-muted">{job.excludedBy.name}</span>
       </div>
     )
   }

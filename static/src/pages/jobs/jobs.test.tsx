@@ -96,19 +96,19 @@ test('an ended job cannot be paused', async () => {
 })
 
 test('a job that a blackout holds back says until when instead of being due', async () => {
-  const closedBy = {
+  const excludedBy = {
     kind: 'BLACKOUT',
     name: 'Network maintenance',
     from: '2026-11-23T07:00:00.000Z',
     until: '2999-11-23T08:00:00.000Z',
     onEnd: 'COLLAPSE',
   } as const
-  const ahead = { ...closedBy, from: '2999-11-23T07:00:00.000Z' }
+  const ahead = { ...excludedBy, from: '2999-11-23T07:00:00.000Z' }
   await open(
     '/jobs',
     jobs(
-      jobRow({ name: 'Report', nextFireTime: '2026-11-23T07:10:00.000Z', closedBy }),
-      jobRow({ name: 'Later', nextFireTime: '2026-11-23T07:10:00.000Z', closedBy: ahead }),
+      jobRow({ name: 'Report', nextFireTime: '2026-11-23T07:10:00.000Z', excludedBy }),
+      jobRow({ name: 'Later', nextFireTime: '2026-11-23T07:10:00.000Z', excludedBy: ahead }),
     ),
   )
   const textOf = (name: string) => screen.getByRole('link', { name }).closest('[role=row]')?.textContent

@@ -4,7 +4,7 @@ import { getRouteApi } from '@tanstack/react-router'
 import { ChartGantt, SearchX } from 'lucide-react'
 import { type ReactNode, useCallback, useMemo, useRef, useState } from 'react'
 import {
-  ClosuresDocument,
+  ExclusionsDocument,
   LastRunsPageDocument,
   type LastRunsPageQuery,
   TimelineDocument,
@@ -53,8 +53,8 @@ function OverTime({ search, span }: { search: TimelineSearch; span: Span }) {
   const path = useExecutionPath()
   const [first, setFirst] = useState(0)
   const axis = useAxis(span, jobs.rowAt(first)?.recentOutcomes.from)
-  const closures = useApi(ClosuresDocument, {}, { refetchInterval: refresh })
-  const blackouts = closures.data?.blackouts
+  const exclusions = useApi(ExclusionsDocument, {}, { refetchInterval: refresh })
+  const blackouts = exclusions.data?.blackouts
   const drawing = useMemo((): Drawing<TimelineRow> => {
     const ticks = ticksOn(axis)
     const at = (row: TimelineRow) => (now: number) =>

@@ -94,7 +94,7 @@ test('it says from when on failures may be missing', async () => {
 test('a blackout is shaded in the rows of the jobs that it is for, and in no other', async () => {
   await open('/timeline', {
     ...answer(job('Report', []), { ...job('Other', []), tags: [] }),
-    Closures: () => ({ calendars: [], blackouts: [blackout({ tag: 'billing' }), blackout({ endsAt: at(120) })] }),
+    Exclusions: () => ({ calendars: [], blackouts: [blackout({ tag: 'billing' }), blackout({ endsAt: at(120) })] }),
   })
   const shade = await screen.findByRole('img', { name: /^Blackout from .*: database move$/ })
   expect(shade.closest('[role=group]')?.getAttribute('aria-label')).toContain('Runs of Report')
