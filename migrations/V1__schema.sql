@@ -129,7 +129,7 @@ create table job_trigger (
     runs        bigint not null default 0,
     excluded_from timestamptz,
     job_stamp   bigint,
-    held_due_at timestamptz,
+    paused_due_at timestamptz,
     zone_rules  bigint,
     tzdb        text,
     repeats     uuid,
@@ -137,7 +137,7 @@ create table job_trigger (
     constraint job_trigger_schedule_id_check check (kind <> 'SCHEDULE' or id = job_id),
     constraint job_trigger_schedule_only_check check (kind = 'SCHEDULE' or (awaits is null and not paused)),
     constraint job_trigger_one_off_check
-        check (kind in ('SCHEDULE', 'BUFFERED') or due_at is not null or held_due_at is not null),
+        check (kind in ('SCHEDULE', 'BUFFERED') or due_at is not null or paused_due_at is not null),
     constraint job_trigger_due_check check (due_at is null or (awaits is null and not paused))
 ) with (
     fillfactor = 70,
@@ -160,7 +160,7 @@ comment on column job_trigger.runs is 'SCHEDULE: number of fire times that were 
 comment on column job_trigger.excluded_from is 'SCHEDULE: the first fire time before fire_time that is excluded and not recorded yet.';
 comment on column job_trigger.job_stamp is
     'SCHEDULE: the random number under which the nodes cache the current version of the job. Null after every change of the job; the next lease reads the job and draws another.';
-comment on column job_trigger.held_due_at is
+comment on column job_trigger.paused_due_at is
     'Due time that the pause of the job removed and its resume restores: of a retry, of a buffered fire, and of a ONCE that was paused before its time.';
 comment on column job_trigger.zone_rules is
     'SCHEDULE, of a job with a time zone or with a calendar in one: hash of the rules of these zones at the time when fire_time was computed, xor fire_time in microseconds. Null: no zone but UTC, or unknown.';
@@ -175,7 +175,7 @@ create index job_trigger_one_off on job_trigger (job_id) where kind <> 'SCHEDULE
 create index job_trigger_repeats on job_trigger (repeats) where repeats is not null;
 -- Schedules that have ended. A recurring trigger is never in it, so a fire does not pay for it.
 create index job_trigger_ended on job_trigger (id)
-    where kind = 'SCHEDULE' and due_at is null and awaits is null and not paused and held_due_at is null;
+    where kind = 'SCHEDULE' and due_at is null and awaits is null and not paused and paused_due_at is null;
 
 -- The deferred trigger runs at commit, after the locks that the change itself takes: an edit of a schedule waits for the
 -- lock of the exclusions before it touches job_trigger, and a change of exclusions keeps that lock while it waits for

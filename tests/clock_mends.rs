@@ -120,13 +120,12 @@ async fn a_held_due_time_from_the_clock_ahead_is_mended() {
         .await;
     cluster
         .execute(
-            "update job_trigger set held_due_at = due_at, due_at = null where kind = 'BUFFERED'",
+            "update job_trigger set paused_due_at = due_at, due_at = null where kind = 'BUFFERED'",
             &[],
         )
         .await;
     assert_eq!(mend(&cluster).await, 1);
-    let held =
-        "select (held_due_at <= clock_timestamp())::text from job_trigger where kind = 'BUFFERED'";
+    let held = "select (paused_due_at <= clock_timestamp())::text from job_trigger where kind = 'BUFFERED'";
     assert_eq!(cluster.texts(held, &[]).await, ["true"]);
 }
 

@@ -126,7 +126,7 @@ pub struct Job {
     /// The first excluded fire time that the trigger was moved past.
     pub excluded_from: Option<Timestamp>,
     /// The fire time of a paused ONCE, if it neither ran nor was recorded.
-    pub held_fire_time: Option<Timestamp>,
+    pub paused_fire_time: Option<Timestamp>,
     /// Fire times of its schedule that ran, for `maxRuns`.
     pub runs: i64,
 }

@@ -97,7 +97,7 @@ async fn a_job_that_is_done_can_be_edited_paused_resumed_run_and_deleted() {
         .await
         .unwrap();
         assert_eq!(
-            (paused.status, paused.held_fire_time),
+            (paused.status, paused.paused_fire_time),
             (JobStatus::Paused, None),
             "nothing was missed"
         );

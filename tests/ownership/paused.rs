@@ -41,7 +41,7 @@ async fn missed(cluster: &TestCluster, job: &Job) -> Option<Timestamp> {
         .await
         .unwrap()
         .unwrap()
-        .held_fire_time
+        .paused_fire_time
 }
 
 #[actix::test]
@@ -106,7 +106,7 @@ async fn a_resume_during_a_lease_gives_a_held_retry_its_due_time() {
     lease.batch_execute(locks).await.unwrap();
     let holds_back = async {
         cluster.wait_for_locks(1).await;
-        let held = "update job_trigger set held_due_at = due_at, due_at = null \
+        let held = "update job_trigger set paused_due_at = due_at, due_at = null \
             where kind = 'RETRY'; commit";
         lease.batch_execute(held).await.unwrap();
     };
@@ -264,7 +264,7 @@ async fn a_once_missed_during_a_pause_runs_if_the_resume_asks_for_it() {
         version: 1,
     };
     assert_eq!(
-        cluster.command(later).await.held_fire_time,
+        cluster.command(later).await.paused_fire_time,
         Some(at("07:30:00"))
     );
     let named = JobRequest {

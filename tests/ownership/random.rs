@@ -41,7 +41,7 @@ and kind in ('OWED', 'BUFFERED')";
 /// What a schedule's trigger has not taken yet begins here.
 const PENDING: &str = "
 select coalesce(excluded_from, fire_time) from job_trigger
-where id = $1 and (due_at is not null or held_due_at is not null)";
+where id = $1 and (due_at is not null or paused_due_at is not null)";
 
 struct World {
     cluster: TestCluster,

@@ -334,7 +334,7 @@ impl Job {
     /// true`, and records it as SKIPPED otherwise.
     #[graphql(complexity = "cost::STATEMENT")]
     async fn missed_fire_time(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
-        let Some(held) = self.held_fire_time else {
+        let Some(held) = self.paused_fire_time else {
             return Ok(None);
         };
         let now = store(ctx).await?.now().await?;

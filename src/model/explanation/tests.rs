@@ -25,7 +25,7 @@ fn job(definition: JobDefinition) -> Job {
         updated_at: at("00:30:00"),
         next_fire_time: Some(at("13:00:00")),
         excluded_from: None,
-        held_fire_time: None,
+        paused_fire_time: None,
         runs: 0,
     }
 }

@@ -324,7 +324,7 @@ fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
         definition,
         status: JobStatus::Active,
         pause_reason: None,
-        held_fire_time: None,
+        paused_fire_time: None,
         excluded_from: None,
         version: 0,
         created_at: now,

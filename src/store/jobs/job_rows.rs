@@ -63,7 +63,7 @@ pub(crate) const BY_IDS: Statement = Statement::new(concat!(
     "-- jobs.by_ids
 select ",
     columns!(),
-    ", null::timestamptz as next_fire_time, null::timestamptz as held_fire_time,
+    ", null::timestamptz as next_fire_time, null::timestamptz as paused_fire_time,
        null::timestamptz as excluded_from, null::bigint as runs
 from job_definition j where j.id = any($1::uuid[])"
 ));
@@ -74,7 +74,7 @@ pub(crate) const GET: Statement = Statement::new(concat!(
 select ",
     columns!(),
     ", case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.excluded_from,
+    case when t.paused_due_at is not null then t.fire_time end as paused_fire_time, t.excluded_from,
     t.runs
 from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])"
 ));
@@ -89,7 +89,7 @@ select coalesce($1::timestamptz, clock_timestamp())",
 const NEWEST: Statement = Statement::new(
     "-- jobs.newest
 select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.excluded_from,
+    case when t.paused_due_at is not null then t.fire_time end as paused_fire_time, t.excluded_from,
     t.runs
 from job_definition j left join job_trigger t on t.id = j.id
 where j.status <> 'DELETED' order by j.created_at desc, j.id limit $1",
@@ -103,7 +103,7 @@ select count(*) filter (where status = 'ACTIVE') as active,
        count(*) filter (where status = 'PAUSED') as paused,
        (select count(*) from job_trigger where kind = 'SCHEDULE' and due_at is null
            and awaits is null and not paused
-           and held_due_at is null) as ended
+           and paused_due_at is null) as ended
 from job_definition where status <> 'DELETED'",
 );
 
@@ -310,7 +310,7 @@ pub(crate) fn job(row: &Row) -> Result<Job, StoreError> {
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         next_fire_time: row.get("next_fire_time")?,
-        held_fire_time: row.get("held_fire_time")?,
+        paused_fire_time: row.get("paused_fire_time")?,
         excluded_from: row.get("excluded_from")?,
         runs: row.get::<Option<i64>>("runs")?.unwrap_or(0),
     })

@@ -25,7 +25,7 @@ const WALK_MAX: usize = 100_000;
 const WALK_EACH: usize = 1_000;
 
 const LOCK: &str = "-- passed.lock
-select id, fire_time, due_at, held_due_at, runs, excluded_from from job_trigger
+select id, fire_time, due_at, paused_due_at, runs, excluded_from from job_trigger
 where id = any($1::uuid[]) and kind = 'SCHEDULE' order by id for update";
 
 /// Read after the triggers are locked: a lease that held one of them may have taken fire times
@@ -37,7 +37,7 @@ select coalesce($1::timestamptz, clock_timestamp())";
 const SINCE: &str = "-- passed.since
 select min(coalesce(excluded_from, fire_time)) from job_trigger
 where id = any($1::uuid[]) and kind = 'SCHEDULE'
-    and (due_at is not null or held_due_at is not null)";
+    and (due_at is not null or paused_due_at is not null)";
 
 /// Not the fire times that were taken before: a trigger may come back, say after a failover that
 /// lost its last writes.
@@ -77,20 +77,20 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
     let id = row.get("id")?;
     let fire_time = row.get("fire_time")?;
     let due_at: Option<Timestamp> = row.get("due_at")?;
-    let held_due_at: Option<Timestamp> = row.get("held_due_at")?;
+    let paused_due_at: Option<Timestamp> = row.get("paused_due_at")?;
     let trigger = Trigger {
         id,
         job_id: id,
         kind: TriggerKind::Schedule,
         fire_time,
-        due_at: due_at.or(held_due_at).unwrap_or(fire_time),
+        due_at: due_at.or(paused_due_at).unwrap_or(fire_time),
         runs: row.get("runs")?,
         excluded_from: row.get("excluded_from")?,
     };
     Ok(Locked {
         trigger,
         is_due: due_at.is_some(),
-        is_held: held_due_at.is_some(),
+        is_held: paused_due_at.is_some(),
     })
 }
 

@@ -22,7 +22,7 @@ use uuid::Uuid;
 const PAUSE_TRIGGER: Statement = Statement::new(
     "-- pauses.pause_trigger
 update job_trigger t set paused = true, due_at = null,
-    held_due_at = case when j.schedule_type = 'ONCE' and t.fire_time > $2 then t.due_at end
+    paused_due_at = case when j.schedule_type = 'ONCE' and t.fire_time > $2 then t.due_at end
 from job_definition j
 where t.id = any($1::uuid[]) and t.kind = 'SCHEDULE' and j.id = t.id",
 );
@@ -37,14 +37,14 @@ order by id for update",
 /// … which this statement, sent after the lock, sees.
 const GIVE_BACK_DUE_TIMES: Statement = Statement::new(
     "-- pauses.give_back_due_times
-update job_trigger set due_at = held_due_at, held_due_at = null
-where job_id = any($1::uuid[]) and kind <> 'SCHEDULE' and held_due_at is not null",
+update job_trigger set due_at = paused_due_at, paused_due_at = null
+where job_id = any($1::uuid[]) and kind <> 'SCHEDULE' and paused_due_at is not null",
 );
 
 /// The fire time of a paused ONCE.
 const HOLD_ONCE: Statement = Statement::new(
     "-- pauses.hold_once
-update job_trigger set held_due_at = $3, fire_time = coalesce($2, fire_time), excluded_from = null
+update job_trigger set paused_due_at = $3, fire_time = coalesce($2, fire_time), excluded_from = null
 where id = $1 and paused",
 );
 

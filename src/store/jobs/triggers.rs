@@ -29,7 +29,7 @@ insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, exc
     zone_rules, tzdb)
 values ($1, $1, 'SCHEDULE', coalesce($2::timestamptz, $3::timestamptz), $4, $5, $8, $9,
     case when $9::bigint is not null then $10 end)
-on conflict (id) do update set paused = false, held_due_at = null, priority = excluded.priority,
+on conflict (id) do update set paused = false, paused_due_at = null, priority = excluded.priority,
     excluded_from = excluded.excluded_from,
     zone_rules = excluded.zone_rules, tzdb = excluded.tzdb,
     awaits = case when $7 then t.awaits end,

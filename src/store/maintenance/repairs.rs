@@ -81,7 +81,7 @@ where awaits = any($2::uuid[])",
 const UNRELEASED: Statement = Statement::new(
     "-- repairs.unreleased
 with in_flight as materialized (select job_id from execution_in_flight)
-select b.job_id from job_trigger b where b.kind = 'BUFFERED' and b.held_due_at is null
+select b.job_id from job_trigger b where b.kind = 'BUFFERED' and b.paused_due_at is null
   and b.job_id not in (select job_id from in_flight)
 group by b.job_id having count(b.due_at) = 0 limit $1",
 );
@@ -89,9 +89,9 @@ group by b.job_id having count(b.due_at) = 0 limit $1",
 /// Triggers that wait for the resume of an active job: a node older than V15 has resumed it.
 const UNHELD: Statement = Statement::new(
     "-- repairs.unheld
-update job_trigger t set due_at = t.held_due_at, held_due_at = null from job_definition j
+update job_trigger t set due_at = t.paused_due_at, paused_due_at = null from job_definition j
 where j.id = t.job_id and j.status = 'ACTIVE' and t.kind <> 'SCHEDULE'
-  and t.held_due_at is not null",
+  and t.paused_due_at is not null",
 );
 
 /// Executions in state `RETRYING` without a trigger. Those of a deleted job end: a takeover beside

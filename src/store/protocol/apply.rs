@@ -78,7 +78,7 @@ select x.id, $1, x.job_id, array[x.execution_id] from unnest($4::uuid[], $5::uui
 
 /// Keeps triggers of paused jobs. The resume gives them their due times back.
 const HOLD_BACK: &str = "-- leases.hold_back
-update job_trigger set held_due_at = due_at, due_at = null where id = any($1::uuid[])";
+update job_trigger set paused_due_at = due_at, due_at = null where id = any($1::uuid[])";
 
 /// Buffers fire times, under the ids of their later executions. A one-off trigger becomes the
 /// buffered one.

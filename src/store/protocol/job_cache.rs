@@ -206,7 +206,7 @@ mod tests {
             updated_at: at,
             next_fire_time: None,
             excluded_from: None,
-            held_fire_time: None,
+            paused_fire_time: None,
             runs: 0,
         })
     }

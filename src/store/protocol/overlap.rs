@@ -79,13 +79,13 @@ update job_trigger t set due_at = coalesce($1::timestamptz, clock_timestamp())
 from (
     select distinct on (b.job_id) b.id from job_trigger b
     where b.job_id = any($2::uuid[]) and b.kind = 'BUFFERED' and b.due_at is null
-        and b.held_due_at is null
+        and b.paused_due_at is null
       and not ",
     is_busy!("b.job_id"),
     "
     order by b.job_id, b.fire_time
 ) as next
-where t.id = next.id and t.due_at is null and t.held_due_at is null"
+where t.id = next.id and t.due_at is null and t.paused_due_at is null"
 );
 
 /// Locks these jobs for a decision about overlaps, and reads their executions in flight. A job is

@@ -44,7 +44,7 @@ order by l.id",
 const JOBS: Statement = Statement::new(
     "-- changes.jobs
 select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.excluded_from,
+    case when t.paused_due_at is not null then t.fire_time end as paused_fire_time, t.excluded_from,
     t.runs
 from job_definition j left join job_trigger t on t.id = j.id
 where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition))

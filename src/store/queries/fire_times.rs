@@ -29,7 +29,7 @@ order by kind = 'SCHEDULE' desc, fire_time desc, id desc limit 1",
 /// The version that was in force, read as a job: the whole row is kept as JSON.
 const VERSION: Statement = Statement::new(
     "-- fire_times.version
-select {columns}, null::timestamptz as next_fire_time, null::timestamptz as held_fire_time,
+select {columns}, null::timestamptz as next_fire_time, null::timestamptz as paused_fire_time,
        null::timestamptz as excluded_from, null::bigint as runs,
        (select s.changed_at from job_definition_version s where s.job_id = $1
            and s.version <= v.version and s.change = $3

@@ -16,14 +16,14 @@ use uuid::Uuid;
 /// True of a job `j` whose schedule has no fire time left. Served by `job_trigger_ended`.
 const ENDED: &str = "exists (select from job_trigger s
     where s.id = j.id and s.kind = 'SCHEDULE' and s.due_at is null and s.awaits is null
-      and not s.paused and s.held_due_at is null)";
+      and not s.paused and s.paused_due_at is null)";
 
 /// Jobs with a fire time that has passed without a start: due for more than a second, behind an
 /// execution of the job, or deferred by a blackout, whose end is the due time.
 const WAITING: &str = "select s.job_id from job_trigger s
     where s.due_at <= (select {now} - interval '1 second')
     union all select s.job_id from job_trigger s where s.kind = 'BUFFERED' and s.due_at is null
-      and s.held_due_at is null
+      and s.paused_due_at is null
     union all select s.job_id from blackout b join job_trigger s on s.due_at = b.ends_at
         where b.ends_at > (select {now}) and s.fire_time <= (select {now})";
 

@@ -86,7 +86,7 @@ select count(*) from job_definition j where {found} and {fits}",
 const BY_IDS: Statement = Statement::new(
     "-- job_list.by_ids
 select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
-    case when t.held_due_at is not null then t.fire_time end as held_fire_time, t.excluded_from,
+    case when t.paused_due_at is not null then t.fire_time end as paused_fire_time, t.excluded_from,
     t.runs
 from job_definition j left join job_trigger t on t.id = j.id where j.id = any($1::uuid[])",
 );

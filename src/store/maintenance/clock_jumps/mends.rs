@@ -61,8 +61,8 @@ where t.due_at > clock_timestamp() and case t.kind
 /// Due times that the resume of a job restores.
 const MEND_HELD: Statement = Statement::new(
     "-- clock_jumps.mend_held
-update job_trigger set held_due_at = held_due_at - make_interval(secs => $1::float8)
-where kind in ('RETRY', 'BUFFERED') and held_due_at > clock_timestamp()",
+update job_trigger set paused_due_at = paused_due_at - make_interval(secs => $1::float8)
+where kind in ('RETRY', 'BUFFERED') and paused_due_at > clock_timestamp()",
 );
 
 /// The last job of the next slice, by id; no row when fewer jobs are left.
