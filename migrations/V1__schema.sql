@@ -128,7 +128,7 @@ create table job_trigger (
     priority    smallint not null default 5,
     runs        bigint not null default 0,
     excluded_from timestamptz,
-    job_stamp   bigint,
+    cache_tag   bigint,
     paused_due_at timestamptz,
     zone_rules  bigint,
     tzdb        text,
@@ -158,7 +158,7 @@ comment on column job_trigger.paused is 'The job is paused: only a resume makes 
 comment on column job_trigger.priority is 'Copy of the priority of the job, so that a lease need not read it.';
 comment on column job_trigger.runs is 'SCHEDULE: number of fire times that were run, for maxRuns. BACKFILL: number of fire times taken.';
 comment on column job_trigger.excluded_from is 'SCHEDULE: the first fire time before fire_time that is excluded and not recorded yet.';
-comment on column job_trigger.job_stamp is
+comment on column job_trigger.cache_tag is
     'SCHEDULE: the random number under which the nodes cache the current version of the job. Null after every change of the job; the next lease reads the job and draws another.';
 comment on column job_trigger.paused_due_at is
     'Due time that the pause of the job removed and its resume restores: of a retry, of a buffered fire, and of a ONCE that was paused before its time.';
@@ -179,10 +179,10 @@ create index job_trigger_ended on job_trigger (id)
 
 -- The deferred trigger runs at commit, after the locks that the change itself takes: an edit of a schedule waits for the
 -- lock of the exclusions before it touches job_trigger, and a change of exclusions keeps that lock while it waits for
--- triggers. Without a condition on job_stamp: a lease that has the row locked may be about to write one.
+-- triggers. Without a condition on cache_tag: a lease that has the row locked may be about to write one.
 create function job_definition_changed() returns trigger language plpgsql as $$
 begin
-    update job_trigger set job_stamp = null where id = new.id;
+    update job_trigger set cache_tag = null where id = new.id;
     return null;
 end $$;
 comment on function job_definition_changed is 'Removes the cache tag from the schedule trigger of a job that was changed by any session, so every node reads the job again.';

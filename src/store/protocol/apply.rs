@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub const MOVE_ON: &str = "-- leases.move_on
 update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits,
     runs = t.runs + x.ran, excluded_from = x.excluded_from,
-    job_stamp = case when t.kind = 'SCHEDULE' then coalesce(t.job_stamp, $7) end,
+    cache_tag = case when t.kind = 'SCHEDULE' then coalesce(t.cache_tag, $7) end,
     zone_rules = x.zone_rules, tzdb = case when x.zone_rules is not null then $9 end
 from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[],
     $6::timestamptz[], $8::bigint[])

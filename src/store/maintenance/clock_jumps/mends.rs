@@ -120,7 +120,7 @@ with moved as (
     returning j.id
 )
 update job_trigger t set fire_time = t.fire_time - make_interval(secs => $3::float8),
-    due_at = t.due_at - make_interval(secs => $3::float8), job_stamp = null
+    due_at = t.due_at - make_interval(secs => $3::float8), cache_tag = null
 from moved where t.id = moved.id",
 );
 
