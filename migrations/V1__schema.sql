@@ -94,7 +94,7 @@ create index job_definition_tags on job_definition using gin (tags);
 create index job_definition_calendar on job_definition (calendar) where calendar is not null;
 create index job_definition_paused on job_definition (updated_at desc) where status = 'PAUSED';
 -- Retention finds the jobs with a limit of their own without a read of all jobs.
-create index job_definition_keeping on job_definition (id) where policies ->> 'keepExecutions' is not null;
+create index job_definition_retaining on job_definition (id) where policies ->> 'retainExecutions' is not null;
 
 create table job_definition_version (
     job_id     uuid not null,

@@ -69,7 +69,7 @@ async fn populated() -> (ApiNode, Schema) {
         "startAt": "2020-01-01T00:00:00Z", "endAt": "2999-01-01T00:00:00Z", "maxRuns": 1000,
             "jitterSeconds": 5,
         "catchUpWindowSeconds": 600, "maxCatchUp": 10, "timeoutSeconds": 20,
-            "keepExecutions": 1000});
+            "retainExecutions": 1000});
     node.create(full).await;
     let rate = |name: &str, more: Value| {
         let mut job = json!({"name": name, "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});

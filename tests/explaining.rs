@@ -152,7 +152,7 @@ async fn a_fire_time_whose_log_was_dropped_is_explained_as_dropped() {
         .explain(old);
     assert_eq!(
         explained.reason,
-        FireTimeReason::NotKept,
+        FireTimeReason::NotRetained,
         "{}",
         explained.message
     );

@@ -446,7 +446,7 @@ async fn the_log_purges_what_is_above_the_count_of_all_jobs_but_one() {
         node.settle_all().await;
         three.cluster.advance(60);
     }
-    let keep = r#"update job_definition set policies = '{"keepExecutions": 1}'"#;
+    let keep = r#"update job_definition set policies = '{"retainExecutions": 1}'"#;
     three.cluster.sql.batch_execute(keep).await.unwrap();
     three
         .poison("before delete on job_execution_log", "true")

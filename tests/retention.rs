@@ -20,7 +20,7 @@ fn idle() -> JobRequest {
 }
 
 fn keeping(count: i32) -> JobRequest {
-    with(idle(), |policies| policies.keep_executions = Some(count))
+    with(idle(), |policies| policies.retain_executions = Some(count))
 }
 
 /// Executions of the job, a minute from one to the next, beginning at a fire time.

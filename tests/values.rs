@@ -7,7 +7,7 @@ const ALL_FIELDS: &str =
     "id name scheduleType cronExpression intervalSeconds initialDelaySeconds payload status version
     createdAt updatedAt nextFireTime description tags priority calendar timeZone dstGap dstOverlap pauseReason startAt
     endAt maxRuns jitterSeconds misfirePolicy misfireGraceSeconds catchUpWindowSeconds maxCatchUp overlapPolicy
-    timeoutSeconds retry { maxAttempts initialBackoffSeconds maxBackoffSeconds multiplier } pauseOnFailure keepExecutions
+    timeoutSeconds retry { maxAttempts initialBackoffSeconds maxBackoffSeconds multiplier } pauseOnFailure retainExecutions
     target recovery maxRecoveries";
 
 /// All fields of a job, as a command or a query returns them.

@@ -78,7 +78,7 @@ pub struct CreateJobInput {
     pause_on_failure: Option<bool>,
     /// Number of executions that the log keeps, whatever their age, the newest ones. Default: the
     /// executions within the retention of the cluster.
-    keep_executions: Option<i32>,
+    retain_executions: Option<i32>,
 }
 
 /// When and how often a failed attempt is tried again: exponential back-off with full jitter.
@@ -217,7 +217,7 @@ impl CreateJobInput {
                 .as_ref()
                 .map_or(default.retry, RetryInput::policy),
             pause_on_failure: self.pause_on_failure.unwrap_or(default.pause_on_failure),
-            keep_executions: self.keep_executions,
+            retain_executions: self.retain_executions,
             dst_gap: self.dst_gap.map_or(default.dst_gap, Into::into),
             dst_overlap: self.dst_overlap.map_or(default.dst_overlap, Into::into),
         }

@@ -54,7 +54,7 @@ text_enum! {
         /// It comes after `endAt`, or after the last of `maxRuns`.
         AfterEnd = "AFTER_END",
         /// The log of that time was purged.
-        NotKept = "NOT_KEPT",
+        NotRetained = "NOT_RETAINED",
         /// No row says anything about it.
         Unknown = "UNKNOWN",
         /// It runs, unless something changes.
@@ -303,7 +303,7 @@ impl FireTimeFacts {
 
     /// A fire time that has passed and has no row.
     fn passed(&self, at: Timestamp) -> Explanation {
-        use FireTimeReason::{AfterEnd, NotKept, Unknown, Waiting};
+        use FireTimeReason::{AfterEnd, NotRetained, Unknown, Waiting};
         if let Some(due_at) = self.one_off {
             let message = match due_at {
                 None => "it waits behind an execution of the job".to_owned(),
@@ -321,7 +321,7 @@ impl FireTimeFacts {
             .job
             .definition
             .policies
-            .keep_executions
+            .retain_executions
             .and(self.oldest);
         if let Some(from) = self.kept_from.max(keeps).filter(|from| at < *from) {
             let message = format!(
@@ -330,7 +330,7 @@ impl FireTimeFacts {
             );
             return Explanation {
                 until: Some(from),
-                ..Explanation::new(NotKept, message)
+                ..Explanation::new(NotRetained, message)
             };
         }
         if self.job.status == JobStatus::Active

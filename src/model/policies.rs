@@ -18,8 +18,8 @@ use uuid::Uuid;
 const SECONDS_MAX: i32 = 366 * 86_400;
 /// Largest value of `maxCatchUp`: missed fire times that run after an outage.
 const CATCH_UP_MAX: i32 = 100_000;
-/// Largest value of `keepExecutions`.
-const KEEP_MAX: i32 = 1_000_000;
+/// Largest value of `retainExecutions`.
+const RETAIN_MAX: i32 = 1_000_000;
 /// Most fire times that wait behind a running execution; more are skipped.
 pub const BUFFER_MAX: usize = 1_000;
 
@@ -84,7 +84,7 @@ pub struct Policies {
     /// Whether the final failure of an execution pauses the job.
     pub pause_on_failure: bool,
     /// Number of the newest executions that the log retains, of any age. Default: retention by age.
-    pub keep_executions: Option<i32>,
+    pub retain_executions: Option<i32>,
     /// Rule of a cron expression for local times that do not exist.
     pub dst_gap: DstGap,
     /// Rule of a cron expression for local times that exist twice.
@@ -111,7 +111,7 @@ impl Default for Policies {
             timeout_seconds: None,
             retry: RetryPolicy::default(),
             pause_on_failure: false,
-            keep_executions: None,
+            retain_executions: None,
             dst_gap: DstGap::default(),
             dst_overlap: DstOverlap::default(),
         }
@@ -174,7 +174,7 @@ impl Policies {
             SECONDS_MAX,
         )?;
         within("maxCatchUp", self.max_catch_up, 1, CATCH_UP_MAX)?;
-        within("keepExecutions", self.keep_executions, 1, KEEP_MAX)?;
+        within("retainExecutions", self.retain_executions, 1, RETAIN_MAX)?;
         within("timeoutSeconds", self.timeout_seconds, 1, SECONDS_MAX)?;
         self.retry.validate()
     }
@@ -239,7 +239,7 @@ mod tests {
             "misfirePolicy": "FIRE_ONCE", "misfireGraceSeconds": 60, "catchUpWindowSeconds": null, "maxCatchUp": null,
             "overlapPolicy": "ALLOW", "timeoutSeconds": null,
             "retry": {"maxAttempts": 1, "initialBackoffSeconds": 5, "maxBackoffSeconds": 3600, "multiplier": 2.0},
-            "pauseOnFailure": false, "keepExecutions": null,
+            "pauseOnFailure": false, "retainExecutions": null,
             "dstGap": "RUN_AT_GAP_END", "dstOverlap": "AUTO",
         });
         assert_eq!(Value::Object(Policies::default().to_map()), defaults);
@@ -261,7 +261,7 @@ mod tests {
                 p.catch_up_window_seconds = Some(0)
             }),
             ("maxCatchUp", |p| p.max_catch_up = Some(0)),
-            ("keepExecutions", |p| p.keep_executions = Some(0)),
+            ("retainExecutions", |p| p.retain_executions = Some(0)),
             ("timeoutSeconds", |p| p.timeout_seconds = Some(0)),
             ("retry.maxAttempts", |p| p.retry.max_attempts = 0),
             ("retry.initialBackoffSeconds", |p| {

@@ -395,8 +395,8 @@ impl Job {
         self.definition.policies.pause_on_failure
     }
     /// Number of executions that the log keeps, whatever their age, the newest ones.
-    async fn keep_executions(&self) -> Option<i32> {
-        self.definition.policies.keep_executions
+    async fn retain_executions(&self) -> Option<i32> {
+        self.definition.policies.retain_executions
     }
     /// What the job runs, as JSON with the kind as its one key. Headers with names of secrets
     /// (`--mask`) are shown as `********`.

@@ -134,7 +134,7 @@ fn what_has_passed_and_is_in_no_row_waits_or_is_purged() {
     let mut facts = facts();
     assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::Unknown);
     facts.kept_from = Some(at("10:00:00"));
-    assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::NotKept);
+    assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::NotRetained);
     facts.one_off = Some(None);
     assert_eq!(reason(&facts, "09:00:00"), FireTimeReason::Waiting);
     facts = FireTimeFacts {

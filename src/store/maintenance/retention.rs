@@ -1,7 +1,7 @@
 //! Retention: which executions are purged from the log.
 //!
 //! A day is purged by dropping its partition, at a cost that does not depend on its rows. A job
-//! with `keepExecutions` keeps that number of its newest executions, of any age: older ones are
+//! with `retainExecutions` keeps that number of its newest executions, of any age: older ones are
 //! deleted row by row, and the kept ones of a dropped day move to the DEFAULT partition. Executions
 //! in flight are never purged, and a lease waits at most 100 ms for a drop.
 
@@ -24,7 +24,7 @@ use uuid::Uuid;
 const BATCH: i64 = 2_000;
 /// Time limit of the deletions of a pass.
 const DELETE_FOR: Duration = Duration::from_millis(500);
-/// Jobs with `keepExecutions` in one pass.
+/// Jobs with `retainExecutions` in one pass.
 const JOBS: i64 = 2_000;
 
 /// One node at a time, and no node while partitions are made. It is tried, not waited for.
@@ -52,7 +52,7 @@ const DROP_DAY: Statement = Statement::new(
 alter table job_execution_log detach partition {partition};
 insert into job_execution_log
     select p.* from {partition} p join job_definition j on j.id = p.job_id
-    where j.policies ->> 'keepExecutions' is not null;
+    where j.policies ->> 'retainExecutions' is not null;
 drop table {partition}",
 );
 
@@ -63,11 +63,11 @@ const DELETE_ABOVE: Statement = Statement::new(
 with alone as materialized (
     select pg_try_advisory_xact_lock($4) as is_alone
 ), keeping as (
-    select id, case when policies ->> 'keepExecutions' ~ '^[0-9]{1,9}$'
-        then (policies ->> 'keepExecutions')::integer
+    select id, case when policies ->> 'retainExecutions' ~ '^[0-9]{1,9}$'
+        then (policies ->> 'retainExecutions')::integer
                else 2147483647 end as most
     from job_definition
-    where (select is_alone from alone) and policies ->> 'keepExecutions' is not null and id > $1
+    where (select is_alone from alone) and policies ->> 'retainExecutions' is not null and id > $1
     order by id limit $2
 ), highest as (
     select k.id as job_id, (select l.id from job_execution_log l where l.job_id = k.id
@@ -95,16 +95,16 @@ with alone as materialized (
         select l.ctid from job_execution_log_default l join job_definition j on j.id = l.job_id
         where (select is_alone from alone) and l.id < $1 and l.status not in ('RUNNING', 'RETRYING')
           and coalesce(l.finished_at, l.created_at) < $2
-          and j.policies ->> 'keepExecutions' is null
+          and j.policies ->> 'retainExecutions' is null
         limit $3))
     returning 1
 )
 select count(*) from deleted",
 );
 
-const KEEPING_BEHIND: Statement = Statement::new(
-    "-- retention.keeping_behind
-select id from job_definition where policies ->> 'keepExecutions' is not null and id > $1
+const RETAINING_AFTER: Statement = Statement::new(
+    "-- retention.retaining_after
+select id from job_definition where policies ->> 'retainExecutions' is not null and id > $1
 order by id limit 1",
 );
 
@@ -174,7 +174,7 @@ impl Store {
             match self.delete_above(after, jobs).await {
                 Err(error) if error.is_of_a_row() && jobs > 1 => jobs = (jobs / 2).max(1),
                 Err(error) if error.is_of_a_row() => {
-                    let next = self.keeping_behind(after).await?;
+                    let next = self.retaining_after(after).await?;
                     self.note_odd("job_execution_log", vec![(next, error)]);
                     return Ok(Some((0, next)));
                 }
@@ -183,10 +183,10 @@ impl Store {
         }
     }
 
-    /// The next job with `keepExecutions`; nil after the last.
-    async fn keeping_behind(&self, after: Uuid) -> Result<Uuid, StoreError> {
-        let id = |row: &Row| Values::of(KEEPING_BEHIND.name(), row).get(0);
-        let next = self.read_opt(KEEPING_BEHIND, &[&after], id).await?;
+    /// The next job with `retainExecutions`; nil after the last.
+    async fn retaining_after(&self, after: Uuid) -> Result<Uuid, StoreError> {
+        let id = |row: &Row| Values::of(RETAINING_AFTER.name(), row).get(0);
+        let next = self.read_opt(RETAINING_AFTER, &[&after], id).await?;
         Ok(next.unwrap_or_default())
     }
 

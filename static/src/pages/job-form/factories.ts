@@ -20,7 +20,7 @@ export function formJob(over: Partial<FormJobFragment> = {}): FormJobFragment {
     startAt: '2026-11-24T10:00:00.123Z',
     endAt: null,
     maxRuns: null,
-    keepExecutions: null,
+    retainExecutions: null,
     jitterSeconds: 0,
     calendar: null,
     misfirePolicy: 'FIRE_ONCE',

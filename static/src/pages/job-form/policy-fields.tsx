@@ -113,7 +113,7 @@ export function PolicyFields() {
           label="Retention: executions kept"
           inputMode="numeric"
           hint="Number of newest executions in the log. Default: by age"
-          {...field('keepExecutions', { number: true })}
+          {...field('retainExecutions', { number: true })}
         />
         <label className="flex items-center gap-2 text-sm">
           <input type="checkbox" {...register('pauseOnFailure')} className="accent-accent" />

@@ -38,7 +38,7 @@ export interface FormValues {
   startAt: string
   endAt: string
   maxRuns: string
-  keepExecutions: string
+  retainExecutions: string
   jitterSeconds: string
   calendar: string
   misfirePolicy: MisfirePolicy
@@ -86,7 +86,7 @@ export function newValues(zone: string): FormValues {
     startAt: '',
     endAt: '',
     maxRuns: '',
-    keepExecutions: '',
+    retainExecutions: '',
     jitterSeconds: '',
     calendar: '',
     misfirePolicy: 'FIRE_ONCE',
@@ -129,7 +129,7 @@ export function valuesOf(job: FormJobFragment): FormValues {
     startAt: toLocalInput(job.startAt ?? ''),
     endAt: toLocalInput(job.endAt ?? ''),
     maxRuns: text(job.maxRuns),
-    keepExecutions: text(job.keepExecutions),
+    retainExecutions: text(job.retainExecutions),
     jitterSeconds: job.jitterSeconds ? text(job.jitterSeconds) : '',
     calendar: job.calendar ?? '',
     misfirePolicy: job.misfirePolicy,
@@ -194,7 +194,7 @@ export function inputOf(values: FormValues): CreateJobInput {
     startAt: instantOf(values.startAt, values.original.startAt),
     endAt: instantOf(values.endAt, values.original.endAt),
     maxRuns: number(values.maxRuns),
-    keepExecutions: number(values.keepExecutions),
+    retainExecutions: number(values.retainExecutions),
     jitterSeconds: scheduleType === 'FIXED_DELAY' ? null : number(values.jitterSeconds),
     calendar: values.calendar || null,
     misfirePolicy: values.misfirePolicy,

@@ -75,7 +75,7 @@ function policies(job: Job): Fact[] {
     ['Overlap policy', enumLabel(job.overlapPolicy)],
     ['Timeout', job.timeoutSeconds ? inUnits(job.timeoutSeconds) : 'none'],
     ['Attempts', retry.maxAttempts === 1 ? 'one' : `${retry.maxAttempts}, ${backoff}`],
-    ['Retention', job.keepExecutions && `the newest ${counted(job.keepExecutions, 'execution')}`],
+    ['Retention', job.retainExecutions && `the newest ${counted(job.retainExecutions, 'execution')}`],
     ['On failure', job.pauseOnFailure ? 'pause the job' : null],
     [
       'If its node dies',

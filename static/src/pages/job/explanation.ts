@@ -15,7 +15,7 @@ const HEADLINES: Record<FireTimeReason, string> = {
   BEFORE_CREATION: 'The job did not exist yet.',
   BEFORE_START: 'The schedule had not started yet.',
   AFTER_END: 'The schedule had ended.',
-  NOT_KEPT: 'The log of that time has been purged.',
+  NOT_RETAINED: 'The log of that time has been purged.',
   UNKNOWN: 'Nothing is recorded about it.',
   WILL_RUN: 'It will run, if nothing is changed.',
 }

@@ -28,7 +28,7 @@ const JOB: JobOfPage = {
   startAt: null,
   endAt: null,
   maxRuns: null,
-  keepExecutions: null,
+  retainExecutions: null,
   jitterSeconds: 0,
   priority: 5,
   misfirePolicy: 'FIRE_ONCE',
