@@ -179,7 +179,7 @@ fn list() -> Result<Outcome, anyhow::Error> {
         println!(
             "{name:24} {:>4} s  {}",
             drill.seconds + drill.quiesce_seconds,
-            drill.about
+            drill.description
         );
     }
     Ok(Outcome::Passed)
@@ -316,7 +316,7 @@ async fn run_one(
         directory,
         disable_safeguard: arguments.disable_safeguard,
     };
-    println!("{name}: {}", drill.about);
+    println!("{name}: {}", drill.description);
     let ended = run(name, drill.clone(), &options)
         .await
         .with_context(|| format!("{name}, in {}", options.directory.display()))?;
@@ -474,7 +474,7 @@ fn recheck(name: &str, directory: &Path) -> Result<Outcome, anyhow::Error> {
     let analysis = drill.check(&history);
     let run = report::Run {
         name: name.to_owned(),
-        about: drill.about,
+        description: drill.description,
         nodes: drill.nodes,
         ..report::Run::default()
     };

@@ -15,7 +15,7 @@ use std::path::Path;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Drill {
     /// Purpose of the drill, in a sentence.
-    pub about: String,
+    pub description: String,
     /// Number of running nodes.
     #[serde(default = "three")]
     pub nodes: usize,
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_drill_that_cannot_mean_what_it_says_is_refused() {
-        let good = "about = \"x\"\nseconds = 5\nmix = 3\n";
+        let good = "description = \"x\"\nseconds = 5\nmix = 3\n";
         assert!(parse(good).is_ok());
         let cases = [
             ("nodess = 3", "nodess"),
@@ -324,7 +324,7 @@ mod tests {
             assert!(error.contains(expected), "{more}: {error}");
         }
         assert!(
-            parse("about = \"x\"\nseconds = 5\n")
+            parse("description = \"x\"\nseconds = 5\n")
                 .expect_err("no jobs")
                 .contains("nothing to run")
         );

@@ -67,7 +67,7 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
         .map(|disabled| disabled.name.clone());
     let mut run = Run {
         name: name.to_owned(),
-        about: drill.about.clone(),
+        description: drill.description.clone(),
         seed,
         commit: first_line_of("git", &["rev-parse", "--short=12", "HEAD"]).await,
         program: first_line_of(&options.program.display().to_string(), &["--version"]).await,

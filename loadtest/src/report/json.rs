@@ -13,15 +13,15 @@ use serde_json::{Map, Value, json};
 /// | key | is |
 /// |---|---|
 /// | `format` | 1 |
-/// | `name` `about` `commit` `program` `nodes` | of the [`Run`] |
+/// | `name` `description` `commit` `program` `nodes` | of the [`Run`] |
 /// | `seed` | decimal digits in a string: it may need 64 bits |
 /// | `started` | RFC 3339, UTC |
 /// | `duration_us` | from the first creation to the final read |
 /// | `settings` | object, setting → value |
 /// | `skipped` | faults that were skipped, not passed |
 /// | `figures` | array of `name` `target` `measured` `met` (null: the run cannot say) |
-/// | `judgement` | `kept`, `broken` or `not_judged` |
-/// | `sentence` | the same for people |
+/// | `conclusion` | `kept`, `broken` or `not_judged` |
+/// | `summary` | the same for people |
 /// | `counts` | object, as [`crate::checker::Counts`] |
 /// | `share_normal` | of `must` and `may`, 0 to 1; null of none |
 /// | `deliveries` | object, `done` `failed` `refused` `gone` `hanging` → number |
@@ -66,7 +66,7 @@ pub fn json(run: &Run, history: &History, analysis: &Analysis) -> Value {
     json!({
         "format": 1,
         "name": run.name,
-        "about": run.about,
+        "description": run.description,
         "seed": run.seed.to_string(),
         "commit": run.commit,
         "program": run.program,
@@ -76,8 +76,8 @@ pub fn json(run: &Run, history: &History, analysis: &Analysis) -> Value {
         "settings": settings,
         "skipped": run.skipped,
         "figures": run.figures,
-        "judgement": digest.conclusion.key(),
-        "sentence": digest.sentence(),
+        "conclusion": digest.conclusion.key(),
+        "summary": digest.sentence(),
         "counts": analysis.counts,
         "share_normal": share(analysis.counts.normal, digest.fire_times()),
         "deliveries": answers,

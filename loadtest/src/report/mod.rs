@@ -38,7 +38,7 @@ pub struct Run {
     /// Name of the drill.
     pub name: String,
     /// Purpose of the drill, in a sentence.
-    pub about: String,
+    pub description: String,
     /// Seed of every choice.
     pub seed: u64,
     /// The commit of the program under test.

@@ -96,7 +96,7 @@ fn head(digest: &Digest) -> Markup {
     html! {
         p.kicker { "Horolog failover drill" }
         h1 { (run.name) }
-        p.about { (run.about) }
+        p.description { (run.description) }
         p class=(format!("conclusion {}", digest.conclusion.key())) {
             span.sign aria-hidden="true" { (sign) }
             strong { (digest.sentence()) }

@@ -218,7 +218,7 @@ fn run() -> Run {
     };
     Run {
         name: "nightly".to_owned(),
-        about: "Four nodes, twenty jobs, every fault alone.".to_owned(),
+        description: "Four nodes, twenty jobs, every fault alone.".to_owned(),
         seed: u64::MAX,
         commit: "3c37e73".to_owned(),
         program: "horolog 0.1.0 (horolog)".to_owned(),
@@ -323,7 +323,7 @@ fn a_run_in_which_nothing_was_seen_is_inconclusive() {
         is_balanced(&page) && page.contains("Inconclusive: nothing had to happen in this run.")
     );
     assert!(!page.contains("NaN") && !page.contains("inf\""));
-    assert_eq!(json(&run, &history, &analysis)["judgement"], "not_judged");
+    assert_eq!(json(&run, &history, &analysis)["conclusion"], "not_judged");
     assert!(summary(&run, &history, &analysis).contains("bound            none: inconclusive\n"));
 }
 
