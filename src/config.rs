@@ -77,7 +77,7 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_BASE_PATH", default_value = "", hide_default_value = true, value_parser = base_path)]
     pub base_path: String,
 
-    /// Name of this node, for people. [default: host name]
+    /// Name of this node. Display only. [default: host name]
     #[arg(long, env = "HOROLOG_NODE_NAME")]
     pub node_name: Option<String>,
 

@@ -69,7 +69,7 @@ impl LoadQuery {
 }
 
 fn point(load: &LoadRecord) -> LoadPoint {
-    #[expect(clippy::cast_precision_loss, reason = "a size for people")]
+    #[expect(clippy::cast_precision_loss, reason = "a size for display")]
     let memory_bytes = load.memory_bytes.map(|bytes| bytes as f64);
     LoadPoint {
         at: DateTime(load.at),

@@ -65,7 +65,7 @@ enum Command {
         /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
-        /// Why, for people.
+        /// Reason. Display only.
         #[arg(long, default_value = "paused by `horolog pause-cluster`")]
         reason: String,
     },

@@ -24,7 +24,7 @@ pub struct PreviewConfig {
     /// How many fire times to show.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     count: u16,
-    /// For people, or for programs.
+    /// Text, or JSON for programs.
     #[arg(long, value_enum, ignore_case = true, default_value = "text")]
     output: Output,
 }

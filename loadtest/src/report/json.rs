@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 /// | `skipped` | faults that were skipped, not passed |
 /// | `figures` | array of `name` `target` `measured` `met` (null: the run cannot say) |
 /// | `conclusion` | `kept`, `broken` or `not_judged` |
-/// | `summary` | the same for people |
+/// | `summary` | the same in words |
 /// | `counts` | object, as [`crate::checker::Counts`] |
 /// | `share_normal` | of `must` and `may`, 0 to 1; null of none |
 /// | `deliveries` | object, `done` `failed` `refused` `gone` `hanging` → number |

@@ -43,7 +43,7 @@ impl NodeRecord {
     }
     /// Wall clock of the node minus the database's clock; display only.
     async fn clock_offset_millis(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a clock offset for people")]
+        #[expect(clippy::cast_precision_loss, reason = "a clock offset for display")]
         let micros = self.clock_offset_micros as f64;
         micros / 1_000.0
     }
