@@ -56,7 +56,7 @@ create table job_definition (
     tags                  text[] not null default '{}',
     priority              smallint not null default 5 check (priority between 0 and 9),
     policies              jsonb not null default '{}',
-    pause_reason        text,
+    pause_reason          text,
     calendar              text references calendar (name),
     constraint job_definition_expression_check check ((schedule_type = 'CRON') = (cron_expression is not null)),
     constraint job_definition_interval_check check ((schedule_type in ('CRON', 'ONCE')) = (interval_seconds is null)),
@@ -117,23 +117,23 @@ comment on column job_definition_version.definition is
 -- Triggers: the hot table, with short rows ----------------------------------------------------------------------------
 
 create table job_trigger (
-    id          uuid primary key,
-    job_id      uuid not null references job_definition (id),
-    kind        text not null
+    id            uuid primary key,
+    job_id        uuid not null references job_definition (id),
+    kind          text not null
         check (kind in ('SCHEDULE', 'MANUAL', 'RETRY', 'RECOVERY', 'BACKFILL', 'BUFFERED', 'OWED', 'RERUN')),
-    fire_time   timestamptz not null,
-    due_at      timestamptz,
-    awaits      uuid,
-    paused      boolean not null default false,
-    priority    smallint not null default 5,
-    runs        bigint not null default 0,
+    fire_time     timestamptz not null,
+    due_at        timestamptz,
+    awaits        uuid,
+    paused        boolean not null default false,
+    priority      smallint not null default 5,
+    runs          bigint not null default 0,
     excluded_from timestamptz,
-    cache_tag   bigint,
+    cache_tag     bigint,
     paused_due_at timestamptz,
-    zone_rules  bigint,
-    tzdb        text,
-    repeats     uuid,
-    payload     json,
+    zone_rules    bigint,
+    tzdb          text,
+    repeats       uuid,
+    payload       json,
     constraint job_trigger_schedule_id_check check (kind <> 'SCHEDULE' or id = job_id),
     constraint job_trigger_schedule_only_check check (kind = 'SCHEDULE' or (awaits is null and not paused)),
     constraint job_trigger_one_off_check
@@ -420,7 +420,7 @@ create trigger cluster_node_hint after insert or update of state on cluster_node
 
 create table cluster_pause (
     singleton   boolean primary key default true check (singleton),
-    paused_at     timestamptz not null,
+    paused_at   timestamptz not null,
     reason      text not null,
     set_back_to timestamptz,
     last_known  timestamptz,

@@ -19,8 +19,8 @@ const NODE_TTL_MIN: Duration = Duration::from_millis(500);
 const LOG_RETENTION_MIN: Duration = Duration::from_hours(48);
 /// Longest retention that is no `forever`: a hundred years.
 const LOG_RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
-/// Longest interval or time-out: a longer one leads to instants that the clocks of the system cannot
-/// represent.
+/// Longest interval or time-out: a longer one leads to instants that the clocks of the system
+/// cannot represent.
 const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
 /// Shortest interval: with a shorter one a node would do nothing else.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);

@@ -28,7 +28,8 @@
 //! # Entry points for readers
 //!
 //! - A fire time: [`model::schedule`]. Its identity: [`model::occurrence`].
-//! - A lease: [`store::protocol::acquire`]. Its decisions: [`model::trigger`] and [`model::overlap`].
+//! - A lease: [`store::protocol::acquire`]. Its decisions: [`model::trigger`] and
+//!   [`model::overlap`].
 //! - A settlement: [`store::protocol::complete`]. A takeover: [`store::protocol::takeover`].
 //! - The life of a node: [`actors::cluster_membership`].
 

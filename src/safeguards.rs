@@ -1,8 +1,8 @@
 //! Safeguards that a drill can disable, one at a time.
 //!
 //! A drill without a safeguard must fail: a safeguard without such a drill is not tested. Only a
-//! build with the feature `fault-injection` can disable one, and no release has this feature. In every
-//! other build [`is_off`] is a constant, and the compiler removes the branch.
+//! build with the feature `fault-injection` can disable one, and no release has this feature. In
+//! every other build [`is_off`] is a constant, and the compiler removes the branch.
 
 use std::borrow::Cow;
 

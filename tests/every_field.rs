@@ -259,7 +259,8 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
             "nodeLoad" => "(id: \"00000000-0000-0000-0000-00000000000a\")".to_owned(),
             "searchExecutions" => "(text: \"full\")".to_owned(),
             "calendar" => "(name: \"c\")".to_owned(),
-            // Long enough for what fires each minute to fire often, and not for what fires each hour.
+            // Long enough for what fires each minute to fire often, and not for what fires each
+            // hour.
             "agenda" => format!(
                 "(to: \"{}\")",
                 (chrono::Utc::now() + chrono::TimeDelta::hours(2))

@@ -179,7 +179,8 @@ impl OverviewQuery {
         })?;
         let (schedules, hidden) = (schedules(ctx, filter).await?, hidden(hide_every_seconds)?);
         let complete = schedules.complete;
-        // Passed to a thread for arithmetic: a plan of a week takes longer than a request may block.
+        // Passed to a thread for arithmetic: a plan of a week takes longer than a request may
+        // block.
         let plan = move || {
             let groups = shown(
                 schedules.groups,

@@ -41,8 +41,8 @@ text_enum! {
         /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has
         /// passed.
         Ended = "ENDED",
-        /// A fire time has come and has not begun: it is late, a blackout holds it back, or it waits
-        /// behind an execution of the job.
+        /// A fire time has come and has not begun: it is late, a blackout holds it back, or it
+        /// waits behind an execution of the job.
         Waiting = "WAITING",
         /// It fires: none of the other states is true.
         Active = "ACTIVE",

@@ -164,8 +164,8 @@ fn a_fire_time_that_passed_closed_is_recorded_though_an_edit_opens_it_before_it_
         }
     );
 
-    // The other way round: an open fire time that has passed still runs, though what was excluded before it is
-    // looked at.
+    // The other way round: an open fire time that has passed still runs, though what was excluded
+    // before it is looked at.
     let sunday = (48..60)
         .map(|hour| hour * 60)
         .find(waits)

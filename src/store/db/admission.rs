@@ -1,9 +1,9 @@
 //! Admission: the requirements on a server, and the settings of each session.
 //!
 //! Roles, databases, servers and poolers have defaults of their own. So the node sets, after
-//! connecting, each setting that its statements depend on. Start-up `options` would do the same, but
-//! poolers refuse them or drop them silently. The five messages travel together and cost one round
-//! trip.
+//! connecting, each setting that its statements depend on. Start-up `options` would do the same,
+//! but poolers refuse them or drop them silently. The five messages travel together and cost one
+//! round trip.
 
 use super::timeline::{NewestTimeline, Place};
 use futures_util::join;
@@ -42,10 +42,10 @@ select current_setting('server_version_num') as version_number,
        current_setting('server_encoding') as encoding, current_database() as database,
        pg_is_in_recovery() as is_standby, pg_backend_pid() as pid";
 
-/// Sets the path to the schema that holds Horolog's tables, and no other: a table of the same name in
-/// another schema must not hide them. `pg_temp` is named because it would come first otherwise. The
-/// schema is that of the role's path, if it leads to the tables; else the one schema that has them;
-/// else, before the first migration, the role's first schema.
+/// Sets the path to the schema that holds Horolog's tables, and no other: a table of the same name
+/// in another schema must not hide them. `pg_temp` is named because it would come first otherwise.
+/// The schema is that of the role's path, if it leads to the tables; else the one schema that has
+/// them; else, before the first migration, the role's first schema.
 const PATH: &str = "-- admission.path
 with here as (
     select n.nspname, pg_catalog.pg_table_is_visible(c.oid) as is_visible
@@ -81,8 +81,8 @@ select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_schema() as schema
        pg_catalog.current_setting('lock_timeout') as lock_timeout;
 ";
 
-/// The first eight digits of a WAL file's name are its timeline. After a promotion they change before
-/// the control file does.
+/// The first eight digits of a WAL file's name are its timeline. After a promotion they change
+/// before the control file does.
 const TIMELINE: &str = "-- timeline.ask
 select (pg_control_system()).system_identifier as system,
        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int as timeline";
@@ -131,8 +131,8 @@ impl From<&Error> for Refusal {
 /// The settings of the sessions of a process.
 #[derive(Debug, Clone)]
 pub(super) struct SessionSettings {
-    /// Bounds waits for locks and idle transactions on the server as well, so that a frozen node cannot
-    /// lock rows for longer.
+    /// Bounds waits for locks and idle transactions on the server as well, so that a frozen node
+    /// cannot lock rows for longer.
     pub(crate) timeout: Duration,
     /// `search_path` of the URL's options.
     pub(super) search_path: Option<String>,
@@ -312,8 +312,8 @@ fn place(messages: &[SimpleQueryMessage]) -> Option<Place> {
     })
 }
 
-/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`. The last one counts, as
-/// for the server. A backslash escapes the next character, for example a blank.
+/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`. The last one counts,
+/// as for the server. A backslash escapes the next character, for example a blank.
 pub(super) fn search_path_of(options: &str) -> Option<String> {
     let mut words = vec![String::new()];
     let mut characters = options.chars();

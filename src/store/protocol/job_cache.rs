@@ -10,7 +10,8 @@
 //! - a change that has reached the trigger and has not committed holds its lock: `skip locked`
 //!   skips the trigger;
 //! - a change that has not reached the trigger waits there for the lease, as if it came later. It
-//!   waits with or without a cache tag, so a tag that is drawn from the old job does not outlive it.
+//!   waits with or without a cache tag, so a tag that is drawn from the old job does not outlive
+//!   it.
 //!
 //! A cache tag is no version. After a failover that lost the last writes the same version can come
 //! twice with two meanings; a lost cache tag is never drawn again.

@@ -182,8 +182,8 @@ select id, name from job_definition where id = any($1::uuid[]) and status <> 'DE
 /// Something that needs attention.
 #[derive(Debug, Clone)]
 pub struct Attention {
-    /// `CLUSTER_PAUSED`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`, `SATURATED`,
-    /// `PAUSED_BY_FAILURE`.
+    /// `CLUSTER_PAUSED`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`,
+    /// `SATURATED`, `PAUSED_BY_FAILURE`.
     pub kind: String,
     /// The job; none when it is about the cluster.
     pub job_id: Option<Uuid>,

@@ -1,4 +1,5 @@
-//! A clock that stays wrong: a job that rests while the cluster is paused, and every way to break it.
+//! A clock that stays wrong: a job that rests while the cluster is paused, and every way to break
+//! it.
 
 use super::model::RULES;
 use super::reruns::{END, JOB, call};
