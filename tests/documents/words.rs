@@ -12,7 +12,7 @@ const LIST: &str = "tests/data/banned_words.tsv";
 const SOURCES: [(&str, &[&str]); 12] = [
     ("benches", &["rs"]),
     ("crates", &["rs"]),
-    ("deploy", &["json", "md", "yml"]),
+    ("deploy", &["json", "yml"]),
     ("docs", &["md"]),
     ("examples", &["md", "mjs", "py", "rs"]),
     ("fuzz/src", &["rs"]),

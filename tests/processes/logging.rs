@@ -145,7 +145,7 @@ async fn a_request_with_several_internal_errors_is_one_log_line() {
         "{output}"
     );
     // A repair reads calendars as well, and says so in a line of its own.
-    let about_it = lines().filter(|line| line.contains("calendars.get"));
+    let about_it = lines().filter(|line| line.contains("calendars.list"));
     assert_eq!(about_it.count(), 1, "no other line is about it: {output}");
 }
 

@@ -91,8 +91,8 @@ function BlackoutItem({ blackout, jobId, onMove }: BlackoutProps) {
           <Time at={blackout.startsAt} as="exact" /> to <Time at={blackout.endsAt} as="exact" />
         </p>
         <p className="text-muted text-xs first-letter:uppercase">
-          {blackout.jobId && !onItsPage ? <BlackoutJobLink id={blackout.jobId} /> : scopeOf(blackout, onItsPage)} ·
-          at the end {END_POLICIES[blackout.onEnd]}
+          {blackout.jobId && !onItsPage ? <BlackoutJobLink id={blackout.jobId} /> : scopeOf(blackout, onItsPage)} · at
+          the end {END_POLICIES[blackout.onEnd]}
           {cancelled ? ' · cancelled' : over ? ' · over' : begun ? ' · now' : ''}
         </p>
       </div>

@@ -15,7 +15,7 @@ test('a blackout ahead is not in force, a calendar that closes is', () => {
 })
 
 test('what an exclusion leaves at its end is said', () => {
-  expect(afterExclusion({ onEnd: 'COLLAPSE' })).toContain('one runs')
+  expect(afterExclusion({ onEnd: 'COLLAPSE' })).toContain('One of its fire times')
   expect(afterExclusion({ onEnd: 'RUN_ALL' })).toContain('All')
   expect(afterExclusion({ onEnd: null })).toContain('skipped')
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { jobsSearch } from './filters'
+import { jobsSearch } from '@/filters/address'
 import { parseSearch, stringifySearch } from './search'
 
 test('filters survive the address', () => {

@@ -2,7 +2,7 @@
 
 import { CalendarOff, CalendarX, Pencil, Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { type CalendarRowFragment, ExclusionsDocument, DeleteCalendarDocument } from '@/api/generated'
+import { type CalendarRowFragment, DeleteCalendarDocument, ExclusionsDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { BlackoutDialog } from '@/blackouts/dialog'
 import { BlackoutList } from '@/blackouts/list'

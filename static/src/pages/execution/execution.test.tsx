@@ -122,7 +122,7 @@ test('what has ended cannot be cancelled, but its job can run again', async () =
 test('a fire time runs again, and leads to what repeats it and what it repeats', async () => {
   const given = {
     status: 'FAILED',
-    reason: 'ERROR',
+    reason: 'ERROR' as const,
     repeats: 'before',
     repeatedBy: ['newest', 'first'],
     payload: '{"of":"run"}',

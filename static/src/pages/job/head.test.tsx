@@ -32,7 +32,9 @@ test('a job that an exclusion holds back says which and until when', async () =>
   } as const
   await openJob({ state: 'WAITING', excludedBy })
   const notice = (await screen.findByText(/^Closed/)).closest('p')
-  expect(notice?.textContent).toMatch(/^Closed until .*: Network maintenance. Of its fire times until then one runs/)
+  expect(notice?.textContent).toMatch(
+    /^Closed until .*: Network maintenance. One of its fire times until then runs at the end/,
+  )
 })
 
 test('a job that has ended says so, and is not offered to be paused', async () => {

@@ -18,9 +18,7 @@ const once: Partial<JobOfPage> = {
 
 test('a paused job says why, and what is held until it is resumed', async () => {
   await openJob(once)
-  expect(
-    await screen.findByText(/what waits behind an execution or for its next attempt is held until then/),
-  ).toBeTruthy()
+  expect(await screen.findByText(/buffered executions and further attempts wait until then/)).toBeTruthy()
   expect(screen.getByText(/the target moves/)).toBeTruthy()
   expect(screen.queryByRole('button', { name: 'Resume and run' })).toBeNull()
 })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { ExecutionReason } from '@/api/generated'
 import { type LeftOut, stretchesOf } from './stretches'
 
 const at = (seconds: number) => new Date(Date.parse('2026-11-23T07:00:00.000Z') + seconds * 1_000).toISOString()
@@ -23,7 +24,7 @@ test('pauses are cut at the ends of the axis, and one that goes on lasts to its 
   ])
 })
 
-const skipped = (first: number, through: number | null, reason = 'CALENDAR') => ({
+const skipped = (first: number, through: number | null, reason: ExecutionReason = 'CALENDAR') => ({
   status: 'SKIPPED',
   reason,
   fireTime: at(first),

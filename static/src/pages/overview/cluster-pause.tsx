@@ -2,7 +2,7 @@
 // release.
 
 import { OctagonPause } from 'lucide-react'
-import { PauseClusterDocument, type OverviewPartsFragment, ResumeClusterDocument } from '@/api/generated'
+import { type OverviewPartsFragment, PauseClusterDocument, ResumeClusterDocument } from '@/api/generated'
 import { useCommand } from '@/commands/command'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
@@ -30,8 +30,8 @@ export function ClusterPauseNotice({ pause }: { pause: ClusterPause }) {
         </p>
         {pause.setBackTo && pause.lastKnown && (
           <p>
-            What fired between <Time at={pause.setBackTo} /> and <Time at={pause.lastKnown} /> would fire again, under the
-            same execution ids. Pause the jobs that must not repeat first.
+            What fired between <Time at={pause.setBackTo} /> and <Time at={pause.lastKnown} /> would fire again, under
+            the same execution ids. Pause the jobs that must not repeat first.
           </p>
         )}
         <p className="text-muted">

@@ -9,8 +9,8 @@ import { QueryBoundary } from '@/components/states'
 import { AttentionList } from './attention'
 import { BlackoutNotices } from './blackouts'
 import { FiresChart, LatenessChart } from './charts'
+import { ClusterPauseNotice, PauseClusterButton } from './cluster-pause'
 import { Headline } from './headline'
-import { PauseClusterButton, ClusterPauseNotice } from './cluster-pause'
 import { NextDue } from './next-due'
 import { Tiles } from './tiles'
 
@@ -27,7 +27,11 @@ export default function OverviewPage() {
       <QueryBoundary query={overview} what="the overview" lines={8}>
         {({ overview }) => (
           <>
-            {overview.cluster.pause ? <ClusterPauseNotice pause={overview.cluster.pause} /> : <Headline overview={overview} />}
+            {overview.cluster.pause ? (
+              <ClusterPauseNotice pause={overview.cluster.pause} />
+            ) : (
+              <Headline overview={overview} />
+            )}
             <BlackoutNotices blackouts={overview.blackouts} />
             <Tiles overview={overview} activity={points} />
             <div className="grid gap-4 xl:grid-cols-2">

@@ -24,8 +24,7 @@ const job = (name: string, cells: object[]) => ({
   tags: ['billing'],
   scheduleType: 'FIXED_RATE',
   cronExpression: null,
-  intervalSeconds: 60,
-  startAt: null,
+  scheduleDescription: 'every minute',
   recentOutcomes: { from: FROM, failuresFrom: FROM, cells },
 })
 const failed = cell({ executionId: 'bad', cell: 46, status: 'FAILED', reason: 'ERROR', at: at(30), failures: 1 })
