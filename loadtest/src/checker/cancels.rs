@@ -78,7 +78,8 @@ fn cancels<'a>(job: &JobHistory<'a>) -> impl Iterator<Item = &'a Call> {
     job.states.calls.iter().copied().filter(may_have)
 }
 
-/// Whether another fire time of the job came due before the execution was cancelled.
+/// Whether another fire time of the job came due, or was asked for, before the execution was
+/// cancelled.
 fn was_replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micros) -> bool {
     let Some(own) = execution.fire_time() else {
         return false;
@@ -92,11 +93,13 @@ fn was_replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micro
                 .fire_time()
                 .is_some_and(|at| (own..=finished).contains(&at))
         });
-    // The replacement may have been replaced before it ran: then only a row is left of it.
-    let by_row = job
+    // The replacement may have been replaced itself, before it ran: then only a row is left of it.
+    let mut by_row = job
         .skips
         .iter()
+        .chain(&job.manual_skips)
         .filter(|row| row.reason.as_deref() == Some("OVERLAP"))
-        .any(|row| own < row.fire_time && row.fire_time <= finished);
-    by_execution || by_row
+        .map(|row| row.fire_time)
+        .chain(job.skipped_reruns.iter().copied());
+    by_execution || by_row.any(|at| own < at && at <= finished)
 }

@@ -3,7 +3,7 @@
 //! An end is never taken from the database where the sink saw one.
 
 use super::{
-    expected::Expected,
+    expected::{Expected, latest_due},
     job::Checker,
     job_history::{Execution, JobHistory},
     spans::Spans,
@@ -49,17 +49,51 @@ impl Run {
 
 impl OverlapIndex {
     pub(super) fn new(checker: &Checker<'_>, job: &JobHistory<'_>) -> Self {
+        let until = |execution: &Execution<'_>| checker.settled(execution).1;
+        let begun = Self::of(job, until);
+        if !job
+            .executions
+            .iter()
+            .any(|execution| cancelled_in_line(execution).is_some())
+        {
+            return begun;
+        }
+        Self::of(job, |execution| {
+            let waited = begun.waited_in_line(checker, job, execution);
+            waited.map_or(until(execution), |waited| waited.max(until(execution)))
+        })
+    }
+
+    fn of(job: &JobHistory<'_>, until: impl Fn(&Execution<'_>) -> Micros) -> Self {
         let spans = job.executions.iter().filter_map(|execution| {
             let run = Run::of(execution)?;
             Some((
                 run.fire_time.min(run.start.unwrap_or(run.fire_time)),
-                checker.settled(execution).1,
+                until(execution),
                 run,
             ))
         });
         Self {
             spans: Spans::new(spans.collect()),
         }
+    }
+
+    /// End of the place in the queue of an execution that was cancelled before it started: the
+    /// cancellation, or the instant of its turn if that is earlier.
+    fn waited_in_line(
+        &self,
+        checker: &Checker<'_>,
+        job: &JobHistory<'_>,
+        execution: &Execution<'_>,
+    ) -> Option<Micros> {
+        let cancelled = cancelled_in_line(execution)?;
+        let at = execution.fire_time()?;
+        let due = latest_due(&job.states, at, &checker.rules);
+        let deadline = checker.faults.deadline(due);
+        let busy_until = self.busy_until(checker, job, due, |run| {
+            passed(checker, job, run, at, deadline).is_none()
+        });
+        Some(cancelled.min(checker.deadline_after_pauses(job, busy_until)))
     }
 
     /// For a fire time that waited: the end of the execution that it waited for, if any execution
@@ -94,9 +128,24 @@ impl OverlapIndex {
         at: Micros,
     ) -> bool {
         let end = checker.history.ended;
+        let busy_until = self.busy_until(checker, job, at, |_| true);
+        let until = checker.deadline_after_pauses(job, busy_until);
+        until >= end || busy_until > at && job.states.possibly_deleted(until)
+    }
+
+    /// Until when executions of the job, those that count, followed each other from that instant
+    /// on.
+    fn busy_until(
+        &self,
+        checker: &Checker<'_>,
+        job: &JobHistory<'_>,
+        at: Micros,
+        counts: impl Fn(&Run) -> bool,
+    ) -> Micros {
         let mut runs: Vec<(Micros, Micros)> = self
             .spans
-            .overlapping(at, end)
+            .overlapping(at, checker.history.ended)
+            .filter(|(_, _, run)| counts(run))
             .filter_map(|(_, until, run)| Some((run.start?, until)))
             .collect();
         runs.sort_unstable();
@@ -107,8 +156,7 @@ impl OverlapIndex {
             }
             busy_until = busy_until.max(until);
         }
-        let until = checker.deadline_after_pauses(job, busy_until);
-        until >= end || busy_until > at && job.states.possibly_deleted(until)
+        busy_until
     }
 
     /// The start of a later fire time of the job, if it started although this one, which no fault
@@ -126,11 +174,7 @@ impl OverlapIndex {
         }
         self.spans
             .overlapping(at, checker.history.ended)
-            .filter(|(_, _, run)| run.fire_time > at && !run.started_in_a_pause(job))
-            .filter_map(|(_, _, run)| run.start)
-            .filter(|start| *start > this.deadline)
-            // Near a fault the queue may have been left to another node.
-            .find(|start| checker.faults.deadline(*start) == start + checker.rules.lateness)
+            .find_map(|(_, _, run)| passed(checker, job, run, at, this.deadline))
     }
 
     /// Whether the overlap policy may have skipped the fire time.
@@ -180,6 +224,31 @@ impl OverlapIndex {
         let mut met = self.spans.overlapping(at, free + checker.rules.lateness);
         policies.may_overlap(&[Overlap::CancelOther]) && met.any(|(_, _, run)| run.fire_time > at)
     }
+}
+
+/// The start of a run that passed the fire time `at` in the queue. That fire time had to start by
+/// `deadline` unless it waited.
+fn passed(
+    checker: &Checker<'_>,
+    job: &JobHistory<'_>,
+    run: &Run,
+    at: Micros,
+    deadline: Micros,
+) -> Option<Micros> {
+    run.start
+        .filter(|_| run.fire_time > at && !run.started_in_a_pause(job))
+        .filter(|start| *start > deadline)
+        // Near a fault the queue may have been left to another node.
+        .filter(|start| checker.faults.deadline(*start) == start + checker.rules.lateness)
+}
+
+/// The cancellation of a buffered execution that never started. `settlement` checks its cause.
+fn cancelled_in_line(execution: &Execution<'_>) -> Option<Micros> {
+    let row = execution
+        .row
+        .filter(|_| execution.deliveries.is_empty())
+        .filter(|row| (row.status.as_str(), row.attempt) == ("CANCELLED", 0))?;
+    row.finished_at.filter(|_| row.kind == "BUFFERED")
 }
 
 impl<'a> Checker<'a> {

@@ -1,5 +1,6 @@
 //! The checker checked: clean histories give no finding, and every way to break them gives one.
 
+mod cancelled_in_line;
 mod cancels;
 mod clock_stays;
 mod execution;

@@ -15,17 +15,8 @@ const JOB: Uuid = Uuid::from_u128(1);
 const NODE: Uuid = Uuid::from_u128(2);
 const RUN: Micros = 3 * SECOND;
 
-/// A job whose fire times of 1, 2 and 3 s are taken before it is paused: the first one runs, the
-/// others wait.
-fn paused() -> History {
-    let spec = JobSpec {
-        overlap: Overlap::BufferAll,
-        target: Target {
-            delay: 3_000,
-            ..Target::default()
-        },
-        ..plain("piles up", Schedule::FixedRate { seconds: 1 })
-    };
+/// A job that is there from 0.5 s on, and fires from 1 s on.
+pub(super) fn created(spec: JobSpec) -> History {
     let node = NodeLife {
         id: NODE,
         name: "node-1".to_owned(),
@@ -45,12 +36,31 @@ fn paused() -> History {
         500 * MILLI,
         Some(SECOND),
     );
+    history
+}
+
+/// A job whose fire times of 1, 2 and 3 s are taken before it is paused: the first one runs, the
+/// others wait.
+fn paused() -> History {
+    let mut history = created(JobSpec {
+        overlap: Overlap::BufferAll,
+        target: Target {
+            delay: 3_000,
+            ..Target::default()
+        },
+        ..plain("piles up", Schedule::FixedRate { seconds: 1 })
+    });
     call(&mut history, Operation::Pause, 3_500 * MILLI, None);
     delivered(&mut history, "SCHEDULE", SECOND, SECOND + 5 * MILLI);
     history
 }
 
-fn call(history: &mut History, operation: Operation, at: Micros, next_fire_time: Option<Micros>) {
+pub(super) fn call(
+    history: &mut History,
+    operation: Operation,
+    at: Micros,
+    next_fire_time: Option<Micros>,
+) {
     let outcome = CallOutcome::Done;
     let (invoked, completed) = (at, at + MILLI);
     history.calls.push(Call {
@@ -65,7 +75,7 @@ fn call(history: &mut History, operation: Operation, at: Micros, next_fire_time:
     });
 }
 
-fn delivered(history: &mut History, kind: &str, fire_time: Micros, arrived: Micros) {
+pub(super) fn delivered(history: &mut History, kind: &str, fire_time: Micros, arrived: Micros) {
     let (execution, kind, status) = (
         Uuid::from_u128(100 + u128::from(fire_time.unsigned_abs())),
         kind.to_owned(),
