@@ -21,6 +21,7 @@ async fn main() -> Result<(), Failure> {
     history::beside(async |store, _| measure(store).await).await
 }
 
+#[expect(clippy::too_many_lines, reason = "one benchmark for each list")]
 async fn measure(store: Store) -> Result<(), Failure> {
     let all = JobFilter::default();
     for order in [

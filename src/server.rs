@@ -282,6 +282,10 @@ impl NodeComponents {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "starts each component once, in order"
+    )]
     fn start(
         self,
         config: &ServeConfig,

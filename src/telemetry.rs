@@ -184,6 +184,10 @@ fn begin_at_zero() {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table: the description of each metric"
+)]
 fn describe() {
     describe_histogram!(
         "horolog_lateness_seconds",

@@ -66,6 +66,7 @@ fn chain(count: usize, spreads: usize) -> String {
 }
 
 /// Requests that ended or wedged a node, each with a word of its refusal.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn fatal() -> Vec<(String, &'static str)> {
     let list = nested("[", "1", "]", 2_000);
     let conflicts = format!(

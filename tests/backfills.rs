@@ -22,7 +22,7 @@ use serde_json::json;
 async fn past() -> (TestCluster, Job, TestNode) {
     let cluster = TestCluster::start().await;
     let skip = with(fixed_rate(600), |policies| {
-        policies.misfire_policy = MisfirePolicy::Skip
+        policies.misfire_policy = MisfirePolicy::Skip;
     });
     let job = cluster.create(skip).await;
     let node = cluster.node().await;

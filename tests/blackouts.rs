@@ -139,7 +139,7 @@ async fn blackouts_that_are_not_over_are_bounded() {
     };
     match cluster.try_command(one_more()).await {
         Err(CommandError::Conflict(message)) => {
-            assert!(message.contains("1000 blackouts are not over"), "{message}")
+            assert!(message.contains("1000 blackouts are not over"), "{message}");
         }
         other => panic!("refused, not {other:?}"),
     }

@@ -60,7 +60,7 @@ async fn endless(cluster: &TestCluster, node: &TestNode) -> Job {
 /// A job whose execution waits for its next attempt.
 async fn retrying(cluster: &TestCluster, node: &TestNode) -> (Job, Attempt) {
     let retried = with(fixed_delay(60), |p| {
-        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 10)
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 10);
     });
     let job = cluster.create(retried).await;
     let attempt = node.lease().await.remove(0);

@@ -257,7 +257,7 @@ async fn a_schedule_whose_end_lies_between_the_clocks_continues() {
     let tomorrow = chrono::DateTime::from_timestamp(now(&cluster).await.timestamp() + 86_400, 0);
     let job = cluster
         .create(with(each_hour(&cluster).await, |policies| {
-            policies.end_at = tomorrow
+            policies.end_at = tomorrow;
         }))
         .await;
     change_in_the_future(&cluster, &job).await;
@@ -288,12 +288,12 @@ async fn start_times_and_long_delays_are_not_mended() {
             .await,
         cluster
             .create(with(fixed_delay(60), |policies| {
-                policies.start_at = in_days
+                policies.start_at = in_days;
             }))
             .await,
         cluster
             .create(with(cron("0 * * * * ?"), |policies| {
-                policies.start_at = in_days
+                policies.start_at = in_days;
             }))
             .await,
         cluster

@@ -253,7 +253,7 @@ async fn only_policies_that_differ_from_the_defaults_are_stored() {
     assert_eq!(cluster.texts(stored, &[]).await, ["{}{}"]);
 
     let patient = with(fixed_rate(60), |policies| {
-        policies.misfire_grace_seconds = 90
+        policies.misfire_grace_seconds = 90;
     });
     cluster
         .command(UpdateJob {

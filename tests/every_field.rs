@@ -51,6 +51,10 @@ const WITHOUT_AN_EXECUTION: [&str; 5] = [
 ];
 
 /// A node with something of everything.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one statement for each table that must hold something"
+)]
 async fn populated() -> (ApiNode, Schema) {
     let (node, target) = (ApiNode::start().await, Deliveries::start());
     let schema = Schema::of(&node).await;

@@ -83,7 +83,7 @@ async fn calendars_and_blackouts_are_made_shown_and_ended_over_graphql() {
     );
 
     let create = "mutation($input: BlackoutInput!) { createBlackout(input: $input) { id tag \
-        afterwards reason } }";
+        onEnd reason } }";
     let forever = json!({"input": {"reason": "move", "endsAt": "2099-01-01T00:00:00Z"}});
     assert_eq!(
         node.error(create, forever).await["extensions"]["field"],

@@ -315,7 +315,7 @@ async fn a_job_between_attempts_or_deleted_is_not_failing() {
     let node = cluster.node().await;
     let job = cluster
         .create(with(fixed_rate(86_400), |policies| {
-            policies.retry.max_attempts = 2
+            policies.retry.max_attempts = 2;
         }))
         .await;
     settle(&node, &[failed(&node.lease().await[0])]).await;

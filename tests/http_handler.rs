@@ -245,6 +245,7 @@ async fn without_a_payload_no_body_is_sent() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn failures_are_explained_without_secrets() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);
     let (port, closed) = (sink.port, closed_port().await);

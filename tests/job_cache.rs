@@ -255,7 +255,7 @@ from changed c where t.id = c.id";
 async fn a_lease_during_changes_never_fires_an_outdated_definition() {
     let cluster = TestCluster::start().await;
     let rate = with(fixed_rate(1), |policies| {
-        policies.misfire_policy = MisfirePolicy::FireAll
+        policies.misfire_policy = MisfirePolicy::FireAll;
     });
     let mut jobs = Vec::new();
     for _ in 0..9 {

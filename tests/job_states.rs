@@ -37,7 +37,7 @@ async fn a_job_with_an_exhausted_schedule_has_ended_and_is_not_active() {
         cluster.create(once("07:00:00")).await.id,
         cluster
             .create(with(fixed_rate(3_600), |policies| {
-                policies.max_runs = Some(1)
+                policies.max_runs = Some(1);
             }))
             .await
             .id,
@@ -69,7 +69,7 @@ async fn a_job_is_waiting_between_its_due_time_and_its_start() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let buffering = with(fixed_rate(10), |policies| {
-        policies.overlap_policy = OverlapPolicy::BufferAll
+        policies.overlap_policy = OverlapPolicy::BufferAll;
     });
     let behind = cluster.create(buffering).await.id;
     assert_eq!(node.lease().await.len(), 1);

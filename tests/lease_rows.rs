@@ -36,7 +36,7 @@ async fn a_lease_lists_what_it_puts_in_flight_and_ends_with_it() {
     }
     cluster
         .create(with(fixed_rate(3_600), |policies| {
-            policies.overlap_policy = OverlapPolicy::Skip
+            policies.overlap_policy = OverlapPolicy::Skip;
         }))
         .await;
     let node = cluster.node().await;
@@ -123,7 +123,7 @@ async fn an_edit_that_forbids_overlaps_sees_what_was_leased_before_it() {
         ..fixed_rate(60)
     };
     let edited = with(edited, |policies| {
-        policies.overlap_policy = OverlapPolicy::Skip
+        policies.overlap_policy = OverlapPolicy::Skip;
     });
     cluster
         .command(UpdateJob {

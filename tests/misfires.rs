@@ -174,7 +174,7 @@ async fn a_deep_poll_goes_no_deeper_than_a_job_may() {
     let limited = with(all(fixed_rate(TEN_MINUTES)), |p| p.max_runs = Some(4));
     let (cluster, limited, node) = missed(limited).await;
     let alone = with(all(fixed_rate(TEN_MINUTES)), |p| {
-        p.overlap_policy = OverlapPolicy::Skip
+        p.overlap_policy = OverlapPolicy::Skip;
     });
     let alone = cluster.create(alone).await;
     cluster.advance(3 * 3_600);

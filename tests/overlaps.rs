@@ -275,7 +275,7 @@ async fn run_now_obeys_the_policy() {
 async fn an_execution_between_two_attempts_counts_as_running() {
     let cluster = TestCluster::start().await;
     let retried = with(fixed_rate(60), |p| {
-        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (2, 600)
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (2, 600);
     });
     let job = cluster
         .create(overlapping(OverlapPolicy::Skip, retried))
@@ -436,7 +436,7 @@ async fn an_end_that_races_with_a_poll_strands_nothing() {
         and l.status in ('RUNNING', 'RETRYING'))";
     let cluster = TestCluster::start().await;
     let retried = with(fixed_rate(86_400), |p| {
-        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (99, 600)
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (99, 600);
     });
     let job = cluster
         .create(overlapping(OverlapPolicy::BufferOne, retried))

@@ -9,7 +9,7 @@ use serde_json::json;
 async fn the_activity_of_nodes_adds_up_in_ten_second_rows() {
     let cluster = TestCluster::start().await;
     let skip = with(fixed_rate(60), |policies| {
-        policies.misfire_policy = MisfirePolicy::Skip
+        policies.misfire_policy = MisfirePolicy::Skip;
     });
     cluster.create(fixed_rate(600)).await;
     cluster.create(skip).await;

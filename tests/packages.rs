@@ -56,6 +56,7 @@ fn the_systemd_unit_has_valid_arguments_and_time_to_drain() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of what each manifest names")]
 fn the_manifests_name_settings_ports_paths_and_metrics_that_there_are() {
     let deployment: Value = serde_saphyr::from_str(DEPLOYMENT).unwrap();
     let pod = &deployment["spec"]["template"]["spec"];

@@ -43,7 +43,7 @@ async fn cancel_other_cancels_what_runs_and_runs_the_latest_after_its_end() {
 async fn cancel_other_ends_what_waits_for_a_retry_and_runs_at_once() {
     let cluster = TestCluster::start().await;
     let retried = with(fixed_rate(60), |p| {
-        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600)
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (9, 600);
     });
     let job = cluster
         .create(overlapping(OverlapPolicy::CancelOther, retried))

@@ -53,7 +53,7 @@ pub async fn with_failure(policy: OverlapPolicy) -> (TestCluster, Job, TestNode,
     let cluster = TestCluster::start().await;
     let job = cluster
         .create(with(fixed_rate(3_600), |policies| {
-            policies.overlap_policy = policy
+            policies.overlap_policy = policy;
         }))
         .await;
     let node = cluster.node().await;

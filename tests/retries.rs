@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// At most `attempts`, ten seconds after the first failure, twenty after the second …
 fn retried(attempts: i32, job: JobRequest) -> JobRequest {
     with(job, |p| {
-        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (attempts, 10)
+        (p.retry.max_attempts, p.retry.initial_backoff_seconds) = (attempts, 10);
     })
 }
 

@@ -12,7 +12,7 @@ async fn a_schedule_fires_between_its_start_and_its_end() {
     let node = cluster.node().await;
     let bounded = |job| {
         with(job, |p| {
-            (p.start_at, p.end_at) = (Some(at("07:10:00")), Some(at("07:12:00")))
+            (p.start_at, p.end_at) = (Some(at("07:10:00")), Some(at("07:12:00")));
         })
     };
     let (rate, by_cron) = (
@@ -108,7 +108,7 @@ async fn an_exhausted_schedule_rests_and_run_now_still_works() {
 #[actix::test]
 async fn a_skipped_fire_time_does_not_count_as_a_run() {
     let request = with(missing(MisfirePolicy::Skip, fixed_rate(TEN_MINUTES)), |p| {
-        p.max_runs = Some(2)
+        p.max_runs = Some(2);
     });
     let (cluster, job, node) = missed(request).await;
     assert_eq!(catch_up(&node).await, 0);

@@ -181,7 +181,7 @@ async fn a_job_takes_half_of_the_slots_however_its_executions_come_about() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let retried = with(endless(fixed_rate(3_600)), |policies| {
-        policies.retry.max_attempts = 2
+        policies.retry.max_attempts = 2;
     });
     let retried = cluster.create(retried).await;
     for _ in 0..50 {
@@ -215,7 +215,7 @@ async fn fire_times_beyond_the_share_run_once_each_when_there_is_room() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let all = with(endless(fixed_rate(1)), |policies| {
-        policies.misfire_policy = MisfirePolicy::FireAll
+        policies.misfire_policy = MisfirePolicy::FireAll;
     });
     let job = cluster.create(all).await;
     cluster.advance(99);
@@ -251,7 +251,7 @@ async fn a_trigger_that_needs_no_slot_is_decided_without_a_share() {
     let node = cluster.node_with(allowing_loopback()).await;
     let (_listener, target) = hung().await;
     let alone = with(fixed_rate(60), |policies| {
-        policies.overlap_policy = OverlapPolicy::Skip
+        policies.overlap_policy = OverlapPolicy::Skip;
     });
     let alone = cluster
         .create(JobRequest {

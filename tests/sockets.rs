@@ -61,7 +61,7 @@ async fn a_message_is_bounded_over_all_its_frames() {
     match wire.next().await {
         Some(Ok(Message::Close(Some(reason)))) => assert_eq!(u16::from(reason.code), 1009),
         Some(Ok(Message::Ping(_))) => {
-            assert_eq!(closed(&mut wire).await, 1009, "in frames without end")
+            assert_eq!(closed(&mut wire).await, 1009, "in frames without end");
         }
         Some(Err(_)) | None => {} // the reason was lost with the connection
         other => panic!("{other:?}"),

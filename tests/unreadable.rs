@@ -233,7 +233,7 @@ insert into blackout (id, scope, job_id, starts_at, ends_at, on_end, reason, cre
 async fn a_blackout_without_end_defers_until_the_last_possible_instant() {
     let cluster = TestCluster::start().await;
     let (held_back, readable) = two_jobs(&cluster).await;
-    let blackout = "insert into blackout (id, scope, job_id, starts_at, ends_at, afterwards,
+    let blackout = "insert into blackout (id, scope, job_id, starts_at, ends_at, on_end,
         reason, created_at)
 values (gen_random_uuid(), 'JOB', $1, '-infinity', 'infinity', 'SKIP', 'for ever', now())";
     cluster

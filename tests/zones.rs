@@ -177,7 +177,7 @@ async fn a_fire_time_that_has_passed_stays_and_so_does_what_has_no_zone() {
     let node = cluster.node().await;
     let late = cluster
         .create(with(in_berlin(cron("0 12 1 1 *")), |policies| {
-            policies.jitter_seconds = 3_600
+            policies.jitter_seconds = 3_600;
         }))
         .await;
     let paused = new_year(&cluster).await;

@@ -223,7 +223,7 @@ impl Protocol {
             state.violation = Some(Violation::CountedUnstarted);
         }
         self.commit(state, |state| {
-            state.database.tables.take_over(suspect, self.recovery)
+            state.database.tables.take_over(suspect, self.recovery);
         });
         state.database.end(suspect);
         Some(())

@@ -37,6 +37,7 @@ pub const ACCOUNTED: &str =
     "a fire time whose instant has passed runs, or has a row, whatever is done to its job";
 
 /// The properties of a protocol.
+#[expect(clippy::too_many_lines, reason = "a table: one property each")]
 pub fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
     let mut properties = vec![
         Property::always(ONE_ROW, |_, state| one_row(state)),

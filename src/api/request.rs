@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
                 Field::Query => request.query = fields.next_value()?,
                 Field::OperationName => request.operation_name = fields.next_value()?,
                 Field::Variables => {
-                    request.variables = Variables::from_value(fields.next_value_seed(ObjectSeed)?)
+                    request.variables = Variables::from_value(fields.next_value_seed(ObjectSeed)?);
                 }
                 Field::Extensions => {
                     let extensions = Variables::from_value(fields.next_value_seed(ObjectSeed)?);

@@ -76,7 +76,7 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
     let hint = Rc::new(Notify::new());
     let hinted = hint.clone();
     actix::spawn(listen(database, &[MEMBERSHIP_CHANNEL], move |_| {
-        hinted.notify_one()
+        hinted.notify_one();
     }));
     let stop = stop_signal()?;
     tokio::pin!(stop);

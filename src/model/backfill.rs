@@ -176,8 +176,8 @@ fn next_counting(
         {
             None => return Some(fire_time),
             Some(closed) => {
-                after =
-                    fire_time.max(closed.open_again(fire_time, sight)? - TimeDelta::microseconds(1))
+                after = fire_time
+                    .max(closed.open_again(fire_time, sight)? - TimeDelta::microseconds(1));
             }
         }
     }

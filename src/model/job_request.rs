@@ -341,17 +341,17 @@ mod tests {
             ("tags", |r| r.tags = vec!["x".into(); 21]),
             ("priority", |r| r.priority = Some(10)),
             ("endAt", |r| {
-                r.policies.end_at = Some(now() - TimeDelta::days(1))
+                r.policies.end_at = Some(now() - TimeDelta::days(1));
             }),
             ("startAt", |r| {
-                (r.schedule_type, r.interval_seconds) = (ScheduleType::Once, None)
+                (r.schedule_type, r.interval_seconds) = (ScheduleType::Once, None);
             }),
             ("startAt", |r| {
                 (r.schedule_type, r.interval_seconds) = (ScheduleType::Once, None);
                 r.policies.start_at = Some(now() - TimeDelta::seconds(1));
             }),
             ("jitterSeconds", |r| {
-                (r.schedule_type, r.policies.jitter_seconds) = (ScheduleType::FixedDelay, 5)
+                (r.schedule_type, r.policies.jitter_seconds) = (ScheduleType::FixedDelay, 5);
             }),
             ("name", |r| r.name = String::new()),
             ("name", |r| r.name = "  ".into()),
@@ -362,13 +362,13 @@ mod tests {
             ("intervalSeconds", |r| r.interval_seconds = Some(-5)),
             ("intervalSeconds", |r| r.interval_seconds = Some(i64::MAX)),
             ("initialDelaySeconds", |r| {
-                r.initial_delay_seconds = Some(-1)
+                r.initial_delay_seconds = Some(-1);
             }),
             ("initialDelaySeconds", |r| {
-                r.initial_delay_seconds = Some(i64::MAX)
+                r.initial_delay_seconds = Some(i64::MAX);
             }),
             ("cronExpression", |r| {
-                r.cron_expression = Some("* * * * *".into())
+                r.cron_expression = Some("* * * * *".into());
             }),
             ("cronExpression", |r| cron(r, None)),
             ("cronExpression", |r| cron(r, Some("0 99 * * * ?"))),
@@ -378,7 +378,7 @@ mod tests {
                 r.interval_seconds = Some(5);
             }),
             ("payload", |r| {
-                r.payload = Payload::of_json(json!({"a": ["\u{0}"]}).to_string()).ok()
+                r.payload = Payload::of_json(json!({"a": ["\u{0}"]}).to_string()).ok();
             }),
             ("maxRecoveries", |r| r.max_recoveries = Some(-1)),
         ];

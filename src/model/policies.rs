@@ -250,25 +250,25 @@ mod tests {
         type Change = fn(&mut Policies);
         let cases: [(&str, Change); 13] = [
             ("endAt", |p| {
-                (p.start_at, p.end_at) = (Some(Timestamp::MAX_UTC), Some(Timestamp::MIN_UTC))
+                (p.start_at, p.end_at) = (Some(Timestamp::MAX_UTC), Some(Timestamp::MIN_UTC));
             }),
             ("maxRuns", |p| p.max_runs = Some(0)),
             ("jitterSeconds", |p| p.jitter_seconds = -1),
             ("misfireGraceSeconds", |p| {
-                p.misfire_grace_seconds = i32::MAX
+                p.misfire_grace_seconds = i32::MAX;
             }),
             ("catchUpWindowSeconds", |p| {
-                p.catch_up_window_seconds = Some(0)
+                p.catch_up_window_seconds = Some(0);
             }),
             ("maxCatchUp", |p| p.max_catch_up = Some(0)),
             ("retainExecutions", |p| p.retain_executions = Some(0)),
             ("timeoutSeconds", |p| p.timeout_seconds = Some(0)),
             ("retry.maxAttempts", |p| p.retry.max_attempts = 0),
             ("retry.initialBackoffSeconds", |p| {
-                p.retry.initial_backoff_seconds = -1
+                p.retry.initial_backoff_seconds = -1;
             }),
             ("retry.maxBackoffSeconds", |p| {
-                p.retry.max_backoff_seconds = -1
+                p.retry.max_backoff_seconds = -1;
             }),
             ("retry.multiplier", |p| p.retry.multiplier = 0.5),
             ("retry.multiplier", |p| p.retry.multiplier = f64::NAN),

@@ -114,9 +114,10 @@ task(
     await page.getByLabel('Expression', { exact: true }).fill('0 3 * * *')
     await page.getByText('Saving changes fire times').waitFor()
     await click(page.getByRole('button', { name: 'Save changes' }))
-    await page.getByRole('heading', { level: 1, name: 'Berlin report' }).waitFor()
-    const saved = await graphql(cluster.url, `{ job(id: "${id}") { cronExpression } }`)
-    assert.equal(saved.job.cronExpression, '0 3 * * *')
+    await eventually('the job is saved', async () => {
+      const saved = await graphql(cluster.url, `{ job(id: "${id}") { cronExpression } }`)
+      return saved.job.cronExpression === '0 3 * * *'
+    })
   },
 )
 

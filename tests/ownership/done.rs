@@ -55,11 +55,11 @@ async fn a_job_that_is_done_can_be_edited_paused_resumed_run_and_deleted() {
     let requests = [
         once("07:00:00"),
         with(fixed_rate(60), |policies| {
-            policies.end_at = Some(at("07:00:30"))
+            policies.end_at = Some(at("07:00:30"));
         }),
         with(fixed_rate(60), |policies| policies.max_runs = Some(1)),
         with(cron("1 7 * * *"), |policies| {
-            policies.end_at = Some(at("07:01:30"))
+            policies.end_at = Some(at("07:01:30"));
         }),
     ];
     let mut jobs = Vec::new();

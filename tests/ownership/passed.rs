@@ -95,7 +95,7 @@ async fn an_edit_after_a_lease_does_not_name_the_taken_fire_time_again() {
         due_at = '2026-11-23T07:20:00Z'";
     lease.batch_execute(taken).await.unwrap();
     let ending = with(fixed_rate(600), |policies| {
-        policies.end_at = Some(at("23:00:00"))
+        policies.end_at = Some(at("23:00:00"));
     });
     let commit = async {
         let waits = "select from pg_stat_activity where wait_event_type = 'Lock' \
@@ -125,7 +125,7 @@ async fn an_edit_during_a_cluster_pause_keeps_the_old_misfire_policy() {
         jobs.push(
             cluster
                 .create(with(fixed_rate(60), |policies| {
-                    policies.misfire_policy = policy
+                    policies.misfire_policy = policy;
                 }))
                 .await,
         );
@@ -222,7 +222,7 @@ async fn a_deletion_records_passed_fire_times_as_skipped() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let buffers = with(fixed_rate(60), |policies| {
-        policies.overlap_policy = OverlapPolicy::BufferAll
+        policies.overlap_policy = OverlapPolicy::BufferAll;
     });
     let job = cluster
         .create(JobRequest {
@@ -313,7 +313,7 @@ async fn an_edit_judges_only_what_it_changes() {
     let node = cluster.node().await;
     let done = cluster.create(once("07:00:00")).await;
     let ended = with(fixed_rate(60), |policies| {
-        policies.end_at = Some(at("07:00:30"))
+        policies.end_at = Some(at("07:00:30"));
     });
     let past_its_end = cluster.create(ended.clone()).await;
     let slow = with(once("07:00:00"), |policies| policies.jitter_seconds = 3_600);
@@ -346,7 +346,7 @@ async fn an_edit_judges_only_what_it_changes() {
         "startAt"
     );
     let earlier = with(ended.clone(), |policies| {
-        policies.end_at = Some(at("07:00:20"))
+        policies.end_at = Some(at("07:00:20"));
     });
     assert_eq!(field(edit(&cluster, &past_its_end, earlier).await), "endAt");
     assert!(

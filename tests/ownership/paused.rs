@@ -162,7 +162,7 @@ async fn a_buffered_fire_is_not_released_into_a_paused_job() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let buffers = with(fixed_rate(60), |policies| {
-        policies.overlap_policy = OverlapPolicy::BufferAll
+        policies.overlap_policy = OverlapPolicy::BufferAll;
     });
     let job = cluster
         .create(JobRequest {
@@ -216,7 +216,7 @@ async fn a_failure_that_pauses_its_job_records_what_has_passed() {
     let node = cluster.node().await;
     let job = cluster
         .create(with(fixed_rate(60), |policies| {
-            policies.pause_on_failure = true
+            policies.pause_on_failure = true;
         }))
         .await;
     let attempts = node.lease().await;

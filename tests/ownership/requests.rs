@@ -20,7 +20,7 @@ pub fn any_request(rng: &mut Rng, now: Timestamp) -> JobRequest {
         ),
         5 => fixed_delay(rng.i64(1..4)),
         _ => with(once("07:00:00"), |policies| {
-            policies.start_at = Some(soon(rng, now))
+            policies.start_at = Some(soon(rng, now));
         }),
     };
     let request = with(request, |policies| {
@@ -80,10 +80,10 @@ pub fn edited(rng: &mut Rng, request: &JobRequest, now: Timestamp) -> JobRequest
         4 => request.calendar = rng.bool().then(|| "seconds".to_owned()),
         5 => {
             request.policies.misfire_policy =
-                [MisfirePolicy::FireAll, MisfirePolicy::Skip][rng.usize(0..2)]
+                [MisfirePolicy::FireAll, MisfirePolicy::Skip][rng.usize(0..2)];
         }
         6 if request.schedule_type == ScheduleType::Once => {
-            request.policies.start_at = Some(soon(rng, now))
+            request.policies.start_at = Some(soon(rng, now));
         }
         // A fixed delay stays one: its fire times depend on its ends, and can only be observed.
         7 if !is_delay => {

@@ -281,7 +281,7 @@ async fn whatever_goes_wrong_the_last_good_file_stays() {
             std::fs::read_to_string(&file).unwrap(),
             "# the last good one\n",
             "{said}"
-        )
+        );
     };
     let run = async |more: &[&str], url: &str, expected: (i32, &str)| {
         let (code, said) = once(&nginx.arguments(more), url).await;

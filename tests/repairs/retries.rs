@@ -86,7 +86,7 @@ async fn a_queue_with_a_due_buffered_fire_needs_no_repair() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let one_by_one = with(fixed_rate(60), |policies| {
-        policies.overlap_policy = OverlapPolicy::BufferAll
+        policies.overlap_policy = OverlapPolicy::BufferAll;
     });
     cluster
         .create(JobRequest {
@@ -119,7 +119,7 @@ async fn a_buffered_fire_behind_an_execution_of_an_older_policy_runs() {
     let job = cluster.create(fixed_rate(60)).await;
     let before = node.lease().await;
     let one_by_one = with(fixed_rate(60), |policies| {
-        policies.overlap_policy = OverlapPolicy::BufferAll
+        policies.overlap_policy = OverlapPolicy::BufferAll;
     });
     cluster
         .command(UpdateJob {

@@ -268,7 +268,7 @@ pub fn fixed_delay(interval: i64) -> JobRequest {
 /// A job that fires once, at this time.
 pub fn once(time: &str) -> JobRequest {
     with(request(ScheduleType::Once), |policies| {
-        policies.start_at = Some(at(time))
+        policies.start_at = Some(at(time));
     })
 }
 

@@ -50,7 +50,7 @@ impl EmbeddedPostgres {
                     Err(EmbeddedPostgresError::Program { .. })
                         if failed_starts + 1 < STARTS_MAX =>
                     {
-                        failed_starts += 1
+                        failed_starts += 1;
                     }
                     Err(error) => return Err(error),
                 },

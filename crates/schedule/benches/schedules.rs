@@ -59,7 +59,7 @@ fn next(criterion: &mut Criterion) {
         for expression in EXPRESSIONS {
             let schedule = schedule(expression, zone);
             group.bench_function(expression, |bencher| {
-                bencher.iter(|| schedule.next_after(black_box(after)))
+                bencher.iter(|| schedule.next_after(black_box(after)));
             });
         }
         group.finish();

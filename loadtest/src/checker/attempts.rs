@@ -114,6 +114,10 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether the later attempt had a reason, and came in time.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the rules of one pass over the attempts"
+    )]
     fn justified(
         &mut self,
         job: &JobHistory<'a>,

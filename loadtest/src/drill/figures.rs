@@ -9,6 +9,7 @@ use crate::report::statistics::Spread;
 use std::collections::HashSet;
 
 /// The expected figures with their values; measurements without a target come last.
+#[expect(clippy::too_many_lines, reason = "a table: one figure each")]
 pub fn figures(
     expect: &Expect,
     history: &History,

@@ -40,7 +40,7 @@ pub async fn operate(testbed: &DrillTestbed, pause: Duration, end: Instant) {
                 testbed
                     .operator
                     .command(address, id, Operation::RunNow)
-                    .await
+                    .await;
             }
             20..30 => testbed.operator.rerun(address, id).await,
             30..35 => testbed.operator.cancel(address, &some(&jobs)).await,
@@ -48,20 +48,20 @@ pub async fn operate(testbed: &DrillTestbed, pause: Duration, end: Instant) {
                 testbed
                     .operator
                     .command(address, id, Operation::Pause)
-                    .await
+                    .await;
             }
             50..80 => {
                 testbed
                     .operator
                     .command(address, id, Operation::Resume)
-                    .await
+                    .await;
             }
             80..90 => testbed.operator.update(address, id, edit).await,
             90..95 => {
                 testbed
                     .operator
                     .command(address, id, Operation::Delete)
-                    .await
+                    .await;
             }
             _ => {
                 // As many as are deleted, or there would soon be nothing to do anything to.

@@ -78,6 +78,10 @@ pub struct DrillTestbed {
 impl DrillTestbed {
     /// Sets everything up but starts no node. `killer` gets the ids of nodes whose death a target
     /// requests.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "starts each part of the testbed once, in order"
+    )]
     pub async fn set_up(
         drill: Drill,
         program: &Path,
@@ -298,18 +302,21 @@ impl DrillTestbed {
         most.0
     }
 
+    fn known_name(&self, id: Uuid) -> Option<String> {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(&id).cloned()
+    }
+
     /// The life of a node id.
     pub async fn name_of(&self, id: Uuid) -> Option<String> {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(name) = names.get(&id) {
-            return Some(name.clone());
+        if let Some(name) = self.known_name(id) {
+            return Some(name);
         }
-        drop(names);
         let sql = self.servers.try_read().ok()?.primary.sql().await.ok()?;
         let nodes = database::nodes(&sql).await.ok()?;
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        *names = nodes.into_iter().map(|node| (node.id, node.name)).collect();
-        names.get(&id).cloned()
+        let names = nodes.into_iter().map(|node| (node.id, node.name)).collect();
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        self.known_name(id)
     }
 
     /// Address of the API of some living node.

@@ -60,10 +60,10 @@ impl Member {
                 tracing::error!(from = %rfc3339(jump.from), to = %rfc3339(jump.to), "{jump}");
             }
             ClockVerdict::Returned(_) => {
-                tracing::warn!("the database's clock has come back: the cluster goes on")
+                tracing::warn!("the database's clock has come back: the cluster goes on");
             }
             ClockVerdict::Accepted(_) => {
-                tracing::warn!("the database's clock stays as it is: the cluster goes on")
+                tracing::warn!("the database's clock stays as it is: the cluster goes on");
             }
         }
         let has_ended = matches!(

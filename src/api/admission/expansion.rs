@@ -261,7 +261,7 @@ fn copies(
     while let Some(value) = open.pop() {
         match value {
             Value::Variable(name) => {
-                bytes = bytes.saturating_add(weights.get(name).copied().unwrap_or(0))
+                bytes = bytes.saturating_add(weights.get(name).copied().unwrap_or(0));
             }
             Value::List(items) => open.extend(items),
             Value::Object(fields) => open.extend(fields.values()),

@@ -346,14 +346,13 @@ fn argument(message: &str) -> Option<String> {
     let bad = BEFORE_FIELDS
         .iter()
         .find_map(|before| message.strip_prefix(before));
-    let rest = match bad {
-        Some(rest) => rest,
-        None => {
-            let (_, missing) = message
-                .strip_prefix("Field \"")?
-                .split_once("\" argument \"")?;
-            missing
-        }
+    let rest = if let Some(rest) = bad {
+        rest
+    } else {
+        let (_, missing) = message
+            .strip_prefix("Field \"")?
+            .split_once("\" argument \"")?;
+        missing
     };
     let (argument, rest) = rest.split_once('"')?;
     let inner = BEFORE_INNER_FIELDS

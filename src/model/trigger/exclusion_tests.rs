@@ -123,7 +123,7 @@ fn a_trigger_goes_past_a_closed_weekend_and_records_it_as_one_row() {
 #[test]
 fn a_calendar_that_was_edited_judges_what_is_to_come_and_not_what_was() {
     let job = every(60, |policies| {
-        policies.misfire_policy = MisfirePolicy::FireAll
+        policies.misfire_policy = MisfirePolicy::FireAll;
     });
     let (saturday, noon) = (24 * 60, 36 * 60 + 30);
     // Sent past the weekend on Friday; on Saturday at half past noon the calendar opens it.

@@ -167,7 +167,7 @@ fn what_a_blackout_defers_runs_at_its_end() {
 #[test]
 fn the_last_run_is_the_last() {
     let job = every(10, |p| {
-        (p.misfire_policy, p.max_runs) = (MisfirePolicy::FireAll, Some(3))
+        (p.misfire_policy, p.max_runs) = (MisfirePolicy::FireAll, Some(3));
     });
     let passed = Trigger {
         runs: 1,
@@ -238,7 +238,7 @@ fn a_million_that_wait_are_neither_a_million_runs_nor_a_million_rows() {
         // All within the grace, or none.
         for grace in [100_000_000, 60] {
             let job = every(1, |p| {
-                (p.misfire_policy, p.misfire_grace_seconds) = (policy, grace)
+                (p.misfire_policy, p.misfire_grace_seconds) = (policy, grace);
             });
             let passed = due(1, 1).passed(&job, &Exclusions::default(), at(1_000_000));
             assert!(

@@ -198,7 +198,7 @@ fn a_misfire_speaks_also_of_what_is_within_its_grace_however_much_was_missed() {
 #[test]
 fn fire_all_runs_the_newest_however_much_was_missed() {
     let job = every_with(1, |p| {
-        (p.misfire_policy, p.max_catch_up) = (MisfirePolicy::FireAll, Some(11))
+        (p.misfire_policy, p.max_catch_up) = (MisfirePolicy::FireAll, Some(11));
     });
     for missed in [99_999, 100_000, 100_005, 150_000, 200_000] {
         assert_eq!(

@@ -210,7 +210,7 @@ async fn apply(client: &mut Client) -> Result<(), MigrateError> {
             false => return Err(MigrateError::Migration(error)),
             true if tries == TRIES_MAX => return Err(MigrateError::Locked(error)),
             true if tries == 1 => {
-                tracing::info!("a migration waits for a lock: trying again until it has it")
+                tracing::info!("a migration waits for a lock: trying again until it has it");
             }
             true => {}
         }

@@ -186,9 +186,9 @@ pub(crate) fn partition<'a>(
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for row in rows {
         if Values::of(of, row).get(column)? {
-            with.push(row)
+            with.push(row);
         } else {
-            without.push(row)
+            without.push(row);
         }
     }
     Ok((with, without))

@@ -254,10 +254,9 @@ impl Store {
         let rearm = async |ended: &[Uuid]| rearm_fixed_delay(transaction, ended).await;
         let rearmed = in_parts(transaction, &ended, rearm).await?;
         let free = async |vanished: &[Uuid]| {
-            let freed = FREE_STALLED
+            FREE_STALLED
                 .execute(transaction, &[&self.clock().stub(), &vanished])
-                .await;
-            freed
+                .await
         };
         let freed = in_parts(transaction, &vanished, free).await?;
         self.note_odd(
@@ -321,9 +320,9 @@ impl Store {
             for row in part {
                 let row = Values::of(UNWANTED.name(), row);
                 if row.get("is_deleted")? {
-                    deleted.push(row.get("id")?)
+                    deleted.push(row.get("id")?);
                 } else {
-                    paused.push(row.get("id")?)
+                    paused.push(row.get("id")?);
                 }
             }
             let stopped = SETTLE_UNWANTED

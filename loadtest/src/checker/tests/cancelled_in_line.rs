@@ -7,8 +7,9 @@ use super::reruns::rules;
 use super::specs::plain;
 use crate::{
     checker::check,
-    history::{CallOutcome, History, Micros, Operation, Row},
+    history::{CallOutcome, History, Operation, Row},
     job::{JobSpec, Overlap, SECOND, Schedule},
+    micros::Micros,
 };
 use std::collections::BTreeSet;
 

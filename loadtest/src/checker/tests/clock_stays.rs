@@ -87,7 +87,7 @@ fn a_start_during_a_hold_and_a_rest_after_it_are_found() {
     let rests = mutant(|history| {
         history
             .deliveries
-            .retain(|delivery| delivery.arrived < HELD[1])
+            .retain(|delivery| delivery.arrived < HELD[1]);
     });
     assert_eq!(rests, BTreeSet::from(["RESTS".to_owned()]));
 }

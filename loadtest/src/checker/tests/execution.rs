@@ -158,6 +158,10 @@ impl Generator {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one branch for each case of the model"
+    )]
     fn attempt(
         &mut self,
         demand: &Demand<'_>,

@@ -114,7 +114,7 @@ impl Generator {
         );
         match spec.schedule {
             Schedule::FixedRate { .. } | Schedule::FixedDelay { .. } if known => {
-                call.next_fire_time = Some(anchor)
+                call.next_fire_time = Some(anchor);
             }
             Schedule::Once { .. } => call.start_at = Some(anchor),
             _ => {}
@@ -167,6 +167,10 @@ impl Generator {
         life
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one branch for each case of the model"
+    )]
     fn command(
         &mut self,
         life: &mut Life,

@@ -389,7 +389,7 @@ pub(super) const AT_THE_SINK: &[(&str, Mutation)] = &[
         })?;
         let until = deliveries[1].arrived + 20 * MILLI;
         b.change(deliveries[0].execution, deliveries[0].attempt, |d| {
-            d.ended = Some(until)
+            d.ended = Some(until);
         });
         Some(&["SELF-FENCING"])
     }),

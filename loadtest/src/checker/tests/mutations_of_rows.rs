@@ -149,7 +149,7 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
                 && next.is_some_and(|next| r.finished_at.is_some_and(|at| at < next))
         })?;
         b.change(deliveries[0].execution, 1, |d| {
-            (d.status, d.effect) = (Some(499), false)
+            (d.status, d.effect) = (Some(499), false);
         });
         end(b, row.execution, "CANCELLED", None);
         Some(&["CANCELLED-WITHOUT-CAUSE"])

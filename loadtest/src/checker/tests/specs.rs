@@ -26,6 +26,10 @@ pub(super) fn plain(name: &str, schedule: Schedule) -> JobSpec {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one branch for each case of the model"
+)]
 pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
     let seconds = rng.u32(1..5);
     let schedule = match number % 6 {

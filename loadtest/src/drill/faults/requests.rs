@@ -164,19 +164,19 @@ fn requests() -> [(&'static str, String); 4] {
     [
         (
             "a request with a value nested 2,000 deep",
-            body_of(format!("{{ jobs(x: {list}) {{ id }} }}")),
+            body_of(&format!("{{ jobs(x: {list}) {{ id }} }}")),
         ),
         (
             "a request with a default nested 2,000 deep",
-            body_of(format!("query($x: JSON = {list}) {{ jobs {{ id }} }}")),
+            body_of(&format!("query($x: JSON = {list}) {{ jobs {{ id }} }}")),
         ),
         (
             "a request with selections nested 2,000 deep",
-            body_of("{ jobs ".repeat(2_000) + &" }".repeat(2_000)),
+            body_of(&("{ jobs ".repeat(2_000) + &" }".repeat(2_000))),
         ),
         (
             "a request with fragments that grow tenfold twenty times",
-            body_of(format!(
+            body_of(&format!(
                 "query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}"
             )),
         ),
@@ -184,7 +184,7 @@ fn requests() -> [(&'static str, String); 4] {
 }
 
 /// The body of a request with a query.
-fn body_of(query: String) -> String {
+fn body_of(query: &str) -> String {
     serde_json::json!({"query": query}).to_string()
 }
 

@@ -89,6 +89,7 @@ fn the_vectors_of_the_specification() {
 /// Once, however many times it swallowed, and not twice with what runs at its
 /// end anyway.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn by_default_what_a_gap_swallows_of_fixed_hours_fires_at_its_end() {
     let vectors: [Vector; 14] = [
         (
@@ -383,7 +384,7 @@ fn an_overlap_can_take_either_pass_or_both() {
         [(NEW_YORK, "30 1 * * *", "2026-11-01T04:00:00Z", times)]
     };
     let check_as = |overlap: DstOverlap, vectors: &[Vector]| {
-        check(vectors, |options| options.dst_overlap = overlap)
+        check(vectors, |options| options.dst_overlap = overlap);
     };
     check_as(
         DstOverlap::First,

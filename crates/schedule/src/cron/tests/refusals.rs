@@ -11,6 +11,7 @@ fn check(cases: &[(&str, &str)]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_refusal_names_field_part_position_and_what_is_allowed() {
     let cases = [
         (
@@ -218,6 +219,7 @@ fn the_length_is_checked_first() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_refusal_of_a_special_day_or_a_hash_says_how_it_is_written() {
     let cases = [
         (

@@ -5,6 +5,7 @@ use crate::cron::CronOptions;
 use uuid::Uuid;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_expression_reads_as_english() {
     let cases = [
         ("0 9 * * MON-FRI", "at 09:00 on weekdays"),
@@ -239,6 +240,7 @@ fn likely_mistakes_are_warned_of() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn days_that_others_count_or_combine_in_another_way_are_warned_of() {
     let cases = [
         (
