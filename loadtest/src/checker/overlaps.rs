@@ -50,16 +50,16 @@ impl Run {
 impl OverlapIndex {
     pub(super) fn new(checker: &Checker<'_>, job: &JobHistory<'_>) -> Self {
         let until = |execution: &Execution<'_>| checker.settled(execution).1;
-        let begun = Self::of(job, until);
+        let started = Self::of(job, until);
         if !job
             .executions
             .iter()
             .any(|execution| cancelled_in_line(execution).is_some())
         {
-            return begun;
+            return started;
         }
         Self::of(job, |execution| {
-            let waited = begun.waited_in_line(checker, job, execution);
+            let waited = started.waited_in_line(checker, job, execution);
             waited.map_or(until(execution), |waited| waited.max(until(execution)))
         })
     }

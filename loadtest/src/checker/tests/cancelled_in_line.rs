@@ -90,7 +90,7 @@ fn what_is_cancelled_while_it_waits_had_the_place_until_then() {
 
 #[test]
 fn after_its_cancellation_the_place_is_free() {
-    // Of the run nobody knows whether the call reached it.
+    // It is not known whether the call reached the run.
     let free = || {
         let mut history = line(11_005 * MILLI, 8_500 * MILLI);
         history.calls[1].outcome = CallOutcome::Unknown;
