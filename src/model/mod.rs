@@ -3,6 +3,7 @@
 //! No code in this module does I/O or reads a clock: callers pass the `now` of the database. Every
 //! rule of firing is therefore tested as a table of cases.
 
+pub mod access;
 pub mod activity;
 pub mod agenda;
 pub mod backfill;

@@ -1,0 +1,107 @@
+//! Access: the caller of an operation, and the roles.
+//!
+//! `docs/security.md` has the table of the roles and their rights.
+
+use super::text_enum;
+use std::net::IpAddr;
+use uuid::Uuid;
+
+text_enum! {
+    /// Role of a user or an API token. Each role includes the rights of those before it.
+    #[derive(PartialOrd, Ord, async_graphql::Enum)]
+    Role, "role" {
+        /// Reads the metrics and the list of nodes.
+        Monitor = "MONITOR",
+        /// Reads everything but users, tokens and the audit log.
+        Viewer = "VIEWER",
+        /// Runs, pauses, resumes, cancels and reruns.
+        Operator = "OPERATOR",
+        /// Creates, changes and deletes jobs, calendars and blackouts.
+        Editor = "EDITOR",
+        /// Manages users, tokens, nodes and the cluster; reads the audit log.
+        Admin = "ADMIN",
+    }
+}
+
+impl Role {
+    /// Whether this role has the rights of `needed`.
+    pub fn includes(self, needed: Role) -> bool {
+        self >= needed
+    }
+}
+
+text_enum! {
+    /// Kind of a caller.
+    #[derive(async_graphql::Enum)]
+    CallerKind, "kind of caller" {
+        /// Any client of a node without authentication.
+        Anonymous = "ANONYMOUS",
+        /// A person with a session or behind a trusted proxy.
+        User = "USER",
+        /// A program with an API token.
+        Token = "TOKEN",
+        /// The command line with the URL of the database.
+        Command = "COMMAND",
+        /// A node, for the decisions of the cluster.
+        Node = "NODE",
+    }
+}
+
+/// The caller of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Kind of the caller.
+    pub kind: CallerKind,
+    /// Id of the user or the token; none for the other kinds.
+    pub id: Option<Uuid>,
+    /// Name of the user, the token, the account of the operating system, or the node.
+    pub name: String,
+    /// Role of the caller.
+    pub role: Role,
+    /// Address of the client; none without a network.
+    pub address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// The caller of a node without authentication. It may do everything.
+    pub fn anonymous(address: Option<IpAddr>) -> Self {
+        Self {
+            kind: CallerKind::Anonymous,
+            id: None,
+            name: "anonymous".to_owned(),
+            role: Role::Admin,
+            address,
+        }
+    }
+
+    /// The caller in `changedBy` and in lists: `ada`, `token ci`, `node a`, `anonymous`.
+    pub fn label(&self) -> String {
+        match self.kind {
+            CallerKind::User | CallerKind::Anonymous => self.name.clone(),
+            CallerKind::Token => format!("token {}", self.name),
+            CallerKind::Command => format!("command line of {}", self.name),
+            CallerKind::Node => format!("node {}", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_includes_those_before_it() {
+        let roles = [
+            Role::Monitor,
+            Role::Viewer,
+            Role::Operator,
+            Role::Editor,
+            Role::Admin,
+        ];
+        for (index, role) in roles.into_iter().enumerate() {
+            for (before, needed) in roles.into_iter().enumerate() {
+                assert_eq!(role.includes(needed), index >= before, "{role} {needed}");
+            }
+        }
+    }
+}
