@@ -114,10 +114,6 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether the later attempt had a reason, and came in time.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "the rules of one pass over the attempts"
-    )]
     fn justified(
         &mut self,
         job: &JobHistory<'a>,
@@ -126,27 +122,12 @@ impl<'a> Checker<'a> {
         b: &Delivery,
         policies: &PolicySet<'a>,
     ) {
-        let fault = self.faults.orphaning(a, b.arrived);
-        let timed_out = a
-            .ended
-            .is_some_and(|ended| policies.timed_out(ended - a.arrived, NOTICE));
-        // A recovery needs a fault whatever was answered; any other next attempt needs an answer
-        // that is no success. Where numbers are missing, the recovery may belong to an attempt that
-        // the sink never saw: then a fault of any node is enough.
-        let unseen =
-            b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
         // The node may not have heard of a success: it was cut off from the target, or had just
         // given up.
         let unheard = self
             .faults
             .unheard(a, b.arrived)
             .filter(|_| b.kind == "RETRY");
-        let answered = if succeeded(a) {
-            timed_out || unheard.is_some()
-        } else {
-            a.status.is_some() || unheard.is_some()
-        };
-        let needs_fault = !answered || (b.kind == "RECOVERY" && !unseen);
         if let Some(cut) = unheard {
             // The node gives up when the time limit is over, or when the way is free again.
             let gave_up = cut
@@ -155,26 +136,45 @@ impl<'a> Checker<'a> {
                 .max(a.ended.unwrap_or(a.arrived));
             return self.in_time("RETRY-LATE", job, gave_up + SECOND, a, b);
         }
-        let took = b.arrived - a.arrived;
-        let Some(fault) = fault else {
-            if needs_fault {
-                let text = format!(
-                    "attempt {} came {took} us after attempt {}, which had {:?}, \
-                     and no fault hit its node",
-                    b.attempt, a.attempt, a.status
-                );
-                self.report("REDELIVERY-UNJUSTIFIED", subject, text);
-            } else {
-                self.in_time(
-                    "RETRY-LATE",
-                    job,
-                    a.ended.unwrap_or(a.arrived) + SECOND,
-                    a,
-                    b,
-                );
-            }
-            return;
+        if let Some(fault) = self.faults.orphaning(a, b.arrived) {
+            return self.recovered(job, fault, a, b, policies);
+        }
+        // A recovery needs a fault whatever was answered; any other next attempt needs an answer
+        // that is no success. Where numbers are missing, the recovery may belong to an attempt that
+        // the sink never saw: then a fault of any node is enough.
+        let unseen =
+            b.attempt > a.attempt + 1 && self.faults.any(a.arrived, b.arrived).next().is_some();
+        let answered = if succeeded(a) {
+            timed_out(a, policies)
+        } else {
+            a.status.is_some()
         };
+        if !answered || (b.kind == "RECOVERY" && !unseen) {
+            let text = format!(
+                "attempt {} came {} us after attempt {}, which had {:?}, and no fault hit its node",
+                b.attempt,
+                b.arrived - a.arrived,
+                a.attempt,
+                a.status
+            );
+            self.report("REDELIVERY-UNJUSTIFIED", subject, text);
+        } else {
+            let due = a.ended.unwrap_or(a.arrived) + SECOND;
+            self.in_time("RETRY-LATE", job, due, a, b);
+        }
+    }
+
+    /// An attempt that followed one whose node was hit by a fault: allowed by the policy, and in
+    /// time.
+    fn recovered(
+        &mut self,
+        job: &JobHistory<'a>,
+        fault: &'a Fault,
+        a: &Delivery,
+        b: &Delivery,
+        policies: &PolicySet<'a>,
+    ) {
+        let timed_out = timed_out(a, policies);
         // Lost, not failed: under MARK_LOST nothing may follow.
         let lost = succeeded(a)
             || a.status.is_none()
@@ -185,7 +185,7 @@ impl<'a> Checker<'a> {
                 "attempt {} followed attempt {}, lost by {}, against MARK_LOST",
                 b.attempt, a.attempt, fault.kind
             );
-            self.report("REDELIVERY-AGAINST-POLICY", subject, text);
+            self.report("REDELIVERY-AGAINST-POLICY", later(job, b), text);
         }
         let (orphaned, fault) = self.orphaned(a, b.arrived, fault);
         // An attempt that failed by itself on a node with a later fault is retried, or recovered.
@@ -246,11 +246,7 @@ impl<'a> Checker<'a> {
         a: &Delivery,
         b: &Delivery,
     ) {
-        let subject = Subject {
-            job: job.id,
-            fire_time: Some(b.fire_time),
-            execution: Some(b.execution),
-        };
+        let subject = later(job, b);
         let orphan = rule == "REDELIVERY-LATE";
         let mut deadline = if orphan {
             self.faults.redelivery(due)
@@ -376,4 +372,20 @@ impl<'a> Checker<'a> {
         );
         self.report(rule, subject, text);
     }
+}
+
+/// The later attempt of a pair, as the subject of a report.
+fn later(job: &JobHistory<'_>, attempt: &Delivery) -> Subject {
+    Subject {
+        job: job.id,
+        fire_time: Some(attempt.fire_time),
+        execution: Some(attempt.execution),
+    }
+}
+
+/// Whether an attempt ended by its time limit.
+fn timed_out(attempt: &Delivery, policies: &PolicySet<'_>) -> bool {
+    attempt
+        .ended
+        .is_some_and(|ended| policies.timed_out(ended - attempt.arrived, NOTICE))
 }

@@ -78,10 +78,6 @@ pub struct DrillTestbed {
 impl DrillTestbed {
     /// Sets everything up but starts no node. `killer` gets the ids of nodes whose death a target
     /// requests.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "starts each part of the testbed once, in order"
-    )]
     pub async fn set_up(
         drill: Drill,
         program: &Path,
@@ -102,18 +98,7 @@ impl DrillTestbed {
         } else {
             None
         };
-        let data = disk.as_ref().map(|disk| disk.directory.join("data"));
-        let mut primary =
-            Postgres::create(&directory.join("postgres-1"), ip, data.as_deref()).await?;
-        if drill.database_clock {
-            primary.fake_clock().await?;
-        }
-        let other = match drill.database {
-            Database::Single | Database::SmallDisk => None,
-            Database::SynchronousStandby | Database::AsynchronousStandby => {
-                Some(primary.standby(&directory.join("postgres-2")).await?)
-            }
-        };
+        let servers = start_servers(&drill, directory, ip, disk.as_ref()).await?;
         let sink = Sink::start(&ip.to_string(), &directory.join("sink.jsonl"), killer).await?;
         let sink_wire = if drill.namespaces {
             None
@@ -127,19 +112,15 @@ impl DrillTestbed {
             format!("http://{target}"),
             &directory.join("control.jsonl"),
         )?;
-        let mut flags = vec!["--node-ttl".to_owned(), format!("{}s", drill.ttl_seconds)];
-        if !drill.flags.iter().any(|flag| flag == REPAIR_INTERVAL) {
-            flags.extend([REPAIR_INTERVAL.to_owned(), "5s".to_owned()]);
-        }
         let settings = NodeSettings {
             program: program.to_owned(),
-            flags: [flags, drill.flags.clone()].concat(),
+            flags: flags(&drill),
             disabled_safeguard,
             directory: directory.to_owned(),
         };
         let testbed = Self {
             directory: directory.to_owned(),
-            servers: tokio::sync::RwLock::new(Servers { primary, other }),
+            servers: tokio::sync::RwLock::new(servers),
             slots: Mutex::default(),
             sink,
             sink_wire,
@@ -411,4 +392,35 @@ impl DrillTestbed {
             stuck: std::mem::take(&mut auditor.stuck),
         })
     }
+}
+
+/// Starts the servers of a drill: one, or a primary with its standby.
+async fn start_servers(
+    drill: &Drill,
+    directory: &Path,
+    ip: IpAddr,
+    disk: Option<&SmallDisk>,
+) -> Result<Servers, anyhow::Error> {
+    let data = disk.map(|disk| disk.directory.join("data"));
+    let mut primary = Postgres::create(&directory.join("postgres-1"), ip, data.as_deref()).await?;
+    if drill.database_clock {
+        primary.fake_clock().await?;
+    }
+    let other = match drill.database {
+        Database::Single | Database::SmallDisk => None,
+        Database::SynchronousStandby | Database::AsynchronousStandby => {
+            Some(primary.standby(&directory.join("postgres-2")).await?)
+        }
+    };
+    Ok(Servers { primary, other })
+}
+
+/// The flags of all nodes of a drill.
+fn flags(drill: &Drill) -> Vec<String> {
+    let mut flags = vec!["--node-ttl".to_owned(), format!("{}s", drill.ttl_seconds)];
+    if !drill.flags.iter().any(|flag| flag == REPAIR_INTERVAL) {
+        flags.extend([REPAIR_INTERVAL.to_owned(), "5s".to_owned()]);
+    }
+    flags.extend(drill.flags.iter().cloned());
+    flags
 }

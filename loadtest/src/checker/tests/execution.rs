@@ -158,10 +158,6 @@ impl Generator {
         }
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one branch for each case of the model"
-    )]
     fn attempt(
         &mut self,
         demand: &Demand<'_>,
@@ -171,7 +167,6 @@ impl Generator {
         kind: &str,
         due_time: Micros,
     ) -> AttemptResult {
-        let target = demand.spec.target;
         let mut arrived = at.max(demand.due_time) + self.rng.i64(1..30) * MILLI;
         let (id, end, short_freeze, deaf) = {
             let life = &self.cluster.lives[life];
@@ -200,26 +195,7 @@ impl Generator {
                 status: 0,
             };
         }
-        let own: u16 = if u32::try_from(attempt).unwrap() <= target.fail {
-            500
-        } else {
-            200
-        };
-        let delay = Micros::from(if attempt > 1 {
-            target.delay_later.unwrap_or(target.delay)
-        } else {
-            target.delay
-        });
-        let took = delay * MILLI + self.rng.i64(0..5) * MILLI;
-        let patience = demand
-            .spec
-            .timeout_seconds
-            .map_or(Micros::MAX / 2, |seconds| Micros::from(seconds) * SECOND);
-        let (mut ended, mut status) = if target.hang || took > patience {
-            (arrived + patience, 499)
-        } else {
-            (arrived + took, own)
-        };
+        let (mut ended, mut status) = self.answer(demand.spec, attempt, arrived);
         let mut lost = None;
         if let Some((injected, end)) = end {
             let settles = ended + 15 * MILLI >= injected;
@@ -267,6 +243,30 @@ impl Generator {
         AttemptResult::Settled {
             at: self.cluster.written(&mut self.rng, read),
             status,
+        }
+    }
+
+    /// When an attempt ends on a node without a fault, and its status at the sink.
+    fn answer(&mut self, spec: &JobSpec, attempt: i32, arrived: Micros) -> (Micros, u16) {
+        let target = spec.target;
+        let own: u16 = if u32::try_from(attempt).unwrap() <= target.fail {
+            500
+        } else {
+            200
+        };
+        let delay = Micros::from(if attempt > 1 {
+            target.delay_later.unwrap_or(target.delay)
+        } else {
+            target.delay
+        });
+        let took = delay * MILLI + self.rng.i64(0..5) * MILLI;
+        let patience = spec
+            .timeout_seconds
+            .map_or(Micros::MAX / 2, |seconds| Micros::from(seconds) * SECOND);
+        if target.hang || took > patience {
+            (arrived + patience, 499)
+        } else {
+            (arrived + took, own)
         }
     }
 

@@ -167,10 +167,6 @@ impl Generator {
         life
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one branch for each case of the model"
-    )]
     fn command(
         &mut self,
         life: &mut Life,
@@ -185,30 +181,18 @@ impl Generator {
         } else {
             (CallOutcome::Done, true)
         };
-        let close = |open: &mut Option<Era>, life: &mut Life| {
-            if let Some(mut era) = open.take() {
-                era.until = at;
-                life.eras.push(era);
-            }
-        };
         let steady = current.0.name == STEADY_NAME;
         match if steady { 6 } else { self.rng.u8(0..12) } {
             0..3 => {
                 self.call(job, Operation::Pause, at, outcome);
                 if done {
-                    close(open, life);
+                    close(open, life, at);
                 }
             }
             3..6 => {
                 self.call(job, Operation::Resume, at, outcome);
                 if done && open.is_none() {
-                    *open = Some(Era {
-                        from: at,
-                        until: Micros::MAX,
-                        spec: current.0.clone(),
-                        anchor: current.1,
-                        continues: false,
-                    });
+                    *open = Some(era(at, current, false));
                 }
             }
             6..9 => {
@@ -219,41 +203,45 @@ impl Generator {
             }
             9 if self.rng.bool() => {
                 self.call(job, Operation::Delete, at, CallOutcome::Done);
-                close(open, life);
+                close(open, life, at);
                 life.deleted = at;
             }
-            _ => {
-                let mut spec = current.0.clone();
-                if self.rng.bool() {
-                    spec.misfire =
-                        [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][self.rng.usize(..3)];
-                }
-                spec.max_attempts = self.rng.u32(1..4);
-                let mut anchor = current.1;
-                let same = self.rng.bool() || open.is_none();
-                if let Schedule::FixedRate { seconds } = &mut spec.schedule
-                    && !same
-                {
-                    *seconds += 1;
-                }
-                let moved = spec.schedule != current.0.schedule;
-                if moved {
-                    anchor = self.anchor(&spec, at);
-                }
-                let call = self.call(job, Operation::Update(spec.clone()), at, CallOutcome::Done);
-                call.next_fire_time = moved.then_some(anchor);
-                if open.is_some() {
-                    close(open, life);
-                    *open = Some(Era {
-                        from: at,
-                        until: Micros::MAX,
-                        spec: spec.clone(),
-                        anchor,
-                        continues: !moved,
-                    });
-                }
-                *current = (spec, anchor);
-            }
+            _ => self.edit(life, open, current, at),
+        }
+    }
+
+    /// Another policy, and perhaps another interval.
+    fn edit(
+        &mut self,
+        life: &mut Life,
+        open: &mut Option<Era>,
+        current: &mut (JobSpec, Micros),
+        at: Micros,
+    ) {
+        let mut spec = current.0.clone();
+        if self.rng.bool() {
+            spec.misfire =
+                [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][self.rng.usize(..3)];
+        }
+        spec.max_attempts = self.rng.u32(1..4);
+        let mut anchor = current.1;
+        let same = self.rng.bool() || open.is_none();
+        if let Schedule::FixedRate { seconds } = &mut spec.schedule
+            && !same
+        {
+            *seconds += 1;
+        }
+        let moved = spec.schedule != current.0.schedule;
+        if moved {
+            anchor = self.anchor(&spec, at);
+        }
+        let operation = Operation::Update(spec.clone());
+        let call = self.call(Some(life.job), operation, at, CallOutcome::Done);
+        call.next_fire_time = moved.then_some(anchor);
+        *current = (spec, anchor);
+        if open.is_some() {
+            close(open, life, at);
+            *open = Some(era(at, current, !moved));
         }
     }
 
@@ -265,5 +253,24 @@ impl Generator {
             Schedule::Once { after_seconds } => millis(at) + i64::from(after_seconds) * SECOND,
             _ => 0,
         }
+    }
+}
+
+/// The time under one definition, from `at` on.
+fn era(at: Micros, (spec, anchor): &(JobSpec, Micros), continues: bool) -> Era {
+    Era {
+        from: at,
+        until: Micros::MAX,
+        spec: spec.clone(),
+        anchor: *anchor,
+        continues,
+    }
+}
+
+/// Ends the time under the present definition.
+fn close(open: &mut Option<Era>, life: &mut Life, at: Micros) {
+    if let Some(mut era) = open.take() {
+        era.until = at;
+        life.eras.push(era);
     }
 }

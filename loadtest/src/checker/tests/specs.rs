@@ -3,7 +3,7 @@
 use crate::job::{JobSpec, Misfire, Overlap, Recovery, Schedule, Target};
 use fastrand::Rng;
 
-/// So many jobs are left alone but for run-now.
+/// Number of jobs that get no command but run-now.
 const STEADY: usize = 3;
 pub(super) const STEADY_NAME: &str = "steady";
 
@@ -26,27 +26,9 @@ pub(super) fn plain(name: &str, schedule: Schedule) -> JobSpec {
     }
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "one branch for each case of the model"
-)]
+/// A job of any schedule, with policies that fit it.
 pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
-    let seconds = rng.u32(1..5);
-    let schedule = match number % 6 {
-        _ if number < STEADY => Schedule::FixedRate {
-            seconds: seconds + 1,
-        },
-        0 | 1 => Schedule::FixedRate { seconds },
-        2 | 3 => Schedule::Cron {
-            expression: format!("*/{} * * * * ?", [1, 2, 3, 5][rng.usize(..4)]),
-            zone: "Europe/Berlin".to_owned(),
-        },
-        4 => Schedule::FixedDelay { seconds },
-        _ if rng.bool() => Schedule::Once {
-            after_seconds: rng.u32(1..100),
-        },
-        _ => Schedule::Manual,
-    };
+    let schedule = schedule(rng, number);
     let overlap = match (number, &schedule) {
         (6.., Schedule::FixedRate { .. } | Schedule::Cron { .. } | Schedule::Manual) => [
             Overlap::Allow,
@@ -69,25 +51,7 @@ pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
         && matches!(schedule, Schedule::FixedRate { .. } | Schedule::Cron { .. })
         && rng.u8(..3) > 0;
     if number < STEADY {
-        // Each misfire policy, with nothing else in its way.
-        return JobSpec {
-            name: STEADY_NAME.to_owned(),
-            schedule,
-            misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][number],
-            misfire_grace_seconds: 2,
-            overlap,
-            recovery: Recovery::Rerun,
-            max_recoveries: 3,
-            max_attempts: 2,
-            timeout_seconds: None,
-            jitter_seconds: 0,
-            end_at: None,
-            max_runs: None,
-            target: Target {
-                delay: 200,
-                ..Target::default()
-            },
-        };
+        return steady(number, schedule);
     }
     JobSpec {
         name: format!("job {number}"),
@@ -111,6 +75,41 @@ pub(super) fn spec(rng: &mut Rng, number: usize) -> JobSpec {
         end_at: None,
         max_runs: None,
         target,
+    }
+}
+
+/// Every kind of schedule in turn.
+fn schedule(rng: &mut Rng, number: usize) -> Schedule {
+    let seconds = rng.u32(1..5);
+    match number % 6 {
+        _ if number < STEADY => Schedule::FixedRate {
+            seconds: seconds + 1,
+        },
+        0 | 1 => Schedule::FixedRate { seconds },
+        2 | 3 => Schedule::Cron {
+            expression: format!("*/{} * * * * ?", [1, 2, 3, 5][rng.usize(..4)]),
+            zone: "Europe/Berlin".to_owned(),
+        },
+        4 => Schedule::FixedDelay { seconds },
+        _ if rng.bool() => Schedule::Once {
+            after_seconds: rng.u32(1..100),
+        },
+        _ => Schedule::Manual,
+    }
+}
+
+/// A job with each misfire policy in turn, and with nothing else in its way.
+fn steady(number: usize, schedule: Schedule) -> JobSpec {
+    JobSpec {
+        misfire: [Misfire::FireOnce, Misfire::FireAll, Misfire::Skip][number],
+        misfire_grace_seconds: 2,
+        recovery: Recovery::Rerun,
+        max_attempts: 2,
+        target: Target {
+            delay: 200,
+            ..Target::default()
+        },
+        ..plain(STEADY_NAME, schedule)
     }
 }
 
