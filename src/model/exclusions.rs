@@ -286,6 +286,12 @@ impl Exclusions {
         )
     }
 
+    /// The `zone_rules` of a trigger with this fire time. `None`: no zone decides it.
+    pub fn zone_mark(&self, job: &JobDefinition, fire_time: Timestamp) -> Option<i64> {
+        self.zone_rules(job)
+            .map(|rules| rules ^ fire_time.timestamp_micros())
+    }
+
     /// The first fire time after `after` that is not excluded. `None`: the schedule ends before, or
     /// the search ends without one.
     pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {

@@ -5,6 +5,7 @@
 //! but poolers refuse them or drop them silently. The five messages travel together and cost one
 //! round trip.
 
+use super::refusal::Refusal;
 use super::timeline::{NewestTimeline, Place};
 use futures_util::join;
 use std::time::Duration;
@@ -90,43 +91,6 @@ select (pg_control_system()).system_identifier as system,
 /// The begin of the reason for refusing a pooler in transaction mode.
 pub(super) const TRANSACTION_POOLER: &str = "a pooler in transaction mode, where the lock that proves a node alive \
      belongs to nobody: use session mode (PgBouncer: pool_mode = session), or name the server itself";
-
-/// Why a server is not used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It may become usable by itself.
-    ForNow(String),
-    /// The operator must change something first.
-    ForGood(String),
-}
-
-impl Refusal {
-    /// The reason, for the log.
-    pub(crate) fn reason(&self) -> &str {
-        match self {
-            Self::ForNow(reason) | Self::ForGood(reason) => reason,
-        }
-    }
-}
-
-/// The driver's error, without its "error connecting to server" and "db error".
-impl From<&Error> for Refusal {
-    fn from(error: &Error) -> Self {
-        let cause =
-            std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        if cause.contains("unsupported startup parameter") {
-            return Self::ForGood(format!(
-                "a pooler, which refuses the `options` of the URL: leave them out ({cause})"
-            ));
-        }
-        if cause == "server does not support TLS" {
-            return Self::ForNow(format!(
-                "{cause}; sslmode=disable does without, inside a network that you trust"
-            ));
-        }
-        Self::ForNow(cause)
-    }
-}
 
 /// The settings of the sessions of a process.
 #[derive(Debug, Clone)]

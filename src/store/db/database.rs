@@ -5,8 +5,9 @@
 //! does not detect an idle one: both are set. The settings of each session, and the servers that
 //! are refused, are in `admission`.
 
-use super::admission::{Refusal, SessionSettings, Statements, admit, search_path_of};
+use super::admission::{SessionSettings, Statements, admit, search_path_of};
 use super::pooler::{PROBES_MAX, Shown, probe};
+use super::refusal::Refusal;
 use super::timeline::NewestTimeline;
 use super::tls::{SslMode, TlsKeys};
 use crate::store::StoreError;

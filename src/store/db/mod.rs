@@ -4,12 +4,14 @@
 
 pub(crate) mod admission;
 pub mod budget;
+mod calls;
 pub mod database;
 pub mod listener;
 pub mod migrate;
 pub(crate) mod parts;
 pub(crate) mod pool;
 pub(crate) mod pooler;
+pub(crate) mod refusal;
 pub(crate) mod row;
 pub(crate) mod session;
 pub mod statement;

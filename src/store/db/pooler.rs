@@ -5,7 +5,8 @@
 //! certain: behind such a pooler a connection survives the end of its idle backend, and nowhere
 //! else.
 
-use super::admission::{Refusal, TRANSACTION_POOLER, row, text};
+use super::admission::{TRANSACTION_POOLER, row, text};
+use super::refusal::Refusal;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, timeout};
 use tokio_postgres::Client;

@@ -6,7 +6,7 @@
 //! connections are closed. A server that does not show its timeline (some managed services) is
 //! never refused.
 
-use super::admission::Refusal;
+use super::refusal::Refusal;
 use parking_lot::{Mutex, MutexGuard};
 use std::time::Instant;
 

@@ -14,7 +14,6 @@ use crate::model::trigger::{NextState, schedule_next};
 use crate::store::db::listener::notify;
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
-use crate::store::maintenance::zones;
 use crate::store::{Store, StoreError};
 use chrono::TimeDelta;
 use tokio_postgres::types::ToSql;
@@ -114,7 +113,7 @@ pub(crate) async fn schedule(
     let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
     let (fire_time, due_at, excluded_from) = next_trigger_state(id, definition, exclusions, next);
     let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
-    let zone_rules = fire_time.and_then(|fire_time| zones::mark(definition, exclusions, fire_time));
+    let zone_rules = fire_time.and_then(|fire_time| exclusions.zone_mark(definition, fire_time));
     let priority = &definition.priority;
     let values: [&(dyn ToSql + Sync); 10] = [
         &id,
@@ -228,9 +227,8 @@ pub(super) async fn insert_triggers(
         (job.next_fire_time, job.excluded_from) = (fire_time, excluded_from);
         due_ats.push(due_at);
         excluded_froms.push(excluded_from);
-        zone_rules.push(
-            fire_time.and_then(|fire_time| zones::mark(&job.definition, exclusions, fire_time)),
-        );
+        zone_rules
+            .push(fire_time.and_then(|fire_time| exclusions.zone_mark(&job.definition, fire_time)));
     }
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
     let fire_times: Vec<Timestamp> = jobs

@@ -5,7 +5,7 @@
 //! trigger, and never fires a fire time twice. Executions in flight are checked as a whole, jobs
 //! slice by slice: a check of all jobs would exceed the time limit at some number of jobs.
 
-use super::job_slice::JobSlice;
+use super::job_slice::{BATCH, JobSlice, is_batch};
 use super::zones::Followed;
 use crate::store::db::parts::in_parts;
 use crate::store::db::row::{Values, bounds, column, partition};
@@ -19,8 +19,6 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Most rows of one repair; the next pass takes the rest.
-pub(crate) const BATCH: i64 = 1_000;
 /// Jobs of a slice: read in some 50 ms.
 const SLICE: i64 = 50_000;
 
@@ -159,10 +157,6 @@ impl Repairs {
             ..*self
         } != Self::default()
     }
-}
-
-pub(super) fn is_batch(repaired: usize) -> bool {
-    usize::try_from(BATCH).is_ok_and(|batch| repaired >= batch)
 }
 
 impl Store {

@@ -1,7 +1,6 @@
 //! Repairs of active jobs whose schedule cannot fire: the trigger is missing or broken.
 
-use super::job_slice::JobSlice;
-use super::repairs::{BATCH, is_batch};
+use super::job_slice::{BATCH, JobSlice, is_batch};
 use crate::model::Timestamp;
 use crate::model::exclusions::Exclusions;
 use crate::model::job::Job;

@@ -11,11 +11,10 @@
 //! The stored value is the hash xor the fire time: a node older than V16 writes the fire time
 //! alone, and the result matches no rules.
 
-use super::job_slice::JobSlice;
-use super::repairs::BATCH;
+use super::job_slice::{BATCH, JobSlice};
 use crate::model::exclusions::{Exclusions, zone_rules};
 use crate::model::execution::Reason;
-use crate::model::job::{Job, JobDefinition};
+use crate::model::job::Job;
 use crate::model::schedule::zone::{Zone, tzdb_edition, tzdb_version};
 use crate::model::trigger::Trigger;
 use crate::model::{Timestamp, rfc3339};
@@ -99,17 +98,6 @@ select x.id, coalesce($1::timestamptz, clock_timestamp()) as now,
         limit 1) as last_fire_time
 from unnest($2::uuid[]) as x (id)",
 );
-
-/// The `zone_rules` of a trigger with this fire time. None for a schedule without a zone.
-pub(crate) fn mark(
-    job: &JobDefinition,
-    exclusions: &Exclusions,
-    fire_time: Timestamp,
-) -> Option<i64> {
-    exclusions
-        .zone_rules(job)
-        .map(|rules| rules ^ fire_time.timestamp_micros())
-}
 
 /// Fire times of other or unknown rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -17,7 +17,6 @@ use crate::model::policies::OverlapPolicy;
 use crate::model::trigger::{
     FireOutcome, NewExecution, NextState, SkippedRange, Trigger, TriggerKind,
 };
-use crate::store::maintenance::zones;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -73,7 +72,7 @@ pub struct TriggerUpdate {
     pub excluded_from: Option<Timestamp>,
     /// Runs to add.
     pub ran: i64,
-    /// The rules of the zones that named its fire time: see `store::zones`.
+    /// The rules of the zones that named its fire time: see `Exclusions::zone_mark`.
     pub zone_rules: Option<i64>,
 }
 
@@ -372,8 +371,10 @@ impl Planner<'_> {
             let Some(job) = self.context.jobs.get(&update.id) else {
                 continue;
             };
-            update.zone_rules =
-                zones::mark(&job.definition, &self.context.exclusions, update.fire_time);
+            update.zone_rules = self
+                .context
+                .exclusions
+                .zone_mark(&job.definition, update.fire_time);
         }
     }
 }

@@ -195,24 +195,11 @@ impl Generator {
                 status: 0,
             };
         }
-        let (mut ended, mut status) = self.answer(demand.spec, attempt, arrived);
-        let mut lost = None;
-        if let Some((injected, end)) = end {
-            let settles = ended + 15 * MILLI >= injected;
-            // Since when the sink sees it go, if it had not answered by then.
-            let gone = match end {
-                NodeEnd::Leaves => Micros::MAX,
-                NodeEnd::Killed => injected + self.rng.i64(0..20) * MILLI,
-                NodeEnd::Frozen { until } => until + self.rng.i64(1..300) * MILLI,
-                NodeEnd::Cut { fence, .. } => fence,
-            };
-            if settles && !matches!(end, NodeEnd::Leaves) {
-                lost = Some(self.noticed(injected, end));
-            }
-            if ended > gone {
-                (ended, status) = (gone, 499);
-            }
-        }
+        let answer = self.answer(demand.spec, attempt, arrived);
+        let ((ended, status), lost) = match end {
+            Some((injected, end)) => self.cut_short(answer, injected, end),
+            None => (answer, None),
+        };
         self.history.deliveries.push(Delivery {
             job: demand.job,
             execution: demand.id,
@@ -244,6 +231,31 @@ impl Generator {
             at: self.cluster.written(&mut self.rng, read),
             status,
         }
+    }
+
+    /// An answer, as the end of its node leaves it; and when the others notice that it is lost.
+    fn cut_short(
+        &mut self,
+        (ended, status): (Micros, u16),
+        injected: Micros,
+        end: NodeEnd,
+    ) -> ((Micros, u16), Option<Micros>) {
+        let settles = ended + 15 * MILLI >= injected;
+        // Since when the sink sees it go, if it had not answered by then.
+        let gone = match end {
+            NodeEnd::Leaves => Micros::MAX,
+            NodeEnd::Killed => injected + self.rng.i64(0..20) * MILLI,
+            NodeEnd::Frozen { until } => until + self.rng.i64(1..300) * MILLI,
+            NodeEnd::Cut { fence, .. } => fence,
+        };
+        let lost =
+            (settles && !matches!(end, NodeEnd::Leaves)).then(|| self.noticed(injected, end));
+        let answer = if ended > gone {
+            (gone, 499)
+        } else {
+            (ended, status)
+        };
+        (answer, lost)
     }
 
     /// When an attempt ends on a node without a fault, and its status at the sink.
