@@ -64,11 +64,11 @@ pub enum HeartbeatReport {
     Withheld,
 }
 
-/// What membership needs.
+/// Settings and channels of the membership of a node.
 pub struct MembershipConfig {
     /// For the membership's own session.
     pub database: Database,
-    /// For leaving.
+    /// Store with which the node leaves the cluster.
     pub store: Store,
     /// The clock of heartbeats.
     pub clock: Clock,
@@ -76,7 +76,7 @@ pub struct MembershipConfig {
     pub profile: NodeProfile,
     /// Where the membership is published.
     pub membership_state: watch::Sender<MembershipState>,
-    /// Time between heartbeats.
+    /// Time from one heartbeat to the next one.
     pub heartbeat_interval: Duration,
     /// Age at which a heartbeat means death.
     pub node_ttl: Duration,

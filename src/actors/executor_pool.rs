@@ -33,7 +33,7 @@ const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
 /// is alive. Below three of the shortest TTL, after which the pool would count as stalled.
 const IDLE_PASS: Duration = Duration::from_secs(1);
 
-/// Runs leased attempts.
+/// Runs leased attempts; each has a slot already.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Run {
@@ -98,11 +98,11 @@ pub struct ExecutorPool {
 
 /// What a pool needs.
 pub struct PoolConfig {
-    /// Takes the settlements.
+    /// Store that takes the settlements.
     pub store: Store,
-    /// Run the attempts.
+    /// Handlers that run the attempts.
     pub handlers: Handlers,
-    /// The node's slots.
+    /// Slots of the node.
     pub slots: Slots,
     /// Whether attempts may start, and may run on.
     pub membership_state: watch::Receiver<MembershipState>,

@@ -28,13 +28,13 @@ handles_panic!(ClusterMembership, ExecutorPool, Reconciler, TriggerAcquirer);
 
 /// The critical actors of a node.
 pub struct PanicInjector {
-    /// Dies at SIGUSR1.
+    /// Actor that dies at SIGUSR1.
     pub pool: Addr<ExecutorPool>,
-    /// Dies at SIGUSR2.
+    /// Actor that dies at SIGUSR2.
     pub acquirer: Addr<TriggerAcquirer>,
-    /// Dies at SIGALRM.
+    /// Actor that dies at SIGALRM.
     pub reconciler: Addr<Reconciler>,
-    /// Dies at SIGIO.
+    /// Actor that dies at SIGIO.
     pub membership: Addr<ClusterMembership>,
 }
 

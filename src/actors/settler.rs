@@ -17,7 +17,7 @@ const SETTLE_BATCH_MAX: usize = 500;
 /// The result of a settlement pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
 pub struct SettleReport {
-    /// Written.
+    /// Settlements that were written.
     pub settled: usize,
     /// Refused: the attempt is no longer the current one.
     pub fenced: usize,
@@ -25,7 +25,7 @@ pub struct SettleReport {
     pub unsettled: usize,
 }
 
-/// Writes results.
+/// Writes the results of attempts in batches.
 pub(super) struct Settler {
     store: Store,
     slots: Slots,

@@ -75,9 +75,9 @@ struct Lease {
 /// An attempt that the node holds.
 #[derive(Debug, Clone, Copy)]
 pub struct HeldAttempt {
-    /// Its execution.
+    /// Execution of the attempt.
     pub execution_id: Uuid,
-    /// Its number.
+    /// Number of the attempt, from 1.
     pub attempt: i32,
     /// The lease that lists it.
     pub lease_id: Uuid,
@@ -167,7 +167,7 @@ impl Slots {
         slots
     }
 
-    /// Executions held now.
+    /// Executions that hold a slot now.
     pub fn held(&self) -> HashSet<Uuid> {
         self.map().attempts.keys().copied().collect()
     }
@@ -274,7 +274,7 @@ impl Slots {
         }
     }
 
-    /// Wakes the acquirer.
+    /// Wakes the acquirer, because a slot is free.
     pub fn wake(&self) {
         self.freed.notify_one();
     }

@@ -71,7 +71,7 @@ pub struct TriggerAcquirer {
 
 /// What an acquirer needs.
 pub struct AcquirerConfig {
-    /// The triggers.
+    /// Store from which triggers are leased.
     pub leases: LeaseStore,
     /// Runs the leased attempts.
     pub pool: Addr<ExecutorPool>,
@@ -116,7 +116,7 @@ impl PollReport {
         }
     }
 
-    /// Nothing was due.
+    /// Report of a poll in which nothing was due.
     fn nothing_due(next_poll: Duration) -> Self {
         Self {
             polled: true,

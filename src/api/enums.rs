@@ -91,7 +91,7 @@ pub enum LastOutcomeName {
     Running,
     /// The next attempt is a trigger.
     Retrying,
-    /// The handler succeeded.
+    /// The last attempt succeeded.
     Success,
     /// Attempts are used up; the reason says how.
     Failed,

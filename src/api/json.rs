@@ -22,7 +22,7 @@ const VALUES_MAX: usize = 150_000;
 #[derive(Debug, Clone)]
 pub struct Json(Value);
 
-/// Any JSON value.
+/// Any JSON value; its numbers keep all digits.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -52,7 +52,7 @@ impl Json {
         Self::read(&serde_json::to_string(value)?)
     }
 
-    /// Wraps a value.
+    /// A scalar of this value.
     pub fn of_value(value: Value) -> Self {
         Self(value)
     }

@@ -23,7 +23,7 @@ const ACTIVITY_MINUTES_MAX: i32 = 1_440;
 /// Points of an activity chart.
 const POINTS: i64 = 60;
 
-/// Rows of `nextDue`.
+/// Most rows of `nextDue`.
 const NEXT_DUE: usize = 10;
 /// Most rows of `attention`.
 const ATTENTION: usize = 50;

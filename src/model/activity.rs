@@ -15,7 +15,7 @@ pub const BUCKETS: usize = BOUNDS_MILLIS.len() + 1;
 /// Counts of one interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Activity {
-    /// Attempts leased.
+    /// Number of leased attempts of all kinds.
     pub fires: i64,
     /// Executions settled as `SUCCESS`.
     pub succeeded: i64,

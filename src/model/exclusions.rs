@@ -31,7 +31,7 @@ text_enum! {
     #[derive(async_graphql::Enum)]
     #[graphql(name = "BlackoutEndPolicy")]
     BlackoutEndPolicy, "onEnd" {
-        /// None runs.
+        /// None of the excluded fire times runs.
         Skip = "SKIP",
         /// The last one runs; the others are coalesced into it.
         Collapse = "COLLAPSE",
@@ -66,7 +66,7 @@ pub struct Blackout {
     /// The jobs whose fire times it defers.
     pub scope: Scope,
     pub starts_at: Timestamp,
-    /// End, not included.
+    /// End of the stretch, which is not part of it.
     pub ends_at: Timestamp,
     /// Effect of the end on the deferred fire times.
     pub on_end: BlackoutEndPolicy,
@@ -103,7 +103,7 @@ impl Blackout {
 /// Whether one fire time is available to run.
 #[derive(Debug, Clone, Copy)]
 pub enum Availability<'a> {
-    /// It may run.
+    /// The fire time may run.
     Open,
     /// It does not run.
     Excluded(ExcludedBy<'a>),

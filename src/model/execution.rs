@@ -25,7 +25,7 @@ text_enum! {
         Running = "RUNNING",
         /// The next attempt waits as a trigger.
         Retrying = "RETRYING",
-        /// The handler succeeded.
+        /// The last attempt succeeded.
         Success = "SUCCESS",
         /// No attempt is left; the reason has the cause.
         Failed = "FAILED",
@@ -56,7 +56,7 @@ pub struct Attempt {
     pub kind: TriggerKind,
     /// The instant that the schedule names.
     pub fire_time: Timestamp,
-    /// Earliest start.
+    /// Earliest start of the attempt, by the database's clock.
     pub due_time: Timestamp,
     pub target: Target,
     /// Payload of the job.
@@ -147,7 +147,7 @@ pub enum Outcome {
         output: Option<String>,
     },
     Failed {
-        /// `ERROR` or `TIMEOUT`.
+        /// Reason of the failure: `ERROR` or `TIMEOUT`.
         reason: Reason,
         /// The cause in words; display only.
         message: String,
@@ -185,7 +185,7 @@ pub struct Settlement {
     pub node_id: Uuid,
     /// The lease of that node that must list the attempt.
     pub lease_id: Uuid,
-    /// Earliest start.
+    /// Earliest start of the attempt, by the database's clock.
     pub due_time: Timestamp,
     /// Start of the handler, by the clock of the database.
     pub started_at: Timestamp,

@@ -18,7 +18,7 @@ text_enum! {
     /// Whether a job fires.
     #[derive(async_graphql::Enum)]
     JobStatus, "job status" {
-        /// The job fires.
+        /// The job fires by its schedule.
         Active = "ACTIVE",
         /// It does not fire; its definition stays.
         Paused = "PAUSED",
@@ -57,11 +57,11 @@ text_enum! {
         Created = "CREATED",
         /// Its definition was replaced.
         Updated = "UPDATED",
-        /// It was paused.
+        /// The job was paused.
         Paused = "PAUSED",
-        /// It was resumed.
+        /// The job was resumed.
         Resumed = "RESUMED",
-        /// It was deleted.
+        /// The job was deleted.
         Deleted = "DELETED",
     }
 }
@@ -82,7 +82,7 @@ text_enum! {
 pub struct JobDefinition {
     /// Display only; not unique.
     pub name: String,
-    /// Display only.
+    /// Description of at most 2,000 characters. Display only.
     pub description: Option<String>,
     /// Names for searches and groups of jobs.
     pub tags: Vec<String>,

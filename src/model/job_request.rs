@@ -28,7 +28,7 @@ pub struct JobRequest {
     pub name: String,
     /// Cron, fixed rate, fixed delay or one instant.
     pub schedule_type: ScheduleType,
-    /// Display only.
+    /// Description of at most 2,000 characters. Display only.
     pub description: Option<String>,
     /// At most 20 names of at most 50 characters.
     pub tags: Vec<String>,
@@ -36,7 +36,7 @@ pub struct JobRequest {
     pub priority: Option<i32>,
     /// Rules for limits, misfires, overlaps and retries.
     pub policies: Policies,
-    /// For `CRON` only.
+    /// Cron expression; only for `CRON`.
     pub cron_expression: Option<String>,
     /// For `CRON` only: an IANA name. Default: UTC.
     pub time_zone: Option<String>,
@@ -50,9 +50,9 @@ pub struct JobRequest {
     pub payload: Option<Payload>,
     /// The action of an execution. Default: one log line.
     pub target: Target,
-    /// Default: `RERUN`.
+    /// Recovery of executions whose node died. Default: `RERUN`.
     pub recovery: Option<Recovery>,
-    /// Default: 3.
+    /// Most recoveries of one execution. Default: 3.
     pub max_recoveries: Option<i32>,
 }
 

@@ -14,7 +14,7 @@ pub struct InFlight {
     pub running: bool,
     /// The latest due time of the executions in flight and the buffered fires.
     pub latest: Option<Timestamp>,
-    /// Buffered fires.
+    /// Number of buffered fire times of the job.
     pub buffered: usize,
     /// Whether a buffered fire was released and is not taken yet: it comes first.
     pub released: bool,
@@ -23,7 +23,7 @@ pub struct InFlight {
 /// The verdict on a fire time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It runs now.
+    /// The fire time runs now.
     Run,
     /// It is recorded as skipped.
     Skip,

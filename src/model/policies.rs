@@ -60,7 +60,7 @@ text_enum! {
 pub struct Policies {
     /// Earliest fire time; of `ONCE` the only one.
     pub start_at: Option<Timestamp>,
-    /// Latest fire time.
+    /// Latest fire time of the schedule. `None`: no end.
     pub end_at: Option<Timestamp>,
     /// Most fire times that run.
     pub max_runs: Option<i64>,

@@ -66,7 +66,7 @@ pub struct HttpTarget {
 pub enum HttpMethod {
     /// `GET`, without a body unless one is configured.
     Get,
-    /// `POST`, the default.
+    /// `POST`, the default of a target.
     #[default]
     Post,
     Put,

@@ -47,7 +47,7 @@ impl Text {
         }
     }
 
-    /// Any lines.
+    /// Any number of lines, with control characters.
     const fn lines(chars_min: usize, chars_max: usize) -> Self {
         Self {
             chars_min,

@@ -43,9 +43,9 @@ use uuid::Uuid;
 pub struct Trigger {
     /// The job's id for the kind `SCHEDULE`, else the execution's id.
     pub id: Uuid,
-    /// Its job.
+    /// Job of the trigger.
     pub job_id: Uuid,
-    /// Its origin.
+    /// Origin of the fire time.
     pub kind: TriggerKind,
     /// The instant that the schedule names; never rewritten.
     pub fire_time: Timestamp,

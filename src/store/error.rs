@@ -17,7 +17,7 @@ pub enum StoreError {
     Timeout {
         /// Name of the statement or call.
         call: &'static str,
-        /// The time limit.
+        /// Time limit of the call.
         after: Duration,
     },
     /// The database refused a statement or the connection broke.
@@ -38,9 +38,9 @@ pub enum StoreError {
     /// A row has a value that this binary cannot read.
     #[error("row {id} of {table} cannot be understood: {reason}")]
     Unreadable {
-        /// The table.
+        /// Table of the row.
         table: &'static str,
-        /// The row's key.
+        /// Key of the row.
         id: String,
         /// Which value, and why.
         reason: String,

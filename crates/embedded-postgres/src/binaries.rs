@@ -103,7 +103,7 @@ async fn major_of(dir: &Path) -> Result<u32> {
     version.ok_or_else(|| at("read the version of", &path)(io::Error::other(text(&output))))
 }
 
-/// "17beta1" is 17.
+/// The major version in a text: 17 of `17beta1`.
 fn leading_number(text: &str) -> Option<u32> {
     text.split(|c: char| !c.is_ascii_digit())
         .next()?

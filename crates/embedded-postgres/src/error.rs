@@ -89,7 +89,7 @@ pub enum EmbeddedPostgresError {
          see {path}/postgres.log, then try again"
     )]
     Busy {
-        /// The data directory.
+        /// Data directory of the server.
         path: PathBuf,
         /// How long the launcher waited.
         seconds: u64,
@@ -99,7 +99,7 @@ pub enum EmbeddedPostgresError {
     /// The server answers with an error that no wait ends.
     #[error("PostgreSQL in {path} refused {action}: {why}")]
     Refused {
-        /// The data directory.
+        /// Data directory of the server.
         path: PathBuf,
         /// The request that was refused.
         action: &'static str,

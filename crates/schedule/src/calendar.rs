@@ -79,7 +79,7 @@ pub struct CalendarRules {
 /// not later than `from`; then it belongs to the day of its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayWindow {
-    /// Start, included.
+    /// First day of the range, which is part of it.
     pub from: String,
     /// End, not included; `24:00` is the end of the day.
     pub to: String,
@@ -106,7 +106,7 @@ pub struct Calendar {
 #[derive(Debug, Clone, Default)]
 struct Dates {
     ranges: Vec<(NaiveDate, NaiveDate)>,
-    /// Month and day.
+    /// Month and day of each yearly rule.
     yearly: BTreeSet<(u32, u32)>,
 }
 

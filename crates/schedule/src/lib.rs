@@ -96,7 +96,7 @@ pub enum Schedule {
         /// Pause between two executions, at least one second.
         interval: TimeDelta,
     },
-    /// At one instant.
+    /// The job fires once, at this instant.
     Once {
         /// The only fire time.
         at: Timestamp,

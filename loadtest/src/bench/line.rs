@@ -41,7 +41,7 @@ impl Figure {
     }
 }
 
-/// Three decimals.
+/// A value with three decimals.
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }

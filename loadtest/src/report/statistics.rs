@@ -6,7 +6,7 @@ use serde::Serialize;
 /// The spread of values. Quantiles are by nearest rank, so each is one of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Spread {
-    /// Number of values.
+    /// Number of measured values.
     pub n: usize,
     /// Median, by nearest rank.
     pub p50: Micros,

@@ -24,7 +24,7 @@ struct Lexer<'a> {
     /// Start of the next token.
     at: usize,
     tokens: usize,
-    /// Open brackets.
+    /// Brackets that are open at this token.
     open: Vec<Bracket<'a>>,
     /// The last token, if it was a name.
     name: Option<&'a str>,

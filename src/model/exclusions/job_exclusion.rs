@@ -13,7 +13,7 @@ text_enum! {
     ExclusionKind, "kind of exclusion" {
         /// A calendar of the job.
         Calendar = "CALENDAR",
-        /// A blackout.
+        /// A blackout of one job, of a tag, or of all jobs.
         Blackout = "BLACKOUT",
     }
 }

@@ -44,7 +44,7 @@ struct Server {
 /// A connection that may be used.
 pub(crate) struct Opened {
     pub(crate) client: Client,
-    /// Drives the connection.
+    /// Task that drives the connection.
     pub(super) driver: JoinHandle<()>,
     /// NOTIFY and the like; ends with the connection.
     messages: mpsc::UnboundedReceiver<AsyncMessage>,

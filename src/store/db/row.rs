@@ -29,7 +29,7 @@ const fn beginning_of(year: i32) -> Timestamp {
         .and_utc()
 }
 
-/// Types of columns.
+/// Types of columns that can be read without a panic.
 pub(crate) trait Readable {
     /// Why a value is invalid although it could be converted.
     fn oddity(&self) -> Option<&'static str> {

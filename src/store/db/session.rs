@@ -57,7 +57,7 @@ impl Transaction {
         Self(session)
     }
 
-    /// Begins it.
+    /// Begins the transaction on the server.
     pub async fn begin(&self) -> Result<(), tokio_postgres::Error> {
         self.0.batch_execute("begin").await
     }

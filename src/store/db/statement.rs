@@ -54,7 +54,7 @@ impl Statement<'static> {
 }
 
 impl<'sql> Statement<'sql> {
-    /// Its name.
+    /// Name of the statement.
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -72,7 +72,7 @@ impl<'sql> Statement<'sql> {
         client.prepare_cached(self.sql).await.during(self.name)
     }
 
-    /// All rows.
+    /// All rows of the answer.
     pub(crate) async fn query(
         &self,
         client: &ClientWrapper,
@@ -103,7 +103,7 @@ impl<'sql> Statement<'sql> {
         client.query_opt(&statement, values).await.during(self.name)
     }
 
-    /// The only row.
+    /// The only row; an error when there is none.
     pub(crate) async fn query_one(
         &self,
         client: &ClientWrapper,

@@ -25,7 +25,7 @@ pub(super) struct NewestTimeline(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// And since when.
+    /// The newest timeline, and the instant at which it was seen.
     newest: Option<(Place, Instant)>,
     /// The server that was refused last: it is said once, and not at each try.
     refused: Option<Place>,

@@ -26,7 +26,7 @@ use url::form_urlencoded;
 /// What the URL asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SslMode {
-    /// Plain text.
+    /// No encryption: `sslmode=disable`.
     Disable,
     /// Encrypted; anybody may be at the other end, unless a root certificate is named.
     Require,

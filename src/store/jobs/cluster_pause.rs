@@ -59,9 +59,9 @@ from cluster_pause h",
 /// Why nothing starts, and what a resume would start.
 #[derive(Debug, Clone)]
 pub struct ClusterPause {
-    /// When it began.
+    /// Begin of the pause.
     pub paused_at: Timestamp,
-    /// Display only.
+    /// Reason of the pause. Display only.
     pub reason: String,
     /// After a restore: the last heartbeat in the database.
     pub set_back_to: Option<Timestamp>,

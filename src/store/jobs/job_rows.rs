@@ -34,13 +34,13 @@ macro_rules! columns {
     };
 }
 
-/// See `columns`.
+/// Columns of the definition, in the order of `columns`.
 pub(crate) const COLUMNS: &str = columns!();
 
 /// Which parts of jobs a list reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobParts {
-    /// All of them.
+    /// All columns, with the payload and the target.
     All,
     /// Without payload and target, which may take 256 KB each: there is none, and `log`.
     Small,
@@ -107,12 +107,12 @@ select count(*) filter (where status = 'ACTIVE') as active,
 from job_definition where status <> 'DELETED'",
 );
 
-/// Numbers of jobs.
+/// Numbers of jobs that are not deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobCounts {
     /// Active ones with further fire times.
     pub active: i64,
-    /// Paused ones.
+    /// Number of paused jobs.
     pub paused: i64,
     /// Active ones whose schedule has ended.
     pub ended: i64,

@@ -69,7 +69,7 @@ where state in ('ACTIVE', 'DRAINING') and (heartbeat_at > clock_timestamp()
 pub struct Moment(Duration);
 
 impl Moment {
-    /// This one.
+    /// The time since the start of this machine, now.
     pub fn now() -> Self {
         #[cfg(target_os = "linux")]
         let clock = ClockId::Boottime;
@@ -100,9 +100,9 @@ struct Reading {
 /// A jump: what was expected, and what the clock said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jump {
-    /// Expected.
+    /// Instant that the clock should have said.
     pub from: Timestamp,
-    /// Said.
+    /// Instant that the clock said.
     pub to: Timestamp,
 }
 
@@ -171,9 +171,9 @@ impl Reading {
 /// What a heartbeat has to do about the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockVerdict {
-    /// Nothing.
+    /// The clock did not jump.
     Good,
-    /// Pause the cluster.
+    /// The clock jumped: the cluster is paused.
     Jumped(Jump),
     /// Wait: it is paused for this jump.
     Waits(Jump),

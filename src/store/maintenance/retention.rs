@@ -111,7 +111,7 @@ order by id limit 1",
 /// Result of a pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetentionReport {
-    /// Partitions dropped.
+    /// Number of partitions that were dropped.
     pub partitions: usize,
     /// Rows deleted one by one.
     pub rows: i64,

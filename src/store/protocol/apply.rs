@@ -110,9 +110,9 @@ pub struct LeaseWrites<'a> {
     pub jobs: &'a Jobs,
     /// The triggers with own values.
     pub own: &'a HashSet<Uuid>,
-    /// The leasing node.
+    /// Node that leases.
     pub node_id: Uuid,
-    /// The database's clock.
+    /// Instant of the poll, by the database's clock.
     pub now: Timestamp,
     /// The cache tag for triggers that bear none.
     pub new_cache_tag: i64,
@@ -122,7 +122,7 @@ pub struct LeaseWrites<'a> {
 
 /// The fire times that [`LeaseWrites::insert`] has taken.
 enum Inserted {
-    /// All of them.
+    /// Every execution of the batch was inserted.
     All(Vec<Uuid>),
     /// The rows of `INSERT_OR_SKIP`: those that were not taken before.
     New(Vec<Row>),

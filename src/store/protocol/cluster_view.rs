@@ -66,7 +66,7 @@ order by n.id < $3, n.id"
 /// A node that looks dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspect {
-    /// The node.
+    /// Node of this row.
     pub node_id: Uuid,
     /// Its name, for the log.
     pub name: String,

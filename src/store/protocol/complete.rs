@@ -108,7 +108,7 @@ pub struct LeaseUpdates {
 /// The new list of a lease.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CompactedLease {
-    /// The lease.
+    /// Lease with the new list.
     pub id: Uuid,
     /// Its executions that are still in flight.
     pub remaining: Vec<Uuid>,

@@ -111,7 +111,7 @@ pub(super) struct Verdicts {
     failed: Vec<Uuid>,
     /// Jobs of the successful executions, one for each of `succeeded`.
     jobs: Vec<Uuid>,
-    /// Successful executions.
+    /// Executions of the batch that succeeded.
     succeeded: Vec<Uuid>,
 }
 

@@ -82,7 +82,7 @@ insert into job_lease (id, node_id, job_id, execution_ids) values ($1, $2, null,
 /// How the executions of a node are handed over.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum HandOver {
-    /// All at once.
+    /// All executions in one statement.
     Whole,
     /// In parts: one execution makes the others fail.
     InParts,
@@ -98,7 +98,7 @@ pub struct TakeoverReport {
 }
 
 impl TakeoverReport {
-    /// All its executions.
+    /// Number of executions in all leases.
     pub fn executions(&self) -> usize {
         self.rerun.len() + self.ended.len()
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// The leases of the executions that a poll puts in flight.
 pub struct LeaseGroups {
     common: Uuid,
-    /// By execution.
+    /// Lease of each execution that has one of its own.
     single: HashMap<Uuid, Uuid>,
 }
 

@@ -89,7 +89,7 @@ impl Remaining {
 /// What an idle node needs to know.
 #[derive(Debug, Clone, Copy)]
 pub struct Peeked {
-    /// The database's clock.
+    /// Instant of the poll, by the database's clock.
     pub now: Timestamp,
     /// The first due time; it may have passed. None: nothing is scheduled.
     pub next_due: Option<Timestamp>,

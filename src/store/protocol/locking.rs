@@ -78,7 +78,7 @@ from clock";
 
 /// The due triggers that a poll has locked.
 pub struct LockedTriggers {
-    /// The readable ones.
+    /// Locked triggers that this binary can read.
     pub triggers: Vec<Trigger>,
     /// Most fire times of one of them.
     pub fires_per_trigger: usize,
@@ -95,7 +95,7 @@ pub struct LockedTriggers {
     /// The cache tag for the triggers that bear none. One for all, because a cache tag is unique
     /// within its job.
     pub new_cache_tag: i64,
-    /// The database's clock.
+    /// Instant of the poll, by the database's clock.
     pub now: Timestamp,
     /// When that reading arrived.
     pub read_at: Instant,
@@ -107,9 +107,9 @@ pub struct LockedTriggers {
 
 /// A scan of the due triggers that one node starts.
 pub struct DueScan<'a> {
-    /// The leasing node.
+    /// Node that leases.
     pub node_id: Uuid,
-    /// Most fire times.
+    /// Most fire times and triggers of one poll.
     pub batch: Batch,
     /// How long before its due time a trigger is taken.
     pub look_ahead: Duration,

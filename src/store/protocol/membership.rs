@@ -87,7 +87,7 @@ limit 200";
 /// The profile with which a node joins.
 #[derive(Debug, Clone)]
 pub struct NodeProfile {
-    /// Display only.
+    /// Name of the node. Display only.
     pub name: String,
     /// host:port of its API.
     pub address: String,
@@ -98,9 +98,9 @@ pub struct NodeProfile {
 /// A node as the database knows it.
 #[derive(Debug, Clone)]
 pub struct NodeRecord {
-    /// One process lifetime.
+    /// Id of the node for one lifetime of its process.
     pub id: Uuid,
-    /// Display only.
+    /// Name of the node. Display only.
     pub name: String,
     /// host:port of its API.
     pub address: String,
@@ -114,15 +114,15 @@ pub struct NodeRecord {
     pub executions_running: i32,
     /// Its wall clock minus the database's, in microseconds.
     pub clock_offset_micros: i64,
-    /// When it joined.
+    /// Instant at which the node joined.
     pub started_at: Timestamp,
-    /// Its last heartbeat.
+    /// Instant of the last heartbeat.
     pub heartbeat_at: Timestamp,
     /// Age of the last heartbeat in seconds, by the database's clock.
     pub heartbeat_age_seconds: f64,
     /// The first heartbeat of those, up to the last, that found no slot free.
     pub full_since: Option<Timestamp>,
-    /// When it ended.
+    /// Instant of the end. `None`: the node is alive.
     pub ended_at: Option<Timestamp>,
     /// Why it ended: `LEFT`, `TTL` or `SESSION`.
     pub ended_by: Option<String>,
@@ -140,7 +140,7 @@ pub struct Renewal {
     pub cluster_paused: bool,
     /// The jump of the clock that the pause is for, if it is for one.
     pub paused_for: Option<Jump>,
-    /// The database's clock.
+    /// Instant of the answer, by the database's clock.
     pub now: Timestamp,
     /// When the heartbeat was sent.
     pub sent: Moment,

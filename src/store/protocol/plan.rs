@@ -25,11 +25,11 @@ use uuid::Uuid;
 pub struct LeasePlan {
     /// Updates of schedule triggers.
     pub trigger_updates: Vec<TriggerUpdate>,
-    /// Triggers to delete.
+    /// Triggers without a further fire time, to delete.
     pub deleted_triggers: Vec<Uuid>,
     /// Triggers of paused jobs: they wait for the resume.
     pub paused_triggers: Vec<Uuid>,
-    /// Executions to start.
+    /// Executions to insert as RUNNING.
     pub executions: Vec<PlannedExecution>,
     /// Fire times that wait for the end of an execution in flight.
     pub buffered: Vec<PlannedExecution>,
@@ -60,7 +60,7 @@ pub struct PlannedExecution {
 
 /// The new values of a schedule trigger.
 pub struct TriggerUpdate {
-    /// The trigger.
+    /// Trigger that moves on.
     pub id: Uuid,
     /// The next fire time.
     pub fire_time: Timestamp,
@@ -70,7 +70,7 @@ pub struct TriggerUpdate {
     pub awaits: Option<Uuid>,
     /// See [`Trigger::excluded_from`].
     pub excluded_from: Option<Timestamp>,
-    /// Runs to add.
+    /// Number to add to the runs of the trigger.
     pub ran: i64,
     /// The rules of the zones that named its fire time: see `Exclusions::zone_mark`.
     pub zone_rules: Option<i64>,
@@ -86,7 +86,7 @@ pub struct PlanContext {
     pub backfills: HashMap<Uuid, Backfill>,
     /// Whether a change of exclusions left jobs out of this poll: the next one takes them.
     pub exclusions_contended: bool,
-    /// The database's clock.
+    /// Instant of the poll, by the database's clock.
     pub now: Timestamp,
     /// Most fire times of one trigger.
     pub fires_per_trigger: usize,
@@ -96,7 +96,7 @@ pub struct PlanContext {
 
 /// An attempt that was taken, by the row that the database wrote.
 pub struct TakenAttempt {
-    /// Its number.
+    /// Number of the attempt, from 1.
     pub attempt: i32,
     /// Failures of the execution so far.
     pub failures: i32,

@@ -22,7 +22,7 @@ set status = 'CANCELLED', retrying = null, finished_at = $2,
     error_message = 'a later fire time of the job took its place'
 from removed r where l.id = r.id and l.status = 'RETRYING' returning l.id";
 
-/// Skips buffered fires.
+/// Records the buffered fire times of the jobs as skipped.
 const SKIP_BUFFERED: &str = "-- leases.skip_buffered
 with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind = 'BUFFERED'
     returning *)

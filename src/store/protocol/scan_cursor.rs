@@ -27,9 +27,9 @@ const PROMPT_WITHIN: Duration = Duration::from_secs(1);
 /// Where a scan starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanStart {
-    /// The very beginning.
+    /// The scan begins at the earliest due time.
     Full,
-    /// This due time.
+    /// The scan begins at this due time.
     From(Timestamp),
     /// Five seconds ago. There is no low watermark yet: no full scan has completed.
     Recent,
@@ -70,7 +70,7 @@ pub struct Scan {
 pub enum Failure {
     /// It took longer than a call may take.
     TimedOut,
-    /// Anything else.
+    /// Another error ended the scan.
     Other,
 }
 

@@ -21,7 +21,7 @@ on conflict (id) do nothing";
 
 /// A skipped range of a job.
 pub struct SkippedFireTimes {
-    /// Its job.
+    /// Job of the fire times.
     pub job_id: Uuid,
     /// The kind of its trigger.
     pub kind: TriggerKind,
@@ -84,7 +84,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Records skipped ranges.
+/// Records ranges of fire times that do not run.
 pub async fn record_skipped(
     skipped: &[SkippedFireTimes],
     transaction: &Transaction,

@@ -40,7 +40,7 @@ select job_id, count(*) from execution_in_flight where job_id = any($1::uuid[]) 
 /// Some rows of a list.
 #[derive(Debug, Clone)]
 pub struct ExecutionPage {
-    /// The rows.
+    /// Rows of the page.
     pub rows: Vec<Arc<ExecutionRecord>>,
     /// The key after which the next page starts; none at the end.
     pub next: Option<Uuid>,
@@ -130,7 +130,7 @@ select count(*) from job_execution_log l where {found} and {fits}",
 
 /// Result of a search through a stretch of the log.
 pub(crate) struct Searched {
-    /// Rows read.
+    /// Number of rows that were read for the page.
     pub(crate) looked_at: i64,
     /// The last of them.
     pub(crate) last: Option<Uuid>,

@@ -56,7 +56,7 @@ select of_job.* from unnest({jobs}::uuid[]) as x (id) cross join lateral (
 ) as of_job (looked_at, last, ids)",
 );
 
-/// A search.
+/// A search in the names of jobs and in error messages.
 #[derive(Debug, Clone, Copy)]
 pub struct ExecutionSearch<'a> {
     /// Part of the job's name or of the error, in any case; or the id of a job or of an execution.

@@ -29,7 +29,7 @@ from job_execution_log l left join cluster_node n on n.id = l.node_id left join 
 where l.id = $1",
 );
 
-/// `between` prunes partitions.
+/// Executions by their ids; `between` prunes partitions.
 const BY_IDS: Statement = Statement::new(
     "-- executions.by_ids
 select {columns}, n.name as node_name, j.name as job_name
@@ -41,9 +41,9 @@ where l.id = any($1::uuid[]) and l.id between $2 and $3",
 /// Which texts of executions a list reads; each may take 64 KB, a payload 256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExecutionTexts {
-    /// None of them.
+    /// No text of an execution.
     None,
-    /// Error messages.
+    /// Only the error messages.
     Errors,
     /// Outputs, error messages, previous attempts and payloads.
     All,
@@ -74,9 +74,9 @@ impl ExecutionTexts {
 /// A row of the log: an execution, or a range of skipped fire times.
 #[derive(Debug, Clone)]
 pub struct ExecutionRecord {
-    /// The occurrence's identity.
+    /// Id of the execution, which is that of its occurrence.
     pub id: Uuid,
-    /// The job.
+    /// Job of the execution; it may be deleted.
     pub job_id: Uuid,
     /// What made the trigger.
     pub kind: String,
@@ -84,7 +84,7 @@ pub struct ExecutionRecord {
     pub fire_time: Timestamp,
     /// When it could start.
     pub due_time: Timestamp,
-    /// Where it stands.
+    /// Status of the execution.
     pub status: ExecutionStatus,
     /// Why it ended as it did.
     pub reason: Option<String>,
@@ -92,9 +92,9 @@ pub struct ExecutionRecord {
     pub attempt: i32,
     /// Node of the current or last attempt.
     pub node_id: Option<Uuid>,
-    /// Its name.
+    /// Name of the node of the last attempt.
     pub node_name: Option<String>,
-    /// The job's name.
+    /// Name of the job; deleted jobs keep it.
     pub job_name: Option<String>,
     /// Version of the definition under which it was taken.
     pub job_version: Option<i32>,
@@ -104,7 +104,7 @@ pub struct ExecutionRecord {
     pub started_at: Option<Timestamp>,
     /// When it was settled.
     pub finished_at: Option<Timestamp>,
-    /// What went wrong.
+    /// Error of the last failed attempt, at most 64 KB.
     pub error_message: Option<String>,
     /// What the handler reported.
     pub output: Option<String>,
@@ -191,7 +191,7 @@ impl Store {
             .await
     }
 
-    /// One execution.
+    /// An execution by its id, with all texts.
     pub async fn execution(&self, id: Uuid) -> Result<Option<ExecutionRecord>, StoreError> {
         let text = GET.filled(&[("{columns}", &ExecutionTexts::All.columns())]);
         self.read_opt(GET.with_sql(&text), &[&id], record).await

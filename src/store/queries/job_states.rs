@@ -80,11 +80,11 @@ pub(crate) fn candidates(states: &[JobState]) -> Option<String> {
 /// The state of a job, with the reason.
 #[derive(Debug, Clone)]
 pub struct JobStateRecord {
-    /// The state.
+    /// State of the job.
     pub state: JobState,
     /// Whether its schedule has no fire time left; false of a job that is paused or deleted.
     pub has_ended: bool,
-    /// Why it fails.
+    /// Execution because of which the job is FAILING.
     pub failing: Option<Failing>,
 }
 

@@ -107,7 +107,7 @@ order by {order} limit {wanted}",
 /// The key of a row in its order: the next page starts after it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum JobKey {
-    /// By creation.
+    /// Position in the order of creation.
     #[serde(rename = "c")]
     Created(Timestamp, Uuid),
     /// By name, lower case.

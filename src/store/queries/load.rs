@@ -54,7 +54,7 @@ pub struct Usage {
 /// Load of a node in an interval.
 #[derive(Debug, Clone)]
 pub struct LoadRecord {
-    /// Its start.
+    /// Start of the interval.
     pub at: Timestamp,
     /// Metered seconds of it.
     pub seconds: f64,
@@ -66,7 +66,7 @@ pub struct LoadRecord {
     pub full_seconds: f64,
     /// Processors in use, on average.
     pub cpu: Option<f64>,
-    /// Most resident memory.
+    /// Largest resident memory of the interval, in bytes.
     pub memory_bytes: Option<i64>,
     /// The highest of the medians of its minutes.
     pub lateness_p50_millis: Option<f64>,
@@ -86,7 +86,7 @@ struct Metered {
     seconds: f64,
     held_seconds: f64,
     full_seconds: f64,
-    /// For the lateness.
+    /// Settled attempts, from which the lateness is computed.
     settled: Activity,
     /// Processor time at the last row.
     cpu: Option<Duration>,

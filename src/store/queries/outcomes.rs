@@ -97,7 +97,7 @@ pub struct OutcomeCell {
     pub cell: i32,
     /// The newest execution that failed or was lost, else the newest.
     pub id: Uuid,
-    /// Where it stands.
+    /// Status of the executions of this count.
     pub status: ExecutionStatus,
     /// Why it ended as it did.
     pub reason: Option<String>,

@@ -187,11 +187,11 @@ pub struct Attention {
     pub kind: String,
     /// The job; none when it is about the cluster.
     pub job_id: Option<Uuid>,
-    /// Its name.
+    /// Name of the job.
     pub job_name: Option<String>,
     /// The execution, if it is about one.
     pub execution_id: Option<Uuid>,
-    /// Since when.
+    /// Instant since which the state holds.
     pub since: Timestamp,
     /// The problem, for display.
     pub message: String,
@@ -200,9 +200,9 @@ pub struct Attention {
 /// A trigger that is due soon.
 #[derive(Debug, Clone)]
 pub struct UpcomingFire {
-    /// The job.
+    /// Job of the fire time.
     pub job_id: Uuid,
-    /// Its name.
+    /// Name of the job.
     pub job_name: String,
     /// When it may start.
     pub due_time: Timestamp,
@@ -221,7 +221,7 @@ pub struct OverviewRecord {
     pub failing_jobs: i64,
     /// Triggers that are due and not taken, counted to 10,000.
     pub due_now: i64,
-    /// The next ones.
+    /// Next due fire times of the cluster.
     pub next_due: Vec<UpcomingFire>,
     /// Something that needs attention.
     pub attention: Vec<Attention>,

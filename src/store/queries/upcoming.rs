@@ -39,7 +39,7 @@ pub struct Schedules {
     pub groups: Vec<Group>,
     /// Exclusions of their fire times.
     pub exclusions: Exclusions,
-    /// The database's clock.
+    /// Instant of the answer, by the database's clock.
     pub now: Timestamp,
     /// Whether some were left out.
     pub complete: bool,

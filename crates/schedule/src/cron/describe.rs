@@ -127,7 +127,7 @@ fn time_list(expression: &Expression) -> String {
     join(&times)
 }
 
-/// `09:30`, or `09:30:15`.
+/// A time of day such as `09:30`, with seconds as `09:30:15`.
 fn clock(hour: u32, minute: u32, second: u32) -> String {
     if second == 0 {
         format!("{hour:02}:{minute:02}")
@@ -366,7 +366,7 @@ fn ordinal(number: u32) -> String {
     format!("{number}{ending}")
 }
 
-/// `FRIDAY` as `Friday`.
+/// A name such as `FRIDAY` in the form `Friday`.
 fn title(name: &str) -> String {
     let (first, rest) = name.split_at(1);
     format!("{first}{}", rest.to_ascii_lowercase())

@@ -18,9 +18,9 @@ pub enum CronError {
     /// The text begins with `@` and is no nickname.
     #[error("`{}` is not a known nickname, allowed are {}", typed.escape_debug(), known.join(", "))]
     UnknownNickname {
-        /// The text.
+        /// Text that was typed.
         typed: String,
-        /// All nicknames.
+        /// All nicknames that are known.
         known: Vec<&'static str>,
     },
     /// The number of fields belongs to no dialect.
@@ -68,19 +68,19 @@ pub enum CronError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Instead {
-    /// Another expression.
+    /// Another cron expression that means the same.
     Expression {
         /// An expression that [`CronSchedule::parse`](super::CronSchedule::parse) accepts.
         expression: String,
         /// The zone that the text named, as it was written.
         zone: Option<String>,
     },
-    /// A fixed rate.
+    /// A fixed rate in place of the expression.
     FixedRate {
         /// The interval in seconds; `None`: the text has none that can be used.
         interval_seconds: Option<i64>,
     },
-    /// One instant.
+    /// A job that runs once.
     Once,
     /// No schedule: a start on request.
     OnDemand,
@@ -105,7 +105,7 @@ pub struct FieldError {
 pub enum FieldProblem {
     /// A number, name or step is missing.
     Missing {
-        /// What belongs there.
+        /// Form of the text that belongs there.
         wanted: String,
     },
     /// A separator comes more than once.
@@ -175,7 +175,7 @@ pub enum FieldProblem {
     NotAWorkday,
     /// `L-n` names a day that no month has.
     BeforeLastOutOfRange {
-        /// Largest `n`.
+        /// Largest allowed value of `n`.
         max: u32,
     },
     /// `L` of the month is written in another way.
@@ -185,7 +185,7 @@ pub enum FieldProblem {
 /// A step that is longer than its field, as the interval of a fixed rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepInterval {
-    /// The step.
+    /// Step of the expression.
     pub step: u32,
     /// Its unit, in the plural: `minutes`.
     pub unit: &'static str,

@@ -33,7 +33,7 @@ pub(super) struct Expression {
     /// Both fields for days.
     pub days: Days,
     pub month: Field,
-    /// Default: every year.
+    /// Field of the years. Default: every year.
     pub year: Field,
     /// The first word after the year. It is ignored with a warning, because Quartz ignores it.
     pub ignored: Option<String>,

@@ -186,7 +186,7 @@ fn expression_alone(expression: impl Into<String>) -> Instead {
     }
 }
 
-/// `rate(5 minutes)`, `at(2027-01-01T09:00:00)`.
+/// Reads a call such as `rate(5 minutes)` or `at(2027-01-01T09:00:00)`.
 fn call(text: &str) -> Option<Other> {
     let (name, rest) = text.split_once('(')?;
     let inner = rest.trim_end().strip_suffix(')').unwrap_or(rest).trim();
@@ -197,7 +197,7 @@ fn call(text: &str) -> Option<Other> {
     }
 }
 
-/// `2027-01-01T09:00:00Z`.
+/// Reads an instant such as `2027-01-01T09:00:00Z`.
 fn instant(text: &str) -> Option<Other> {
     let date = text.get(..10)?.parse::<chrono::NaiveDate>();
     date.is_ok().then(|| Other::once(text))

@@ -30,7 +30,7 @@ pub(super) struct Rule {
     hours: u64,
     months: u64,
     days: DayMasks,
-    /// `None`: every year.
+    /// Years of the rule. `None`: every year.
     years: Option<Vec<i32>>,
     /// The first time of day, in seconds.
     first: i64,
