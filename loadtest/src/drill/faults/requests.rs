@@ -10,12 +10,15 @@ use crate::testbed::node::Slot;
 use crate::testbed::now;
 use anyhow::Context;
 use serde_json::Value;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 /// Time limit of the answer to a poisoned request.
 const ANSWER_MAX: Duration = Duration::from_secs(12);
+/// Time limit for a node that can create a job.
+const NODE_MAX: Duration = Duration::from_secs(30);
 /// Time limit for the first success of a job with an odd payload.
 const SUCCESS_MAX: Duration = Duration::from_secs(20);
 
@@ -44,12 +47,7 @@ const STORED: [&str; 3] = [
 
 /// Ten clients loop the dearest requests that the nodes accept.
 pub(super) async fn flood(testbed: &DrillTestbed, lasting: Duration) -> Result<(), anyhow::Error> {
-    let mut nodes = Vec::new();
-    for slot in testbed.slots() {
-        nodes.extend(slot.try_lock().ok().and_then(|slot| slot.address()));
-    }
-    let first = *nodes.first().context("no node lives")?;
-    let subject = subject(&testbed.http, first).await?;
+    let (nodes, subject) = flooded(testbed).await?;
     let from = now();
     let flood = Flood::begin(&nodes, &Family::ALL, subject)?;
     tokio::time::sleep(lasting).await;
@@ -63,6 +61,27 @@ pub(super) async fn flood(testbed: &DrillTestbed, lasting: Duration) -> Result<(
             .measurement("flood".to_owned(), tally.to_string());
     }
     Ok(())
+}
+
+/// The nodes for a flood, and its subject, as soon as a node can create it: another fault may have
+/// the database or all nodes at the moment.
+async fn flooded(testbed: &DrillTestbed) -> Result<(Vec<SocketAddr>, Uuid), anyhow::Error> {
+    let begun = Instant::now();
+    loop {
+        let mut nodes = Vec::new();
+        for slot in testbed.slots() {
+            nodes.extend(slot.try_lock().ok().and_then(|slot| slot.address()));
+        }
+        let created = match nodes.first() {
+            Some(first) => subject(&testbed.http, *first).await,
+            None => Err(anyhow::anyhow!("no node lives")),
+        };
+        match created {
+            Ok(subject) => return Ok((nodes, subject)),
+            Err(error) if begun.elapsed() >= NODE_MAX => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
 }
 
 /// Odd values and requests. The slot of the node is held, so that no other fault meets it; the node
@@ -201,7 +220,7 @@ async fn post(testbed: &DrillTestbed, slot: &Slot, body: String) -> Result<Value
 }
 
 async fn succeeds(testbed: &DrillTestbed, job: Uuid) -> Result<bool, anyhow::Error> {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while begun.elapsed() < SUCCESS_MAX {
         let servers = testbed.servers.read().await;
         if let Ok(sql) = servers.primary.sql().await {
