@@ -61,6 +61,16 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
 
+    /// Certificate of this node, a PEM file with the certificates that lead to its
+    /// authority. With it the node speaks https; a renewed file is used within 10 s.
+    /// [default: no TLS]
+    #[arg(long, env = "HOROLOG_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// Private key of the certificate, a PEM file.
+    #[arg(long, env = "HOROLOG_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+
     /// host:port by which other programs (the load balancer) reach this node.
     /// [default: the listen address]
     #[arg(long, env = "HOROLOG_ADVERTISE")]

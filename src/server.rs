@@ -24,7 +24,8 @@ use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
 use crate::handlers::{Handlers, SetUpError};
-use crate::http::{self, Hosts, NodeView};
+use crate::http::certificate::{Certificate, CertificateError, CertificateFiles};
+use crate::http::{self, Hosts, NodeView, ServerSettings, Tls};
 use crate::model::node::MembershipState;
 use crate::store::Store;
 use crate::store::db::database::{BadDatabaseUrl, Database};
@@ -68,6 +69,12 @@ pub enum StartError {
     /// The schema cannot be migrated, and a wait would not help.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// The certificate of the node cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(rustls::Error),
     /// The HTTP client cannot be created.
     #[error(transparent)]
     Handlers(#[from] SetUpError),
@@ -131,6 +138,7 @@ impl Node {
         };
         let listener = TcpListener::bind(config.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
+        let tls = tls(config)?;
         let components = NodeComponents::new(config, database_url)?;
         let egress = egress(config, address, &components.database);
         egress.warn();
@@ -149,8 +157,12 @@ impl Node {
         let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
         let descriptors = Descriptors::of(config.slots, config.pool_size);
         descriptors.warn();
-        let server = http::serve(listener, schema, view, hosts, descriptors.connections)
-            .map_err(listen_error)?;
+        let settings = ServerSettings {
+            hosts,
+            connections_max: descriptors.connections,
+            tls,
+        };
+        let server = http::serve(listener, schema, view, settings).map_err(listen_error)?;
         let http = server.handle();
         actix::spawn(server);
         prepare_when_possible(&components.database, &components.store).await?;
@@ -226,6 +238,19 @@ impl Node {
         }
         self.http.stop(true).await;
     }
+}
+
+/// TLS with the certificate of the settings, which is followed from now on.
+fn tls(config: &ServeConfig) -> Result<Tls, StartError> {
+    let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else {
+        return Ok(Tls::default());
+    };
+    let certificate = Certificate::read(CertificateFiles {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    })?;
+    actix::spawn(certificate.clone().follow());
+    Tls::with(certificate).map_err(StartError::Tls)
 }
 
 impl NodeComponents {

@@ -62,6 +62,7 @@ mod masking;
 mod membership;
 mod migrating;
 mod misfires;
+mod node_tls;
 mod notifications;
 mod outcomes;
 mod overlaps;

@@ -173,7 +173,9 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
-            if error.is::<crate::store::db::database::BadDatabaseUrl>() {
+            if error.is::<crate::store::db::database::BadDatabaseUrl>()
+                || error.is::<crate::http::certificate::CertificateError>()
+            {
                 USAGE
             } else {
                 FAILED

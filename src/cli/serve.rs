@@ -38,7 +38,12 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
         }
     };
     warn_when_open(started.address);
-    tracing::info!(url = %format!("http://{}", started.address), "serving");
+    let scheme = if config.tls_certificate.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    tracing::info!(url = %format!("{scheme}://{}", started.address), "serving");
     #[cfg(target_os = "linux")]
     service_manager::follow(&started);
     let stop = async {
@@ -111,6 +116,7 @@ async fn start(
         .context("there is no database")?;
     Node::start(config, url).await.map_err(|error| match error {
         StartError::DatabaseUrl(error) => error.into(),
+        StartError::Certificate(error) => error.into(),
         error => error.into(),
     })
 }

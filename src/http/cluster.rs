@@ -4,10 +4,11 @@
 //! last list.
 
 use super::NodeView;
+use super::tls::Encrypted;
 use crate::model::node::NodeState;
 use crate::model::rfc3339;
 use crate::store::protocol::membership::NodeRecord;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 /// The living nodes: `ACTIVE` ones accept requests, `DRAINING` ones stop.
@@ -27,11 +28,16 @@ pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
 
 /// The living nodes in the form of Prometheus' HTTP service discovery:
 /// <https://prometheus.io/docs/prometheus/latest/http_sd/>.
-pub async fn prometheus_sd(view: web::Data<NodeView>) -> HttpResponse {
-    list_living(
-        &view,
-        |node| json!({"targets": [node.address], "labels": {"node": node.name}}),
-    )
+pub async fn prometheus_sd(request: HttpRequest, view: web::Data<NodeView>) -> HttpResponse {
+    // The nodes of a cluster have certificates, or none of them does.
+    let scheme = request.conn_data::<Encrypted>().map(|_| "https");
+    list_living(&view, |node| {
+        let mut labels = json!({"node": node.name});
+        if let Some(scheme) = scheme {
+            labels["__scheme__"] = scheme.into();
+        }
+        json!({"targets": [node.address], "labels": labels})
+    })
     .await
 }
 

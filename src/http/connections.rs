@@ -206,6 +206,13 @@ impl Watched {
         self.connection.clone()
     }
 
+    /// The first byte of the client, which stays to be read. `None`: the client closed.
+    pub async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        let read = self.io.peek(&mut first).await?;
+        Ok((read > 0).then_some(first[0]))
+    }
+
     /// Address of the client.
     pub fn peer(&self) -> Option<std::net::SocketAddr> {
         self.io.peer_addr().ok()

@@ -8,6 +8,7 @@ mod accept;
 mod answer;
 mod base_path;
 mod bodies;
+pub mod certificate;
 mod cluster;
 mod connections;
 mod dashboard;
@@ -18,6 +19,7 @@ mod hosts;
 mod origins;
 mod socket;
 mod sockets;
+mod tls;
 
 use crate::actors::watchdog::Watchdog;
 use crate::api::Schema;
@@ -31,15 +33,16 @@ use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, Route, guard, web};
 use bodies::Bodies;
-use connections::{Connections, Watched};
+use connections::Connections;
 use exchange::Answers;
-use futures_util::future::ready;
 pub use hosts::Hosts;
 use sockets::Sockets;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
+pub use tls::Tls;
+use tls::{Encrypted, Wire};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -84,15 +87,28 @@ pub struct NodeView {
     pub node_ttl: Duration,
 }
 
-/// Serves the routes on a bound socket with a bound on simultaneous connections. The caller stops
-/// the server and handles signals.
+/// The bounds of the server, and its TLS.
+pub struct ServerSettings {
+    /// Names that the node answers to.
+    pub hosts: Hosts,
+    /// Most simultaneous connections.
+    pub connections_max: usize,
+    /// TLS, if the node has a certificate.
+    pub tls: Tls,
+}
+
+/// Serves the routes on a bound socket. The caller stops the server and handles signals.
 pub fn serve(
     listener: TcpListener,
     schema: Schema,
     view: NodeView,
-    hosts: Hosts,
-    connections_max: usize,
+    settings: ServerSettings,
 ) -> std::io::Result<Server> {
+    let ServerSettings {
+        hosts,
+        connections_max,
+        tls,
+    } = settings;
     // Connections inherit the options of their listener.
     rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
     rustix::net::listen(&listener, BACKLOG)?;
@@ -115,7 +131,7 @@ pub fn serve(
             .wrap(from_fn(base_path::take_out))
             .wrap(from_fn(origins::refuse_webhooks))
             .wrap(from_fn(hosts::refuse_strange))
-            .wrap(headers())
+            .wrap(headers(tls.is_on()))
             .wrap(from_fn(exchange::bound))
             .app_data(web::Data::new(schema.clone()))
             .app_data(web::Data::new(view.clone()))
@@ -133,28 +149,38 @@ pub fn serve(
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .on_connect_ext(|io: &Watched, extensions| drop(extensions.insert(io.connection())))
+            .on_connect_ext(|io: &Wire, extensions| {
+                extensions.insert(io.connection());
+                if io.is_encrypted() {
+                    extensions.insert(Encrypted);
+                }
+            })
             .h1(map_config(app, |()| AppConfig::default()));
-        let connections = connections.clone();
-        let watched = fn_service(move |io: TcpStream| {
-            ready(
-                connections
-                    .admit(io)
-                    .map(|io| {
-                        let peer = io.peer();
-                        (io, peer)
-                    })
-                    .map_err(DispatchError::Io),
-            )
+        let (connections, tls) = (connections.clone(), tls.clone());
+        let accept = fn_service(move |io: TcpStream| {
+            let (connections, tls) = (connections.clone(), tls.clone());
+            async move {
+                let watched = connections.admit(io).map_err(DispatchError::Io)?;
+                let wire = tls.accept(watched).await.map_err(DispatchError::Io)?;
+                let peer = wire.peer();
+                Ok((wire, peer))
+            }
         });
-        watched.and_then(http)
+        accept.and_then(http)
     })?;
     Ok(server.run())
 }
 
 /// Headers of all answers that do not set them themselves.
-fn headers() -> DefaultHeaders {
-    DefaultHeaders::new()
+fn headers(is_encrypted: bool) -> DefaultHeaders {
+    let headers = DefaultHeaders::new();
+    let headers = if is_encrypted {
+        // A year (RFC 6797). Browsers ignore the header for addresses and without TLS.
+        headers.add(("strict-transport-security", "max-age=31536000"))
+    } else {
+        headers
+    };
+    headers
         .add(("x-content-type-options", "nosniff"))
         .add(("referrer-policy", "no-referrer"))
         // For all answers but the files of the dashboard, which set their own.
