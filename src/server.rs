@@ -10,7 +10,7 @@
 
 mod identity;
 
-use self::identity::{advertised, egress, profile};
+use self::identity::{advertised, egress, node_name, profile};
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
 use crate::actors::executor_pool::{Drain, ExecutorPool, PoolConfig};
 use crate::actors::job_manager::JobManager;
@@ -28,6 +28,7 @@ use crate::http::certificate::{Certificate, CertificateError, CertificateFiles};
 use crate::http::{self, Hosts, NodeView, ServerSettings, Tls};
 use crate::model::node::MembershipState;
 use crate::store::Store;
+use crate::store::author::Author;
 use crate::store::db::database::{BadDatabaseUrl, Database};
 use crate::store::db::listener::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
 use crate::store::db::migrate::MigrateError;
@@ -261,7 +262,8 @@ impl NodeComponents {
             FIRING_CONNECTIONS,
             config.call_timeout(),
             Clock::Database,
-        );
+        )
+        .by(Author::node(&node_name(config)));
         let wake_up = WakeUp::default();
         let slots = Slots::new(config.slots, wake_up.clone(), store.shares());
         let membership_state = watch::Sender::new(MembershipState::Fenced);

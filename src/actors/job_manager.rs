@@ -13,6 +13,7 @@ use crate::model::InvalidInput;
 use crate::model::exclusions::Exclusions;
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
+use crate::store::author::Author;
 use crate::store::jobs::commands::UpdateOutcome;
 use crate::store::jobs::executions::CancelOutcome;
 pub use crate::store::jobs::pauses::MissedOnce;
@@ -43,18 +44,12 @@ pub enum CommandError {
 }
 
 /// Creates a job and its trigger.
-#[derive(Message)]
-#[rtype(result = "Result<Job, CommandError>")]
 pub struct CreateJob(pub JobRequest);
 
 /// Creates jobs: all or none.
-#[derive(Message)]
-#[rtype(result = "Result<Vec<Job>, CommandError>")]
 pub struct CreateJobs(pub Vec<JobRequest>);
 
 /// Replaces the definition of a job that still has this version.
-#[derive(Message)]
-#[rtype(result = "Result<Job, CommandError>")]
 pub struct UpdateJob {
     /// The job.
     pub id: Uuid,
@@ -65,43 +60,27 @@ pub struct UpdateJob {
 }
 
 /// Pauses a job. The reason is display only.
-#[derive(Message)]
-#[rtype(result = "Result<Job, CommandError>")]
 pub struct PauseJob(pub Uuid, pub Option<String>);
 
 /// Cancels an execution on whichever node it runs.
-#[derive(Message)]
-#[rtype(result = "Result<(), CommandError>")]
 pub struct CancelExecution(pub Uuid);
 
 /// Resumes a paused job: it fires from now on.
-#[derive(Message)]
-#[rtype(result = "Result<Job, CommandError>")]
 pub struct ResumeJob(pub Uuid, pub MissedOnce);
 
 /// Deletes a job for good; its log stays.
-#[derive(Message)]
-#[rtype(result = "Result<(), CommandError>")]
 pub struct DeleteJob(pub Uuid);
 
 /// Makes a job due now, once. Returns the id of the execution.
-#[derive(Message)]
-#[rtype(result = "Result<Uuid, CommandError>")]
 pub struct RunJobNow(pub Uuid);
 
 /// Drains a node.
-#[derive(Message)]
-#[rtype(result = "Result<(), CommandError>")]
 pub struct DrainNode(pub Uuid);
 
 /// Pauses the cluster: nothing is leased any more. The reason is display only.
-#[derive(Message)]
-#[rtype(result = "Result<(), CommandError>")]
 pub struct PauseCluster(pub Option<String>);
 
 /// Resumes the cluster.
-#[derive(Message)]
-#[rtype(result = "Result<(), CommandError>")]
 pub struct ResumeCluster;
 
 /// The job manager of a node.
@@ -123,6 +102,37 @@ impl JobManager {
 
 impl Actor for JobManager {
     type Context = Context<Self>;
+}
+
+/// A command of the API.
+pub trait Command: Send + 'static {
+    /// The answer to its caller.
+    type Output: Send + 'static;
+
+    /// Carries it out. The store writes the author of the command next to the change.
+    fn carry_out(self, store: &Store) -> impl Future<Output = Result<Self::Output, CommandError>>;
+}
+
+/// A command with its author: the message of the job manager.
+pub struct Authored<C> {
+    /// Who sent the command, and its name.
+    pub author: Author,
+    /// What to do.
+    pub command: C,
+}
+
+impl<C: Command> Message for Authored<C> {
+    type Result = Result<C::Output, CommandError>;
+}
+
+impl<C: Command> Handler<Authored<C>> for JobManager {
+    type Result = ResponseFuture<Result<C::Output, CommandError>>;
+
+    fn handle(&mut self, message: Authored<C>, _: &mut Self::Context) -> Self::Result {
+        let Authored { author, command } = message;
+        let store = self.store.by(author);
+        Box::pin(async move { command.carry_out(&store).await })
+    }
 }
 
 /// The result of a look-up; none is an error.
@@ -157,190 +167,165 @@ impl CreateJobs {
     }
 }
 
-impl Handler<CreateJob> for JobManager {
-    type Result = ResponseFuture<Result<Job, CommandError>>;
+impl Command for CreateJob {
+    type Output = Job;
 
-    fn handle(&mut self, CreateJob(request): CreateJob, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let now = store.now().await?;
+    async fn carry_out(self, store: &Store) -> Result<Job, CommandError> {
+        let CreateJob(request) = self;
+        let now = store.now().await?;
+        let id = Uuid::now_v7();
+        let definitions = vec![(id, request.validate(id, now)?)];
+        let exclusions = named_calendars(store, &definitions).await?;
+        exclusions.validate(id, &definitions[0].1, now)?;
+        found(store.create_jobs(definitions, now).await?.pop(), "job", id)
+    }
+}
+
+impl Command for CreateJobs {
+    type Output = Vec<Job>;
+
+    async fn carry_out(self, store: &Store) -> Result<Vec<Job>, CommandError> {
+        let CreateJobs(requests) = self;
+        let now = store.now().await?;
+        let mut definitions = Vec::with_capacity(requests.len());
+        for (index, request) in requests.into_iter().enumerate() {
             let id = Uuid::now_v7();
-            let definitions = vec![(id, request.validate(id, now)?)];
-            let exclusions = named_calendars(&store, &definitions).await?;
-            exclusions.validate(id, &definitions[0].1, now)?;
-            found(store.create_jobs(definitions, now).await?.pop(), "job", id)
-        })
+            let definition = request
+                .validate(id, now)
+                .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
+            definitions.push((id, definition));
+        }
+        let exclusions = named_calendars(store, &definitions).await?;
+        for (index, (id, job)) in definitions.iter().enumerate() {
+            exclusions
+                .validate(*id, job, now)
+                .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
+        }
+        Ok(store.create_jobs(definitions, now).await?)
     }
 }
 
-impl Handler<CreateJobs> for JobManager {
-    type Result = ResponseFuture<Result<Vec<Job>, CommandError>>;
+impl Command for UpdateJob {
+    type Output = Job;
 
-    fn handle(&mut self, CreateJobs(requests): CreateJobs, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let now = store.now().await?;
-            let mut definitions = Vec::with_capacity(requests.len());
-            for (index, request) in requests.into_iter().enumerate() {
-                let id = Uuid::now_v7();
-                let definition = request
-                    .validate(id, now)
-                    .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
-                definitions.push((id, definition));
-            }
-            let exclusions = named_calendars(&store, &definitions).await?;
-            for (index, (id, job)) in definitions.iter().enumerate() {
-                exclusions
-                    .validate(*id, job, now)
-                    .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
-            }
-            Ok(store.create_jobs(definitions, now).await?)
-        })
-    }
-}
-
-impl Handler<UpdateJob> for JobManager {
-    type Result = ResponseFuture<Result<Job, CommandError>>;
-
-    fn handle(
-        &mut self,
-        UpdateJob {
+    async fn carry_out(self, store: &Store) -> Result<Job, CommandError> {
+        let UpdateJob {
             id,
             request,
             version,
-        }: UpdateJob,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let now = store.now().await?;
-            let old = found(store.job(id).await?, "job", id)?;
-            let definition = request.validate_edit(id, now, &old.definition)?;
-            let definitions = [(id, definition)];
-            let exclusions = named_calendars(&store, &definitions).await?;
-            let [(_, definition)] = definitions;
-            exclusions.validate_edit(id, &definition, now, Some(&old.definition))?;
-            match store.update_job(&old, definition, version).await? {
-                UpdateOutcome::Done(job) => Ok(*job),
-                UpdateOutcome::NotFound => Err(CommandError::NotFound {
-                    what: "job",
-                    id: id.to_string(),
-                }),
-                UpdateOutcome::Stale(current) => Err(CommandError::Conflict(format!(
-                    "the job has version {current}, not {version}: somebody changed it; load it again"
-                ))),
-            }
-        })
+        } = self;
+        let now = store.now().await?;
+        let old = found(store.job(id).await?, "job", id)?;
+        let definition = request.validate_edit(id, now, &old.definition)?;
+        let definitions = [(id, definition)];
+        let exclusions = named_calendars(store, &definitions).await?;
+        let [(_, definition)] = definitions;
+        exclusions.validate_edit(id, &definition, now, Some(&old.definition))?;
+        match store.update_job(&old, definition, version).await? {
+            UpdateOutcome::Done(job) => Ok(*job),
+            UpdateOutcome::NotFound => Err(CommandError::NotFound {
+                what: "job",
+                id: id.to_string(),
+            }),
+            UpdateOutcome::Stale(current) => Err(CommandError::Conflict(format!(
+                "the job has version {current}, not {version}: somebody changed it; load it again"
+            ))),
+        }
     }
 }
 
-impl Handler<CancelExecution> for JobManager {
-    type Result = ResponseFuture<Result<(), CommandError>>;
+impl Command for CancelExecution {
+    type Output = ();
 
-    fn handle(
-        &mut self,
-        CancelExecution(id): CancelExecution,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            match store.cancel_execution(id).await? {
-                CancelOutcome::Requested => Ok(()),
-                CancelOutcome::NotFound => Err(CommandError::NotFound {
-                    what: "execution",
-                    id: id.to_string(),
-                }),
-                CancelOutcome::AlreadyEnded => Err(CommandError::Conflict(
-                    "the execution has ended already".to_owned(),
-                )),
-            }
-        })
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let CancelExecution(id) = self;
+        match store.cancel_execution(id).await? {
+            CancelOutcome::Requested => Ok(()),
+            CancelOutcome::NotFound => Err(CommandError::NotFound {
+                what: "execution",
+                id: id.to_string(),
+            }),
+            CancelOutcome::AlreadyEnded => Err(CommandError::Conflict(
+                "the execution has ended already".to_owned(),
+            )),
+        }
     }
 }
 
-impl Handler<PauseJob> for JobManager {
-    type Result = ResponseFuture<Result<Job, CommandError>>;
+impl Command for PauseJob {
+    type Output = Job;
 
-    fn handle(&mut self, PauseJob(id, reason): PauseJob, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move { found(store.pause_job(id, reason.as_deref()).await?, "job", id) })
+    async fn carry_out(self, store: &Store) -> Result<Job, CommandError> {
+        let PauseJob(id, reason) = self;
+        found(store.pause_job(id, reason.as_deref()).await?, "job", id)
     }
 }
 
-impl Handler<ResumeJob> for JobManager {
-    type Result = ResponseFuture<Result<Job, CommandError>>;
+impl Command for ResumeJob {
+    type Output = Job;
 
-    fn handle(&mut self, ResumeJob(id, missed): ResumeJob, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move { found(store.resume_job(id, missed).await?, "job", id) })
+    async fn carry_out(self, store: &Store) -> Result<Job, CommandError> {
+        let ResumeJob(id, missed) = self;
+        found(store.resume_job(id, missed).await?, "job", id)
     }
 }
 
-impl Handler<DeleteJob> for JobManager {
-    type Result = ResponseFuture<Result<(), CommandError>>;
+impl Command for DeleteJob {
+    type Output = ();
 
-    fn handle(&mut self, DeleteJob(id): DeleteJob, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move { found(store.delete_job(id).await?.then_some(()), "job", id) })
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let DeleteJob(id) = self;
+        found(store.delete_job(id).await?.then_some(()), "job", id)
     }
 }
 
-impl Handler<RunJobNow> for JobManager {
-    type Result = ResponseFuture<Result<Uuid, CommandError>>;
+impl Command for RunJobNow {
+    type Output = Uuid;
 
-    fn handle(&mut self, RunJobNow(id): RunJobNow, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move { found(store.run_job_now(id, None).await?, "job", id) })
+    async fn carry_out(self, store: &Store) -> Result<Uuid, CommandError> {
+        let RunJobNow(id) = self;
+        found(store.run_job_now(id, None).await?, "job", id)
     }
 }
 
-impl Handler<DrainNode> for JobManager {
-    type Result = ResponseFuture<Result<(), CommandError>>;
+impl Command for DrainNode {
+    type Output = ();
 
-    fn handle(&mut self, DrainNode(id): DrainNode, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move { found(store.drain(id).await?.then_some(()), "active node", id) })
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let DrainNode(id) = self;
+        found(store.drain(id).await?.then_some(()), "active node", id)
     }
 }
 
-impl Handler<PauseCluster> for JobManager {
-    type Result = ResponseFuture<Result<(), CommandError>>;
+impl Command for PauseCluster {
+    type Output = ();
 
-    fn handle(
-        &mut self,
-        PauseCluster(reason): PauseCluster,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let held = store
-                .pause_cluster(reason.as_deref().unwrap_or("somebody asked for it"))
-                .await?;
-            if held {
-                Ok(())
-            } else {
-                Err(CommandError::Conflict(
-                    "the cluster is paused already".to_owned(),
-                ))
-            }
-        })
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let PauseCluster(reason) = self;
+        let held = store
+            .pause_cluster(reason.as_deref().unwrap_or("somebody asked for it"))
+            .await?;
+        if held {
+            Ok(())
+        } else {
+            Err(CommandError::Conflict(
+                "the cluster is paused already".to_owned(),
+            ))
+        }
     }
 }
 
-impl Handler<ResumeCluster> for JobManager {
-    type Result = ResponseFuture<Result<(), CommandError>>;
+impl Command for ResumeCluster {
+    type Output = ();
 
-    fn handle(&mut self, _: ResumeCluster, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let released = store.resume_cluster().await?;
-            if released {
-                Ok(())
-            } else {
-                Err(CommandError::Conflict(
-                    "the cluster is not paused".to_owned(),
-                ))
-            }
-        })
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let released = store.resume_cluster().await?;
+        if released {
+            Ok(())
+        } else {
+            Err(CommandError::Conflict(
+                "the cluster is not paused".to_owned(),
+            ))
+        }
     }
 }

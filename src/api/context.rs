@@ -3,12 +3,14 @@
 
 use super::allowance::{self, StoreTurn};
 use super::errors;
-use crate::actors::job_manager::{CommandError, JobManager};
+use crate::actors::job_manager::{Authored, Command, JobManager};
+use crate::model::access::Caller;
 use crate::store::Store;
+use crate::store::author::Author;
 use crate::store::queries::executions::ExecutionTexts;
-use actix::dev::ToEnvelope;
-use actix::{Addr, Handler, Message};
+use actix::Addr;
 use async_graphql::{Context, Result};
+use std::sync::Arc;
 
 /// Fields of a job that may take 256 KB.
 pub const LARGE_OF_JOBS: [&str; 2] = ["payload", "target"];
@@ -20,16 +22,19 @@ pub async fn store<'a>(ctx: &Context<'a>) -> Result<StoreTurn<'a>> {
     allowance::of(ctx)?.store(ctx.data::<Store>()?).await
 }
 
-/// Sends a command to the `JobManager` and waits for its result.
-pub async fn command<M, T>(ctx: &Context<'_>, message: M) -> Result<T>
-where
-    M: Message<Result = Result<T, CommandError>> + Send + 'static,
-    T: Send + 'static,
-    JobManager: Handler<M>,
-    actix::Context<JobManager>: ToEnvelope<JobManager, M>,
-{
+/// Sends a command of the caller to the `JobManager` and waits for its result. The command has the
+/// name of the mutation.
+pub async fn command<C: Command>(ctx: &Context<'_>, command: C) -> Result<C::Output> {
+    let author = Author::command(caller(ctx)?.clone(), ctx.field().name());
     let manager = ctx.data::<Addr<JobManager>>()?;
-    Ok(manager.send(message).await.map_err(errors::mailbox)??)
+    let answer = manager.send(Authored { author, command }).await;
+    Ok(answer.map_err(errors::mailbox)??)
+}
+
+/// The caller of the request. A request without one is refused: it went past the authentication.
+pub fn caller<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Caller>> {
+    ctx.data_opt::<Arc<Caller>>()
+        .ok_or_else(errors::unauthenticated)
 }
 
 /// Whether any of the fields is selected in the rows of a list. `path` leads from the resolver's

@@ -29,6 +29,11 @@ pub fn bad_input(field: &str, message: impl Into<String>) -> Error {
     })
 }
 
+/// The request has no caller.
+pub fn unauthenticated() -> Error {
+    coded("sign in, or send an API token", "UNAUTHENTICATED")
+}
+
 /// The id is unknown.
 pub fn not_found(what: &str, id: impl std::fmt::Display) -> Error {
     coded(format!("no {what} has the id {id}"), "NOT_FOUND")

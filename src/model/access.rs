@@ -74,6 +74,26 @@ impl Caller {
         }
     }
 
+    /// A node of this name, for what it does by itself.
+    pub fn node(name: &str) -> Self {
+        Self::with_all_rights(CallerKind::Node, name)
+    }
+
+    /// The command line, used by this account of the operating system.
+    pub fn command_line(account: &str) -> Self {
+        Self::with_all_rights(CallerKind::Command, account)
+    }
+
+    fn with_all_rights(kind: CallerKind, name: &str) -> Self {
+        Self {
+            kind,
+            id: None,
+            name: name.to_owned(),
+            role: Role::Admin,
+            address: None,
+        }
+    }
+
     /// The caller in `changedBy` and in lists: `ada`, `token ci`, `node a`, `anonymous`.
     pub fn label(&self) -> String {
         match self.kind {

@@ -9,10 +9,15 @@ use std::net::SocketAddr;
 /// The node as it registers itself in the cluster.
 pub(super) fn profile(config: &ServeConfig, address: SocketAddr) -> NodeProfile {
     NodeProfile {
-        name: config.node_name.clone().unwrap_or_else(host_name),
+        name: node_name(config),
         address: advertised(config, address),
         slots: config.slots,
     }
+}
+
+/// Default: the name of the machine.
+pub(super) fn node_name(config: &ServeConfig) -> String {
+    config.node_name.clone().unwrap_or_else(host_name)
 }
 
 /// The addresses that webhooks may reach: never the API of this node, or its database.

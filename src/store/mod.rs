@@ -5,6 +5,7 @@
 //! server does not answer. A call that exceeds its limit drops its connection and has an *unknown*
 //! outcome; callers read the state again by key (fences make this safe).
 
+pub mod author;
 pub mod db;
 pub mod error;
 pub mod jobs;
@@ -15,6 +16,7 @@ pub mod queries;
 pub use error::StoreError;
 
 use crate::clock::Clock;
+use crate::store::author::Author;
 use crate::store::db::database::Database;
 use crate::store::db::pool::{Pool, pool, pool_error};
 use crate::store::db::session::{Session, Transaction};
@@ -41,6 +43,8 @@ pub struct Store {
     clock_watch: maintenance::clock_jumps::ClockWatch,
     /// What this node did since it last wrote it down.
     activity_counter: queries::activity::ActivityCounter,
+    /// Who changes what it changes.
+    author: Author,
     /// What the rows of one request may take.
     budget: Option<Arc<db::budget::Budget>>,
 }
@@ -106,6 +110,7 @@ impl Store {
             shares: protocol::shares::Shares::default(),
             clock_watch: maintenance::clock_jumps::ClockWatch::default(),
             activity_counter: queries::activity::ActivityCounter::default(),
+            author: Author::node("horolog"),
             budget: None,
         }
     }
@@ -181,7 +186,7 @@ impl Store {
 
     /// A transaction on a session of its own.
     async fn begin(&self, call: &'static str) -> Result<Transaction, StoreError> {
-        let transaction = Transaction::new(self.session().await?);
+        let transaction = Transaction::new(self.session().await?, self.author.clone());
         transaction.begin().await.during(call)?;
         Ok(transaction)
     }

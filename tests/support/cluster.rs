@@ -3,18 +3,21 @@
 use super::gate::VICTIM;
 use super::node::Times;
 use super::{TestDatabase, TestNode, eventually};
-use actix::{Actor, Addr, Handler, Message};
-use horolog::actors::job_manager::{CommandError, CreateJob, JobManager};
+use actix::{Actor, Addr};
+use horolog::actors::job_manager::{Authored, Command, CommandError, CreateJob, JobManager};
 use horolog::actors::watchdog::Watchdog;
 use horolog::clock::Clock;
 use horolog::handlers::{Egress, Handlers};
 use horolog::model::Timestamp;
+use horolog::model::access::Caller;
 use horolog::model::job::Job;
 use horolog::model::job_request::JobRequest;
 use horolog::model::policies::Policies;
 use horolog::model::schedule::ScheduleType;
 use horolog::model::target::{NoopTarget, Target};
 use horolog::store::Store;
+use horolog::store::author::Author;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
@@ -150,21 +153,13 @@ impl TestCluster {
     }
 
     /// Sends a command to the job manager.
-    pub async fn command<M, T>(&self, message: M) -> T
-    where
-        M: Message<Result = Result<T, CommandError>> + Send + 'static,
-        T: Send + 'static,
-        JobManager: Handler<M>,
-    {
-        self.try_command(message).await.unwrap()
+    pub async fn command<C: Command>(&self, command: C) -> C::Output {
+        self.try_command(command).await.unwrap()
     }
 
-    pub async fn try_command<M, T>(&self, message: M) -> Result<T, CommandError>
-    where
-        M: Message<Result = Result<T, CommandError>> + Send + 'static,
-        T: Send + 'static,
-        JobManager: Handler<M>,
-    {
+    pub async fn try_command<C: Command>(&self, command: C) -> Result<C::Output, CommandError> {
+        let author = Author::command(Arc::new(Caller::anonymous(None)), "test");
+        let message = Authored { author, command };
         self.manager.send(message).await.unwrap()
     }
 

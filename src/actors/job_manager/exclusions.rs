@@ -1,13 +1,12 @@
 //! Commands about calendars and blackouts.
 
-use super::{CommandError, JobManager};
+use super::{Command, CommandError};
 use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Scope};
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
 use crate::model::{InvalidInput, Timestamp, rfc3339, text};
 use crate::store::jobs::calendars::{CalendarDefinition, CalendarRecord, UpdateOutcome};
 use crate::store::{Store, StoreError};
-use actix::prelude::*;
 use uuid::Uuid;
 
 /// Most blackouts that are not over: every lease reads them.
@@ -27,23 +26,15 @@ pub struct CalendarRequest {
 }
 
 /// Creates a calendar.
-#[derive(Message)]
-#[rtype(result = "Result<CalendarRecord, CommandError>")]
 pub struct CreateCalendar(pub CalendarRequest);
 
 /// Replaces the calendar of that name if it still has this version.
-#[derive(Message)]
-#[rtype(result = "Result<CalendarRecord, CommandError>")]
 pub struct UpdateCalendar(pub CalendarRequest, pub i32);
 
 /// Deletes a calendar that no job names.
-#[derive(Message)]
-#[rtype(result = "Result<(), CommandError>")]
 pub struct DeleteCalendar(pub String);
 
 /// Creates a blackout.
-#[derive(Message)]
-#[rtype(result = "Result<Blackout, CommandError>")]
 pub struct CreateBlackout {
     /// The jobs that it applies to.
     pub scope: Scope,
@@ -58,8 +49,6 @@ pub struct CreateBlackout {
 }
 
 /// Moves the end of a blackout. None: now.
-#[derive(Message)]
-#[rtype(result = "Result<Blackout, CommandError>")]
 pub struct SetBlackoutEnd(pub Uuid, pub Option<Timestamp>);
 
 impl CalendarRequest {
@@ -78,135 +67,109 @@ impl CalendarRequest {
     }
 }
 
-impl Handler<CreateCalendar> for JobManager {
-    type Result = ResponseFuture<Result<CalendarRecord, CommandError>>;
+impl Command for CreateCalendar {
+    type Output = CalendarRecord;
 
-    fn handle(
-        &mut self,
-        CreateCalendar(request): CreateCalendar,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let calendar = request.validate()?;
-            if !store.create_calendar(&calendar).await? {
-                return Err(CommandError::Conflict(format!(
-                    "there is a calendar `{}` already",
-                    calendar.name
-                )));
-            }
-            stored(&store, calendar.name).await
-        })
+    async fn carry_out(self, store: &Store) -> Result<CalendarRecord, CommandError> {
+        let CreateCalendar(request) = self;
+        let calendar = request.validate()?;
+        if !store.create_calendar(&calendar).await? {
+            return Err(CommandError::Conflict(format!(
+                "there is a calendar `{}` already",
+                calendar.name
+            )));
+        }
+        stored(store, calendar.name).await
     }
 }
 
-impl Handler<UpdateCalendar> for JobManager {
-    type Result = ResponseFuture<Result<CalendarRecord, CommandError>>;
+impl Command for UpdateCalendar {
+    type Output = CalendarRecord;
 
-    fn handle(
-        &mut self,
-        UpdateCalendar(request, version): UpdateCalendar,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let calendar = request.validate()?;
-            match store.update_calendar(&calendar, version).await? {
-                UpdateOutcome::Stale(current) => Err(CommandError::Conflict(format!(
-                    "the calendar has version {current}, not {version}: somebody changed it; load it again"
-                ))),
-                _ => stored(&store, calendar.name).await,
-            }
-        })
+    async fn carry_out(self, store: &Store) -> Result<CalendarRecord, CommandError> {
+        let UpdateCalendar(request, version) = self;
+        let calendar = request.validate()?;
+        match store.update_calendar(&calendar, version).await? {
+            UpdateOutcome::Stale(current) => Err(CommandError::Conflict(format!(
+                "the calendar has version {current}, not {version}: somebody changed it; load it again"
+            ))),
+            _ => stored(store, calendar.name).await,
+        }
     }
 }
 
-impl Handler<DeleteCalendar> for JobManager {
-    type Result = ResponseFuture<Result<(), CommandError>>;
+impl Command for DeleteCalendar {
+    type Output = ();
 
-    fn handle(
-        &mut self,
-        DeleteCalendar(name): DeleteCalendar,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            text::CALENDAR_NAME.check("name", &name)?;
-            match store.delete_calendar(&name).await? {
-                UpdateOutcome::InUse(jobs) => Err(CommandError::Conflict(format!(
-                    "{jobs} job(s) name the calendar: edit or delete them first"
-                ))),
-                UpdateOutcome::Done => Ok(()),
-                UpdateOutcome::NotFound | UpdateOutcome::Stale(_) => Err(CommandError::NotFound {
-                    what: "calendar",
-                    id: name,
-                }),
-            }
-        })
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let DeleteCalendar(name) = self;
+        text::CALENDAR_NAME.check("name", &name)?;
+        match store.delete_calendar(&name).await? {
+            UpdateOutcome::InUse(jobs) => Err(CommandError::Conflict(format!(
+                "{jobs} job(s) name the calendar: edit or delete them first"
+            ))),
+            UpdateOutcome::Done => Ok(()),
+            UpdateOutcome::NotFound | UpdateOutcome::Stale(_) => Err(CommandError::NotFound {
+                what: "calendar",
+                id: name,
+            }),
+        }
     }
 }
 
-impl Handler<CreateBlackout> for JobManager {
-    type Result = ResponseFuture<Result<Blackout, CommandError>>;
+impl Command for CreateBlackout {
+    type Output = Blackout;
 
-    fn handle(&mut self, request: CreateBlackout, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let now = store.now().await?;
-            let blackout = Blackout {
-                id: Uuid::now_v7(),
-                scope: request.scope,
-                starts_at: request.starts_at.unwrap_or(now),
-                ends_at: request.ends_at,
-                on_end: request.on_end,
-                reason: request.reason,
-            };
-            blackout.validate(now)?;
-            if store.blackouts_not_over(BLACKOUTS_MAX).await? >= BLACKOUTS_MAX {
-                let message = format!(
-                    "{BLACKOUTS_MAX} blackouts are not over yet, and there may not be more: end those that are not \
+    async fn carry_out(self, store: &Store) -> Result<Blackout, CommandError> {
+        let request = self;
+        let now = store.now().await?;
+        let blackout = Blackout {
+            id: Uuid::now_v7(),
+            scope: request.scope,
+            starts_at: request.starts_at.unwrap_or(now),
+            ends_at: request.ends_at,
+            on_end: request.on_end,
+            reason: request.reason,
+        };
+        blackout.validate(now)?;
+        if store.blackouts_not_over(BLACKOUTS_MAX).await? >= BLACKOUTS_MAX {
+            let message = format!(
+                "{BLACKOUTS_MAX} blackouts are not over yet, and there may not be more: end those that are not \
                      needed, or give the jobs one tag and that tag one blackout"
-                );
-                return Err(CommandError::Conflict(message));
-            }
-            match (&blackout.scope, store.create_blackout(&blackout).await?) {
-                (Scope::Job(job), false) => Err(CommandError::NotFound {
-                    what: "job",
-                    id: job.to_string(),
-                }),
-                _ => Ok(blackout),
-            }
-        })
+            );
+            return Err(CommandError::Conflict(message));
+        }
+        match (&blackout.scope, store.create_blackout(&blackout).await?) {
+            (Scope::Job(job), false) => Err(CommandError::NotFound {
+                what: "job",
+                id: job.to_string(),
+            }),
+            _ => Ok(blackout),
+        }
     }
 }
 
-impl Handler<SetBlackoutEnd> for JobManager {
-    type Result = ResponseFuture<Result<Blackout, CommandError>>;
+impl Command for SetBlackoutEnd {
+    type Output = Blackout;
 
-    fn handle(
-        &mut self,
-        SetBlackoutEnd(id, end): SetBlackoutEnd,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let now = store.now().await?;
-            let old = existing_blackout(&store, id).await?;
-            if let Some(end) = end {
-                Blackout {
-                    ends_at: end,
-                    ..old.clone()
-                }
-                .validate(now)?;
+    async fn carry_out(self, store: &Store) -> Result<Blackout, CommandError> {
+        let SetBlackoutEnd(id, end) = self;
+        let now = store.now().await?;
+        let old = existing_blackout(store, id).await?;
+        if let Some(end) = end {
+            Blackout {
+                ends_at: end,
+                ..old.clone()
             }
-            if !store.set_blackout_end(id, end.unwrap_or(now)).await? {
-                return Err(CommandError::Conflict(format!(
-                    "the blackout ended at {}",
-                    rfc3339(old.ends_at)
-                )));
-            }
-            existing_blackout(&store, id).await
-        })
+            .validate(now)?;
+        }
+        if !store.set_blackout_end(id, end.unwrap_or(now)).await? {
+            return Err(CommandError::Conflict(format!(
+                "the blackout ended at {}",
+                rfc3339(old.ends_at)
+            )));
+        }
+        existing_blackout(store, id).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Commands about executions: bulk cancels, reruns, and runs with a payload.
 
-use super::{CommandError, JobManager, found};
+use super::{Command, CommandError, found};
 use crate::model::InvalidInput;
 use crate::model::execution::ExecutionStatus;
 use crate::model::lists::{ExecutionFilter, JobFilter};
@@ -9,7 +9,6 @@ use crate::model::rerun::{Asked, Verdict};
 use crate::store::jobs::reruns::Found;
 use crate::store::jobs::{cancellations, reruns};
 use crate::store::{Store, StoreError};
-use actix::prelude::*;
 use chrono::TimeDelta;
 use std::time::Duration;
 use uuid::Uuid;
@@ -26,13 +25,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 const DISTANCE: TimeDelta = TimeDelta::seconds(1);
 
 /// Makes a job due now, once, with a payload for this execution. Returns its id.
-#[derive(Message)]
-#[rtype(result = "Result<Uuid, CommandError>")]
 pub struct RunWithPayload(pub Uuid, pub Payload);
 
 /// Cancels all executions of a filter that have not ended, or only counts them.
-#[derive(Message)]
-#[rtype(result = "Result<CancelReport, CommandError>")]
 pub struct CancelExecutions {
     /// The executions.
     pub filter: ExecutionFilter,
@@ -54,8 +49,6 @@ pub struct CancelReport {
 }
 
 /// Reruns an ended execution.
-#[derive(Message)]
-#[rtype(result = "Result<Rerun, CommandError>")]
 pub struct RerunExecution(pub Uuid);
 
 /// A rerun.
@@ -69,8 +62,6 @@ pub struct Rerun {
 
 /// Reruns all ended executions of a filter, or only counts. Default status: failed, lost and
 /// cancelled.
-#[derive(Message)]
-#[rtype(result = "Result<RerunReport, CommandError>")]
 pub struct RerunExecutions {
     /// The executions.
     pub filter: ExecutionFilter,
@@ -174,90 +165,73 @@ async fn refuse_beside_older(store: &Store) -> Result<(), CommandError> {
     }
 }
 
-impl Handler<RunWithPayload> for JobManager {
-    type Result = ResponseFuture<Result<Uuid, CommandError>>;
+impl Command for RunWithPayload {
+    type Output = Uuid;
 
-    fn handle(
-        &mut self,
-        RunWithPayload(id, payload): RunWithPayload,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            payload.validate()?;
-            let job = found(store.job(id).await?, "job", id)?;
-            if !job.definition.target.sends_payload() {
-                let message = "does not reach the target of the job, which gets the body that the job says, or none";
-                return Err(InvalidInput::new("payload", message).into());
-            }
-            refuse_beside_older(&store).await?;
-            found(store.run_job_now(id, Some(&payload)).await?, "job", id)
+    async fn carry_out(self, store: &Store) -> Result<Uuid, CommandError> {
+        let RunWithPayload(id, payload) = self;
+        payload.validate()?;
+        let job = found(store.job(id).await?, "job", id)?;
+        if !job.definition.target.sends_payload() {
+            let message = "does not reach the target of the job, which gets the body that the job says, or none";
+            return Err(InvalidInput::new("payload", message).into());
+        }
+        refuse_beside_older(store).await?;
+        found(store.run_job_now(id, Some(&payload)).await?, "job", id)
+    }
+}
+
+impl Command for CancelExecutions {
+    type Output = CancelReport;
+
+    async fn carry_out(self, store: &Store) -> Result<CancelReport, CommandError> {
+        let CancelExecutions {
+            filter,
+            jobs,
+            dry_run,
+        } = self;
+        let filter = of_jobs(store, filter, jobs.as_ref()).await?;
+        if !dry_run {
+            return Ok(cancel(store, &filter).await?);
+        }
+        let matched = store.unfinished(&filter, CANCELLED_MAX).await?.len();
+        Ok(CancelReport {
+            matched,
+            cancelled: 0,
+            more: matched == CANCELLED_MAX,
         })
     }
 }
 
-impl Handler<CancelExecutions> for JobManager {
-    type Result = ResponseFuture<Result<CancelReport, CommandError>>;
+impl Command for RerunExecution {
+    type Output = Rerun;
 
-    fn handle(&mut self, message: CancelExecutions, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let CancelExecutions {
-                filter,
-                jobs,
-                dry_run,
-            } = message;
-            let filter = of_jobs(&store, filter, jobs.as_ref()).await?;
-            if !dry_run {
-                return Ok(cancel(&store, &filter).await?);
+    async fn carry_out(self, store: &Store) -> Result<Rerun, CommandError> {
+        let RerunExecution(id) = self;
+        refuse_beside_older(store).await?;
+        let done = store.rerun(&[id], Asked::ById, TimeDelta::zero()).await?;
+        match (
+            found(done.verdicts.first(), "execution", id)?,
+            done.reruns.first(),
+        ) {
+            (Verdict::Run, Some(id)) => Ok(Rerun {
+                id: *id,
+                created: true,
+            }),
+            (Verdict::UnderWay(id), _) => Ok(Rerun {
+                id: *id,
+                created: false,
+            }),
+            (Verdict::NotEnded, _) => {
+                conflict("the execution has not ended: cancel it, or wait for its end")
             }
-            let matched = store.unfinished(&filter, CANCELLED_MAX).await?.len();
-            Ok(CancelReport {
-                matched,
-                cancelled: 0,
-                more: matched == CANCELLED_MAX,
-            })
-        })
-    }
-}
-
-impl Handler<RerunExecution> for JobManager {
-    type Result = ResponseFuture<Result<Rerun, CommandError>>;
-
-    fn handle(
-        &mut self,
-        RerunExecution(id): RerunExecution,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            refuse_beside_older(&store).await?;
-            let done = store.rerun(&[id], Asked::ById, TimeDelta::zero()).await?;
-            match (
-                found(done.verdicts.first(), "execution", id)?,
-                done.reruns.first(),
-            ) {
-                (Verdict::Run, Some(id)) => Ok(Rerun {
-                    id: *id,
-                    created: true,
-                }),
-                (Verdict::UnderWay(id), _) => Ok(Rerun {
-                    id: *id,
-                    created: false,
-                }),
-                (Verdict::NotEnded, _) => {
-                    conflict("the execution has not ended: cancel it, or wait for its end")
-                }
-                (Verdict::OfDeleted, _) => conflict("the job of the execution is deleted"),
-                (Verdict::Range, _) => {
-                    conflict("the row stands for several fire times: run them with a backfill")
-                }
-                // A rerun by id is never refused because of an earlier rerun.
-                (Verdict::Run | Verdict::Repeated, _) => {
-                    conflict("the execution has been run again")
-                }
+            (Verdict::OfDeleted, _) => conflict("the job of the execution is deleted"),
+            (Verdict::Range, _) => {
+                conflict("the row stands for several fire times: run them with a backfill")
             }
-        })
+            // A rerun by id is never refused because of an earlier rerun.
+            (Verdict::Run | Verdict::Repeated, _) => conflict("the execution has been run again"),
+        }
     }
 }
 
@@ -265,47 +239,44 @@ fn conflict(message: &str) -> Result<Rerun, CommandError> {
     Err(CommandError::Conflict(message.to_owned()))
 }
 
-impl Handler<RerunExecutions> for JobManager {
-    type Result = ResponseFuture<Result<RerunReport, CommandError>>;
+impl Command for RerunExecutions {
+    type Output = RerunReport;
 
-    fn handle(&mut self, message: RerunExecutions, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        Box::pin(async move {
-            let RerunExecutions {
-                filter,
-                jobs,
-                dry_run,
-            } = message;
-            let filter = of_jobs(&store, ended(filter)?, jobs.as_ref()).await?;
-            refuse_beside_older(&store).await?;
-            let ids = match store.ended(&filter, RERUNS_MAX).await? {
-                Found::All(ids) => ids,
-                Found::TooMany => {
-                    let message = format!(
-                        "must hold at most {RERUNS_MAX} executions, and holds more: say `from` and `to`"
-                    );
-                    return Err(InvalidInput::new("filter", message).into());
-                }
-                Found::TooWide => {
-                    let message = "leaves more than 2000000 executions to look through: say `from` and `to`, or `jobId`";
-                    return Err(InvalidInput::new("filter", message).into());
-                }
-            };
-            let mut report = RerunReport::default();
-            let mut due_in = TimeDelta::zero();
-            for batch in ids.chunks(reruns::BATCH) {
-                let verdicts = if dry_run {
-                    store.judge_reruns(batch, Asked::ByFilter).await?
-                } else {
-                    store.rerun(batch, Asked::ByFilter, due_in).await?.verdicts
-                };
-                for verdict in verdicts {
-                    report.count(verdict);
-                }
-                due_in += DISTANCE;
+    async fn carry_out(self, store: &Store) -> Result<RerunReport, CommandError> {
+        let RerunExecutions {
+            filter,
+            jobs,
+            dry_run,
+        } = self;
+        let filter = of_jobs(store, ended(filter)?, jobs.as_ref()).await?;
+        refuse_beside_older(store).await?;
+        let ids = match store.ended(&filter, RERUNS_MAX).await? {
+            Found::All(ids) => ids,
+            Found::TooMany => {
+                let message = format!(
+                    "must hold at most {RERUNS_MAX} executions, and holds more: say `from` and `to`"
+                );
+                return Err(InvalidInput::new("filter", message).into());
             }
-            Ok(report)
-        })
+            Found::TooWide => {
+                let message = "leaves more than 2000000 executions to look through: say `from` and `to`, or `jobId`";
+                return Err(InvalidInput::new("filter", message).into());
+            }
+        };
+        let mut report = RerunReport::default();
+        let mut due_in = TimeDelta::zero();
+        for batch in ids.chunks(reruns::BATCH) {
+            let verdicts = if dry_run {
+                store.judge_reruns(batch, Asked::ByFilter).await?
+            } else {
+                store.rerun(batch, Asked::ByFilter, due_in).await?.verdicts
+            };
+            for verdict in verdicts {
+                report.count(verdict);
+            }
+            due_in += DISTANCE;
+        }
+        Ok(report)
     }
 }
 

@@ -6,6 +6,7 @@
 use super::pool::Pooled;
 use super::statement::Statement;
 use crate::store::StoreError;
+use crate::store::author::Author;
 use deadpool_postgres::ClientWrapper;
 use futures_util::future::try_join_all;
 use std::ops::Deref;
@@ -49,22 +50,32 @@ impl Drop for Session {
 
 /// A transaction with a session of its own. The driver's transaction waits for the answers to BEGIN
 /// and COMMIT; this one can send them together with statements.
-pub struct Transaction(Session);
+pub struct Transaction {
+    session: Session,
+    author: Author,
+}
 
 impl Transaction {
     /// A transaction before its [`begin`](Self::begin).
-    pub fn new(session: Session) -> Self {
-        Self(session)
+    pub fn new(session: Session, author: Author) -> Self {
+        Self { session, author }
+    }
+
+    /// Who changes what it changes.
+    pub fn author(&self) -> &Author {
+        &self.author
     }
 
     /// Begins the transaction on the server.
     pub async fn begin(&self) -> Result<(), tokio_postgres::Error> {
-        self.0.batch_execute("begin").await
+        self.session.batch_execute("begin").await
     }
 
     /// Begins the transaction and sends these statements, in one round trip.
     pub async fn begin_with(&self, statements: &str) -> Result<(), tokio_postgres::Error> {
-        self.0.batch_execute(&format!("begin; {statements}")).await
+        self.session
+            .batch_execute(&format!("begin; {statements}"))
+            .await
     }
 
     /// Prepares statements for later, in one round trip for all that the connection does not know
@@ -89,15 +100,15 @@ impl Transaction {
     /// Commits. (After a failed statement the server would roll back without an error: callers
     /// never commit after an error.)
     pub async fn commit(self) -> Result<(), tokio_postgres::Error> {
-        self.0.batch_execute("commit").await?;
-        self.0.release();
+        self.session.batch_execute("commit").await?;
+        self.session.release();
         Ok(())
     }
 
     /// Releases the locks and keeps the connection.
     pub async fn rollback(self) -> Result<(), tokio_postgres::Error> {
-        self.0.batch_execute("rollback").await?;
-        self.0.release();
+        self.session.batch_execute("rollback").await?;
+        self.session.release();
         Ok(())
     }
 }
@@ -105,6 +116,6 @@ impl Transaction {
 impl Deref for Transaction {
     type Target = ClientWrapper;
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.session
     }
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 const RECORD_VERSIONS: Statement = Statement::new(
     "-- versions.record
 insert into job_definition_version (job_id, version, changed_at, changed_by, change, definition)
-select j.id, j.version, j.updated_at, 'api', $2, to_json(j) from job_definition j
+select j.id, j.version, j.updated_at, $3, $2, to_json(j) from job_definition j
 where j.id = any($1::uuid[])",
 );
 
@@ -55,8 +55,9 @@ pub(super) async fn record_versions(
     ids: &[Uuid],
     change: &str,
 ) -> Result<(), StoreError> {
+    let author = transaction.author().caller.label();
     RECORD_VERSIONS
-        .execute(transaction, &[&ids, &change])
+        .execute(transaction, &[&ids, &change, &author])
         .await?;
     Ok(())
 }

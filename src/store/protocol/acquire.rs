@@ -146,7 +146,7 @@ impl LeaseStore {
         left_out: &[Uuid],
         conflict_mode: ConflictMode,
     ) -> Result<Option<Leased>, StoreError> {
-        let transaction = Transaction::new(self.store.session().await?);
+        let transaction = Transaction::new(self.store.session().await?, self.store.author.clone());
         let due_scan = DueScan {
             node_id: poll.node_id,
             batch: poll.batch,

@@ -90,7 +90,7 @@ impl Store {
                 .into_iter()
                 .partition(|execution| holdings.given_up.contains(execution));
             // Nothing is written in most audits: the transaction begins here.
-            let transaction = Transaction::new(session);
+            let transaction = Transaction::new(session, self.author.clone());
             transaction.begin().await.during("give_backs.begin")?;
             let jobs = waited_for(&listed)?;
             lock_jobs(&transaction, &jobs).await?;

@@ -97,7 +97,7 @@ impl Store {
         how: HandOver,
     ) -> Result<Option<TakeoverReport>, StoreError> {
         self.bounded("takeovers.take_over", async {
-            let transaction = Transaction::new(self.session().await?);
+            let transaction = Transaction::new(self.session().await?, self.author.clone());
             // Deaths are rare: this connection has prepared none of the statements, and each round
             // trip delays the takeover.
             transaction
