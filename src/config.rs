@@ -17,8 +17,10 @@ const HEARTBEATS_IN_TTL: u32 = 3;
 const NODE_TTL_MIN: Duration = Duration::from_millis(500);
 /// Shortest retention: the partitions of today and yesterday always exist.
 const LOG_RETENTION_MIN: Duration = Duration::from_hours(48);
+/// Shortest retention of the audit log: it is removed by whole days.
+const AUDIT_RETENTION_MIN: Duration = Duration::from_hours(24);
 /// Longest retention that is no `forever`: a hundred years.
-const LOG_RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
+const RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
 /// Longest interval or time-out: a longer one leads to instants that the clocks of the system
 /// cannot represent.
 const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
@@ -118,6 +120,11 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_LOG_RETENTION", default_value = "30d", value_parser = retention)]
     pub log_retention: Duration,
 
+    /// Age at which rows of the audit log are removed, by whole days (UTC); `forever` keeps
+    /// them all. The same on all nodes.
+    #[arg(long, env = "HOROLOG_AUDIT_RETENTION", default_value = "400d", value_parser = retention)]
+    pub audit_retention: Duration,
+
     /// Private networks that webhooks may reach, as CIDRs separated by commas.
     #[arg(long, env = "HOROLOG_HTTP_ALLOW", value_delimiter = ',', value_parser = cidr)]
     pub http_allow: Vec<IpNet>,
@@ -191,7 +198,7 @@ fn retention(text: &str) -> Result<Duration, String> {
     }
     let retention =
         humantime::parse_duration(text).map_err(|error| format!("{error}; or `forever`"))?;
-    if retention > LOG_RETENTION_MAX {
+    if retention > RETENTION_MAX {
         Err("expected at most 36500days, or `forever`".to_owned())
     } else {
         Ok(retention)
@@ -283,6 +290,9 @@ impl ServeConfig {
             let message =
                 "must be at least 2days: the partitions of today and yesterday are in use";
             return Some(("--log-retention", message.to_owned()));
+        }
+        if self.audit_retention < AUDIT_RETENTION_MIN {
+            return Some(("--audit-retention", "must be at least 1d".to_owned()));
         }
         if !(1..=SLOTS_MAX).contains(&self.slots) {
             return Some(("--slots", format!("must be from 1 to {SLOTS_MAX}")));
@@ -427,6 +437,7 @@ mod tests {
             ("--repair-interval 0s", "--repair-interval"),
             ("--log-retention 1d", "--log-retention"),
             ("--log-retention never", "forever"),
+            ("--audit-retention 1h", "--audit-retention"),
             ("--slots 0", "--slots"),
             ("--slots 1000000", "--slots"),
             ("--slots many", "--slots"),

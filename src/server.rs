@@ -363,6 +363,7 @@ impl NodeComponents {
             repair_interval: config.repair_interval,
             activity_interval: ACTIVITY_INTERVAL,
             log_retention: config.log_retention,
+            audit_retention: config.audit_retention,
         };
         let reconciler = Reconciler::new(reconciler, Passes::Periodic).start();
         let membership = self.start_membership(config, address);

@@ -190,6 +190,15 @@ async fn a_pause_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
         .await
         .unwrap();
     assert_eq!(back, ClockVerdict::Returned(jump));
+    let recorded = "select concat_ws(' ', caller_kind, action) from audit_log order by seq";
+    let recorded = cluster.texts(recorded, &[]).await;
+    assert_eq!(
+        recorded
+            .iter()
+            .filter(|entry| entry.starts_with("NODE"))
+            .collect::<Vec<_>>(),
+        ["NODE pauseForClockJump", "NODE resumeAfterClockJump"]
+    );
     assert!(cluster.store.cluster_pause().await.unwrap().is_none());
     assert_eq!(node.poll().await.leased, 1);
 }

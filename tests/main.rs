@@ -13,6 +13,8 @@ mod agendas;
 mod answers;
 mod api_node;
 mod arguments;
+mod audit;
+mod audit_chain;
 mod backfills;
 mod bad_input;
 mod base_path;

@@ -229,6 +229,13 @@ async fn a_node_that_was_declared_dead_is_fenced_and_joins_under_a_new_id() {
     assert_ne!(new, id);
     assert_eq!(cluster.node_state(id).await, "DEAD");
     assert_eq!(cluster.node_state(new).await, "ACTIVE");
+    let recorded = "select details ->> 'reason' from audit_log
+        where action = 'fence' and object_id = $1 and caller_kind = 'NODE'";
+    eventually("the fence is in the audit log", async || {
+        let reasons = cluster.texts(recorded, &[&id.to_string()]).await;
+        (reasons == ["it was declared dead"]).then_some(())
+    })
+    .await;
 }
 
 #[actix::test]
@@ -369,6 +376,12 @@ async fn a_database_older_than_a_node_remembers_pauses_the_cluster() {
     assert_eq!(
         (pause.last_known, pause.set_back_to),
         (Some(at("07:01:40")), Some(at("07:00:39")))
+    );
+    let recorded = "select concat_ws(' ', caller, caller_kind, action, details ->> 'lastKnown')
+        from audit_log";
+    assert_eq!(
+        cluster.texts(recorded, &[]).await,
+        ["node horolog NODE pauseAfterRestore 2026-11-23T07:01:40+00:00"]
     );
     assert!(cluster.store.resume_cluster().await.unwrap());
     cut_session(&cluster, id).await;

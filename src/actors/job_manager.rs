@@ -7,6 +7,7 @@ pub mod backfills;
 pub mod bulk;
 pub mod exclusions;
 pub mod executions;
+mod noted;
 
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::InvalidInput;
@@ -70,6 +71,15 @@ pub struct ResumeJob(pub Uuid, pub MissedOnce);
 
 /// Deletes a job for good; its log stays.
 pub struct DeleteJob(pub Uuid);
+
+/// A command about a job after which nothing of it starts. Its executions in flight are cancelled
+/// afterwards.
+pub struct ThenCancel<C> {
+    /// The command.
+    pub command: C,
+    /// The job.
+    pub job: Uuid,
+}
 
 /// Makes a job due now, once. Returns the id of the execution.
 pub struct RunJobNow(pub Uuid);
@@ -276,6 +286,21 @@ impl Command for DeleteJob {
     async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
         let DeleteJob(id) = self;
         found(store.delete_job(id).await?.then_some(()), "job", id)
+    }
+}
+
+impl<C: Command> Command for ThenCancel<C> {
+    type Output = C::Output;
+
+    async fn carry_out(self, store: &Store) -> Result<C::Output, CommandError> {
+        let Self { command, job } = self;
+        let output = command
+            .carry_out(&store.noting("cancelRunning", true))
+            .await?;
+        // After the command: nothing can start between the two.
+        let running = executions::running_of(vec![job]);
+        executions::cancel(&store.unrecorded(), &running).await?;
+        Ok(output)
     }
 }
 

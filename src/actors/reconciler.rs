@@ -6,6 +6,7 @@
 //! lock, so several of them may find the same broken state at once.
 
 mod reconciliation;
+mod sealing;
 
 use super::periodic::{Passes, WakeUp, run_periodically};
 use super::watchdog::{Watchdog, WatchdogGuard};
@@ -18,6 +19,7 @@ use crate::store::protocol::sweep::Swept;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use reconciliation::Reconciliation;
+use sealing::Sealing;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -25,6 +27,14 @@ use uuid::Uuid;
 
 /// Longer than a pass that declares a node dead.
 const TAKEOVER_PAUSE: Duration = Duration::from_millis(100);
+
+/// Time between two passes that seal the audit log.
+const SEAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Seals the rows of the audit log that are committed by now. Whether it sealed any.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct SealAuditLog;
 
 /// Runs one pass over everything that may need putting right.
 #[derive(Message)]
@@ -81,11 +91,14 @@ pub struct ReconcilerConfig {
     pub activity_interval: Duration,
     /// Age at which executions are purged from the log.
     pub log_retention: Duration,
+    /// Age at which rows of the audit log are removed.
+    pub audit_retention: Duration,
 }
 
 /// The reconciler of a node.
 pub struct Reconciler {
     reconciliation: Rc<Mutex<Reconciliation>>,
+    sealing: Rc<Mutex<Sealing>>,
     watch: SuccessorWatch,
     /// Time between passes while the node is alone: a node that joins says so.
     interval_alone: Duration,
@@ -112,6 +125,7 @@ impl Reconciler {
             },
             interval_alone: config.node_ttl,
             guard: config.watchdog.guard("Reconciler"),
+            sealing: Rc::new(Mutex::new(Sealing::new(config.store.clone()))),
             reconciliation: Rc::new(Mutex::new(Reconciliation::new(config))),
             passes,
         }
@@ -151,6 +165,13 @@ impl Actor for Reconciler {
         if self.passes == Passes::OnMessage {
             return;
         }
+        let seal = run_periodically(
+            ctx.address(),
+            || SealAuditLog,
+            WakeUp::default(),
+            |_| Some(SEAL_INTERVAL),
+        );
+        actix::spawn(seal);
         let reconciliation = self.reconciliation.clone();
         let watch = self.watch.clone();
         let address = ctx.address();
@@ -180,5 +201,14 @@ impl Handler<Reconcile> for Reconciler {
             actor.guard.touch();
             report
         })))
+    }
+}
+
+impl Handler<SealAuditLog> for Reconciler {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, _: SealAuditLog, _: &mut Self::Context) -> Self::Result {
+        let sealing = self.sealing.clone();
+        Box::pin(async move { sealing.lock().await.seal().await })
     }
 }

@@ -8,6 +8,7 @@
 mod admission;
 mod agenda;
 mod allowance;
+mod audit;
 mod backfills;
 mod bulk;
 mod context;
@@ -43,6 +44,7 @@ use admission::AdmissionFactory;
 use agenda::AgendaQuery;
 pub use allowance::{ANSWER_BYTES_MAX, Allowance, LargeAnswers, too_large};
 use async_graphql::{MergedObject, SchemaBuilder};
+use audit::AuditQuery;
 use backfills::{BackfillMutation, BackfillQuery};
 use bulk::BulkMutation;
 use exclusions::{ExclusionMutation, ExclusionQuery};
@@ -78,7 +80,7 @@ pub struct ExecutionQueries(ListQuery, SearchQuery, ExplanationQuery);
 
 /// Queries about the cluster.
 #[derive(MergedObject, Default)]
-pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery);
+pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery, AuditQuery);
 
 /// All mutations of the API.
 #[derive(MergedObject, Default)]

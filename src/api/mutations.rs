@@ -1,18 +1,15 @@
 //! Commands about one job, one node or the cluster.
 
-use super::context::{command, store};
+use super::context::{self, command, store};
 use super::inputs::CreateJobInput;
 use super::masks::{Masks, Stored};
 use super::{cost, errors};
-use crate::actors::job_manager::executions::CancelExecutions;
 use crate::actors::job_manager::{
     CreateJob, CreateJobs, DeleteJob, DrainNode, MissedOnce, PauseCluster, PauseJob, ResumeCluster,
-    ResumeJob, UpdateJob,
+    ResumeJob, ThenCancel, UpdateJob,
 };
-use crate::model::execution::ExecutionStatus;
 use crate::model::job::Job;
 use crate::model::job_request::JobRequest;
-use crate::model::lists::ExecutionFilter;
 use crate::model::text;
 use async_graphql::{Context, ID, Object, Result};
 use uuid::Uuid;
@@ -100,12 +97,12 @@ impl Mutation {
         #[graphql(default)] cancel_running: bool,
     ) -> Result<Job> {
         let id = errors::uuid("id", &id)?;
-        let job = command(ctx, PauseJob(id, validate_reason(reason)?)).await?;
-        // After the pause: nothing can start between the two.
+        let pause = PauseJob(id, validate_reason(reason)?);
         if cancel_running {
-            cancel_running_of(ctx, id).await?;
+            let command = pause;
+            return context::command(ctx, ThenCancel { command, job: id }).await;
         }
-        Ok(job)
+        command(ctx, pause).await
     }
 
     /// Resumes a paused job: it fires again from now on. A ONCE whose time passed during the pause
@@ -134,10 +131,11 @@ impl Mutation {
         #[graphql(default)] cancel_running: bool,
     ) -> Result<bool> {
         let id = errors::uuid("id", &id)?;
-        command(ctx, DeleteJob(id)).await?;
-        // After the deletion: nothing can start between the two.
         if cancel_running {
-            cancel_running_of(ctx, id).await?;
+            let command = DeleteJob(id);
+            context::command(ctx, ThenCancel { command, job: id }).await?;
+        } else {
+            command(ctx, DeleteJob(id)).await?;
         }
         Ok(true)
     }
@@ -197,24 +195,4 @@ pub(super) fn missed_once(run_missed: bool) -> MissedOnce {
 pub(super) fn validate_reason(reason: Option<String>) -> Result<Option<String>> {
     text::REASON.check_given("reason", reason.as_deref())?;
     Ok(reason)
-}
-
-/// Cancels the executions in flight of a job.
-async fn cancel_running_of(ctx: &Context<'_>, job_id: Uuid) -> Result<()> {
-    let statuses = Some(vec![ExecutionStatus::Running, ExecutionStatus::Retrying]);
-    let filter = ExecutionFilter {
-        job_id: Some(job_id),
-        statuses,
-        ..ExecutionFilter::default()
-    };
-    command(
-        ctx,
-        CancelExecutions {
-            filter,
-            jobs: None,
-            dry_run: false,
-        },
-    )
-    .await
-    .map(drop)
 }

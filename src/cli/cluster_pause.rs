@@ -1,5 +1,6 @@
 //! `horolog pause-cluster` and `horolog resume-cluster`: the two that must work while no node runs.
 
+use super::account::author;
 use super::output::say;
 use super::{CALL_TIMEOUT, CLEAN};
 use crate::clock::Clock;
@@ -13,7 +14,9 @@ use crate::store::db::migrate::migrate;
 pub async fn pause(database_url: String, reason: String) -> Result<i32, anyhow::Error> {
     let database = Database::parse(&database_url, CALL_TIMEOUT)?;
     migrate(&database).await?;
-    let paused = store(&database).pause_cluster(&reason).await?;
+    let paused = store(&database, "pauseCluster")
+        .pause_cluster(&reason)
+        .await?;
     say(if paused {
         "the cluster is paused: no node starts anything"
     } else {
@@ -24,7 +27,9 @@ pub async fn pause(database_url: String, reason: String) -> Result<i32, anyhow::
 
 /// Says what is due, and resumes the cluster.
 pub async fn resume(database_url: String) -> Result<i32, anyhow::Error> {
-    let store = store(&Database::parse(&database_url, CALL_TIMEOUT)?);
+    let database = Database::parse(&database_url, CALL_TIMEOUT)?;
+    migrate(&database).await?;
+    let store = store(&database, "resumeCluster");
     let Some(pause) = store.cluster_pause().await? else {
         say("the cluster is not paused");
         return Ok(CLEAN);
@@ -41,6 +46,6 @@ pub async fn resume(database_url: String) -> Result<i32, anyhow::Error> {
     Ok(CLEAN)
 }
 
-fn store(database: &Database) -> Store {
-    Store::new(database, 1, CALL_TIMEOUT, Clock::Database)
+fn store(database: &Database, command: &str) -> Store {
+    Store::new(database, 1, CALL_TIMEOUT, Clock::Database).by(author(command))
 }

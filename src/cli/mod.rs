@@ -3,6 +3,8 @@
 //! Exit codes: 0 clean stop, 1 failure, 2 wrong usage or configuration, 70 an actor died and the
 //! node stopped itself.
 
+mod account;
+mod audit_log;
 mod cluster_pause;
 mod demo;
 mod documents;
@@ -17,6 +19,7 @@ mod service_manager;
 use crate::config::{ServeConfig, refuse_unknown_variables};
 use crate::{api, telemetry};
 use anyhow::Context;
+use audit_log::AuditLogCommand;
 use clap::{CommandFactory, Parser, Subcommand};
 use demo::DemoConfig;
 use health::HealthConfig;
@@ -74,6 +77,11 @@ enum Command {
         /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
+    },
+    /// Verifies and exports the audit log.
+    AuditLog {
+        #[command(subcommand)]
+        command: AuditLogCommand,
     },
     /// Writes the ACTIVE nodes as an upstream of nginx; with --watch whenever they change.
     NginxUpstreams(UpstreamsConfig),
@@ -134,6 +142,7 @@ pub fn run() -> i32 {
         Command::Health(config) => in_system(health::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate { database_url } => in_system(migrate(database_url)),
+        Command::AuditLog { command } => in_system(audit_log::run(command)),
         Command::PauseCluster {
             database_url,
             reason,

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod activity;
 pub mod agenda;
+pub mod audit;
 pub mod backfill;
 pub mod exclusions;
 pub mod execution;

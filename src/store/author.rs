@@ -1,7 +1,9 @@
 //! The author of changes: the caller, and the command that was sent.
 
 use crate::model::access::Caller;
-use crate::store::Store;
+use crate::store::audit::entry::Entry;
+use crate::store::{During, Store, StoreError};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Who changes what a store changes.
@@ -12,6 +14,8 @@ pub struct Author {
     /// Name of the command: the mutation, or the command of the command line. None for what a node
     /// does by itself.
     pub command: Option<Arc<str>>,
+    /// What the command says of itself, for its entry in the audit log.
+    pub details: Map<String, Value>,
 }
 
 impl Author {
@@ -20,6 +24,7 @@ impl Author {
         Self {
             caller,
             command: Some(command.into()),
+            details: Map::new(),
         }
     }
 
@@ -28,6 +33,7 @@ impl Author {
         Self {
             caller: Arc::new(Caller::node(name)),
             command: None,
+            details: Map::new(),
         }
     }
 }
@@ -40,5 +46,58 @@ impl Store {
             author,
             ..self.clone()
         }
+    }
+
+    /// The same, with a detail for the entry of the command in the audit log.
+    #[must_use]
+    pub fn noting(&self, key: &str, value: impl Into<Value>) -> Self {
+        let mut author = self.author.clone();
+        author.details.insert(key.to_owned(), value.into());
+        self.by(author)
+    }
+
+    /// The same for the rest of a command whose entry is written: a command has one.
+    #[must_use]
+    pub fn unrecorded(&self) -> Self {
+        let author = Author {
+            command: None,
+            ..self.author.clone()
+        };
+        self.by(author)
+    }
+
+    /// The same for one batch of a command: the entry is written with the first.
+    #[must_use]
+    pub fn of_batch(&self, index: usize) -> Self {
+        if index == 0 {
+            self.clone()
+        } else {
+            self.unrecorded()
+        }
+    }
+
+    /// Who changes what it changes.
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.author.caller
+    }
+
+    /// Writes the entry of a command that changed nothing else.
+    pub async fn record_alone(&self, entry: Entry) -> Result<(), StoreError> {
+        self.bounded("audit.record", async {
+            let transaction = self.begin("audit.begin").await?;
+            transaction.record(entry);
+            transaction.commit().await.during("audit.commit")
+        })
+        .await
+    }
+
+    /// Writes the entry of a decision that a node takes by itself.
+    pub async fn record_decision(&self, action: &str, entry: Entry) -> Result<(), StoreError> {
+        self.bounded("audit.record", async {
+            let transaction = self.begin("audit.begin").await?;
+            transaction.record_decision(action, entry);
+            transaction.commit().await.during("audit.commit")
+        })
+        .await
     }
 }

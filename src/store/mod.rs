@@ -5,6 +5,7 @@
 //! server does not answer. A call that exceeds its limit drops its connection and has an *unknown*
 //! outcome; callers read the state again by key (fences make this safe).
 
+pub mod audit;
 pub mod author;
 pub mod db;
 pub mod error;
@@ -45,6 +46,8 @@ pub struct Store {
     activity_counter: queries::activity::ActivityCounter,
     /// Who changes what it changes.
     author: Author,
+    /// Refused attempts.
+    refusals: audit::refusals::Refusals,
     /// What the rows of one request may take.
     budget: Option<Arc<db::budget::Budget>>,
 }
@@ -111,6 +114,7 @@ impl Store {
             clock_watch: maintenance::clock_jumps::ClockWatch::default(),
             activity_counter: queries::activity::ActivityCounter::default(),
             author: Author::node("horolog"),
+            refusals: audit::refusals::Refusals::default(),
             budget: None,
         }
     }

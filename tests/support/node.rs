@@ -114,6 +114,7 @@ impl TestNode {
             repair_interval: repairs,
             activity_interval: Duration::ZERO,
             log_retention: LOG_RETENTION,
+            audit_retention: LOG_RETENTION,
         };
         let reconciler = Reconciler::new(reconciler, Passes::OnMessage);
         let (acquirer, reconciler) = (acquirer.start(), reconciler.start());

@@ -6,6 +6,7 @@ use crate::model::node::{Membership, MembershipState, NodeState};
 use crate::model::{Timestamp, rfc3339};
 use crate::safeguards::{Safeguard, is_off};
 use crate::store::StoreError;
+use crate::store::audit::entry::Entry;
 use crate::store::protocol::hand_over::TakeoverReport;
 use crate::store::protocol::membership::{MembershipSession, Renewal};
 use chrono::TimeDelta;
@@ -24,9 +25,21 @@ pub(super) struct Member {
     acknowledged: Option<Acknowledged>,
     pub(super) cluster_paused: bool,
     failing_since: Option<Instant>,
+    /// A fence that is not recorded yet.
+    fenced: Option<Fence>,
     draining: bool,
     left: bool,
     wake_up: WakeUp,
+}
+
+/// A fence of this node. It is recorded after the next join: a fenced node may not reach the
+/// database.
+#[derive(Clone, Copy)]
+struct Fence {
+    /// The membership that ended.
+    node_id: Uuid,
+    why: &'static str,
+    at: Instant,
 }
 
 /// The last heartbeat that the database has acknowledged. A database that was restored from a
@@ -49,6 +62,7 @@ impl Member {
             acknowledged: None,
             cluster_paused: false,
             failing_since: None,
+            fenced: None,
             draining: false,
             left: false,
             wake_up,
@@ -150,6 +164,7 @@ impl Member {
                         .send_replace(MembershipState::Member(joined));
                 }
                 self.recovered();
+                self.record_fence();
                 tracing::info!(node.id = %node_id, node.name = %self.config.profile.name, "joined the cluster");
                 HeartbeatReport::Joined(node_id)
             }
@@ -181,7 +196,7 @@ impl Member {
         // Before the membership state lets this node lease.
         if let Some(last) = self.acknowledged
             && session
-                .pause_if_set_back(last.node_id, last.heartbeat_at)
+                .pause_if_set_back(last.node_id, last.heartbeat_at, self.config.store.caller())
                 .await?
         {
             tracing::error!(
@@ -240,7 +255,7 @@ impl Member {
         })
     }
 
-    fn fence(&mut self, why: &str) {
+    fn fence(&mut self, why: &'static str) {
         tracing::error!(
             why,
             "this node is fenced: it cancels what it runs and joins again under a new id"
@@ -248,10 +263,36 @@ impl Member {
         metrics::counter!("horolog_self_fenced_total").increment(1);
         self.session = None;
         self.unanswered = None;
-        self.config
+        let former = self
+            .config
             .membership_state
             .send_replace(MembershipState::Fenced);
+        if let MembershipState::Member(member) = former {
+            self.fenced = Some(Fence {
+                node_id: member.node_id,
+                why,
+                at: Instant::now(),
+            });
+        }
         self.wake_up.notify_one();
+    }
+
+    /// In a task of its own: heartbeats do not wait for it. A fence that cannot be recorded is in the log.
+    fn record_fence(&mut self) {
+        let Some(Fence { node_id, why, at }) = self.fenced.take() else {
+            return;
+        };
+        let store = self.config.store.clone();
+        let entry = Entry::of("node", node_id)
+            .named(&self.config.profile.name)
+            .with("reason", why)
+            .with("secondsAgo", at.elapsed().as_secs());
+        actix::spawn(async move {
+            if let Err(error) = store.record_decision("fence", entry).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the fence is not in the audit log");
+            }
+        });
     }
 
     /// Suspends the node. A failed call leaves its connection in an unknown state: it is not used

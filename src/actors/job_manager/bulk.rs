@@ -1,10 +1,11 @@
 //! Commands about all jobs of a filter.
 
 use super::executions::{cancel, running_of};
-use super::{Command, CommandError};
+use super::{Command, CommandError, MissedOnce, noted};
 use crate::model::InvalidInput;
 use crate::model::lists::JobFilter;
 use crate::store::Store;
+use crate::store::audit::entry::Entry;
 use crate::store::jobs::bulk::BATCH;
 pub use crate::store::jobs::bulk::BulkAction;
 
@@ -45,15 +46,35 @@ impl Command for Bulk {
             );
             return Err(InvalidInput::new("filter", message).into());
         }
+        let recorded = noted(store, &action, cancels)
+            .noting("filter", noted::jobs(&filter))
+            .noting("matched", jobs.len());
+        if jobs.is_empty() {
+            recorded.record_alone(Entry::about("job")).await?;
+        }
         let mut report = BulkReport::default();
-        for batch in jobs.chunks(BATCH) {
-            let (matched, changed) = store.bulk(batch, &action).await?;
+        for (index, batch) in jobs.chunks(BATCH).enumerate() {
+            let (matched, changed) = recorded.of_batch(index).bulk(batch, &action).await?;
             report.matched += matched;
             report.changed += changed;
         }
         if cancels {
-            cancel(store, &running_of(jobs)).await?;
+            cancel(&store.unrecorded(), &running_of(jobs)).await?;
         }
         Ok(report)
+    }
+}
+
+/// The store, with what its entry in the audit log says of the action.
+fn noted(store: &Store, action: &BulkAction, cancels: bool) -> Store {
+    let store = match action {
+        BulkAction::Pause(reason) => store.noting("reason", reason.as_deref()),
+        BulkAction::Resume(missed) => store.noting("runMissed", *missed == MissedOnce::Run),
+        BulkAction::Delete | BulkAction::RunNow => store.clone(),
+    };
+    if cancels {
+        store.noting("cancelRunning", true)
+    } else {
+        store
     }
 }

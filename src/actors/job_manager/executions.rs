@@ -1,11 +1,12 @@
 //! Commands about executions: bulk cancels, reruns, and runs with a payload.
 
-use super::{Command, CommandError, found};
+use super::{Command, CommandError, found, noted};
 use crate::model::InvalidInput;
 use crate::model::execution::ExecutionStatus;
 use crate::model::lists::{ExecutionFilter, JobFilter};
 use crate::model::payload::Payload;
 use crate::model::rerun::{Asked, Verdict};
+use crate::store::audit::entry::Entry;
 use crate::store::jobs::reruns::Found;
 use crate::store::jobs::{cancellations, reruns};
 use crate::store::{Store, StoreError};
@@ -110,6 +111,11 @@ pub(super) async fn cancel(
     filter: &ExecutionFilter,
 ) -> Result<CancelReport, StoreError> {
     let mut left = store.unfinished(filter, CANCELLED_MAX).await?;
+    let recorded = store.noting("matched", left.len());
+    if left.is_empty() {
+        recorded.record_alone(Entry::about("execution")).await?;
+    }
+    let mut batches = 0;
     let mut report = CancelReport {
         matched: left.len(),
         more: left.len() == CANCELLED_MAX,
@@ -118,7 +124,8 @@ pub(super) async fn cancel(
     for _ in 0..TRIES {
         let mut busy = Vec::new();
         for batch in left.chunks(cancellations::BATCH) {
-            let done = store.cancel_batch(batch).await?;
+            let done = recorded.of_batch(batches).cancel_batch(batch).await?;
+            batches += 1;
             report.cancelled += done.cancelled;
             busy.extend(batch.iter().filter(|(id, _)| done.busy.contains(id)));
         }
@@ -138,6 +145,15 @@ pub(super) fn running_of(jobs: Vec<Uuid>) -> ExecutionFilter {
         job_ids: Some(jobs),
         statuses,
         ..ExecutionFilter::default()
+    }
+}
+
+/// The store, with what its entry in the audit log says of the filters.
+fn noting(store: &Store, filter: &ExecutionFilter, jobs: Option<&JobFilter>) -> Store {
+    let store = store.noting("filter", noted::executions(filter));
+    match jobs {
+        Some(jobs) => store.noting("jobs", noted::jobs(jobs)),
+        None => store,
     }
 }
 
@@ -190,9 +206,10 @@ impl Command for CancelExecutions {
             jobs,
             dry_run,
         } = self;
+        let recorded = noting(store, &filter, jobs.as_ref());
         let filter = of_jobs(store, filter, jobs.as_ref()).await?;
         if !dry_run {
-            return Ok(cancel(store, &filter).await?);
+            return Ok(cancel(&recorded, &filter).await?);
         }
         let matched = store.unfinished(&filter, CANCELLED_MAX).await?.len();
         Ok(CancelReport {
@@ -248,7 +265,9 @@ impl Command for RerunExecutions {
             jobs,
             dry_run,
         } = self;
-        let filter = of_jobs(store, ended(filter)?, jobs.as_ref()).await?;
+        let filter = ended(filter)?;
+        let recorded = noting(store, &filter, jobs.as_ref());
+        let filter = of_jobs(store, filter, jobs.as_ref()).await?;
         refuse_beside_older(store).await?;
         let ids = match store.ended(&filter, RERUNS_MAX).await? {
             Found::All(ids) => ids,
@@ -263,12 +282,17 @@ impl Command for RerunExecutions {
                 return Err(InvalidInput::new("filter", message).into());
             }
         };
+        let recorded = recorded.noting("matched", ids.len());
+        if ids.is_empty() && !dry_run {
+            recorded.record_alone(Entry::about("execution")).await?;
+        }
         let mut report = RerunReport::default();
         let mut due_in = TimeDelta::zero();
-        for batch in ids.chunks(reruns::BATCH) {
+        for (index, batch) in ids.chunks(reruns::BATCH).enumerate() {
             let verdicts = if dry_run {
                 store.judge_reruns(batch, Asked::ByFilter).await?
             } else {
+                let store = recorded.of_batch(index);
                 store.rerun(batch, Asked::ByFilter, due_in).await?.verdicts
             };
             for verdict in verdicts {

@@ -193,6 +193,25 @@ impl Reconciliation {
         }
     }
 
+    /// An error does not stop the pass, for the same reason.
+    async fn purge_audit_log(&self) {
+        let retention = self.config.audit_retention;
+        match self.config.store.purge_audit_log(retention).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(
+                rows,
+                "rows of the audit log removed: older than --audit-retention"
+            ),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "nothing was removed from the audit log: trying again"
+                );
+            }
+        }
+    }
+
     /// Repairs, and schedules the next repairs: at the next pass when there may be more to repair,
     /// for example after a restore. Repairs that fail wait for their turn as well: a query that
     /// times out, tried at every pass, would cost most where there is most to read.
@@ -264,6 +283,7 @@ impl Reconciliation {
             self.config.store.prune_activity().await?;
             self.config.store.prune_load().await?;
             self.purge(report).await;
+            self.purge_audit_log().await;
         }
         Ok(())
     }

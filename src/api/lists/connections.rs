@@ -27,13 +27,13 @@ pub const ROWS_OF_A_PAGE: [&[&str]; 2] = [&["nodes"], &["edges", "node"]];
 #[derive(SimpleObject)]
 pub struct PageInfo {
     /// Whether rows follow the page.
-    has_next_page: bool,
+    pub has_next_page: bool,
     /// Whether rows precede the page.
-    has_previous_page: bool,
+    pub has_previous_page: bool,
     /// Cursor of the first row.
-    start_cursor: Option<String>,
+    pub start_cursor: Option<String>,
     /// Where the next page starts: the value for `after`.
-    end_cursor: Option<String>,
+    pub end_cursor: Option<String>,
 }
 
 /// A page of jobs.
@@ -251,7 +251,7 @@ pub fn after_key(after: Option<String>, order: JobOrder) -> Result<Option<JobKey
 }
 
 /// Whether the database can compare with the time: a cursor comes from outside.
-fn is_storable(at: &Timestamp) -> bool {
+pub fn is_storable(at: &Timestamp) -> bool {
     (0..=9999).contains(&at.year())
 }
 
@@ -260,7 +260,8 @@ fn cursor(key: &JobKey) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
 }
 
-fn bad_cursor() -> async_graphql::Error {
+/// The refusal of a cursor.
+pub fn bad_cursor() -> async_graphql::Error {
     errors::bad_input(
         "after",
         "after: is no cursor of this list: take one from a page of it",

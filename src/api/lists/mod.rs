@@ -4,7 +4,8 @@ mod connections;
 mod filters;
 
 pub use connections::{
-    ExecutionConnection, JobConnection, ROWS_OF_A_PAGE, after_id, page_size, size,
+    ExecutionConnection, JobConnection, PageInfo, ROWS_OF_A_PAGE, after_id, bad_cursor,
+    is_storable, page_size, size,
 };
 pub use filters::{ExecutionFilterInput, JobFilterInput};
 

@@ -29,6 +29,7 @@ pub(crate) async fn in_parts<T: Clone, R>(
         vec![all]
     };
     while let Some(part) = ahead.pop() {
+        let recorded = transaction.recorded();
         transaction
             .batch_execute("savepoint part")
             .await
@@ -45,6 +46,7 @@ pub(crate) async fn in_parts<T: Clone, R>(
             Err(error) => {
                 let undo = "rollback to savepoint part; release savepoint part";
                 transaction.batch_execute(undo).await.during("parts.undo")?;
+                transaction.forget_after(recorded);
                 match part {
                     [one] => parts.odd.push((one.clone(), error)),
                     many => {

@@ -47,6 +47,7 @@ readable!(
     i64,
     f64,
     &str,
+    &[u8],
     String,
     Uuid,
     Value,

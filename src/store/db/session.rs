@@ -6,9 +6,11 @@
 use super::pool::Pooled;
 use super::statement::Statement;
 use crate::store::StoreError;
+use crate::store::audit::entry::{self, Entries, Entry};
 use crate::store::author::Author;
 use deadpool_postgres::ClientWrapper;
 use futures_util::future::try_join_all;
+use parking_lot::Mutex;
 use std::ops::Deref;
 
 /// A pooled connection that returns to the pool only after a call without an error.
@@ -53,17 +55,47 @@ impl Drop for Session {
 pub struct Transaction {
     session: Session,
     author: Author,
+    /// Written with the COMMIT.
+    entries: Mutex<Entries>,
 }
 
 impl Transaction {
     /// A transaction before its [`begin`](Self::begin).
     pub fn new(session: Session, author: Author) -> Self {
-        Self { session, author }
+        Self {
+            session,
+            author,
+            entries: Mutex::default(),
+        }
     }
 
     /// Who changes what it changes.
     pub fn author(&self) -> &Author {
         &self.author
+    }
+
+    /// Records what the command of the author did. What a node does by itself is no command, and is
+    /// not recorded.
+    pub fn record(&self, entry: Entry) {
+        if let Some(command) = &self.author.command {
+            let entry = entry.with_all(self.author.details.clone());
+            self.entries.lock().push(command, entry);
+        }
+    }
+
+    /// Records a decision that a node takes by itself.
+    pub(crate) fn record_decision(&self, action: &str, entry: Entry) {
+        self.entries.lock().push(action, entry);
+    }
+
+    /// The number of entries so far.
+    pub(super) fn recorded(&self) -> usize {
+        self.entries.lock().len()
+    }
+
+    /// Forgets the entries after the first ones: their work was undone.
+    pub(super) fn forget_after(&self, recorded: usize) {
+        self.entries.lock().truncate(recorded);
     }
 
     /// Begins the transaction on the server.
@@ -100,7 +132,20 @@ impl Transaction {
     /// Commits. (After a failed statement the server would roll back without an error: callers
     /// never commit after an error.)
     pub async fn commit(self) -> Result<(), tokio_postgres::Error> {
-        self.session.batch_execute("commit").await?;
+        let entries = std::mem::take(&mut *self.entries.lock());
+        if entries.len() == 0 {
+            self.session.batch_execute("commit").await?;
+        } else {
+            // Prepared before, so that the two travel together and in this order.
+            let insert = self.session.prepare_cached(entry::INSERT.sql()).await?;
+            let (written, committed) = futures_util::join!(
+                entries.write(&self.session, &insert, &self.author.caller),
+                self.session.batch_execute("commit"),
+            );
+            // After a failed statement COMMIT rolls back, without an error.
+            written?;
+            committed?;
+        }
         self.session.release();
         Ok(())
     }

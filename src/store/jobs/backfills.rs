@@ -1,10 +1,11 @@
 //! Backfills: start, cancellation and progress. Writes `job_backfill`, and the triggers of kind
 //! `BACKFILL`; the lease that takes them is in `protocol`.
 
-use crate::model::Timestamp;
 use crate::model::UnknownName;
 use crate::model::backfill::{Backfill, BackfillRequest};
 use crate::model::policies::OverlapPolicy;
+use crate::model::{Timestamp, rfc3339};
+use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
@@ -47,7 +48,8 @@ const CANCEL: Statement = Statement::new(
 with removed as (delete from job_trigger where id = $2 and kind = 'BACKFILL' returning id, runs)
 update job_backfill b set cancelled_at = coalesce($1::timestamptz, clock_timestamp()),
     taken = r.runs
-from removed r where b.id = r.id",
+from removed r where b.id = r.id
+returning b.job_id, b.taken",
 );
 
 /// What leases need of a backfill whose trigger is due.
@@ -127,6 +129,16 @@ impl Store {
                 .await?;
             // No row: the job does not exist, and nothing was inserted.
             let begun = row.as_ref().map(record).transpose()?;
+            if let Some(started) = &begun {
+                let entry = Entry::of("job", started.job_id)
+                    .with("backfillId", id.to_string())
+                    .with("from", rfc3339(started.from))
+                    .with("to", rfc3339(started.to))
+                    .with("fireTimes", started.fire_times)
+                    .with("overlapPolicy", started.overlap_policy.as_str())
+                    .with("firesPerMinute", started.fires_per_minute);
+                transaction.record(entry);
+            }
             transaction.commit().await.during("backfills.commit")?;
             Ok(begun)
         })
@@ -136,7 +148,22 @@ impl Store {
     /// Cancels a backfill; executions in flight continue. False when it has ended or does not
     /// exist.
     pub async fn cancel_backfill(&self, id: Uuid) -> Result<bool, StoreError> {
-        Ok(self.execute(CANCEL, &[&self.clock().stub(), &id]).await? == 1)
+        self.bounded("backfills.cancel", async {
+            let transaction = self.begin("backfills.begin").await?;
+            let cancelled = CANCEL
+                .query_opt(&transaction, &[&self.clock().stub(), &id])
+                .await?;
+            if let Some(row) = &cancelled {
+                let row = Values::of("job_backfill", row);
+                let entry = Entry::of("job", row.get::<Uuid>("job_id")?)
+                    .with("backfillId", id.to_string())
+                    .with("taken", row.get::<Option<i32>>("taken")?);
+                transaction.record(entry);
+            }
+            transaction.commit().await.during("backfills.commit")?;
+            Ok(cancelled.is_some())
+        })
+        .await
     }
 
     /// The newest backfills of a job, or of all jobs, at most `limit`.

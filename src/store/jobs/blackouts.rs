@@ -2,11 +2,13 @@
 //! fire times did not run.
 
 use super::exclusions::{blackout, lock_exclusive, repoll_by_blackout};
-use crate::model::Timestamp;
 use crate::model::exclusions::{Blackout, Scope};
+use crate::model::{Timestamp, rfc3339};
+use crate::store::audit::entry::Entry;
 use crate::store::db::row::Values;
 use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
+use serde_json::json;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -46,7 +48,7 @@ const SET_END: Statement = Statement::new(
     "-- blackouts.set_end
 update blackout b set ends_at = greatest(b.starts_at, $3) from blackout old
 where b.id = $2 and old.id = b.id and old.ends_at > coalesce($1::timestamptz, clock_timestamp())
-returning old.ends_at",
+returning old.ends_at, b.ends_at as new_end",
 );
 
 /// The number of those that have not ended, counted to $2.
@@ -101,7 +103,25 @@ impl Store {
         let values: [&(dyn ToSql + Sync); 9] = [
             &stub, id, &scope, &tag, &job, starts_at, ends_at, &on_end, reason,
         ];
-        Ok(self.execute(INSERT, &values).await? == 1)
+        self.bounded("blackouts.create", async {
+            let transaction = self.begin("blackouts.begin").await?;
+            let created = INSERT.execute(&transaction, &values).await? == 1;
+            if created {
+                let after = json!({
+                    "scope": scope,
+                    "tag": tag,
+                    "jobId": job,
+                    "startsAt": rfc3339(*starts_at),
+                    "endsAt": rfc3339(*ends_at),
+                    "onEnd": on_end,
+                    "reason": reason,
+                });
+                transaction.record(Entry::of("blackout", id).with("after", after));
+            }
+            transaction.commit().await.during("blackouts.commit")?;
+            Ok(created)
+        })
+        .await
     }
 
     /// Moves the end of a blackout that has not ended, at the earliest to its start, and lets
@@ -114,9 +134,14 @@ impl Store {
             let old = SET_END
                 .query_opt(&transaction, &[&stub, &id, &ends_at])
                 .await?;
-            if let Some(old) = &old {
-                repoll_by_blackout(&transaction, stub, id, Values::of("blackout", old).get(0)?)
-                    .await?;
+            if let Some(ends) = &old {
+                let ends = Values::of("blackout", ends);
+                let (old, new): (Timestamp, Timestamp) = (ends.get(0)?, ends.get(1)?);
+                repoll_by_blackout(&transaction, stub, id, old).await?;
+                let entry = Entry::of("blackout", id)
+                    .with("before", json!({"endsAt": rfc3339(old)}))
+                    .with("after", json!({"endsAt": rfc3339(new)}));
+                transaction.record(entry);
             }
             transaction.commit().await.during("blackouts.commit")?;
             Ok(old.is_some())

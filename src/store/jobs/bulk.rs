@@ -3,6 +3,7 @@
 
 use super::pauses::MissedOnce;
 use crate::model::lists::{JobFilter, JobOrder};
+use crate::store::audit::entry::Entry;
 use crate::store::db::parts::in_parts;
 use crate::store::db::row::column;
 use crate::store::db::statement::Statement;
@@ -72,6 +73,7 @@ impl Store {
                     .map(|executions| executions.len()),
             };
             let parts = in_parts(&transaction, &ids, act).await?;
+            transaction.record(Entry::about("job"));
             transaction.commit().await.during("bulk.commit")?;
             // Jobs that cannot be written are not counted as changed.
             self.note_odd("job_definition", parts.odd);

@@ -3,10 +3,12 @@
 use super::exclusions::{lock_exclusive, repoll_by_calendar};
 use crate::model::Timestamp;
 use crate::model::schedule::calendar::CalendarRules;
+use crate::store::audit::entry::Entry;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
+use serde_json::json;
 use tokio_postgres::Row;
 
 /// Calendars by name, with the jobs that name them.
@@ -115,10 +117,19 @@ impl Store {
             },
             stub,
         ) = (calendar, self.clock().stub());
-        Ok(self
-            .execute(INSERT, &[&stub, name, description, time_zone, &rules])
-            .await?
-            == 1)
+        self.bounded("calendars.create", async {
+            let transaction = self.begin("calendars.begin").await?;
+            let created = INSERT
+                .execute(&transaction, &[&stub, name, description, time_zone, &rules])
+                .await?
+                == 1;
+            if created {
+                transaction.record(entry(name).with("after", content(calendar)));
+            }
+            transaction.commit().await.during("calendars.commit")?;
+            Ok(created)
+        })
+        .await
     }
 
     /// Replaces a calendar that still has this version, and lets leases decide again about triggers
@@ -141,6 +152,7 @@ impl Store {
         self.bounded("calendars.update", async {
             let transaction = self.begin("calendars.begin").await?;
             lock_exclusive(&transaction).await?;
+            let old = get_not_deleted(&transaction, name).await?;
             let replaced = REPLACE
                 .execute(
                     &transaction,
@@ -149,13 +161,15 @@ impl Store {
                 .await;
             let changed = if replaced? == 1 {
                 repoll_by_calendar(&transaction, stub, name).await?;
+                if let Some(old) = old {
+                    let before = content(&old.into());
+                    transaction.record(entry(name).with_change(&before, &content(calendar)));
+                }
                 UpdateOutcome::Done
             } else {
-                get_not_deleted(&transaction, name)
-                    .await?
-                    .map_or(UpdateOutcome::NotFound, |found| {
-                        UpdateOutcome::Stale(found.version)
-                    })
+                old.map_or(UpdateOutcome::NotFound, |found| {
+                    UpdateOutcome::Stale(found.version)
+                })
             };
             transaction.commit().await.during("calendars.commit")?;
             Ok(changed)
@@ -170,7 +184,8 @@ impl Store {
             let changed = match get_not_deleted(&transaction, name).await? {
                 None => UpdateOutcome::NotFound,
                 Some(found) if found.jobs > 0 => UpdateOutcome::InUse(found.jobs),
-                Some(_) => {
+                Some(found) => {
+                    transaction.record(entry(name).with("before", content(&found.into())));
                     LET_GO.execute(&transaction, &[&name]).await?;
                     match DELETE.execute(&transaction, &[&name]).await {
                         // A job has referred to it since the count.
@@ -194,6 +209,30 @@ async fn get_not_deleted(
 ) -> Result<Option<CalendarRecord>, StoreError> {
     let row = LIST.query_opt(transaction, &[&Some(name), &1_i64]).await?;
     row.as_ref().map(record).transpose()
+}
+
+fn entry(name: &str) -> Entry {
+    Entry::of("calendar", name).named(name)
+}
+
+/// What the audit log shows of a calendar.
+fn content(calendar: &CalendarDefinition) -> serde_json::Value {
+    json!({
+        "description": calendar.description,
+        "timeZone": calendar.time_zone,
+        "rules": calendar.rules,
+    })
+}
+
+impl From<CalendarRecord> for CalendarDefinition {
+    fn from(record: CalendarRecord) -> Self {
+        Self {
+            name: record.name,
+            description: record.description,
+            time_zone: record.time_zone,
+            rules: record.rules,
+        }
+    }
 }
 
 fn rules(calendar: &CalendarDefinition) -> Result<serde_json::Value, StoreError> {

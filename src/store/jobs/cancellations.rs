@@ -8,6 +8,7 @@
 use super::commands::LOCK_JOB_ROWS;
 use crate::model::execution::ExecutionStatus;
 use crate::model::lists::ExecutionFilter;
+use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::parts::in_parts;
 use crate::store::db::row::{Values, column};
@@ -179,6 +180,7 @@ impl Store {
             busy.retain(|id| !parts.odd.iter().any(|(odd, _)| odd == id));
             release_buffered(&transaction, stub, &jobs).await?;
             notify(&transaction).await?;
+            transaction.record(Entry::about("execution"));
             transaction.commit().await.during("cancellations.commit")?;
             // Executions that cannot be written are not counted.
             self.note_odd("job_execution_log", parts.odd);

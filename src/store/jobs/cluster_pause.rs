@@ -8,28 +8,37 @@
 //!
 //! It must never resume by itself. (A pause for a jump of the clock may: see `clock_jumps`.)
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, rfc3339};
+use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::row::Values;
 use crate::store::db::statement::Statement;
 use crate::store::maintenance::clock_jumps::{ClockVerdict, paused_for};
 use crate::store::{During, Store, StoreError};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 /// Most rows that a count reads.
 pub(crate) const COUNT_MAX: i64 = 10_000;
 
 /// Pauses the cluster when the node's row ($2), whose heartbeat was acknowledged at $3, is missing
-/// or more than a minute older. An earlier pause keeps its reason.
+/// or more than a minute older. An earlier pause keeps its reason. $4: the label of the node.
 pub(crate) const PAUSE_IF_SET_BACK: Statement = Statement::new(
     "-- cluster_pause.if_set_back
+with paused as (
 insert into cluster_pause (paused_at, reason, set_back_to, last_known)
 select coalesce($1::timestamptz, clock_timestamp()),
        'the database was set back: it knows nothing of what happened since',
        (select max(heartbeat_at) from cluster_node where heartbeat_at < $3), $3
 where not exists (select from cluster_node
     where id = $2 and heartbeat_at >= $3::timestamptz - interval '1 minute')
-on conflict do nothing",
+on conflict do nothing
+returning set_back_to, last_known
+)
+insert into audit_log (at, caller, caller_kind, action, object_kind, outcome, details)
+select clock_timestamp(), $4, 'NODE', 'pauseAfterRestore', 'cluster', 'DONE',
+       json_build_object('setBackTo', set_back_to, 'lastKnown', last_known)
+from paused",
 );
 
 const PAUSE: Statement = Statement::new(
@@ -40,7 +49,7 @@ on conflict do nothing",
 
 const RESUME: Statement = Statement::new(
     "-- cluster_pause.resume
-delete from cluster_pause returning jumped_from, jumped_to",
+delete from cluster_pause returning paused_at, reason, jumped_from, jumped_to",
 );
 
 /// With what a resume would start: due triggers, and attempts that were lost with their nodes.
@@ -76,10 +85,17 @@ pub struct ClusterPause {
 impl Store {
     /// Pauses the cluster; false when it was paused already.
     pub async fn pause_cluster(&self, reason: &str) -> Result<bool, StoreError> {
-        Ok(self
-            .execute(PAUSE, &[&self.clock().stub(), &reason])
-            .await?
-            == 1)
+        self.bounded("cluster_pause.pause", async {
+            let transaction = self.begin("cluster_pause.begin").await?;
+            let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &reason];
+            let paused = PAUSE.execute(&transaction, &values).await? == 1;
+            if paused {
+                transaction.record(Entry::about("cluster").with("reason", reason));
+            }
+            transaction.commit().await.during("cluster_pause.commit")?;
+            Ok(paused)
+        })
+        .await
     }
 
     /// Resumes the cluster, and wakes it; false when it was not paused. After a jump of the clock,
@@ -92,6 +108,13 @@ impl Store {
                 .as_ref()
                 .map(|row| paused_for(Values::of("cluster_pause", row)))
                 .transpose()?;
+            if let Some(row) = &ended {
+                let row = Values::of("cluster_pause", row);
+                let entry = Entry::about("cluster")
+                    .with("pausedAt", rfc3339(row.get("paused_at")?))
+                    .with("reason", row.get::<String>("reason")?);
+                transaction.record(entry);
+            }
             notify(&transaction).await?;
             transaction.commit().await.during("cluster_pause.commit")?;
             Ok(paused_for)

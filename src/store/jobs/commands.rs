@@ -13,6 +13,7 @@ use crate::model::Timestamp;
 use crate::model::execution::{Reason, one_off_execution_id};
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::payload::Payload;
+use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
@@ -109,6 +110,7 @@ impl Store {
             insert_triggers(&transaction, &mut jobs, &exclusions, now).await?;
             let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
             record_versions(&transaction, &ids, "CREATED").await?;
+            transaction.record(created(&jobs));
             notify(&transaction).await?;
             transaction.commit().await.during("commands.commit")?;
             Ok(())
@@ -161,6 +163,9 @@ impl Store {
                         NAME_LEASES.execute(&transaction, &[&old.id]).await?;
                     }
                     record_versions(&transaction, &[old.id], "UPDATED").await?;
+                    let entry =
+                        Entry::of("job", old.id).with_versions(Some(version), Some(version + 1));
+                    transaction.record(entry);
                     get_not_deleted(&transaction, old.id)
                         .await?
                         .map_or(UpdateOutcome::NotFound, |job| {
@@ -182,8 +187,11 @@ impl Store {
     ) -> Result<Option<Job>, StoreError> {
         self.bounded("commands.pause", async {
             let transaction = self.begin("commands.begin").await?;
-            self.pause_in(&transaction, &[id], reason).await?;
+            let paused = self.pause_in(&transaction, &[id], reason).await?;
             let job = get_not_deleted(&transaction, id).await?;
+            if let Some(job) = &job {
+                transaction.record(changed(job, paused).with("reason", reason));
+            }
             transaction.commit().await.during("commands.commit")?;
             Ok(job)
         })
@@ -199,8 +207,12 @@ impl Store {
     ) -> Result<Option<Job>, StoreError> {
         self.bounded("commands.resume", async {
             let transaction = self.begin("commands.begin").await?;
-            self.resume_in(&transaction, &[id], missed).await?;
+            let resumed = self.resume_in(&transaction, &[id], missed).await?;
             let job = get_not_deleted(&transaction, id).await?;
+            if let Some(job) = &job {
+                let runs_missed = missed == MissedOnce::Run;
+                transaction.record(changed(job, resumed).with("runMissed", runs_missed));
+            }
             transaction.commit().await.during("commands.commit")?;
             Ok(job)
         })
@@ -213,6 +225,11 @@ impl Store {
         self.bounded("commands.delete", async {
             let transaction = self.begin("commands.begin").await?;
             let deleted = self.delete_in(&transaction, &[id]).await?;
+            if deleted > 0
+                && let Some(row) = GET.query_opt(&transaction, &[&[id].as_slice()]).await?
+            {
+                transaction.record(changed(&job(&row)?, deleted));
+            }
             transaction.commit().await.during("commands.commit")?;
             Ok(deleted > 0)
         })
@@ -229,6 +246,12 @@ impl Store {
         self.bounded("commands.run_now", async {
             let transaction = self.begin("commands.begin").await?;
             let executions = self.run_now_in(&transaction, &[id], payload).await?;
+            if let Some(execution) = executions.first() {
+                let entry = Entry::of("job", id)
+                    .with("executionId", execution.to_string())
+                    .with("hasOwnPayload", payload.is_some());
+                transaction.record(entry);
+            }
             transaction.commit().await.during("commands.commit")?;
             Ok(executions.first().copied())
         })
@@ -310,6 +333,24 @@ impl Store {
             times.into_iter().max(),
         ))
     }
+}
+
+/// The entry of new jobs.
+fn created(jobs: &[Job]) -> Entry {
+    match jobs {
+        [job] => Entry::of("job", job.id)
+            .named(&job.definition.name)
+            .with_versions(None, Some(job.version)),
+        many => Entry::about("job").with("count", many.len()),
+    }
+}
+
+/// The entry of a job after this number of changes of it, which is one or none.
+fn changed(job: &Job, changes: usize) -> Entry {
+    let before = job.version - i32::from(changes > 0);
+    Entry::of("job", job.id)
+        .named(&job.definition.name)
+        .with_versions(Some(before), Some(job.version))
 }
 
 fn now_and_version(row: &Row) -> Result<(Timestamp, i32), StoreError> {

@@ -1,5 +1,6 @@
 //! Cancellation of one execution. Many at once are in `cancellations`.
 
+use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::row::column;
 use crate::store::db::statement::Statement;
@@ -80,6 +81,11 @@ impl Store {
             release_buffered(&transaction, stub, &jobs).await?;
             let known = KNOWN.query_opt(&transaction, &[&id]).await?;
             notify(&transaction).await?;
+            if requested > 0
+                && let Some(job) = jobs.first()
+            {
+                transaction.record(Entry::of("job", job).with("executionId", id.to_string()));
+            }
             transaction.commit().await.during("executions.commit")?;
             Ok(match (requested, known) {
                 (1.., _) => CancelOutcome::Requested,

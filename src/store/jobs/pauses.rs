@@ -12,6 +12,7 @@ use crate::model::execution::Reason;
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::schedule::Schedule;
 use crate::model::trigger::NewExecution;
+use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
@@ -75,6 +76,22 @@ impl Store {
         PAUSE_TRIGGER.execute(transaction, &[&paused, &now]).await?;
         record_versions(transaction, &paused, "PAUSED").await?;
         Ok(paused.len())
+    }
+
+    /// Pauses a job with `pauseOnFailure` after the failure of this execution. The decision of the
+    /// node is recorded.
+    pub(crate) async fn pause_on_failure(
+        &self,
+        transaction: &Transaction,
+        job: Uuid,
+        execution: Uuid,
+    ) -> Result<(), StoreError> {
+        let reason = format!("execution {execution} failed");
+        if self.pause_in(transaction, &[job], Some(&reason)).await? > 0 {
+            let entry = Entry::of("job", job).with("executionId", execution.to_string());
+            transaction.record_decision("pauseOnFailure", entry);
+        }
+        Ok(())
     }
 
     /// Resumes the paused ones of the jobs, within a transaction; their number.

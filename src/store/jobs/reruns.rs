@@ -10,6 +10,7 @@ use crate::model::UnknownName;
 use crate::model::execution::rerun_execution_id;
 use crate::model::lists::ExecutionFilter;
 use crate::model::rerun::{Asked, Candidate, Verdict};
+use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::row::Values;
 use crate::store::db::statement::Statement;
@@ -222,6 +223,19 @@ impl Store {
                     .execute(&transaction, &[&reruns, &repeated, &due_at])
                     .await?;
                 notify(&transaction).await?;
+            }
+            match (asked, jobs.first(), reruns.first()) {
+                (Asked::ByFilter, ..) => transaction.record(Entry::about("execution")),
+                (Asked::ById, Some(job), Some(rerun)) => {
+                    let job: Uuid = Values::of(LOCK_JOB_ROWS.name(), job).get(1)?;
+                    let of = repeated.first().map(Uuid::to_string);
+                    let entry = Entry::of("job", job)
+                        .with("executionId", of)
+                        .with("rerunId", rerun.to_string());
+                    transaction.record(entry);
+                }
+                // The rerun was refused, or is under way.
+                (Asked::ById, ..) => {}
             }
             transaction.commit().await.during("reruns.commit")?;
             Ok(RerunBatch { verdicts, reruns })

@@ -227,9 +227,8 @@ impl Store {
         // The order in which every transaction locks jobs.
         failed.sort_by_key(|settlement| settlement.job_id);
         for settlement in failed {
-            let reason = format!("execution {} failed", settlement.execution_id);
-            self.pause_in(transaction, &[settlement.job_id], Some(&reason))
-                .await?;
+            let (job, execution) = (settlement.job_id, settlement.execution_id);
+            self.pause_on_failure(transaction, job, execution).await?;
         }
         Ok(())
     }

@@ -235,9 +235,8 @@ impl Store {
         failing::mark(transaction, &ended).await?;
         for row in partition("takeovers.take_over", &rows, "pauses")?.0 {
             let row = Values::of("takeovers.take_over", row);
-            let reason = format!("execution {} failed", row.get::<Uuid>("id")?);
-            self.pause_in(transaction, &[row.get("job_id")?], Some(&reason))
-                .await?;
+            let (job, execution) = (row.get("job_id")?, row.get("id")?);
+            self.pause_on_failure(transaction, job, execution).await?;
         }
         let taken = self.next_attempts(transaction, "RECOVERY", &rows).await?;
         rearm_fixed_delay(transaction, &taken.ended).await?;

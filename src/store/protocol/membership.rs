@@ -9,7 +9,9 @@
 use crate::clock::Clock;
 use crate::model::Timestamp;
 use crate::model::UnknownName;
+use crate::model::access::Caller;
 use crate::model::node::NodeState;
+use crate::store::audit::entry::Entry;
 use crate::store::db::database::Database;
 use crate::store::db::row::Values;
 use crate::store::jobs::cluster_pause::PAUSE_IF_SET_BACK;
@@ -70,7 +72,7 @@ select name from cluster_node where state in ('ACTIVE', 'DRAINING') and protocol
     limit 1";
 
 const DRAIN: &str = "-- nodes.drain
-update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE'";
+update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE' returning name";
 
 const LIST: &str = "-- nodes.list
 select id, name, address, version, state, slots, executions_running, clock_offset_micros,
@@ -249,11 +251,15 @@ impl MembershipSession {
         &self,
         node_id: Uuid,
         acknowledged: Timestamp,
+        observer: &Caller,
     ) -> Result<bool, StoreError> {
         let stub = self.clock.stub();
         let held = bounded("cluster_pause.if_set_back", self.timeout, async {
             self.client
-                .execute(PAUSE_IF_SET_BACK.sql(), &[&stub, &node_id, &acknowledged])
+                .execute(
+                    PAUSE_IF_SET_BACK.sql(),
+                    &[&stub, &node_id, &acknowledged, &observer.label()],
+                )
                 .await
                 .during("cluster_pause.if_set_back")
         });
@@ -377,13 +383,15 @@ impl Store {
     /// Drains a node. False when it is not `ACTIVE`.
     pub async fn drain(&self, node_id: Uuid) -> Result<bool, StoreError> {
         self.bounded("nodes.drain", async {
-            let session = self.session().await?;
-            let changed = session
-                .execute(DRAIN, &[&node_id])
-                .await
-                .during("nodes.drain")?;
-            session.release();
-            Ok(changed == 1)
+            let transaction = self.begin("nodes.begin").await?;
+            let drained = transaction.query_opt(DRAIN, &[&node_id]).await;
+            let drained = drained.during("nodes.drain")?;
+            if let Some(row) = &drained {
+                let name: String = Values::of("cluster_node", row).get("name")?;
+                transaction.record(Entry::of("node", node_id).named(&name));
+            }
+            transaction.commit().await.during("nodes.commit")?;
+            Ok(drained.is_some())
         })
         .await
     }

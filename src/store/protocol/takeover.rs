@@ -8,6 +8,7 @@ use super::failing;
 use super::hand_over::{END_LEASES, HandOver, LEASES, NEXT_ATTEMPTS, TAKE_OVER, TakeoverReport};
 use super::overlap::{LOCK_JOBS, RELEASE_BUFFERED};
 use super::reclaim::{Holdings, LOCK_OWN};
+use crate::store::audit::entry::{self, Entry};
 use crate::store::db::session::Transaction;
 use crate::store::{During, Store, StoreError};
 use std::time::Duration;
@@ -54,7 +55,7 @@ update cluster_node set state = $2, ended_by = $3,
 where id = $1";
 
 /// The statements of a takeover, in their order.
-const STATEMENTS: [&str; 9] = [
+const STATEMENTS: [&str; 10] = [
     LOCK_GONE,
     MARK_ENDED,
     LEASES,
@@ -64,6 +65,7 @@ const STATEMENTS: [&str; 9] = [
     END_LEASES,
     NEXT_ATTEMPTS,
     RELEASE_BUFFERED,
+    entry::INSERT.sql(),
 ];
 
 impl Store {
@@ -117,10 +119,18 @@ impl Store {
             .during("takeovers.lock_gone")?;
             let taken = match gone {
                 None => None,
-                Some(_) => Some(
-                    self.end_node(&transaction, suspect.node_id, suspect.ended_by, how)
-                        .await?,
-                ),
+                Some(_) => {
+                    let taken = self
+                        .end_node(&transaction, suspect.node_id, suspect.ended_by, how)
+                        .await?;
+                    let entry = Entry::of("node", suspect.node_id)
+                        .named(&suspect.name)
+                        .with("endedBy", suspect.ended_by.as_str())
+                        .with("rerun", taken.rerun.len())
+                        .with("ended", taken.ended.len());
+                    transaction.record_decision("takeOver", entry);
+                    Some(taken)
+                }
             };
             transaction.commit().await.during("takeovers.commit")?;
             Ok(taken)

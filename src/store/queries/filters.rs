@@ -28,7 +28,7 @@ impl Conditions {
     }
 
     /// The same without a value.
-    pub(super) fn find_plain(&mut self, condition: &str) {
+    pub(crate) fn find_plain(&mut self, condition: &str) {
         self.found.push(condition.to_owned());
     }
 
@@ -44,7 +44,7 @@ impl Conditions {
     }
 
     /// Whether rows may be read that do not match.
-    pub(super) fn are_selective(&self) -> bool {
+    pub(crate) fn are_selective(&self) -> bool {
         !self.fits.is_empty()
     }
 
