@@ -224,11 +224,8 @@ impl Walk {
     async fn cluster(&mut self) {
         self.send("pauseCluster(reason: \"r\")", json!({})).await;
         self.send("resumeCluster", json!({})).await;
-        let nodes = self
-            .node
-            .data("{ cluster { nodes { id } } }", json!({}))
-            .await;
-        let id = &nodes["cluster"]["nodes"][0]["id"];
+        let nodes = self.node.data("{ nodes { id } }", json!({})).await;
+        let id = &nodes["nodes"][0]["id"];
         let (_, entry) = self.send(&format!("drainNode(id: {id})"), json!({})).await;
         assert_eq!(entry["object_name"], "api-test");
     }

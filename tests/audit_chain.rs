@@ -29,7 +29,7 @@ impl Log {
 
     async fn write(&self, rows: usize) {
         for number in 0..rows {
-            let entry = Entry::of("thing", number).with("number", number);
+            let entry = Entry::of("thing", number.to_string()).with("number", number);
             let store = &self.cluster.store;
             store.record_decision("test", entry).await.unwrap();
         }

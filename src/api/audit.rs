@@ -125,6 +125,10 @@ impl AuditEntry {
         &self.0.caller
     }
     /// Kind of the caller.
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
     async fn caller_kind(&self) -> Result<CallerKind> {
         errors::named(&self.0.caller_kind)
     }
@@ -150,6 +154,10 @@ impl AuditEntry {
         self.0.object_name.as_deref()
     }
     /// Outcome.
+    #[expect(
+        clippy::unused_async,
+        reason = "the macro wants every field asynchronous"
+    )]
     async fn outcome(&self) -> Result<AuditOutcome> {
         errors::named(&self.0.outcome)
     }

@@ -40,16 +40,12 @@ pub async fn run(command: AuditLogCommand) -> Result<i32, anyhow::Error> {
             since_hash,
         } => {
             let store = store(&database_url)?;
-            let Some(text) = since_hash else {
-                return Ok(report(store.verify_audit_log(None).await?));
-            };
-            match parse_hex(&text) {
-                Some(hash) => Ok(report(store.verify_audit_log(Some(hash)).await?)),
-                None => {
-                    complain("--since-hash: expected 64 hexadecimal digits");
-                    Ok(USAGE)
-                }
+            let since = since_hash.as_deref().map(parse_hex);
+            if since == Some(None) {
+                complain("--since-hash: expected 64 hexadecimal digits");
+                return Ok(USAGE);
             }
+            Ok(report(store.verify_audit_log(since.flatten()).await?))
         }
         AuditLogCommand::Export { database_url } => Ok(export(&store(&database_url)?).await?),
     }

@@ -37,7 +37,7 @@ pub fn hash(row: &AuditRow, position: i64, previous: &[u8]) -> Hash {
         Some(&row.outcome),
         row.details.as_ref(),
     ] {
-        value(&mut digest, text.map(|text| text.as_bytes()));
+        value(&mut digest, text.map(String::as_bytes));
     }
     digest.finalize().into()
 }

@@ -10,6 +10,9 @@ use deadpool_postgres::ClientWrapper;
 use serde_json::{Map, Value};
 use tokio_postgres::types::ToSql;
 
+/// Longest label of a caller, and reason of a refusal.
+const TEXT_CHARS_MAX: usize = 300;
+
 /// The entries of one transaction. Of a job the row has its name.
 pub(crate) const INSERT: Statement = Statement::new(
     "-- audit.insert
@@ -35,9 +38,9 @@ pub struct Entry {
 
 impl Entry {
     /// Something about one object.
-    pub fn of(kind: &'static str, id: impl ToString) -> Self {
+    pub fn of(kind: &'static str, id: impl Into<String>) -> Self {
         Self {
-            object_id: Some(id.to_string()),
+            object_id: Some(id.into()),
             ..Self::about(kind)
         }
     }
@@ -60,7 +63,7 @@ impl Entry {
             outcome: AuditOutcome::Refused,
             ..Self::about("")
         }
-        .with("reason", reason)
+        .with("reason", storable(reason))
     }
 
     /// The name of the object.
@@ -99,6 +102,15 @@ impl Entry {
         self.details.extend(details);
         self
     }
+}
+
+/// A text that may come from a caller whom nothing has checked yet, such as the name at a sign-in
+/// that failed.
+fn storable(text: &str) -> String {
+    let bounded = text.chars().take(TEXT_CHARS_MAX);
+    bounded
+        .map(|char| if char.is_control() { '\u{fffd}' } else { char })
+        .collect()
 }
 
 /// The keys whose values differ.
@@ -165,7 +177,7 @@ impl Entries {
     ) -> Result<(), tokio_postgres::Error> {
         let address = caller.address.map(|address| address.to_string());
         let values: [&(dyn ToSql + Sync); 10] = [
-            &caller.label(),
+            &storable(&caller.label()),
             &caller.kind.as_str(),
             &caller.id,
             &address,
@@ -185,6 +197,12 @@ impl Entries {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_text_from_outside_is_one_bounded_line() {
+        assert_eq!(storable("a\0b\nc"), "a\u{fffd}b\u{fffd}c");
+        assert_eq!(storable(&"é".repeat(1_000)).chars().count(), 300);
+    }
 
     #[test]
     fn a_change_has_only_what_differs() {

@@ -102,7 +102,9 @@ impl Store {
             let rows = reader.unsealed(after).await?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
-            rows.iter().for_each(|row| walk.note_purge(row));
+            for row in &rows {
+                walk.note_purge(row);
+            }
         }
         reader.end().await?;
         Ok(match walk.removed {

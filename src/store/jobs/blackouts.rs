@@ -116,7 +116,7 @@ impl Store {
                     "onEnd": on_end,
                     "reason": reason,
                 });
-                transaction.record(Entry::of("blackout", id).with("after", after));
+                transaction.record(Entry::of("blackout", *id).with("after", after));
             }
             transaction.commit().await.during("blackouts.commit")?;
             Ok(created)

@@ -84,7 +84,7 @@ impl Store {
             if requested > 0
                 && let Some(job) = jobs.first()
             {
-                transaction.record(Entry::of("job", job).with("executionId", id.to_string()));
+                transaction.record(Entry::of("job", *job).with("executionId", id.to_string()));
             }
             transaction.commit().await.during("executions.commit")?;
             Ok(match (requested, known) {

@@ -117,21 +117,19 @@ impl Store {
                     .await
             })
             .during("takeovers.lock_gone")?;
-            let taken = match gone {
-                None => None,
-                Some(_) => {
-                    let taken = self
-                        .end_node(&transaction, suspect.node_id, suspect.ended_by, how)
-                        .await?;
-                    let entry = Entry::of("node", suspect.node_id)
-                        .named(&suspect.name)
-                        .with("endedBy", suspect.ended_by.as_str())
-                        .with("rerun", taken.rerun.len())
-                        .with("ended", taken.ended.len());
-                    transaction.record_decision("takeOver", entry);
-                    Some(taken)
-                }
-            };
+            let mut taken = None;
+            if gone.is_some() {
+                let report = self
+                    .end_node(&transaction, suspect.node_id, suspect.ended_by, how)
+                    .await?;
+                let entry = Entry::of("node", suspect.node_id)
+                    .named(&suspect.name)
+                    .with("endedBy", suspect.ended_by.as_str())
+                    .with("rerun", report.rerun.len())
+                    .with("ended", report.ended.len());
+                transaction.record_decision("takeOver", entry);
+                taken = Some(report);
+            }
             transaction.commit().await.during("takeovers.commit")?;
             Ok(taken)
         })
