@@ -328,7 +328,7 @@ async fn a_take_over_and_a_pause_on_failure_are_entries_of_the_node() {
     let cluster = TestCluster::start().await;
     let (node, survivor) = (cluster.node().await, cluster.node().await);
     let mut long = with(fixed_rate(3600), |policies| {
-        policies.pause_on_failure = true
+        policies.pause_on_failure = true;
     });
     long.target = ENDLESS;
     let job = cluster.create(long).await;

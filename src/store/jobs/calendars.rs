@@ -152,7 +152,7 @@ impl Store {
         self.bounded("calendars.update", async {
             let transaction = self.begin("calendars.begin").await?;
             lock_exclusive(&transaction).await?;
-            let old = get_not_deleted(&transaction, name).await?;
+            let old = LIST.query_opt(&transaction, &[&Some(name), &1_i64]).await?;
             let replaced = REPLACE
                 .execute(
                     &transaction,
@@ -161,13 +161,14 @@ impl Store {
                 .await;
             let changed = if replaced? == 1 {
                 repoll_by_calendar(&transaction, stub, name).await?;
-                if let Some(old) = old {
-                    let before = content(&old.into());
-                    transaction.record(entry(name).with_change(&before, &content(calendar)));
-                }
+                // The change may replace a row that this node cannot read.
+                let old = old.and_then(|row| record(&row).ok());
+                let before = old.map_or(json!({}), |old| content(&old.into()));
+                transaction.record(entry(name).with_change(&before, &content(calendar)));
                 UpdateOutcome::Done
             } else {
-                old.map_or(UpdateOutcome::NotFound, |found| {
+                let found = old.as_ref().map(record).transpose()?;
+                found.map_or(UpdateOutcome::NotFound, |found| {
                     UpdateOutcome::Stale(found.version)
                 })
             };

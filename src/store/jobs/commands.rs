@@ -59,6 +59,11 @@ select coalesce($1::timestamptz, clock_timestamp()), version from job_definition
 where id = $2 and status <> 'DELETED' for no key update",
 );
 
+const VERSION: Statement = Statement::new(
+    "-- commands.version
+select version from job_definition where id = $1",
+);
+
 const INSERT_MANUAL: Statement = Statement::new(
     "-- commands.insert_manual
 insert into job_trigger (id, job_id, kind, fire_time, due_at, priority, payload)
@@ -225,10 +230,12 @@ impl Store {
         self.bounded("commands.delete", async {
             let transaction = self.begin("commands.begin").await?;
             let deleted = self.delete_in(&transaction, &[id]).await?;
-            if deleted > 0
-                && let Some(row) = GET.query_opt(&transaction, &[&[id].as_slice()]).await?
-            {
-                transaction.record(changed(&job(&row)?, deleted));
+            if deleted > 0 {
+                // The row itself may be one that this node cannot read.
+                let row = VERSION.query_one(&transaction, &[&id]).await?;
+                let version: i32 = Values::of(VERSION.name(), &row).get(0)?;
+                let entry = Entry::of("job", id).with_versions(Some(version - 1), Some(version));
+                transaction.record(entry);
             }
             transaction.commit().await.during("commands.commit")?;
             Ok(deleted > 0)
