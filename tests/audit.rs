@@ -1,10 +1,9 @@
 //! The audit log: what leaves an entry, what an entry says, and what leaves none.
 
 use crate::api_node::ApiNode;
-use crate::support::{ENDLESS, TestCluster, eventually, failed, fixed_rate, with};
+use crate::support::{TestCluster, eventually, fixed_rate};
 use horolog::actors::job_manager::RunJobNow;
 use horolog::model::access::{Caller, CallerKind, Role};
-use horolog::store::protocol::complete::LeaseUpdates;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -316,51 +315,6 @@ async fn firing_writes_nothing() {
     }
     assert!(cluster.ledger(&job).await.len() >= 4);
     assert_eq!(cluster.dump("audit_log").await, before);
-}
-
-async fn decisions(cluster: &TestCluster) -> Vec<String> {
-    let query = format!("select t.* from ({ENTRIES}) as t where concat_ws like 'node %'");
-    cluster.texts(&query, &[]).await
-}
-
-#[actix::test]
-async fn a_take_over_and_a_pause_on_failure_are_entries_of_the_node() {
-    let cluster = TestCluster::start().await;
-    let (node, survivor) = (cluster.node().await, cluster.node().await);
-    let mut long = with(fixed_rate(3600), |policies| {
-        policies.pause_on_failure = true;
-    });
-    long.target = ENDLESS;
-    let job = cluster.create(long).await;
-    assert_eq!(node.lease().await.len(), 1);
-    node.kill(&cluster.sql).await;
-
-    assert_eq!(survivor.reconcile().await.dead.len(), 1);
-
-    assert_eq!(
-        decisions(&cluster).await,
-        ["node horolog takeOver node node DONE {\"ended\":0,\"endedBy\":\"SESSION\",\"rerun\":1}"]
-    );
-    cluster.advance(60);
-    let attempt = survivor.lease().await.remove(0);
-    let settlement = failed(&attempt);
-    let settled = survivor
-        .store
-        .settle(&[settlement], &LeaseUpdates::default())
-        .await
-        .unwrap();
-    assert_eq!(settled.settled.len(), 1);
-    let last = decisions(&cluster).await.pop().unwrap();
-    assert_eq!(
-        last,
-        format!(
-            "node horolog pauseOnFailure job job DONE {{\"executionId\":\"{}\"}}",
-            attempt.execution_id
-        )
-    );
-    let author = "select changed_by from job_definition_version where job_id = $1
-        order by version desc limit 1";
-    assert_eq!(cluster.texts(author, &[&job.id]).await, ["node horolog"]);
 }
 
 #[actix::test]

@@ -15,6 +15,7 @@ mod api_node;
 mod arguments;
 mod audit;
 mod audit_chain;
+mod audit_decisions;
 mod backfills;
 mod bad_input;
 mod base_path;
