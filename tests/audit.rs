@@ -294,7 +294,8 @@ async fn a_change_whose_entry_cannot_be_written_is_not_made() {
     let refuse = "alter table audit_log add constraint nothing check (action <> 'createCalendar')";
     walk.sql.batch_execute(refuse).await.unwrap();
     let create = "mutation { createCalendar(input: {name: \"c\"}) { name } }";
-    walk.node.error(create, json!({})).await;
+    let error = walk.node.error(create, json!({})).await;
+    assert_eq!(error["extensions"]["code"], "INTERNAL", "{error}");
     let calendars = walk.node.data("{ calendars { name } }", json!({})).await;
     assert_eq!(calendars["calendars"], json!([]));
 }
