@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`model`] | jobs, policies, triggers, executions: pure rules, no I/O, no clock |
 //! | [`store`] | all SQL: leases, settlements, takeovers, commands, lists |
+//! | [`access`] | users, tokens, sessions: who a caller is |
 //! | [`handlers`] | the targets that executions run |
 //! | [`actors`] | the periodic work of a node |
 //! | [`api`] | GraphQL |
@@ -36,6 +37,7 @@
 // These macros panic if the output is full or closed: `telemetry` logs, `cli::output` prints.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod access;
 pub mod actors;
 pub mod api;
 pub mod cli;

@@ -2,7 +2,7 @@
 //!
 //! `docs/security.md` has the table of the roles and their rights.
 
-use super::text_enum;
+use super::{InvalidInput, text, text_enum};
 use std::net::IpAddr;
 use uuid::Uuid;
 
@@ -105,9 +105,46 @@ impl Caller {
     }
 }
 
+/// Refuses a name that no user may have. Without white space, a user is not mistaken for another
+/// kind of caller (`token ci`); nor is one called `anonymous`.
+pub fn validate_user_name(field: &'static str, name: &str) -> Result<(), InvalidInput> {
+    text::USER_NAME.check(field, name)?;
+    if name.contains(char::is_whitespace) {
+        return Err(InvalidInput::new(field, "must not have white space"));
+    }
+    if name.eq_ignore_ascii_case("anonymous") {
+        return Err(InvalidInput::new(
+            field,
+            "is the name of callers without a user",
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_has_a_name_that_is_no_label_of_another_caller() {
+        let is_allowed = |name: &str| validate_user_name("name", name).is_ok();
+        for name in ["ada", "ada@example.com", "Ada.Lovelace", "ädä"] {
+            assert!(is_allowed(name), "{name}");
+        }
+        let long = "a".repeat(101);
+        for name in [
+            "",
+            " ",
+            "ada ",
+            "token ci",
+            "a\tb",
+            "a\0b",
+            "Anonymous",
+            &long,
+        ] {
+            assert!(!is_allowed(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_role_includes_those_before_it() {

@@ -24,6 +24,7 @@ pub mod payload;
 pub mod policies;
 pub mod rerun;
 pub mod retry;
+pub mod secret;
 pub mod target;
 pub mod text;
 pub mod trigger;

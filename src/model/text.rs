@@ -26,6 +26,12 @@ pub const NAME_KEY: Text = Text::line(1, 1_000);
 pub const SEARCH: Text = Text::lines(0, 255);
 /// Body of an HTTP request: as long as a payload.
 pub const HTTP_BODY: Text = Text::lines(0, 256 * 1024);
+/// Name of a user.
+pub const USER_NAME: Text = Text::line(1, 100);
+/// Password of a user. A new one has a lower bound too.
+pub const PASSWORD: Text = Text::lines(0, 256);
+/// Name of an API token.
+pub const TOKEN_NAME: Text = Text::line(1, 100);
 /// Name of a node.
 pub const NODE_NAME: Text = Text::line(1, 255);
 

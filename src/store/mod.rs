@@ -5,6 +5,7 @@
 //! server does not answer. A call that exceeds its limit drops its connection and has an *unknown*
 //! outcome; callers read the state again by key (fences make this safe).
 
+pub mod access;
 pub mod audit;
 pub mod author;
 pub mod db;

@@ -1,0 +1,453 @@
+//! The authenticator of a node: from a credential to a caller.
+//!
+//! Results are cached for two seconds, so that a revocation reaches every node within that time,
+//! and a busy client costs a query every two seconds. A store that does not answer never lets a
+//! request in.
+
+use super::cache::{Cache, Key, Principal};
+use super::password::Password;
+use super::random;
+use super::session::{self, CurrentSession, NewSession};
+use super::throttle::Throttle;
+use super::token::TokenParts;
+use crate::model::access::{Caller, CallerKind, Role, validate_user_name};
+use crate::model::secret::{Secret, SecretHash};
+use crate::model::{InvalidInput, Timestamp, rfc3339};
+use crate::store::access::sessions::SignIn;
+use crate::store::access::users::{NewUser, StoredPassword, UserIdentity};
+use crate::store::author::Author;
+use crate::store::{Store, StoreError};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+/// Most sign-ins at once. The hashes of passwords have two threads: a flood from many addresses
+/// must not make every user wait longer and longer.
+const SIGN_INS_MAX: usize = 64;
+/// How long to wait after that.
+const BUSY_FOR: Duration = Duration::from_secs(1);
+/// Action of a sign-in in the audit log.
+const SIGN_IN: &str = "signIn";
+
+/// What a request brings as the proof of its caller.
+#[derive(Clone)]
+pub enum Credential {
+    /// Nothing.
+    None,
+    /// The text of an API token.
+    Token(String),
+    /// The id of a session, from the cookie.
+    Session(String),
+    /// The name of a user, from the header of a trusted proxy.
+    ProxyUser(String),
+}
+
+/// The caller of a request, and its session.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The caller.
+    pub caller: Arc<Caller>,
+    /// The session; none for the other credentials.
+    pub session: Option<CurrentSession>,
+}
+
+/// Why a request has no caller.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticationError {
+    /// There is no credential, and the cluster is not open.
+    #[error("authentication is needed: sign in, or send an API token")]
+    Missing,
+    /// The credential is unknown, or was revoked.
+    #[error("the credential is not valid: sign in again, or send another API token")]
+    Wrong,
+    /// The credential has expired.
+    #[error("the {what} expired at {}", rfc3339(*.at))]
+    Expired {
+        /// `API token` or `session`.
+        what: &'static str,
+        /// The instant.
+        at: Timestamp,
+    },
+    /// The user is disabled.
+    #[error("the user is disabled")]
+    Disabled,
+    /// The database did not answer.
+    #[error("the database does not answer at the moment: try again")]
+    Unavailable(#[from] StoreError),
+}
+
+/// Why a sign-in failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Too many failures of the name from the address.
+    #[error("too many failed sign-ins: try again later")]
+    Throttled {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// Unknown user, wrong password, no password, disabled: one answer for all.
+    #[error("the name or the password is wrong")]
+    Wrong,
+    /// The database did not answer.
+    #[error("the database does not answer at the moment: try again")]
+    Unavailable(#[from] StoreError),
+}
+
+/// Why the first admin was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// The link is unknown, used or expired, or the cluster has a user.
+    #[error("the link of the set-up is not valid any more")]
+    Wrong,
+    /// The name or the password is not allowed.
+    #[error(transparent)]
+    Invalid(#[from] InvalidInput),
+    /// The database did not answer.
+    #[error("the database does not answer at the moment: try again")]
+    Unavailable(#[from] StoreError),
+}
+
+/// A password to be compared.
+struct Attempt<'a> {
+    /// The action in the audit log.
+    action: &'static str,
+    /// The name of the user.
+    name: &'a str,
+    password: Password,
+    /// The caller in the audit log, if the user is unknown.
+    caller: Caller,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Token(_) => f.write_str("Token(…)"),
+            Self::Session(_) => f.write_str("Session(…)"),
+            Self::ProxyUser(name) => f.debug_tuple("ProxyUser").field(name).finish(),
+        }
+    }
+}
+
+/// The authenticator of a node. Its routes, sockets and commands share one.
+pub struct Authenticator {
+    store: Store,
+    cache: Cache,
+    throttle: Throttle,
+    sign_ins: Semaphore,
+    /// See [`Authenticator::verifications`].
+    verifications: AtomicU64,
+}
+
+impl Authenticator {
+    /// An authenticator of the users and tokens in `store`.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            cache: Cache::default(),
+            throttle: Throttle::default(),
+            sign_ins: Semaphore::new(SIGN_INS_MAX),
+            verifications: AtomicU64::new(0),
+        }
+    }
+
+    /// The caller of a request. A credential that does not count is never an anonymous caller.
+    pub async fn authenticate(
+        &self,
+        credential: Credential,
+        address: Option<IpAddr>,
+    ) -> Result<Identity, AuthenticationError> {
+        let key = match credential {
+            Credential::None if self.is_open().await? => {
+                return Ok(Identity {
+                    caller: Arc::new(Caller::anonymous(address)),
+                    session: None,
+                });
+            }
+            Credential::None => return Err(AuthenticationError::Missing),
+            Credential::Token(text) => {
+                let TokenParts { id, hash } =
+                    TokenParts::of(&text).ok_or(AuthenticationError::Wrong)?;
+                Key::Token(id, hash)
+            }
+            Credential::Session(id) => {
+                Key::Session(session::hash_of(&id).ok_or(AuthenticationError::Wrong)?)
+            }
+            Credential::ProxyUser(name) => {
+                // No user has such a name. The text need not reach the database.
+                validate_user_name("name", &name).map_err(|_| AuthenticationError::Wrong)?;
+                Key::ProxyUser(name)
+            }
+        };
+        let principal = self.principal(key).await?;
+        Ok(Identity {
+            caller: Arc::new(principal.caller(address)),
+            session: principal.session,
+        })
+    }
+
+    /// Whether the cluster has neither a user nor a token, as of the last two seconds.
+    pub async fn is_open(&self) -> Result<bool, StoreError> {
+        let asked = Instant::now();
+        if let Some(is_open) = self.cache.is_open(asked) {
+            return Ok(is_open);
+        }
+        let is_open = self.store.is_open().await?;
+        self.cache.set_open(is_open, asked);
+        Ok(is_open)
+    }
+
+    /// Signs a user in. Each failure has the same answer after the same time.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: Password,
+        address: Option<IpAddr>,
+    ) -> Result<NewSession, SignInError> {
+        let attempt = Attempt {
+            action: SIGN_IN,
+            name,
+            password,
+            caller: unknown(address),
+        };
+        let (user, hash) = self.check(attempt).await?;
+        let id = random::secret();
+        let sign_in = SignIn {
+            session: SecretHash::of(id.expose()),
+            user_id: user.id,
+            password_hash: &hash,
+        };
+        let user = principal(user, None).caller(address);
+        let author = Author::command(Arc::new(user), SIGN_IN);
+        let expires_at = self.store.by(author).start_session(&sign_in).await?;
+        let expires_at = expires_at.ok_or(SignInError::Wrong)?;
+        Ok(NewSession { id, expires_at })
+    }
+
+    /// Whether the password is that of the user who calls. Throttled like a sign-in: a session that
+    /// was taken over must not lead to the password.
+    pub async fn confirm(&self, caller: &Caller, password: Password) -> Result<(), SignInError> {
+        if caller.kind != CallerKind::User {
+            return Err(SignInError::Wrong);
+        }
+        let attempt = Attempt {
+            action: "changePassword",
+            name: &caller.name,
+            password,
+            caller: caller.clone(),
+        };
+        self.check(attempt).await.map(drop)
+    }
+
+    /// Ends a session, on this node at once.
+    pub async fn sign_out(&self, session: &str) -> Result<(), StoreError> {
+        if let Some(hash) = session::hash_of(session) {
+            self.store.end_session(hash).await?;
+            self.cache.remove(&Key::Session(hash));
+        }
+        Ok(())
+    }
+
+    /// The token of a new link for the set-up, valid for a day; none when there is a user.
+    pub async fn new_set_up_link(&self) -> Result<Option<Secret>, StoreError> {
+        let token = random::secret();
+        let hash = SecretHash::of(token.expose());
+        let is_stored = self.store.create_set_up_link(hash).await?;
+        Ok(is_stored.then_some(token))
+    }
+
+    /// Creates the first admin by the link of the set-up, and signs the admin in. `password` is
+    /// the text of the request.
+    pub async fn set_up(
+        &self,
+        token: &str,
+        name: &str,
+        password: String,
+        address: Option<IpAddr>,
+    ) -> Result<NewSession, SetUpError> {
+        // Before the hash of the password: strangers must not make the node compute.
+        let link = session::hash_of(token).ok_or(SetUpError::Wrong)?;
+        if !self.store.is_set_up_link(link).await? {
+            return Err(SetUpError::Wrong);
+        }
+        validate_user_name("name", name)?;
+        let hash = Password::chosen("password", password)?.hash().await;
+        let admin = NewUser {
+            id: Uuid::now_v7(),
+            name: name.to_owned(),
+            role: Role::Admin,
+            password_hash: Some(hash.clone()),
+        };
+        let id = random::secret();
+        let session = SecretHash::of(id.expose());
+        let author = Author::command(Arc::new(set_up_caller(address)), "setUp");
+        let store = self.store.by(author);
+        let expires_at = store.set_up(link, &admin, &hash, session).await?;
+        let expires_at = expires_at.ok_or(SetUpError::Wrong)?;
+        self.cache.set_open(false, Instant::now());
+        Ok(NewSession { id, expires_at })
+    }
+
+    /// Passwords that were compared with a hash. An unknown user costs one too, so that the time
+    /// does not tell; a test reads it.
+    pub fn verifications(&self) -> u64 {
+        self.verifications.load(Ordering::Relaxed)
+    }
+
+    async fn principal(&self, key: Key) -> Result<Principal, AuthenticationError> {
+        let asked = Instant::now();
+        if let Some(principal) = self.cache.get(&key, asked) {
+            return Ok(principal);
+        }
+        let principal = match &key {
+            Key::Token(id, hash) => self.token(*id, *hash).await?,
+            Key::Session(hash) => self.session(*hash).await?,
+            Key::ProxyUser(name) => {
+                let user = self.store.user_identity(name).await?;
+                enabled(user.ok_or(AuthenticationError::Wrong)?, None)?
+            }
+        };
+        self.cache.insert(key, principal.clone(), asked);
+        Ok(principal)
+    }
+
+    /// Only who has the secret learns that a token has expired.
+    async fn token(&self, id: Uuid, hash: SecretHash) -> Result<Principal, AuthenticationError> {
+        let token = self.store.token_state(id, hash).await?;
+        let token = token
+            .filter(|token| token.is_right)
+            .ok_or(AuthenticationError::Wrong)?;
+        if token.has_expired {
+            return Err(AuthenticationError::Expired {
+                what: "API token",
+                at: token.expires_at,
+            });
+        }
+        if token.is_first_use_of_day {
+            self.store.use_token(id).await?;
+        }
+        Ok(Principal {
+            kind: CallerKind::Token,
+            id: token.id,
+            name: token.name,
+            role: token.role,
+            session: None,
+        })
+    }
+
+    async fn session(&self, hash: SecretHash) -> Result<Principal, AuthenticationError> {
+        let state = self.store.session_state(hash).await?;
+        let state = state.ok_or(AuthenticationError::Wrong)?;
+        if state.has_ended {
+            return Err(AuthenticationError::Expired {
+                what: "session",
+                at: state.ends_at,
+            });
+        }
+        let session = CurrentSession {
+            hash,
+            expires_at: state.expires_at,
+        };
+        let principal = enabled(state.user, Some(session))?;
+        if state.is_stale {
+            self.store.use_session(hash).await?;
+        }
+        Ok(principal)
+    }
+
+    /// Compares a password with the stored one, within the bounds of the throttle. Returns the
+    /// user, and the hash that was right.
+    async fn check(&self, attempt: Attempt<'_>) -> Result<(UserIdentity, Secret), SignInError> {
+        let busy = |_| SignInError::Throttled {
+            retry_after: BUSY_FOR,
+        };
+        let _turn = self.sign_ins.try_acquire().map_err(busy)?;
+        let address = attempt.caller.address;
+        let admitted = match self.throttle.admit(attempt.name, address, Instant::now()) {
+            Ok(admitted) => admitted,
+            Err(retry_after) => {
+                self.refused(attempt.action, attempt.caller, "too many failures")
+                    .await;
+                return Err(SignInError::Throttled { retry_after });
+            }
+        };
+        let stored = match validate_user_name("name", attempt.name) {
+            Ok(()) => self.store.stored_password(attempt.name).await,
+            Err(_) => Ok(None),
+        };
+        let (user, hash) = match stored {
+            Ok(Some(StoredPassword { user, hash })) => (Some(user), hash),
+            Ok(None) => (None, None),
+            Err(error) => {
+                self.throttle.undecided(&admitted);
+                return Err(error.into());
+            }
+        };
+        self.verifications.fetch_add(1, Ordering::Relaxed);
+        let is_right = attempt.password.matches(hash.clone()).await;
+        if let (true, Some(user), Some(hash)) = (is_right, &user, hash) {
+            self.throttle.succeeded(&admitted);
+            return Ok((user.clone(), hash));
+        }
+        // The name of no user may be a password in the wrong field: it is not recorded.
+        let name = user.map_or(attempt.caller.name, |user| user.name);
+        let caller = Caller {
+            name,
+            ..attempt.caller
+        };
+        self.refused(attempt.action, caller, "the name or the password is wrong")
+            .await;
+        Err(SignInError::Wrong)
+    }
+
+    /// Writes a refusal into the audit log. The refusal stands without it.
+    async fn refused(&self, action: &str, caller: Caller, reason: &str) {
+        let caller = Arc::new(caller);
+        let written = self.store.record_refusal(&caller, action, reason).await;
+        if let Err(error) = written {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, action, "a refusal is not in the audit log");
+        }
+    }
+}
+
+/// The caller of a sign-in, before the password is compared.
+fn unknown(address: Option<IpAddr>) -> Caller {
+    Caller {
+        name: "unknown".to_owned(),
+        ..Caller::anonymous(address)
+    }
+}
+
+/// The caller of the set-up. The proof is the link.
+fn set_up_caller(address: Option<IpAddr>) -> Caller {
+    Caller {
+        name: "set-up-link".to_owned(),
+        ..Caller::anonymous(address)
+    }
+}
+
+/// The user of a valid credential, unless the user is disabled.
+fn enabled(
+    user: UserIdentity,
+    session: Option<CurrentSession>,
+) -> Result<Principal, AuthenticationError> {
+    if user.is_disabled {
+        return Err(AuthenticationError::Disabled);
+    }
+    Ok(principal(user, session))
+}
+
+fn principal(user: UserIdentity, session: Option<CurrentSession>) -> Principal {
+    Principal {
+        kind: CallerKind::User,
+        id: user.id,
+        name: user.name,
+        role: user.role,
+        session,
+    }
+}

@@ -1,0 +1,76 @@
+//! Secrets: no log, error or `Debug` shows them.
+
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+use subtle::ConstantTimeEq;
+
+/// A secret text: a password, its hash, an API token, the id of a session.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a text as a secret.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text. It must not reach a log or an error.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// SHA-256 of a secret of 256 random bits, by which the database knows it. (A password has fewer
+/// bits, and a slow hash.)
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash of a secret.
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// The bytes that are stored.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether this is the stored hash. The time does not depend on the first different byte.
+    pub fn is(&self, stored: &[u8]) -> bool {
+        self.0.ct_eq(stored).into()
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_a_secret_nor_its_hash() {
+        let secret = Secret::new("open sesame".to_owned());
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+        let hash = SecretHash::of(secret.expose());
+        assert_eq!(format!("{hash:?}"), "SecretHash(…)");
+    }
+
+    #[test]
+    fn a_hash_is_equal_to_its_own_bytes_only() {
+        let hash = SecretHash::of("a");
+        assert!(hash.is(SecretHash::of("a").bytes()));
+        assert!(!hash.is(SecretHash::of("b").bytes()));
+        assert!(!hash.is(&hash.bytes()[..31]) && !hash.is(&[]));
+    }
+}

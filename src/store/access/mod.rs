@@ -1,0 +1,47 @@
+//! Users, API tokens, sessions, and the link of the set-up.
+
+pub mod sessions;
+pub mod set_up;
+pub mod tokens;
+pub mod users;
+
+use super::db::row::Values;
+use super::db::session::Transaction;
+use super::db::statement::Statement;
+use super::{During, Store, StoreError};
+use crate::model::access::Role;
+
+/// Authentication is needed as soon as there is a user, or a token that is not revoked.
+const IS_OPEN: Statement = Statement::new(
+    "-- access.is_open
+select not exists (select from user_account)
+   and not exists (select from api_token where revoked_at is null)",
+);
+
+impl Store {
+    /// Whether the cluster has neither a user nor a token, so that no caller can authenticate.
+    pub async fn is_open(&self) -> Result<bool, StoreError> {
+        self.read_one(IS_OPEN, &[], |row| Values::of(IS_OPEN.name(), row).get(0))
+            .await
+    }
+
+    /// Runs a change in a transaction of its own. What returns without an error is committed.
+    async fn in_transaction<T>(
+        &self,
+        call: &'static str,
+        change: impl AsyncFnOnce(&Transaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.bounded(call, async {
+            let transaction = self.begin(call).await?;
+            let done = change(&transaction).await?;
+            transaction.commit().await.during(call)?;
+            Ok(done)
+        })
+        .await
+    }
+}
+
+fn role(row: Values<'_>) -> Result<Role, StoreError> {
+    let role = row.get::<&str>("role")?;
+    role.parse().map_err(|error| row.unreadable(error))
+}

@@ -1,0 +1,157 @@
+//! Sessions of users: they expire an hour after their last use, and twelve hours after the sign-in,
+//! by the clock of the database.
+
+use super::users::{UserIdentity, entry, identity};
+use crate::model::Timestamp;
+use crate::model::secret::{Secret, SecretHash};
+use crate::store::db::row::Values;
+use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
+use uuid::Uuid;
+
+/// Most sessions of one user: a script that signs in for each request must not fill the table.
+const SESSIONS_OF_USER: i64 = 100;
+
+/// No row when the password was replaced, or the user disabled, since the password was compared:
+/// the update waits for such a change.
+const START: Statement = Statement::new(
+    "-- sessions.start
+with clock as (select coalesce($1::timestamptz, clock_timestamp()) as now), signed_in as (
+    update user_account set last_sign_in_at = (select now from clock)
+    where id = $3 and password_hash = $4 and not is_disabled returning id
+)
+insert into user_session (id_hash, user_id, created_at, used_at, expires_at)
+select $2, signed_in.id, clock.now, clock.now, clock.now + interval '12 hours'
+from signed_in, clock
+returning expires_at",
+);
+
+/// The oldest sessions of a user with too many, and all that expired a day ago.
+const PURGE: Statement = Statement::new(
+    "-- sessions.purge
+delete from user_session
+where expires_at < (select coalesce($1::timestamptz, clock_timestamp())) - interval '1 day'
+   or id_hash in (select id_hash from user_session where user_id = $2
+                  order by created_at desc, id_hash offset $3)",
+);
+
+const STATE: Statement = Statement::new(
+    "-- sessions.state
+select u.id, u.name, u.role, u.is_disabled, s.expires_at, e.ends_at, e.ends_at <= clock.now as has_ended,
+       s.used_at < clock.now - interval '1 minute' as is_stale
+from user_session s
+join user_account u on u.id = s.user_id
+cross join lateral (select least(s.expires_at, s.used_at + interval '1 hour') as ends_at) as e
+cross join (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+where s.id_hash = $2",
+);
+
+/// A session that has expired stays so.
+const USE: Statement = Statement::new(
+    "-- sessions.use
+update user_session s set used_at = greatest(s.used_at, clock.now)
+from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+where s.id_hash = $2 and least(s.expires_at, s.used_at + interval '1 hour') > clock.now",
+);
+
+const END: Statement = Statement::new(
+    "-- sessions.end
+delete from user_session where id_hash = $1",
+);
+
+/// A sign-in whose password was right.
+#[derive(Debug)]
+pub struct SignIn<'a> {
+    /// The hash of the id of the new session.
+    pub session: SecretHash,
+    /// The user.
+    pub user_id: Uuid,
+    /// The hash that the password was compared with.
+    pub password_hash: &'a Secret,
+}
+
+/// What a request needs to know of its session.
+#[derive(Debug, Clone)]
+pub struct SessionState {
+    /// The user.
+    pub user: UserIdentity,
+    /// The session counts before this instant, however often it is used.
+    pub expires_at: Timestamp,
+    /// The instant at which it expires without a further use.
+    pub ends_at: Timestamp,
+    /// Whether it has expired.
+    pub has_ended: bool,
+    /// Whether the last recorded use is more than a minute old.
+    pub is_stale: bool,
+}
+
+impl Store {
+    /// Starts a session of the author; the instant of its end. None when the password has changed since it was
+    /// compared.
+    pub async fn start_session(
+        &self,
+        sign_in: &SignIn<'_>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.in_transaction("sessions.sign_in", async |transaction| {
+            let expires_at = self.start_session_in(transaction, sign_in).await?;
+            if expires_at.is_some() {
+                let name = &transaction.author().caller.name;
+                transaction.record(entry(sign_in.user_id, name));
+            }
+            Ok(expires_at)
+        })
+        .await
+    }
+
+    /// The same within a transaction.
+    pub(super) async fn start_session_in(
+        &self,
+        transaction: &Transaction,
+        sign_in: &SignIn<'_>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (stub, user_id) = (self.clock().stub(), sign_in.user_id);
+        let hash = sign_in.password_hash.expose();
+        let started = START
+            .query_opt(
+                transaction,
+                &[&stub, &sign_in.session.bytes(), &user_id, &hash],
+            )
+            .await?;
+        PURGE
+            .execute(transaction, &[&stub, &user_id, &SESSIONS_OF_USER])
+            .await?;
+        started
+            .map(|row| Values::of(START.name(), &row).get("expires_at"))
+            .transpose()
+    }
+
+    /// A session that was not ended.
+    pub async fn session_state(
+        &self,
+        hash: SecretHash,
+    ) -> Result<Option<SessionState>, StoreError> {
+        self.read_opt(STATE, &[&self.clock().stub(), &hash.bytes()], |row| {
+            let row = Values::of("user_session", row);
+            Ok(SessionState {
+                user: identity(row)?,
+                expires_at: row.get("expires_at")?,
+                ends_at: row.get("ends_at")?,
+                has_ended: row.get("has_ended")?,
+                is_stale: row.get("is_stale")?,
+            })
+        })
+        .await
+    }
+
+    /// Records a use of a session.
+    pub async fn use_session(&self, hash: SecretHash) -> Result<(), StoreError> {
+        let stub = self.clock().stub();
+        self.execute(USE, &[&stub, &hash.bytes()]).await.map(drop)
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&self, hash: SecretHash) -> Result<(), StoreError> {
+        self.execute(END, &[&hash.bytes()]).await.map(drop)
+    }
+}
