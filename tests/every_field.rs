@@ -36,10 +36,25 @@ insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, at
 repeats)
 select (left(replace(id::text, '-', ''), 12) || repeat('f', 20))::uuid, job_id, 'RERUN', fire_time,
 fire_time, 'SUCCESS', 1, fire_time, id
-from job_execution_log where reason = 'COALESCED'";
+from job_execution_log where reason = 'COALESCED';
+insert into api_token (id, name, role, secret_hash, created_at, created_by, expires_at,
+    last_used_on, revoked_at)
+values (gen_random_uuid(), 'ci', 'VIEWER', sha256('x'), now(), 'test', now(), current_date, now())";
 
 /// Fields that have values only after a restore of the cluster.
 const AFTER_A_RESTORE: [&str; 2] = ["ClusterPause.lastKnown", "ClusterPause.setBackTo"];
+
+/// Fields of users: `accounts/api.rs` tests them, because a node with a user is not open.
+const OF_USERS: [&str; 8] = [
+    "User.createdAt",
+    "User.createdBy",
+    "User.hasPassword",
+    "User.id",
+    "User.isDisabled",
+    "User.lastSignInAt",
+    "User.name",
+    "User.role",
+];
 
 /// Fields that an explanation with an execution leaves out: `explaining.rs` tests them.
 const WITHOUT_AN_EXECUTION: [&str; 5] = [
@@ -317,6 +332,7 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
             let is_elsewhere = |names: &[&str]| names.contains(&name.as_str());
             if !seen.contains(&name)
                 && !is_elsewhere(&AFTER_A_RESTORE)
+                && !is_elsewhere(&OF_USERS)
                 && !is_elsewhere(&WITHOUT_AN_EXECUTION)
             {
                 empty.push(name);

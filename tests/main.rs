@@ -8,6 +8,7 @@
     reason = "the same: `Row::get` panics on a row that the test does not expect"
 )]
 
+mod accounts;
 mod admission;
 mod agendas;
 mod answers;

@@ -3,6 +3,7 @@
 //! It has no state. The managers of two nodes may carry out commands for the same job at once; the
 //! database orders them.
 
+pub mod accounts;
 pub mod backfills;
 pub mod bulk;
 pub mod exclusions;

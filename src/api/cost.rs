@@ -17,6 +17,7 @@
 //! - [`PLAN`], and [`PLAN_HOUR`] for each hour, in `upcoming`: 110 ms for a week of 1,000 jobs.
 //! - [`BACKFILL`]: 300 ms for 100,000 fire times.
 //! - [`COMMAND`]: a transaction with its commit.
+//! - [`PASSWORD`]: 20 ms, the hash of a password.
 //! - [`COMMAND_ABOUT_MANY`]: up to 1,000 rows at a time.
 
 use crate::model::lists::PAGE_MAX;
@@ -52,6 +53,8 @@ pub const PLAN_HOUR: usize = 400;
 pub const BACKFILL: usize = 60_000;
 /// A command about one job: a transaction.
 pub const COMMAND: usize = 1_000;
+/// A command with the hash of a password.
+pub const PASSWORD: usize = 10_000;
 /// A command about many jobs or executions: several transactions.
 pub const COMMAND_ABOUT_MANY: usize = 20_000;
 

@@ -7,7 +7,9 @@
 //!
 //! No SQL, path or stack trace leaves the process; the log has the details for the operator.
 
+use crate::access::SignInError;
 use crate::actors::job_manager::CommandError;
+use crate::model::access::{Caller, Role};
 use crate::model::{InvalidInput, UnknownName};
 use crate::store::StoreError;
 use actix::MailboxError;
@@ -121,6 +123,36 @@ pub fn uuid(field: &str, id: &ID) -> Result<Uuid, Error> {
         let shown: String = id.chars().take(40).collect();
         bad_input(field, format!("`{}` is not a UUID", shown.escape_debug()))
     })
+}
+
+/// The role of the caller does not suffice for a field.
+pub fn forbidden(field: &str, needed: Role, caller: &Caller) -> Error {
+    let message = format!(
+        "{field} needs the role {needed}: {} has {}",
+        caller.label(),
+        caller.role
+    );
+    coded(message, "FORBIDDEN")
+}
+
+/// The state does not allow the command.
+pub fn conflict(message: &str) -> Error {
+    coded(message, "CONFLICT")
+}
+
+/// The argument `current` is not the password of the caller, or cannot be compared with it.
+pub fn unconfirmed(error: SignInError) -> Error {
+    match error {
+        SignInError::Wrong => bad_input("current", "current: is not the password of the caller"),
+        SignInError::Throttled { retry_after } => {
+            let message = format!(
+                "too many wrong passwords: try again in {} s",
+                retry_after.as_secs() + 1
+            );
+            coded(message, "THROTTLED")
+        }
+        SignInError::Unavailable(error) => error.into(),
+    }
 }
 
 /// Another node, or a later try, may succeed.

@@ -5,6 +5,7 @@
 //! `async_graphql::Enum` where the model declares them, objects are implemented on the model's
 //! types.
 
+mod accounts;
 mod admission;
 mod agenda;
 mod allowance;
@@ -39,6 +40,7 @@ mod whole;
 use crate::actors::job_manager::JobManager;
 use crate::model::introspection::Introspection;
 use crate::store::Store;
+use accounts::{AccountMutation, AccountQuery};
 use actix::Addr;
 use admission::AdmissionFactory;
 use agenda::AgendaQuery;
@@ -68,7 +70,7 @@ pub use transports::{OnlyByPost, Transport};
 /// it stands.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(JobQueries, ExecutionQueries, ClusterQueries);
+pub struct Queries(JobQueries, ExecutionQueries, ClusterQueries, AccessQueries);
 
 /// Queries about jobs and their schedules.
 #[derive(MergedObject, Default)]
@@ -82,6 +84,10 @@ pub struct ExecutionQueries(ListQuery, SearchQuery, ExplanationQuery);
 #[derive(MergedObject, Default)]
 pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery, AuditQuery);
 
+/// Queries about callers and their rights.
+#[derive(MergedObject, Default)]
+pub struct AccessQueries(AccountQuery);
+
 /// All mutations of the API.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
@@ -91,6 +97,7 @@ pub struct Mutations(
     BulkMutation,
     ExclusionMutation,
     BackfillMutation,
+    AccountMutation,
 );
 
 /// The schema with its resolvers.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 clean stop, 1 failure, 2 wrong usage or configuration, 70 an actor died and the
 //! node stopped itself.
 
+mod access;
 mod account;
 mod audit_log;
 mod cluster_pause;
@@ -15,6 +16,8 @@ mod preview;
 mod serve;
 #[cfg(target_os = "linux")]
 mod service_manager;
+mod tokens;
+mod users;
 
 use crate::config::{ServeConfig, refuse_unknown_variables};
 use crate::{api, telemetry};
@@ -26,7 +29,9 @@ use health::HealthConfig;
 use nginx_upstreams::UpstreamsConfig;
 use preview::{PreviewConfig, Refusal};
 use std::time::Duration;
+use tokens::TokenConfig;
 use tokio::signal::unix::{SignalKind, signal};
+use users::UserConfig;
 
 /// Exit code: success.
 const CLEAN: i32 = 0;
@@ -83,6 +88,10 @@ enum Command {
         #[command(subcommand)]
         command: AuditLogCommand,
     },
+    /// Manages users: the first admin, and the case that no admin can sign in.
+    User(UserConfig),
+    /// Manages the API tokens of programs.
+    Token(TokenConfig),
     /// Writes the ACTIVE nodes as an upstream of nginx; with --watch whenever they change.
     NginxUpstreams(UpstreamsConfig),
     /// Asks a node whether it is ready; 0 when it is.
@@ -140,6 +149,8 @@ pub fn run() -> i32 {
         },
         Command::Demo(config) => in_system(demo::run(config)),
         Command::Health(config) => in_system(health::run(config)),
+        Command::User(config) => in_system(users::run(config)),
+        Command::Token(config) => in_system(tokens::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate { database_url } => in_system(migrate(database_url)),
         Command::AuditLog { command } => in_system(audit_log::run(command)),

@@ -108,10 +108,10 @@ fn printed(arguments: &[&str]) -> String {
         .join("\n")
 }
 
-/// The names of the commands in the help of the program.
+/// The names of the commands in the help of the program or of a command.
 fn commands(help: &str) -> Vec<&str> {
-    let (_, list) = help.split_once("\nCommands:\n").unwrap();
-    let (list, _) = list.split_once("\n\n").unwrap();
+    let (_, list) = help.split_once("\nCommands:\n").unwrap_or_default();
+    let (list, _) = list.split_once("\n\n").unwrap_or_default();
     let names = list
         .lines()
         .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
@@ -123,11 +123,25 @@ fn the_commands_are_those_of_the_program() {
     let help = printed(&["--help"]);
     let mut page = format!("{GENERATED}# Commands\n\n```text\n{help}\n```\n");
     for command in commands(&help) {
-        let text = match command {
-            "serve" => "The options are the [settings](settings.md).".to_owned(),
-            _ => format!("```text\n{}\n```", printed(&[command, "--help"])),
-        };
-        write!(page, "\n## horolog {command}\n\n{text}\n").unwrap();
+        if command == "serve" {
+            let text = "The options are the [settings](settings.md).";
+            write!(page, "\n## horolog {command}\n\n{text}\n").unwrap();
+            continue;
+        }
+        let help = printed(&[command, "--help"]);
+        write!(page, "\n## horolog {command}\n\n```text\n{help}\n```\n").unwrap();
+        for part in commands(&help) {
+            let help = printed(&[command, part, "--help"]);
+            write!(
+                page,
+                "\n### horolog {command} {part}\n\n```text\n{help}\n```\n"
+            )
+            .unwrap();
+        }
     }
+    assert!(
+        page.contains("## horolog user create"),
+        "commands of commands"
+    );
     assert_written("docs/reference/commands.md", &page);
 }

@@ -1,0 +1,198 @@
+//! Commands about users and API tokens.
+
+use super::{Command, CommandError, found};
+use crate::access::Password;
+use crate::access::token::NewToken;
+use crate::model::access::{Role, validate_user_name};
+use crate::model::secret::{Secret, SecretHash};
+use crate::model::{InvalidInput, text};
+use crate::store::Store;
+use crate::store::access::tokens::{NewTokenRecord, TOKENS_MAX, TokenRecord};
+use crate::store::access::users::{ChangeOutcome, CreateOutcome, NewUser, USERS_MAX, UserRecord};
+use uuid::Uuid;
+
+/// Longest life of an API token.
+const TOKEN_DAYS_MAX: i32 = 365;
+
+/// Creates a user.
+pub struct CreateUser {
+    /// The name at the sign-in.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// None: only a trusted proxy can name the user.
+    pub password: Option<Password>,
+}
+
+/// Changes the role of a user, or whether the user is disabled.
+pub struct UpdateUser {
+    /// The user.
+    pub id: Uuid,
+    /// The new role.
+    pub role: Option<Role>,
+    /// Whether the user may not sign in.
+    pub is_disabled: Option<bool>,
+}
+
+/// Deletes a user with all sessions.
+pub struct DeleteUser(pub Uuid);
+
+/// Replaces the password of a user, and ends the sessions of the user.
+pub struct SetPassword {
+    /// The user.
+    pub user_id: Uuid,
+    /// The new password.
+    pub password: Password,
+    /// The session of the caller, which continues.
+    pub spared: Option<SecretHash>,
+}
+
+/// Ends all sessions of a user.
+pub struct EndSessions(pub Uuid);
+
+/// Creates an API token.
+pub struct CreateApiToken {
+    /// Display only.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// How long the token counts: 1 to 365.
+    pub expires_in_days: i32,
+}
+
+/// A new API token, with its text, which is shown once.
+#[derive(Debug)]
+pub struct CreatedToken {
+    /// The token.
+    pub token: TokenRecord,
+    /// Its text.
+    pub secret: Secret,
+}
+
+/// Revokes an API token for good.
+pub struct RevokeApiToken(pub Uuid);
+
+impl Command for CreateUser {
+    type Output = UserRecord;
+
+    async fn carry_out(self, store: &Store) -> Result<UserRecord, CommandError> {
+        validate_user_name("name", &self.name)?;
+        let password_hash = match self.password {
+            Some(password) => Some(password.hash().await),
+            None => None,
+        };
+        let user = NewUser {
+            id: Uuid::now_v7(),
+            name: self.name,
+            role: self.role,
+            password_hash,
+        };
+        match store.create_user(&user).await? {
+            CreateOutcome::Done => found(store.user(user.id).await?, "user", user.id),
+            CreateOutcome::NameTaken => Err(CommandError::Conflict(format!(
+                "there is a user `{}` already, perhaps with other capital letters",
+                user.name
+            ))),
+            CreateOutcome::TooMany => Err(CommandError::Conflict(format!(
+                "there are {USERS_MAX} users, and there may not be more: delete one first"
+            ))),
+        }
+    }
+}
+
+impl Command for UpdateUser {
+    type Output = UserRecord;
+
+    async fn carry_out(self, store: &Store) -> Result<UserRecord, CommandError> {
+        let Self {
+            id,
+            role,
+            is_disabled,
+        } = self;
+        if role.is_none() && is_disabled.is_none() {
+            let message = "there is nothing to change: say role or isDisabled";
+            return Err(InvalidInput::new("role", message).into());
+        }
+        changed(store.update_user(id, role, is_disabled).await?, id)?;
+        found(store.user(id).await?, "user", id)
+    }
+}
+
+impl Command for DeleteUser {
+    type Output = ();
+
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let Self(id) = self;
+        changed(store.delete_user(id).await?, id)
+    }
+}
+
+impl Command for SetPassword {
+    type Output = ();
+
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let hash = self.password.hash().await;
+        let outcome = store.set_password(self.user_id, &hash, self.spared).await?;
+        changed(outcome, self.user_id)
+    }
+}
+
+impl Command for EndSessions {
+    type Output = ();
+
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let Self(user_id) = self;
+        changed(store.end_sessions(user_id).await?, user_id)
+    }
+}
+
+impl Command for CreateApiToken {
+    type Output = CreatedToken;
+
+    async fn carry_out(self, store: &Store) -> Result<CreatedToken, CommandError> {
+        text::TOKEN_NAME.check("name", &self.name)?;
+        if !(1..=TOKEN_DAYS_MAX).contains(&self.expires_in_days) {
+            let message = format!("must be from 1 to {TOKEN_DAYS_MAX}");
+            return Err(InvalidInput::new("expiresInDays", message).into());
+        }
+        let id = Uuid::now_v7();
+        let token = NewToken::generate(id);
+        let record = NewTokenRecord {
+            id,
+            name: self.name,
+            role: self.role,
+            hash: token.hash,
+            expires_in_days: self.expires_in_days,
+        };
+        if !store.create_token(&record).await? {
+            return Err(CommandError::Conflict(format!(
+                "there are {TOKENS_MAX} API tokens, and there may not be more: revoke one first"
+            )));
+        }
+        Ok(CreatedToken {
+            token: found(store.token(id).await?, "API token", id)?,
+            secret: token.text,
+        })
+    }
+}
+
+impl Command for RevokeApiToken {
+    type Output = TokenRecord;
+
+    async fn carry_out(self, store: &Store) -> Result<TokenRecord, CommandError> {
+        let Self(id) = self;
+        let is_known = store.revoke_token(id).await?;
+        found(is_known.then_some(()), "API token", id)?;
+        found(store.token(id).await?, "API token", id)
+    }
+}
+
+fn changed(outcome: ChangeOutcome, id: Uuid) -> Result<(), CommandError> {
+    match outcome {
+        ChangeOutcome::Done => Ok(()),
+        ChangeOutcome::NotFound => found(None, "user", id),
+        ChangeOutcome::LastAdmin => Err(CommandError::Conflict(
+            "the user is the last enabled admin: make another user an admin first".to_owned(),
+        )),
+    }
+}

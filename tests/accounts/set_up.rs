@@ -1,0 +1,82 @@
+//! The link of the set-up: it makes the first admin, once.
+
+use super::Accounts;
+use horolog::access::{Credential, SetUpError};
+use horolog::model::access::Role;
+use std::time::Duration;
+
+const PASSWORD: &str = "correct horse battery";
+
+#[actix::test]
+async fn a_link_makes_one_admin_who_is_signed_in() {
+    let accounts = Accounts::start().await;
+    let node = accounts.node();
+    let link = node.new_set_up_link().await.unwrap().unwrap();
+    let second = accounts.node().new_set_up_link().await.unwrap().unwrap();
+    let set_up = async |link: &str, name: &str, password: &str| {
+        node.set_up(link, name, password.to_owned(), None).await
+    };
+    for wrong in ["", "x", &"x".repeat(43)] {
+        let refused = set_up(wrong, "ada", PASSWORD).await;
+        assert!(matches!(refused, Err(SetUpError::Wrong)), "{wrong}");
+    }
+    for (name, password) in [("ada", "short"), ("a b", PASSWORD), ("", PASSWORD)] {
+        let refused = set_up(link.expose(), name, password).await;
+        assert!(
+            matches!(refused, Err(SetUpError::Invalid(_))),
+            "{name} {password}"
+        );
+    }
+
+    let session = set_up(link.expose(), "ada", PASSWORD).await.unwrap();
+    let id = session.id.expose().to_owned();
+    let caller = accounts
+        .asked(Credential::Session(id))
+        .await
+        .unwrap()
+        .caller;
+    assert_eq!((caller.name.as_str(), caller.role), ("ada", Role::Admin));
+    assert!(
+        !node.is_open().await.unwrap(),
+        "closed on this node at once"
+    );
+
+    for used in [&link, &second] {
+        let refused = set_up(used.expose(), "bob", PASSWORD).await;
+        assert!(matches!(refused, Err(SetUpError::Wrong)));
+    }
+    assert!(node.new_set_up_link().await.unwrap().is_none());
+    assert_eq!(accounts.store.users().await.unwrap().len(), 1);
+}
+
+#[actix::test]
+async fn a_link_counts_for_a_day() {
+    let accounts = Accounts::start().await;
+    let node = accounts.node();
+    let link = node.new_set_up_link().await.unwrap().unwrap();
+    accounts.clock.advance(Duration::from_hours(24));
+    let refused = node
+        .set_up(link.expose(), "ada", PASSWORD.to_owned(), None)
+        .await;
+    assert!(matches!(refused, Err(SetUpError::Wrong)));
+}
+
+#[actix::test]
+async fn two_links_at_once_make_one_admin() {
+    let accounts = Accounts::start().await;
+    let (one, other) = (accounts.node(), accounts.node());
+    let first = one.new_set_up_link().await.unwrap().unwrap();
+    let second = other.new_set_up_link().await.unwrap().unwrap();
+    let (ada, bob) = futures_util::join!(
+        one.set_up(first.expose(), "ada", PASSWORD.to_owned(), None),
+        other.set_up(second.expose(), "bob", PASSWORD.to_owned(), None),
+    );
+    assert_eq!(
+        [ada.is_ok(), bob.is_ok()]
+            .into_iter()
+            .filter(|done| *done)
+            .count(),
+        1
+    );
+    assert_eq!(accounts.store.users().await.unwrap().len(), 1);
+}
