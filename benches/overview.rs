@@ -7,12 +7,15 @@
 mod history;
 
 use actix::Actor;
+use async_graphql::Request;
 use history::{Failure, time};
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::watchdog::Watchdog;
 use horolog::api::{Masks, Schema, schema};
+use horolog::model::access::Caller;
 use horolog::model::introspection::Introspection;
 use serde_json::Value;
+use std::sync::Arc;
 use tokio_postgres::Client;
 
 const OVERVIEW: &str = "{ overview { cluster { activeNodes activeJobs pausedJobs } failuresLastHour dueNow
@@ -121,7 +124,8 @@ async fn measure(schema: &Schema, client: &Client) -> Result<(), Failure> {
 async fn ask(schema: &Schema, what: &str, query: &str) -> Result<Value, Failure> {
     let mut data = Value::Null;
     time(what, async || {
-        let response = schema.execute(query).await;
+        let request = Request::new(query).data(Arc::new(Caller::anonymous(None)));
+        let response = schema.execute(request).await;
         data = response.data.into_json()?;
         response
             .errors

@@ -3,6 +3,8 @@
 //! Unknown settings and impossible combinations stop the start. `docs/reference/settings.md` is
 //! generated from this file.
 
+mod values;
+
 use crate::model::introspection::Introspection;
 use crate::model::{InvalidInput, text};
 use clap::Args;
@@ -10,6 +12,8 @@ use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+pub use values::is_host_and_port;
+use values::{base_path, cidr, duration, header_name, host_name, mask, retention};
 
 /// Fewest heartbeats in a TTL: two may be lost before a node looks dead.
 const HEARTBEATS_IN_TTL: u32 = 3;
@@ -19,11 +23,6 @@ const NODE_TTL_MIN: Duration = Duration::from_millis(500);
 const LOG_RETENTION_MIN: Duration = Duration::from_hours(48);
 /// Shortest retention of the audit log: it is removed by whole days.
 const AUDIT_RETENTION_MIN: Duration = Duration::from_hours(24);
-/// Longest retention that is no `forever`: a hundred years.
-const RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
-/// Longest interval or time-out: a longer one leads to instants that the clocks of the system
-/// cannot represent.
-const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
 /// Shortest interval: with a shorter one a node would do nothing else.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// Words of the names of secrets.
@@ -83,6 +82,27 @@ pub struct ServeConfig {
     /// --advertise, `localhost`, those without a dot, and addresses.
     #[arg(long, env = "HOROLOG_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub allow_host: Vec<String>,
+
+    /// Serve without authentication beyond loopback, until the cluster has its first user or API
+    /// token. Any client that reaches the address can run jobs until then.
+    #[arg(long, env = "HOROLOG_INSECURE_NO_AUTH", conflicts_with = "set_up_link")]
+    pub insecure_no_auth: bool,
+
+    /// Serve nothing until the first user exists, and write a link to the log whose page creates
+    /// this user, once.
+    #[arg(long, env = "HOROLOG_SET_UP_LINK")]
+    pub set_up_link: bool,
+
+    /// Networks of the proxies in front of this node, as CIDRs separated by commas. Only a proxy
+    /// in them names the address of its client (`X-Forwarded-For`), and the user with
+    /// --proxy-user-header.
+    #[arg(long, env = "HOROLOG_TRUSTED_PROXY", value_delimiter = ',', value_parser = cidr)]
+    pub trusted_proxy: Vec<IpNet>,
+
+    /// Header with the name of the user whom a trusted proxy has authenticated, such as
+    /// X-Forwarded-User. The proxy must remove it from the requests of its clients. [default: none]
+    #[arg(long, env = "HOROLOG_PROXY_USER_HEADER", value_parser = header_name)]
+    pub proxy_user_header: Option<String>,
 
     /// Path under which a proxy shows this node to browsers, such as /horolog. The node
     /// answers with and without it, so the proxy may take it out. [default: none]
@@ -174,82 +194,6 @@ const OTHER_VARIABLES: &[&str] = &[
     crate::safeguards::VARIABLE,
 ];
 
-/// An address or a network.
-fn cidr(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "expected a network such as 10.0.0.0/8 or an address".to_owned())
-}
-
-/// A duration within [`DURATION_MAX`].
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration > DURATION_MAX {
-        Err("expected at most 365days".to_owned())
-    } else {
-        Ok(duration)
-    }
-}
-
-/// A duration, or `forever`.
-fn retention(text: &str) -> Result<Duration, String> {
-    if text == "forever" {
-        return Ok(Duration::MAX);
-    }
-    let retention =
-        humantime::parse_duration(text).map_err(|error| format!("{error}; or `forever`"))?;
-    if retention > RETENTION_MAX {
-        Err("expected at most 36500days, or `forever`".to_owned())
-    } else {
-        Ok(retention)
-    }
-}
-
-/// A word of a name. `none` is no word.
-fn mask(text: &str) -> Result<String, String> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(if text == "none" {
-            String::new()
-        } else {
-            text.to_ascii_lowercase()
-        });
-    }
-    Err("expected words of letters and digits such as token, or none".to_owned())
-}
-
-/// A path without a slash at its end. Default: an empty path.
-fn base_path(text: &str) -> Result<String, String> {
-    let path = text.strip_suffix('/').unwrap_or(text);
-    if path.is_empty()
-        || path
-            .strip_prefix('/')
-            .is_some_and(|names| names.split('/').all(is_path_name))
-    {
-        return Ok(path.to_owned());
-    }
-    Err(
-        "expected a path such as /horolog: names of letters, digits and -_.~ between slashes"
-            .to_owned(),
-    )
-}
-
-/// A part of a path between slashes.
-fn is_path_name(name: &str) -> bool {
-    !name.is_empty()
-        && !matches!(name, "." | "..")
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
-}
-
-/// The name of a `Host` header, without its port.
-fn host_name(text: &str) -> Result<String, String> {
-    if is_host_name(text) {
-        return Ok(text.to_owned());
-    }
-    Err("expected the name of a host such as jobs.example.com, without scheme and port".to_owned())
-}
-
 impl ServeConfig {
     /// Refuses impossible values and combinations. The error names the flag.
     pub fn validate(&self) -> Result<(), InvalidInput> {
@@ -300,6 +244,9 @@ impl ServeConfig {
         if !(1..=POOL_SIZE_MAX).contains(&self.pool_size) {
             return Some(("--pool-size", format!("must be from 1 to {POOL_SIZE_MAX}")));
         }
+        if let Some(problem) = self.proxy_problem() {
+            return Some(("--proxy-user-header", problem.to_owned()));
+        }
         let advertise = self
             .advertise
             .as_deref()
@@ -310,32 +257,23 @@ impl ServeConfig {
         ))
     }
 
+    /// A header that any client may send would make each client any user.
+    fn proxy_problem(&self) -> Option<&'static str> {
+        self.proxy_user_header.as_ref()?;
+        if self.trusted_proxy.is_empty() {
+            return Some("needs --trusted-proxy: the addresses whose header counts");
+        }
+        self.trusted_proxy
+            .iter()
+            .any(|network| network.prefix_len() == 0)
+            .then_some("needs a --trusted-proxy that is not the whole Internet")
+    }
+
     /// Longest database call: below half the TTL, so that each answer arrives before the node stops
     /// trusting itself.
     pub fn call_timeout(&self) -> Duration {
         self.node_ttl * 9 / 20
     }
-}
-
-/// Whether a text is `host:port`, without characters that have a meaning in a configuration file.
-pub fn is_host_and_port(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    let host_ok = host.starts_with('[')
-        && host.ends_with(']')
-        && host[1..host.len() - 1]
-            .parse::<std::net::Ipv6Addr>()
-            .is_ok()
-        || is_host_name(host);
-    host_ok && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
-fn is_host_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 /// Refuses a misspelt `HOROLOG_…` variable: it would be ignored silently, and found in an incident.
@@ -448,6 +386,17 @@ mod tests {
             ("--http-allow 10.0.0.0/99", "--http-allow"),
             ("--http-allow-port 0", "--http-allow-port"),
             ("--http-allow-port https", "--http-allow-port"),
+            ("--proxy-user-header X-User", "--trusted-proxy"),
+            (
+                "--proxy-user-header X-User --trusted-proxy 0.0.0.0/0",
+                "--proxy-user-header",
+            ),
+            (
+                "--proxy-user-header Cookie --trusted-proxy 10.0.0.1",
+                "--proxy-user-header",
+            ),
+            ("--trusted-proxy nginx", "--trusted-proxy"),
+            ("--insecure-no-auth --set-up-link", "--set-up-link"),
             ("--advertise a b:80", "unexpected"),
             ("--allow-host https://jobs.example.com", "--allow-host"),
             ("--allow-host jobs.example.com:443", "--allow-host"),

@@ -9,8 +9,11 @@
 //! HTTP answers continue after it, so that load balancers notice the stop.
 
 mod identity;
+mod start_rule;
 
 use self::identity::{advertised, egress, node_name, profile};
+use self::start_rule::StartRule;
+use crate::access::Authenticator;
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
 use crate::actors::executor_pool::{Drain, ExecutorPool, PoolConfig};
 use crate::actors::job_manager::JobManager;
@@ -27,16 +30,17 @@ use crate::handlers::{Handlers, SetUpError};
 use crate::http::certificate::{Certificate, CertificateError, CertificateFiles};
 use crate::http::{self, Hosts, NodeView, ServerSettings, Tls};
 use crate::model::node::MembershipState;
-use crate::store::Store;
 use crate::store::author::Author;
 use crate::store::db::database::{BadDatabaseUrl, Database};
 use crate::store::db::listener::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
 use crate::store::db::migrate::MigrateError;
 use crate::store::db::{listener, migrate};
 use crate::store::protocol::lease_store::LeaseStore;
+use crate::store::{Store, StoreError};
 use crate::{telemetry, threads};
 use actix::prelude::*;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -70,6 +74,18 @@ pub enum StartError {
     /// The schema cannot be migrated, and a wait would not help.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// The node would serve anonymous callers beyond loopback.
+    #[error(
+        "{address} is not loopback, and the cluster has no user: create the first one (`horolog \
+         user create NAME --admin`), or start with --set-up-link, or with --insecure-no-auth"
+    )]
+    Open {
+        /// The address of `--listen`.
+        address: SocketAddr,
+    },
+    /// The database failed after the migration.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The certificate of the node cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -146,6 +162,7 @@ impl Node {
         let handlers = Handlers::new(egress)?;
         let requests = components.requests_store(config.pool_size).await;
         let jobs = components.start_jobs(requests.clone());
+        let authenticator = Arc::new(Authenticator::new(requests.clone()));
         let view = components.view(config, requests.clone());
         let (networks, masks) = (config.http_allow.clone(), Masks::new(&config.mask));
         let schema = crate::api::schema(
@@ -155,11 +172,12 @@ impl Node {
             networks,
             masks,
         );
-        let hosts = Hosts::new(&advertised(config, address), &config.allow_host);
+        let rule = StartRule::of(config, address);
         let descriptors = Descriptors::of(config.slots, config.pool_size);
         descriptors.warn();
         let settings = ServerSettings {
-            hosts,
+            hosts: Hosts::new(&advertised(config, address), &config.allow_host),
+            authentication: rule.authentication(config, authenticator.clone()),
             connections_max: descriptors.connections,
             tls,
         };
@@ -167,6 +185,7 @@ impl Node {
         let http = server.handle();
         actix::spawn(server);
         prepare_when_possible(&components.database, &components.store).await?;
+        rule.apply(config, address, &authenticator).await?;
         Ok(components.start(config, address, handlers, jobs, http))
     }
 

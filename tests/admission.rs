@@ -7,10 +7,12 @@ use horolog::actors::job_manager::JobManager;
 use horolog::actors::watchdog::Watchdog;
 use horolog::api::{Masks, Schema};
 use horolog::clock::Clock;
+use horolog::model::access::Caller;
 use horolog::model::introspection::Introspection;
 use horolog::store::Store;
 use horolog::store::db::database::Database;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes of a thread's stack: half of what a worker of the HTTP server has.
@@ -32,6 +34,11 @@ pub fn schema() -> Schema {
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
     let jobs = actix::Actor::start(JobManager::new(store.clone(), &Watchdog::default()));
     horolog::api::schema(store, jobs, Introspection::On, Vec::new(), Masks::default())
+}
+
+/// A request of a node without authentication.
+pub fn anonymous(request: impl Into<Request>) -> Request {
+    request.into().data(Arc::new(Caller::anonymous(None)))
 }
 
 /// Runs a test of the schema on half of a worker's stack.
@@ -223,7 +230,8 @@ fn an_admitted_query_fits_on_a_small_stack() {
                 )
             ),
         ] {
-            let answer = serde_json::to_value(schema.execute(query.as_str()).await).unwrap();
+            let answer =
+                serde_json::to_value(schema.execute(anonymous(query.as_str())).await).unwrap();
             let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
             assert!(
                 !message.contains("nested more than 40"),
@@ -244,7 +252,8 @@ fn deep_variables_fit_on_a_small_stack_and_deeper_ones_are_refused() {
                 let value: Value = serde_json::from_str(&nested(open, "1", close, depth)).unwrap();
                 let request =
                     Request::new(&query).variables(Variables::from_json(json!({"v": value})));
-                let answer = serde_json::to_value(schema.execute(request).await).unwrap();
+                let answer =
+                    serde_json::to_value(schema.execute(anonymous(request)).await).unwrap();
                 let message = answer["errors"][0]["message"]
                     .as_str()
                     .unwrap_or_default()
@@ -263,7 +272,7 @@ fn deep_variables_fit_on_a_small_stack_and_deeper_ones_are_refused() {
 async fn the_introspection_of_graphiql_passes() {
     let answer = serde_json::to_value(
         schema()
-            .execute(include_str!("data/introspection.graphql"))
+            .execute(anonymous(include_str!("data/introspection.graphql")))
             .await,
     )
     .unwrap();
@@ -323,7 +332,7 @@ async fn executed(schema: &Schema, query: &str, operation: &str, variables: Valu
     let request = Request::new(query)
         .variables(Variables::from_json(variables))
         .operation_name(operation);
-    serde_json::to_value(schema.execute(request).await).unwrap()["errors"][0].take()
+    serde_json::to_value(schema.execute(anonymous(request)).await).unwrap()["errors"][0].take()
 }
 
 #[actix::test]
@@ -437,7 +446,7 @@ async fn one_of_several_operations_must_be_named() {
     let schema = schema();
     let query =
         "query A { jobs { id } } query B($n: Int!) { jobsPage(first: $n) { nodes { id } } }";
-    let unnamed = serde_json::to_value(schema.execute(query).await).unwrap();
+    let unnamed = serde_json::to_value(schema.execute(anonymous(query)).await).unwrap();
     assert_refused(&unnamed["errors"], "`operationName`", query);
     let unknown = executed(&schema, query, "C", json!({})).await;
     assert!(

@@ -6,6 +6,7 @@ use clap::Parser;
 use horolog::config::ServeConfig;
 use horolog::server::Node;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 #[derive(Parser)]
 struct Settings {
@@ -16,7 +17,7 @@ struct Settings {
 /// A node on a database of its own, on a free port.
 pub struct ApiNode {
     _node: Node, // lives as long as the test
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
     pub http: reqwest::Client,
     pub url: String,
 }
@@ -28,7 +29,15 @@ impl ApiNode {
 
     /// Starts with other flags, with the address among them.
     pub async fn start_with(flags: &[&str]) -> Self {
-        let database = TestDatabase::new().await;
+        Self::start_on(Arc::new(TestDatabase::new().await), flags).await
+    }
+
+    /// Starts another node of the same cluster.
+    pub async fn another(&self) -> Self {
+        Self::start_on(self.database.clone(), &["--listen", "127.0.0.1:0"]).await
+    }
+
+    async fn start_on(database: Arc<TestDatabase>, flags: &[&str]) -> Self {
         let common = [
             "horolog",
             "--http-allow",

@@ -1,6 +1,6 @@
 //! Arguments of queries: ids, cost, and values that are refused by name.
 
-use crate::admission::schema;
+use crate::admission::{anonymous, schema};
 use crate::api_node::ApiNode;
 use crate::bad_input::CREATE;
 use async_graphql::{Request, Variables};
@@ -216,7 +216,7 @@ async fn every_argument_that_is_refused_is_named() {
         if query.contains("query B") {
             request = request.operation_name("B");
         }
-        let answer = serde_json::to_value(schema.execute(request).await).unwrap();
+        let answer = serde_json::to_value(schema.execute(anonymous(request)).await).unwrap();
         let error = &answer["errors"][0];
         assert_eq!(
             error["extensions"]["field"], field,
@@ -251,7 +251,7 @@ async fn only_arguments_that_are_read_are_judged() {
         ),
     ] {
         let request = Request::new(query).variables(Variables::from_json(variables));
-        let answer = serde_json::to_value(schema.execute(request).await).unwrap();
+        let answer = serde_json::to_value(schema.execute(anonymous(request)).await).unwrap();
         assert_eq!(
             answer["errors"][0]["extensions"]["code"], "UNAVAILABLE",
             "{query}: {answer}"

@@ -51,7 +51,7 @@ async fn open_socket(node: &ApiNode, host: &str) -> Result<(), Error> {
 #[actix::test]
 async fn a_page_whose_name_leads_to_the_node_reaches_nothing() {
     for listen in ["127.0.0.1:0", "0.0.0.0:0"] {
-        let node = ApiNode::start_with(&["--listen", listen]).await;
+        let node = ApiNode::start_with(&["--listen", listen, "--insecure-no-auth"]).await;
         reaches_nothing(&node).await;
     }
 }
@@ -156,6 +156,7 @@ async fn a_node_beyond_loopback_answers_to_its_addresses_and_allowed_names() {
     let flags = [
         "--listen",
         "0.0.0.0:0",
+        "--insecure-no-auth",
         "--advertise",
         "node-1.internal:80",
         "--allow-host",

@@ -155,6 +155,11 @@ pub fn unconfirmed(error: SignInError) -> Error {
     }
 }
 
+/// The table of roles does not have a field.
+pub fn without_role(field: &str) -> Error {
+    coded(format!("{field}: no role allows it"), "FORBIDDEN")
+}
+
 /// Another node, or a later try, may succeed.
 pub fn unavailable(message: &str) -> Error {
     coded(message, "UNAVAILABLE")

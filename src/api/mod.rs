@@ -5,6 +5,7 @@
 //! `async_graphql::Enum` where the model declares them, objects are implemented on the model's
 //! types.
 
+pub mod access;
 mod accounts;
 mod admission;
 mod agenda;
@@ -27,6 +28,7 @@ mod json;
 mod lists;
 mod load;
 mod masks;
+mod me;
 mod mutations;
 mod objects;
 mod overview;
@@ -40,6 +42,8 @@ mod whole;
 use crate::actors::job_manager::JobManager;
 use crate::model::introspection::Introspection;
 use crate::store::Store;
+pub use access::NeededRole;
+use access::Rights;
 use accounts::{AccountMutation, AccountQuery};
 use actix::Addr;
 use admission::AdmissionFactory;
@@ -56,6 +60,7 @@ use ipnet::IpNet;
 use lists::ListQuery;
 use load::LoadQuery;
 pub use masks::Masks;
+use me::MeQuery;
 use mutations::Mutation;
 use objects::nodes::WebhookNetworks;
 use overview::OverviewQuery;
@@ -86,7 +91,7 @@ pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery, AuditQuery);
 
 /// Queries about callers and their rights.
 #[derive(MergedObject, Default)]
-pub struct AccessQueries(AccountQuery);
+pub struct AccessQueries(AccountQuery, MeQuery);
 
 /// All mutations of the API.
 #[derive(MergedObject, Default)]
@@ -142,4 +147,5 @@ pub fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
         .limit_recursive_depth(RECURSION_MAX)
         .limit_directives(DIRECTIVES_MAX)
         .extension(KindsOfTransports)
+        .extension(Rights)
 }

@@ -193,7 +193,12 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
-            if error.is::<crate::store::db::database::BadDatabaseUrl>()
+            let is_open = matches!(
+                error.downcast_ref(),
+                Some(crate::server::StartError::Open { .. })
+            );
+            if is_open
+                || error.is::<crate::store::db::database::BadDatabaseUrl>()
                 || error.is::<crate::http::certificate::CertificateError>()
             {
                 USAGE

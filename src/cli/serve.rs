@@ -37,7 +37,6 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
             return failed.map(|_| stopped_early());
         }
     };
-    warn_when_open(started.address);
     let scheme = if config.tls_certificate.is_some() {
         "https"
     } else {
@@ -154,14 +153,4 @@ async fn embedded(config: &ServeConfig) -> Result<Option<EmbeddedPostgres>, anyh
     Ok(Some(
         EmbeddedPostgres::ensure_running(&data_dir, &[]).await?,
     ))
-}
-
-fn warn_when_open(address: std::net::SocketAddr) {
-    if !address.ip().is_loopback() {
-        tracing::warn!(
-            %address,
-            "THE API IS OPEN: there is no authentication yet, and whoever reaches this address \
-             can run jobs; listen on loopback or put a proxy with authentication in front"
-        );
-    }
 }

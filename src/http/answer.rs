@@ -131,6 +131,10 @@ fn refusal(media_type: MediaType, errors: &[ServerError]) -> StatusCode {
         .first()
         .and_then(|error| error.extensions.as_ref()?.get("code"));
     media_type.refused_with(match code {
+        Some(async_graphql::Value::String(code)) if code == "UNAUTHENTICATED" => {
+            StatusCode::UNAUTHORIZED
+        }
+        Some(async_graphql::Value::String(code)) if code == "FORBIDDEN" => StatusCode::FORBIDDEN,
         Some(async_graphql::Value::String(code)) if code == "UNAVAILABLE" => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -1,9 +1,11 @@
-//! Members of the cluster, for other programs: load balancers and Prometheus.
+//! Members of the cluster, for other programs: load balancers and Prometheus. Every caller may read
+//! them: MONITOR is the lowest role.
 //!
 //! Without the database the members are unknown: the answer is 503, and other programs keep their
 //! last list.
 
 use super::NodeView;
+use super::authentication::Authenticated;
 use super::tls::Encrypted;
 use crate::model::node::NodeState;
 use crate::model::rfc3339;
@@ -12,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 /// The living nodes: `ACTIVE` ones accept requests, `DRAINING` ones stop.
-pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
+pub async fn members(_: Authenticated, view: web::Data<NodeView>) -> HttpResponse {
     list_living(&view, |node| {
         json!({
             "id": node.id,
@@ -28,7 +30,11 @@ pub async fn members(view: web::Data<NodeView>) -> HttpResponse {
 
 /// The living nodes in the form of Prometheus' HTTP service discovery:
 /// <https://prometheus.io/docs/prometheus/latest/http_sd/>.
-pub async fn prometheus_sd(request: HttpRequest, view: web::Data<NodeView>) -> HttpResponse {
+pub async fn prometheus_sd(
+    request: HttpRequest,
+    _: Authenticated,
+    view: web::Data<NodeView>,
+) -> HttpResponse {
     // The nodes of a cluster have certificates, or none of them does.
     let scheme = request.conn_data::<Encrypted>().map(|_| "https");
     list_living(&view, |node| {

@@ -1,11 +1,11 @@
 //! The GraphQL endpoint.
 
 use super::accept::wants_page;
+use super::authentication::Authenticated;
 use super::bodies::{BODY_BYTES_MAX, Bodies, NoBody};
 use super::{REFERENCE_PATH, answer, dashboard, origins};
 use crate::api::request::GraphqlRequest;
 use crate::api::{LargeAnswers, Schema, Transport};
-use crate::model::access::Caller;
 use crate::traces::ApiCall;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -24,6 +24,7 @@ const ADDRESS_BYTES_MAX: usize = 16 * 1024;
 /// Executes one request. Batches are refused: a mutation counts once.
 pub async fn post(
     request: HttpRequest,
+    caller: Authenticated,
     schema: web::Data<Schema>,
     bodies: web::Data<Bodies>,
     payload: web::Payload,
@@ -43,7 +44,7 @@ pub async fn post(
         Err(reason) => return refuse_body(&reason),
     };
     match GraphqlRequest::read(&body.bytes) {
-        Ok(GraphqlRequest(query)) => execute(&request, &schema, query).await,
+        Ok(GraphqlRequest(query)) => execute(&request, &schema, caller.put_into(query)).await,
         Err(error) => answer::malformed(
             &request,
             "the body is not one GraphQL request as JSON",
@@ -55,7 +56,11 @@ pub async fn post(
 /// Executes the query of an address. Mutations need `POST`: a link, an image or a prefetch sends
 /// `GET`. The navigation of a browser, as to the playground of the reference system, is redirected
 /// to GraphiQL.
-pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpResponse {
+pub async fn get(
+    request: HttpRequest,
+    caller: Authenticated,
+    schema: web::Data<Schema>,
+) -> HttpResponse {
     let parameters = request.query_string();
     if parameters.is_empty() && wants_page(&request) && dashboard::has_playground(&request) {
         let up = if request.path().ends_with(REFERENCE_PATH) {
@@ -83,7 +88,8 @@ pub async fn get(request: HttpRequest, schema: web::Data<Schema>) -> HttpRespons
     match GraphqlRequest::of_address(parameters) {
         Ok(GraphqlRequest(query)) => {
             let transport = Transport::Get(query.operation_name.clone());
-            execute(&request, &schema, query.data(transport)).await
+            let query = caller.put_into(query.data(transport));
+            execute(&request, &schema, query).await
         }
         Err(error) => answer::malformed(&request, "the address holds no GraphQL request", &error),
     }
@@ -102,9 +108,6 @@ async fn execute(request: &HttpRequest, schema: &Schema, mut query: Request) -> 
     if let Some(call) = &call {
         query = query.data(call.clone());
     }
-    // Until requests are authenticated, any client may do everything.
-    let address = request.peer_addr().map(|address| address.ip());
-    query = query.data(Arc::new(Caller::anonymous(address)));
     let allowance = schema.data::<LargeAnswers>().map(LargeAnswers::allowance);
     if let Some(allowance) = &allowance {
         query = query.data(allowance.clone());
@@ -137,7 +140,7 @@ pub async fn other_method() -> HttpResponse {
     response
 }
 
-fn refuse_foreign() -> HttpResponse {
+pub(super) fn refuse_foreign() -> HttpResponse {
     refuse(
         StatusCode::FORBIDDEN,
         "requests are sent by this node's own pages, or by programs without Origin and \
@@ -146,7 +149,7 @@ fn refuse_foreign() -> HttpResponse {
 }
 
 /// `application/json`, with or without parameters.
-fn is_json(request: &HttpRequest) -> bool {
+pub(super) fn is_json(request: &HttpRequest) -> bool {
     let content_type = request
         .headers()
         .get(CONTENT_TYPE)

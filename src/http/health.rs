@@ -4,6 +4,7 @@
 //! whether this node accepts work now.
 
 use super::NodeView;
+use super::authentication::Scraper;
 use crate::model::node::MembershipState;
 use crate::telemetry;
 use actix_web::{HttpResponse, web};
@@ -31,8 +32,8 @@ pub async fn readyz(view: web::Data<NodeView>) -> HttpResponse {
         .json(json!({"status": membership_state.description(Instant::now())}))
 }
 
-/// The metrics in the text format of Prometheus.
-pub async fn metrics(view: web::Data<NodeView>) -> HttpResponse {
+/// The metrics in the text format of Prometheus, for every caller: MONITOR is the lowest role.
+pub async fn metrics(_: Scraper, view: web::Data<NodeView>) -> HttpResponse {
     let membership_state = *view.membership_state.borrow();
     let held = view.executions_held.load(Ordering::Relaxed);
     metrics::gauge!("horolog_slots").set(gauge(view.slots));

@@ -4,8 +4,9 @@
 //! rebinding). For the browser, the node at that address is then the origin of the page: neither
 //! the content type nor the `Origin` of a socket distinguishes its requests from those of the
 //! dashboard. `Host` still has the name of the page. In the same way a page reaches a node at any
-//! address of a company's network from a browser inside. A node has no authentication, and
-//! therefore answers to no name that a stranger could own.
+//! address of a company's network from a browser inside. A session
+//! does not help against such a page, and an open node has none: a node answers to no name that a
+//! stranger could own.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};

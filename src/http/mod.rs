@@ -1,11 +1,15 @@
 //! HTTP: the routes of a node.
 //!
+//! Every route needs a caller ([`authentication`]) but those of health, of sessions and of the
+//! dashboard's files.
+//!
 //! The GraphQL endpoint accepts commands only by `POST` with `application/json`: a page of another
 //! site can send a form or plain text with the cookies of the user, but not JSON. Bodies have a
 //! limit before they are parsed. No route is reachable under a foreign host name, or by a webhook.
 
 mod accept;
 mod answer;
+mod authentication;
 mod base_path;
 mod bodies;
 pub mod certificate;
@@ -17,7 +21,11 @@ mod graphql;
 mod health;
 mod hosts;
 mod origins;
+mod proxies;
+mod remembered;
+mod session;
 mod socket;
+mod socket_access;
 mod sockets;
 mod tls;
 
@@ -32,6 +40,7 @@ use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, Route, guard, web};
+pub use authentication::Authentication;
 use bodies::Bodies;
 use connections::Connections;
 use exchange::Answers;
@@ -87,10 +96,12 @@ pub struct NodeView {
     pub node_ttl: Duration,
 }
 
-/// The bounds of the server, and its TLS.
+/// The checks of the server, and its bounds.
 pub struct ServerSettings {
     /// Names that the node answers to.
     pub hosts: Hosts,
+    /// How the node knows its callers.
+    pub authentication: Authentication,
     /// Most simultaneous connections.
     pub connections_max: usize,
     /// TLS, if the node has a certificate.
@@ -106,6 +117,7 @@ pub fn serve(
 ) -> std::io::Result<Server> {
     let ServerSettings {
         hosts,
+        authentication,
         connections_max,
         tls,
     } = settings;
@@ -136,6 +148,7 @@ pub fn serve(
             .app_data(web::Data::new(schema.clone()))
             .app_data(web::Data::new(view.clone()))
             .app_data(web::Data::new(hosts.clone()))
+            .app_data(web::Data::new(authentication.clone()))
             .app_data(web::Data::new(sockets.clone()))
             .app_data(web::Data::new(answers.clone()))
             .app_data(web::Data::new(bodies.clone()))
@@ -207,6 +220,12 @@ fn routes(config: &mut web::ServiceConfig) {
         );
     }
     config
+        .service(
+            web::resource("/session")
+                .route(web::post().to(session::sign_in))
+                .route(web::delete().to(session::sign_out)),
+        )
+        .route("/session/set-up", web::post().to(session::set_up))
         .route("/healthz", reading().to(health::healthz))
         .route("/readyz", reading().to(health::readyz))
         .route("/metrics", reading().to(health::metrics))

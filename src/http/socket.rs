@@ -5,6 +5,7 @@
 //! has one message that it reads (bounded over all its frames), one that it writes, and the buffer
 //! of its connection.
 
+use super::socket_access::{Closing, SocketAccess};
 use super::sockets::Place;
 use crate::api::{Schema, Subscriber, Transport};
 use actix_http::body::BodyStream;
@@ -13,8 +14,9 @@ use actix_web::web;
 use actix_web::web::{Bytes, BytesMut};
 use async_graphql::http::{ClientMessage, WebSocket, WebSocketProtocols, WsMessage};
 use async_graphql::{Data, ErrorExtensions, Executor, Request, Response};
-use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{self, BoxStream, LocalBoxStream};
+use futures_util::{FutureExt, StreamExt};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -52,9 +54,10 @@ pub fn body(
     schema: Schema,
     protocol: WebSocketProtocols,
     place: Place,
+    access: SocketAccess,
     payload: web::Payload,
 ) -> BodyStream<LocalBoxStream<'static, Result<Bytes, Infallible>>> {
-    let socket = Socket::new(schema, protocol, place, payload);
+    let socket = Socket::new(schema, protocol, place, access, payload);
     BodyStream::new(stream::unfold(socket, Socket::next).boxed_local())
 }
 
@@ -63,6 +66,9 @@ struct Socket {
     /// Messages of the client for `answers`.
     messages: mpsc::UnboundedSender<serde_json::Result<ClientMessage>>,
     answers: LocalBoxStream<'static, WsMessage>,
+    access: SocketAccess,
+    /// Resolves when the caller has lost its access.
+    lost: LocalBoxFuture<'static, Closing>,
     initialised: Arc<AtomicBool>,
     opened: Instant,
     heard: Instant,
@@ -76,6 +82,7 @@ impl Socket {
         schema: Schema,
         protocol: WebSocketProtocols,
         place: Place,
+        access: SocketAccess,
         payload: web::Payload,
     ) -> Self {
         let (messages, mut received) = mpsc::unbounded_channel();
@@ -85,18 +92,26 @@ impl Socket {
         let operations = Operations {
             schema,
             subscriber: place.subscriber,
+            access: access.clone(),
             open: Arc::default(),
         };
+        let of_init = access.clone();
+        // Operations are refused until this has resolved.
         let answers = WebSocket::from_message_stream(operations, received, protocol)
-            .on_connection_init(move |_: serde_json::Value| {
+            .on_connection_init(move |payload: serde_json::Value| async move {
                 begun.store(true, Ordering::Relaxed);
-                std::future::ready(Ok(Data::default()))
+                match of_init.begin(&payload).await {
+                    Ok(()) => Ok(Data::default()),
+                    Err(refused) => Err(async_graphql::Error::new(refused.reason)),
+                }
             });
         let now = Instant::now();
         Self {
             frames: Frames::new(payload),
             messages,
             answers: answers.boxed_local(),
+            lost: access.clone().lost().boxed_local(),
+            access,
             initialised,
             opened: now,
             heard: now,
@@ -127,10 +142,11 @@ impl Socket {
             } else {
                 self.opened + INIT_TIMEOUT
             };
-            // Answers first: the messages of a client that continues to send must not pile up.
+            // The access first, or a busy client would keep it; then answers: the messages of a client that continues to send must not pile up.
             tokio::select! {
                 biased;
-                answer = self.answers.next() => return Some(answer.map_or(Message::Close(None), said)),
+                lost = &mut self.lost => return Some(close(lost.code, &lost.reason)),
+                answer = self.answers.next() => return Some(self.said(answer)),
                 () = sleep_until(deadline) => return Some(self.timed_out()),
                 _ = self.pings.tick() => return Some(Message::Ping(Bytes::new())),
                 frame = self.frames.next() => {
@@ -142,6 +158,16 @@ impl Socket {
                     }
                 }
             }
+        }
+    }
+
+    /// An answer of GraphQL as a message of the socket. `None`: the last one was sent.
+    fn said(&self, answer: Option<WsMessage>) -> Message {
+        // GraphQL knows no code for a refused `connection_init`.
+        match (self.access.refused(), answer) {
+            (Some(refused), _) => close(refused.code, &refused.reason),
+            (None, Some(answer)) => said(answer),
+            (None, None) => Message::Close(None),
         }
     }
 
@@ -270,6 +296,7 @@ impl Frames {
 struct Operations {
     schema: Schema,
     subscriber: Subscriber,
+    access: SocketAccess,
     open: Arc<AtomicUsize>,
 }
 
@@ -293,7 +320,10 @@ impl Drop for Operation {
 
 impl Executor for Operations {
     async fn execute(&self, request: Request) -> Response {
-        self.schema.execute(request).await
+        match self.access.admit(request) {
+            Some(request) => self.schema.execute(request).await,
+            None => unauthenticated(),
+        }
     }
 
     fn execute_stream(
@@ -301,6 +331,9 @@ impl Executor for Operations {
         request: Request,
         session: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
+        let Some(request) = self.access.admit(request) else {
+            return stream::iter([unauthenticated()]).boxed();
+        };
         let Some(operation) = Operation::begin(&self.open) else {
             return stream::iter([too_many()]).boxed();
         };
@@ -315,6 +348,13 @@ impl Executor for Operations {
         });
         events.boxed()
     }
+}
+
+/// The answer to an operation before the caller is known.
+fn unauthenticated() -> Response {
+    let error = async_graphql::Error::new("the caller of the socket is not known yet");
+    let error = error.extend_with(|_, extensions| extensions.set("code", "UNAUTHENTICATED"));
+    Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
 }
 
 fn too_many() -> Response {

@@ -3,12 +3,14 @@
 //! The protocol is graphql-transport-ws (and its predecessor). [`super::socket`] has an open
 //! socket.
 
+use super::authentication::Authentication;
 use super::graphql::refuse;
+use super::socket_access::SocketAccess;
 use super::{origins, socket};
 use crate::api::{Schema, Subscriber};
 use actix_web::http::StatusCode;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use async_graphql::http::WebSocketProtocols;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -88,6 +90,7 @@ pub async fn open(
     request: HttpRequest,
     schema: web::Data<Schema>,
     sockets: web::Data<Sockets>,
+    authentication: web::Data<Authentication>,
     payload: web::Payload,
 ) -> HttpResponse {
     if origins::is_foreign_page(&request) {
@@ -96,6 +99,11 @@ pub async fn open(
             "sockets are opened by this node's own pages, or by programs without Origin and \
              Sec-Fetch-Site",
         );
+    }
+    // Without a credential here, `connection_init` must have one. One that is not valid is refused.
+    match authentication.identify(&request).await {
+        Err(refused) if !refused.is_without_credential() => return refused.error_response(),
+        Ok(_) | Err(_) => {}
     }
     let offered = request
         .headers()
@@ -122,7 +130,12 @@ pub async fn open(
         Err(reason) => return refuse(StatusCode::TOO_MANY_REQUESTS, &reason),
     };
     response.insert_header((SEC_WEBSOCKET_PROTOCOL, protocol.sec_websocket_protocol()));
-    let body = socket::body(schema.get_ref().clone(), protocol, place, payload);
+    let access = SocketAccess::new(
+        authentication.get_ref().clone(),
+        authentication.credential(&request),
+        authentication.client_address(&request),
+    );
+    let body = socket::body(schema.get_ref().clone(), protocol, place, access, payload);
     match response.message_body(body) {
         Ok(response) => HttpResponse::from(response).map_into_boxed_body(),
         Err(error) => HttpResponse::from_error(error),

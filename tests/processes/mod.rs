@@ -17,6 +17,7 @@ mod restart;
 mod restore;
 mod service_manager;
 mod standby;
+mod start_rule;
 mod starting;
 #[cfg(target_os = "linux")]
 mod threads;

@@ -202,24 +202,6 @@ async fn a_server_that_is_too_old_ends_serve_and_migrate_with_1() {
 }
 
 #[actix::test]
-async fn a_node_that_listens_beyond_loopback_says_that_its_api_is_open() {
-    let database = TestDatabase::new().await;
-    for (listen, is_open) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
-        let node = NodeProcess::start(
-            listen,
-            &["serve", "--listen", listen],
-            &[("DATABASE_URL", database.url())],
-        );
-        node.says("serving").await;
-        assert_eq!(
-            node.output().contains("THE API IS OPEN"),
-            is_open,
-            "{listen}"
-        );
-    }
-}
-
-#[actix::test]
 async fn a_node_whose_webhooks_may_go_anywhere_says_so() {
     let database = TestDatabase::new().await;
     let cases: [(&[&str], Option<&str>); 4] = [

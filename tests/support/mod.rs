@@ -4,6 +4,7 @@
 //! only events that happen by themselves (a backend that goes away, a handler that ends) are
 //! awaited, by [`eventually`].
 
+pub mod access;
 mod cluster;
 mod database;
 mod gate;

@@ -203,6 +203,10 @@ impl Slot {
             // Ctrl-C is for the harness alone, which stops its nodes.
             .process_group(0)
             .kill_on_drop(true);
+        // In a network of its own a drill's cluster has no users.
+        if !address.ip().is_loopback() {
+            command.arg("--insecure-no-auth");
+        }
         if let Some(disabled) = &self.settings.disabled_safeguard {
             command.env("HOROLOG_DISABLED_SAFEGUARD", disabled);
         }

@@ -1,7 +1,7 @@
 //! The sample jobs of the demo, created over GraphQL as a user would.
 
 use anyhow::{Context, bail};
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -62,10 +62,11 @@ async fn graphql(http: &Client, node: &str, request: Value) -> Result<Value, any
         .json(&request)
         .send()
         .await;
-    let mut answer: Value = answer
-        .and_then(reqwest::Response::error_for_status)?
-        .json()
-        .await?;
+    let answer = answer?;
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        bail!("the cluster of the demo has users: use another --data-dir for a new one");
+    }
+    let mut answer: Value = answer.error_for_status()?.json().await?;
     if let Some(error) = answer["errors"]
         .as_array()
         .and_then(|errors| errors.first())
