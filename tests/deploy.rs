@@ -91,7 +91,7 @@ fn compose_names_services_stages_volumes_and_files_that_there_are() {
         for port in texts(&service["ports"]) {
             assert!(
                 port.starts_with("127.0.0.1:"),
-                "{name}: the API has no authentication yet: {port}"
+                "{name}: nginx has no TLS here: {port}"
             );
         }
     }
@@ -107,6 +107,11 @@ fn compose_names_services_stages_volumes_and_files_that_there_are() {
         services["scheduler"]["environment"]["HOROLOG_ALLOW_HOST"].is_string(),
         "nodes beyond loopback look at Host"
     );
+    assert_eq!(
+        services["scheduler"]["environment"]["HOROLOG_SET_UP_LINK"], "true",
+        "nodes beyond loopback do not start without users"
+    );
+    assert!(!COMPOSE.contains("PASSWORD:-"), "a password has no default");
 }
 
 #[test]
@@ -243,7 +248,7 @@ fn alerts_speak_of_metrics_that_there_are() {
 }
 
 /// The tools of Prometheus read the files, as an operator would have them do.
-fn promtool(args: [&str; 2], file: &str) -> String {
+fn promtool(args: &[&str], file: &str) -> String {
     let ran = Command::new("promtool")
         .args(args)
         .arg(root().join("deploy/prometheus").join(file))
@@ -257,12 +262,21 @@ fn promtool(args: [&str; 2], file: &str) -> String {
 
 #[test]
 fn promtool_finds_no_fault_in_the_configuration_and_the_alerts() {
-    assert!(promtool(["check", "config"], "prometheus.yml").contains(" rules found"));
+    // The rest of the check looks for the file of the token, which the operator makes.
+    let checked = promtool(&["check", "config", "--syntax-only"], "prometheus.yml");
+    assert!(checked.contains("SUCCESS"), "{checked}");
+    assert!(promtool(&["check", "rules"], "alerts.yml").contains(" rules found"));
+    assert_eq!(
+        PROMETHEUS
+            .matches("credentials_file: horolog-token")
+            .count(),
+        2
+    );
 }
 
 #[test]
 fn each_alert_fires_on_what_it_is_for_and_on_nothing_else() {
-    promtool(["test", "rules"], "alerts_test.yml");
+    promtool(&["test", "rules"], "alerts_test.yml");
     let alerts: Value = serde_saphyr::from_str(ALERTS).unwrap();
     for rule in alerts["groups"][0]["rules"].as_array().unwrap() {
         let name = rule["alert"].as_str().unwrap();

@@ -3,6 +3,7 @@
 
 use super::node_process::Processes;
 use crate::http_client::http_client;
+use crate::support::access::token;
 use crate::support::{TestDatabase, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -21,7 +22,7 @@ struct Prometheus {
 
 impl Prometheus {
     /// Starts it on our files; only the address of the discovery and the times differ.
-    fn start(discovery: &str) -> Self {
+    fn start(discovery: &str, token: &str) -> Self {
         let dir = std::env::temp_dir().join(format!(
             "horolog-prometheus-{}",
             uuid::Uuid::new_v4().simple()
@@ -32,6 +33,7 @@ impl Prometheus {
             .replace("_interval: 10s", "_interval: 1s");
         let config = config.replace("global:\n", "global:\n  evaluation_interval: 1s\n");
         std::fs::write(dir.join("prometheus.yml"), config).unwrap();
+        std::fs::write(dir.join("horolog-token"), format!("{token}\n")).unwrap();
         std::fs::write(dir.join("alerts.yml"), ALERTS.replace("for: 1m", "for: 1s")).unwrap();
         let address = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -103,7 +105,13 @@ async fn prometheus_finds_every_node_and_an_alert_fires_when_one_hangs() {
     let database = TestDatabase::empty().await;
     // Long enough that a frozen node is still a member while the alert is awaited.
     let cluster = Processes::start(2, database.url(), &["--node-ttl", "1h"]).await;
-    let prometheus = Prometheus::start(&format!("http://{}", cluster.ready("node-1").await));
+    let client = database.client().await;
+    let (monitor, admin) = (
+        token(&client, "MONITOR").await,
+        token(&client, "ADMIN").await,
+    );
+    let discovery = format!("http://{}", cluster.ready("node-1").await);
+    let prometheus = Prometheus::start(&discovery, &monitor);
 
     let up = async |wanted: usize| {
         eventually("every node is scraped", async || {
@@ -149,6 +157,7 @@ async fn prometheus_finds_every_node_and_an_alert_fires_when_one_hangs() {
 
     let hold = serde_json::json!({"query": "mutation { pauseCluster(reason: \"an exercise\") }"});
     let api = format!("http://{}/graphql", cluster.ready("node-1").await);
-    http_client().post(api).json(&hold).send().await.unwrap();
+    let paused = http_client().post(api).bearer_auth(&admin).json(&hold);
+    assert_eq!(paused.send().await.unwrap().status(), 200);
     firing("HorologClusterPaused").await;
 }
