@@ -8,6 +8,7 @@ mod graphql;
 mod links;
 mod metrics;
 mod quoted;
+mod security;
 mod settings;
 mod words;
 
