@@ -5,6 +5,7 @@ import { createClient } from 'graphql-ws'
 import { useEffect, useEffectEvent, useSyncExternalStore } from 'react'
 import { GRAPHQL_SOCKET } from './base'
 import type { TypedDocumentString } from './generated'
+import { currentSession, noteUnauthenticated, onSession, useSession } from './session'
 
 /** Longest wait between two attempts to connect, in milliseconds. */
 const RETRY_WAIT_MAX = 5_000
@@ -13,6 +14,9 @@ const RETRY_WAIT_MAX = 5_000
  * Time between two reads in addition to events, in milliseconds: events may be lost, or their source may have stopped.
  */
 const LIVE_POLL_INTERVAL = 15_000
+
+/** A node closes the socket of a caller that it does not know any more. */
+const UNAUTHENTICATED = 4401
 
 let isLive = false
 const listeners = new Set<() => void>()
@@ -26,8 +30,20 @@ const client = createClient({
   retryWait: (tries) => new Promise((resume) => setTimeout(resume, Math.min(250 * 2 ** tries, RETRY_WAIT_MAX))),
   on: {
     connected: () => setLive(true),
-    closed: () => setLive(false),
+    closed: (event) => {
+      setLive(false)
+      const { code } = event as { code?: number }
+      if (code === UNAUTHENTICATED) noteUnauthenticated(null, currentSession().number)
+    },
   },
+})
+
+// The next session has a socket of its own.
+let { number } = currentSession()
+onSession(() => {
+  const session = currentSession()
+  if (session.state !== 'open' || session.number !== number) client.terminate()
+  number = session.number
 })
 
 /** Hands each event to `onEvent` until the returned function is called. */
@@ -47,7 +63,7 @@ export function subscribe<Event, Variables>(
   })
 }
 
-/** Receives events while the component is on the screen and the tab is visible. */
+/** Receives events in a session, while the component is on the screen and the tab is visible. */
 export function useLive<Event, Variables>(
   document: TypedDocumentString<Event, Variables>,
   variables: Variables,
@@ -55,11 +71,14 @@ export function useLive<Event, Variables>(
 ) {
   const heard = useEffectEvent(onEvent)
   const visible = useVisible()
+  const session = useSession()
+  const listens = visible && session.state === 'open'
   const key = JSON.stringify(variables)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the next session has subscriptions of its own
   useEffect(() => {
-    if (!visible) return
+    if (!listens) return
     return subscribe(document, JSON.parse(key) as Variables, (event) => heard(event))
-  }, [document, key, visible])
+  }, [document, key, listens, session.number])
 }
 
 /** Time between two reads: `interval` without events, longer with them. */

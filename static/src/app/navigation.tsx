@@ -10,19 +10,24 @@ import {
   ChartGantt,
   Gauge,
   Keyboard,
+  KeyRound,
   Menu as MenuIcon,
   Monitor,
   Moon,
+  ScrollText,
   Server,
   Sun,
+  Users,
   X,
 } from 'lucide-react'
 import { useState } from 'react'
+import { Account } from '@/access/account'
+import { useMay } from '@/access/rights'
 import { healthOf, useOverview } from '@/cluster/overview'
 import { IconButton } from '@/components/button'
 import { Kbd } from '@/components/kbd'
+import { Logo } from '@/components/logo'
 import { type Theme, useTheme } from '@/lib/theme'
-import { Logo } from './logo'
 
 const LINKS = [
   { to: '/', label: 'Overview', icon: Gauge },
@@ -34,12 +39,19 @@ const LINKS = [
   { to: '/nodes', label: 'Nodes', icon: Server },
 ] as const
 
+const ADMIN_LINKS = [
+  { to: '/users', label: 'Users', icon: Users },
+  { to: '/tokens', label: 'API tokens', icon: KeyRound },
+  { to: '/audit-log', label: 'Audit log', icon: ScrollText },
+] as const
+
 const LINK =
   'flex h-8 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium text-muted hover:bg-hover hover:text-ink aria-[current=page]:bg-hover aria-[current=page]:text-ink'
 
 /** The column at the left; on a narrow screen a bar at the top with a menu. */
 export function Navigation({ onHelp, onSearch }: { onHelp: () => void; onSearch: () => void }) {
   const [open, setOpen] = useState(false)
+  const isAdmin = useMay('users')
   return (
     <nav
       aria-label="Main"
@@ -50,13 +62,16 @@ export function Navigation({ onHelp, onSearch }: { onHelp: () => void; onSearch:
           <Logo />
           Horolog
         </Link>
-        <IconButton
-          icon={open ? X : MenuIcon}
-          label={open ? 'Close the menu' : 'Open the menu'}
-          aria-expanded={open}
-          className="lg:hidden"
-          onClick={() => setOpen(!open)}
-        />
+        <div className="flex items-center">
+          <Account />
+          <IconButton
+            icon={open ? X : MenuIcon}
+            label={open ? 'Close the menu' : 'Open the menu'}
+            aria-expanded={open}
+            className="lg:hidden"
+            onClick={() => setOpen(!open)}
+          />
+        </div>
       </div>
       <div className={clsx('flex-1 flex-col gap-4 px-2 pb-2 lg:flex', open ? 'flex' : 'hidden')}>
         <button
@@ -71,7 +86,7 @@ export function Navigation({ onHelp, onSearch }: { onHelp: () => void; onSearch:
           <Kbd>/</Kbd>
         </button>
         <ul className="flex flex-col gap-0.5">
-          {LINKS.map(({ to, label, icon: Icon }) => (
+          {[...LINKS, ...(isAdmin ? ADMIN_LINKS : [])].map(({ to, label, icon: Icon }) => (
             <li key={to}>
               <Link to={to} activeOptions={{ exact: to === '/' }} className={LINK} onClick={() => setOpen(false)}>
                 <Icon size={16} aria-hidden />

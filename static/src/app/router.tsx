@@ -12,6 +12,7 @@ import { BASE } from '@/api/base'
 import { loadChunk } from '@/api/chunks'
 import { ExecutionsPageDocument, JobsPageDocument } from '@/api/generated'
 import { prefetchPages } from '@/api/prefetch'
+import { auditSearch } from '@/audit/filter'
 import { executionsSearch, jobsSearch, newJobSearch, timelineSearch, upcomingSearch } from '@/filters/address'
 import { parseSearch, stringifySearch } from '@/lib/search'
 import { PAGE_SIZE as EXECUTIONS_SIZE, executionListOf } from '@/pages/executions/filter'
@@ -110,6 +111,25 @@ const calendars = createRoute({
   component: lazyRouteComponent(loadChunk(() => import('@/pages/calendars'))),
 })
 
+const users = createRoute({
+  getParentRoute: () => root,
+  path: '/users',
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/users'))),
+})
+
+const tokens = createRoute({
+  getParentRoute: () => root,
+  path: '/tokens',
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/tokens'))),
+})
+
+const auditLog = createRoute({
+  getParentRoute: () => root,
+  path: '/audit-log',
+  validateSearch: auditSearch,
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/audit-log'))),
+})
+
 /** The router of this page; a test passes a history of its own. */
 export function createDashboardRouter(queries: QueryClient, history?: RouterHistory) {
   return createRouter({
@@ -128,6 +148,9 @@ export function createDashboardRouter(queries: QueryClient, history?: RouterHist
       nodes,
       upcoming,
       calendars,
+      users,
+      tokens,
+      auditLog,
     ]),
     defaultErrorComponent: PageFailure,
     defaultPreload: 'intent',

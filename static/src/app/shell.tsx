@@ -1,11 +1,17 @@
 // The frame of every page.
 
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { Lock } from 'lucide-react'
 import { useEffect, useState } from 'react'
+import { Account } from '@/access/account'
+import { type Me, MeProvider, useMeUpdates } from '@/access/me'
+import { useMay } from '@/access/rights'
 import { useConnection } from '@/api/connection'
 import { useLazyPart } from '@/api/lazy-part'
+import { currentSession } from '@/api/session'
 import { useOverview, useOverviewUpdates } from '@/cluster/overview'
 import { Name } from '@/components/name'
+import { Missing } from '@/components/panel'
 import { useListMemory } from '@/components/up-link'
 import { Navigation } from './navigation'
 import { useShortcuts } from './shortcuts'
@@ -15,8 +21,27 @@ const SEARCH_FIELD = 'input[type=search]'
 
 const getHelp = () => import('./help')
 
-/** Navigation, banner, page. */
+/** Navigation, banner, page; for the role of the caller. */
 export function Shell() {
+  const me = useMeUpdates()
+  return <MeProvider value={me}>{me?.role === 'MONITOR' ? <NoPages me={me} /> : <Frame />}</MeProvider>
+}
+
+/** A caller whose role reads no page. */
+function NoPages({ me }: { me: Me }) {
+  return (
+    <main id="page">
+      <div className="flex justify-end p-2">
+        <Account />
+      </div>
+      <Missing icon={Lock} title="Your role has no pages">
+        You are {me.name} with the role monitor, which reads the metrics and the list of nodes. An admin can change it.
+      </Missing>
+    </main>
+  )
+}
+
+function Frame() {
   const [helping, setHelping] = useState(false)
   const Help = useLazyPart(getHelp, helping, () => setHelping(false))
   const navigate = useNavigate()
@@ -30,6 +55,8 @@ export function Shell() {
     else void navigate({ to: '/jobs' }).then(() => focusSoon(SEARCH_FIELD))
   }
   useShortcuts((key) => {
+    // The sign-in page is above the page, which waits.
+    if (currentSession().state !== 'open') return false
     const does: Record<string, () => void> = {
       '/': search,
       '?': () => setHelping(true),
@@ -85,12 +112,13 @@ function LostBanner() {
 function HoldBanner() {
   const pause = useOverview().data?.overview.cluster.pause
   const path = useRouterState({ select: (state) => state.location.pathname })
+  const mayResume = useMay('resumeCluster')
   if (!pause || path === '/') return null
   return (
     <p role="alert" className="border-b bg-bad/12 px-4 py-2 text-bad text-sm lg:px-6">
       <strong className="font-semibold">The cluster is paused, nothing starts:</strong> <Name text={pause.reason} />.{' '}
       <Link to="/" className="underline">
-        See why, and resume it
+        {mayResume ? 'See why, and resume it' : 'See why'}
       </Link>
     </p>
   )

@@ -3,7 +3,7 @@ import { useState } from 'react'
 import { type BlackoutEndPolicy, type BlackoutRowFragment, EndBlackoutDocument, JobNameDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useCommand } from '@/commands/command'
-import { Button } from '@/components/button'
+import { CommandButton } from '@/commands/offered'
 import { useConfirm } from '@/components/confirm'
 import { Name } from '@/components/name'
 import { Time } from '@/components/time'
@@ -103,8 +103,12 @@ function BlackoutItem({ blackout, jobId, onMove }: BlackoutProps) {
           </Link>
         ) : (
           <div className="flex shrink-0 flex-wrap gap-2">
-            <Button onClick={onMove}>Move end…</Button>
-            <Button onClick={() => void confirmed()}>{begun ? 'End now…' : 'Cancel…'}</Button>
+            <CommandButton command="setBlackoutEnd" onClick={onMove}>
+              Move end…
+            </CommandButton>
+            <CommandButton command="endBlackout" onClick={() => void confirmed()}>
+              {begun ? 'End now…' : 'Cancel…'}
+            </CommandButton>
           </div>
         ))}
     </li>

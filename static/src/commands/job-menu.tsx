@@ -1,63 +1,84 @@
 import { useNavigate } from '@tanstack/react-router'
 import { Activity, Copy, Ellipsis, FilePen, Pause, Pencil, Play, Trash2, Zap } from 'lucide-react'
+import { useOffer } from '@/access/rights'
 import { IconButton } from '@/components/button'
 import { Menu, MenuItem, MenuLine } from '@/components/menu'
 import { type Commanded, useJobCommands } from './jobs'
+import { CommandItem } from './offered-item'
 
 /** All commands about one job. */
 export function JobMenu({ job, onDeleted }: { job: Commanded; onDeleted?: () => void }) {
   const commands = useJobCommands(job)
   const navigate = useNavigate()
+  // A caller who may only read has no groups to separate.
+  const commanded = useOffer('pauseJob').shown
   const params = { jobId: job.id }
   return (
     <Menu trigger={<IconButton icon={Ellipsis} label={`More for ${job.name}`} />}>
-      <MenuItem icon={Zap} disabled={job.status === 'DELETED'} onSelect={() => void commands.runNow()}>
+      <CommandItem
+        command="runJobNow"
+        icon={Zap}
+        disabled={job.status === 'DELETED'}
+        onSelect={() => void commands.runNow()}
+      >
         Run now
-      </MenuItem>
-      <MenuItem icon={FilePen} disabled={job.status === 'DELETED'} onSelect={() => void commands.runWith()}>
+      </CommandItem>
+      <CommandItem
+        command="runJobNow"
+        icon={FilePen}
+        disabled={job.status === 'DELETED'}
+        onSelect={() => void commands.runWith()}
+      >
         Run with another payload…
-      </MenuItem>
+      </CommandItem>
       {job.missedFireTime && (
-        <MenuItem icon={Zap} onSelect={() => void commands.resumeAndRun()}>
+        <CommandItem command="resumeJob" icon={Zap} onSelect={() => void commands.resumeAndRun()}>
           Resume and run
-        </MenuItem>
+        </CommandItem>
       )}
       {job.status === 'PAUSED' ? (
-        <MenuItem icon={Play} onSelect={() => void commands.resume()}>
+        <CommandItem command="resumeJob" icon={Play} onSelect={() => void commands.resume()}>
           Resume
-        </MenuItem>
+        </CommandItem>
       ) : (
-        <MenuItem
+        <CommandItem
+          command="pauseJob"
           icon={Pause}
           disabled={job.status === 'DELETED' || job.hasEnded}
           onSelect={() => void commands.pause()}
         >
           Pause
-        </MenuItem>
+        </CommandItem>
       )}
       <MenuItem icon={Activity} onSelect={() => void navigate({ to: '/executions', search: { job: job.id } })}>
         View executions
       </MenuItem>
-      <MenuLine />
-      <MenuItem
+      {commanded && <MenuLine />}
+      <CommandItem
+        command="updateJob"
         icon={Pencil}
         disabled={job.status === 'DELETED'}
         onSelect={() => void navigate({ to: '/jobs/$jobId/edit', params })}
       >
         Edit
-      </MenuItem>
-      <MenuItem icon={Copy} onSelect={() => void navigate({ to: '/jobs/new', search: { clone: job.id } })}>
+      </CommandItem>
+      <CommandItem
+        command="createJob"
+        icon={Copy}
+        onSelect={() => void navigate({ to: '/jobs/new', search: { clone: job.id } })}
+      >
         Clone
-      </MenuItem>
-      <MenuLine />
-      <MenuItem
+      </CommandItem>
+      {commanded && <MenuLine />}
+      <CommandItem
+        command="deleteJob"
         icon={Trash2}
         danger
         disabled={job.status === 'DELETED'}
         onSelect={() => void commands.remove().then((gone) => gone && onDeleted?.())}
       >
         Delete
-      </MenuItem>
+      </CommandItem>
     </Menu>
   )
 }

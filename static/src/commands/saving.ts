@@ -24,8 +24,9 @@ export function useSaving(onClose: () => void) {
       onClose()
     } catch (error) {
       // A field may hold a list: `excludeWindows.2.from` belongs to `excludeWindows`.
-      const field = error instanceof ApiError ? error.field?.split('.')[0] : undefined
-      setErrors({ [field || 'all']: errorMessage(error) })
+      const path = error instanceof ApiError ? error.field : null
+      const field = path?.split('.')[0]
+      setErrors({ [field || 'all']: field ? errorMessage(error).replace(`${path}: `, '') : errorMessage(error) })
     } finally {
       setBusy(false)
     }

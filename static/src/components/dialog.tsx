@@ -14,13 +14,15 @@ interface DialogProps {
   /** Commands at the end. */
   footer?: ReactNode
   wide?: boolean
+  /** Only its buttons close it: it shows what cannot be shown again. */
+  kept?: boolean
 }
 
 /** The element with this attribute gets the focus when the dialog opens. Default: the first focusable element. */
 export const FIRST = 'data-first'
 
 /** A question or a form above the page. */
-export function Dialog({ open, onClose, title, children, footer, wide }: DialogProps) {
+export function Dialog({ open, onClose, title, children, footer, wide, kept }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
   const titleId = useId()
   useEffect(() => {
@@ -36,7 +38,8 @@ export function Dialog({ open, onClose, title, children, footer, wide }: DialogP
       ref={element}
       aria-labelledby={titleId}
       onClose={onClose}
-      onClick={(event) => event.target === element.current && onClose()}
+      onCancel={(event) => kept && event.preventDefault()}
+      onClick={(event) => event.target === element.current && !kept && onClose()}
       className={clsx(
         'max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] rounded-xl border bg-raised text-ink shadow-pop backdrop:bg-[rgb(0_0_0/0.45)]',
         wide ? 'max-w-2xl' : 'max-w-md',
@@ -48,7 +51,7 @@ export function Dialog({ open, onClose, title, children, footer, wide }: DialogP
             <h2 id={titleId} className="min-w-0 break-words font-semibold text-lg">
               {title}
             </h2>
-            <IconButton icon={X} label="Close" onClick={onClose} />
+            {!kept && <IconButton icon={X} label="Close" onClick={onClose} />}
           </header>
           <div className="px-5 pb-5">{children}</div>
           {footer && <footer className="flex flex-wrap justify-end gap-2 border-t px-5 py-3">{footer}</footer>}

@@ -14,12 +14,14 @@ interface MenuProps {
   trigger: ReactNode
   children: ReactNode
   align?: 'start' | 'end'
+  /** Open from the start: for a menu that arrived after the click on its button. */
+  defaultOpen?: boolean
 }
 
 /** The button and what opens below it. */
-export function Menu({ trigger, children, align = 'end' }: MenuProps) {
+export function Menu({ trigger, children, align = 'end', defaultOpen }: MenuProps) {
   return (
-    <DropdownMenu.Root modal={false}>
+    <DropdownMenu.Root modal={false} defaultOpen={defaultOpen}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content align={align} sideOffset={4} collisionPadding={8} className={CONTENT}>
@@ -34,14 +36,20 @@ interface MenuItemProps {
   icon?: LucideIcon
   danger?: boolean
   disabled?: boolean
+  title?: string | undefined
   onSelect: () => void
   children: ReactNode
 }
 
 /** A command. */
-export function MenuItem({ icon: Icon, danger, disabled, onSelect, children }: MenuItemProps) {
+export function MenuItem({ icon: Icon, danger, disabled, title, onSelect, children }: MenuItemProps) {
   return (
-    <DropdownMenu.Item disabled={disabled} onSelect={onSelect} className={clsx(ITEM, danger && 'text-bad')}>
+    <DropdownMenu.Item
+      disabled={disabled}
+      title={title}
+      onSelect={onSelect}
+      className={clsx(ITEM, danger && 'text-bad')}
+    >
       {Icon && <Icon size={15} aria-hidden className={danger ? undefined : 'text-muted'} />}
       {children}
     </DropdownMenu.Item>
@@ -63,6 +71,11 @@ export function MenuCheck(props: { checked: boolean; onChange: (checked: boolean
       {props.children}
     </DropdownMenu.CheckboxItem>
   )
+}
+
+/** A text at the head of a menu. */
+export function MenuNote({ children }: { children: ReactNode }) {
+  return <DropdownMenu.Label className="max-w-72 px-2 py-1.5 text-sm">{children}</DropdownMenu.Label>
 }
 
 /** A line between groups of commands. */

@@ -1,5 +1,5 @@
 import { Search } from 'lucide-react'
-import { useEffect, useEffectEvent, useState } from 'react'
+import { useEffect, useEffectEvent, useId, useState } from 'react'
 import { INPUT_CLASS } from './field'
 
 /** Pause after the last key before the search, in milliseconds. */
@@ -12,12 +12,15 @@ interface SearchFieldProps {
   hint: string
   value: string
   onChange: (text: string) => void
+  /** Values to choose from; others can be typed, too. */
+  choices?: readonly string[]
 }
 
 /** Searches after a pause in typing; follows changes of the address. */
-export function SearchField({ label, hint, value, onChange }: SearchFieldProps) {
+export function SearchField({ label, hint, value, onChange, choices }: SearchFieldProps) {
   const [text, setText] = useState(value)
   const [asked, setAsked] = useState(value)
+  const listId = useId()
   if (value !== asked) {
     setAsked(value)
     setText(value)
@@ -40,9 +43,17 @@ export function SearchField({ label, hint, value, onChange }: SearchFieldProps) 
         value={text}
         maxLength={255}
         placeholder={hint}
+        list={choices && listId}
         onChange={(event) => setText(event.target.value)}
         className={`${INPUT_CLASS} pl-8`}
       />
+      {choices && (
+        <datalist id={listId}>
+          {choices.map((choice) => (
+            <option key={choice} value={choice} />
+          ))}
+        </datalist>
+      )}
     </label>
   )
 }

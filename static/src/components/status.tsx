@@ -4,7 +4,7 @@ import { clsx } from 'clsx'
 
 type Tone = 'good' | 'bad' | 'busy' | 'warn' | 'lost' | 'calm'
 
-/** The tone of each status of a job, an execution or a node. */
+/** The tone of each status of a job, an execution, a node, a user, a token or an operation. */
 const TONES: Record<string, Tone> = {
   ACTIVE: 'good',
   PAUSED: 'warn',
@@ -22,6 +22,11 @@ const TONES: Record<string, Tone> = {
   DRAINING: 'warn',
   LEFT: 'calm',
   DEAD: 'bad',
+  DISABLED: 'calm',
+  EXPIRED: 'calm',
+  REVOKED: 'calm',
+  DONE: 'good',
+  REFUSED: 'bad',
 }
 
 const BADGES: Record<Tone, string> = {

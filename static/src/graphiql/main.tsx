@@ -6,6 +6,7 @@ import { GraphiQL } from 'graphiql'
 import { createClient } from 'graphql-ws'
 import { createRoot } from 'react-dom/client'
 import { GRAPHQL, GRAPHQL_SOCKET } from '@/api/base'
+import { Caller } from './caller'
 
 const FIRST_QUERY = `# The API of this node. Ctrl-Space completes, the book at the left explains.
 
@@ -45,5 +46,12 @@ function fetcher(request: Request) {
 const root = document.getElementById('graphiql')
 if (root)
   createRoot(root).render(
-    <GraphiQL fetcher={fetcher as never} defaultQuery={FIRST_QUERY} shouldPersistHeaders={false} />,
+    <>
+      <header className="caller">
+        <Caller />
+      </header>
+      <main className="editor">
+        <GraphiQL fetcher={fetcher as never} defaultQuery={FIRST_QUERY} shouldPersistHeaders={false} />
+      </main>
+    </>,
   )

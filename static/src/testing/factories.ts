@@ -1,6 +1,21 @@
 // Rows of the API for tests: complete, with the given values.
 
-import type { ExecutionRowFragment, JobRowFragment, OverviewPartsFragment } from '@/api/generated'
+import type {
+  AuditRowFragment,
+  ExecutionRowFragment,
+  JobRowFragment,
+  MeQuery,
+  OverviewPartsFragment,
+  Role,
+} from '@/api/generated'
+
+/** The caller of an open cluster. */
+export const ANONYMOUS: MeQuery['me'] = { name: 'anonymous', kind: 'ANONYMOUS', role: 'ADMIN', sessionExpiresAt: null }
+
+/** A user with a session. */
+export function user(role: Role, name = 'ada'): MeQuery['me'] {
+  return { name, kind: 'USER', role, sessionExpiresAt: '2999-01-01T00:00:00.000Z' }
+}
 
 let made = 0
 const nextId = () => `018f3c00-0000-7000-8000-${String(++made).padStart(12, '0')}`
@@ -51,6 +66,24 @@ export function executionRow(given: Partial<ExecutionRowFragment> = {}): Executi
     nodeName: 'node-1',
     occurrences: null,
     throughFireTime: null,
+    ...given,
+  }
+}
+
+/** An entry of the audit log: ada paused a job. */
+export function auditEntry(given: Partial<AuditRowFragment> = {}): AuditRowFragment {
+  return {
+    id: '7',
+    at: '2026-11-30T10:00:00.000Z',
+    caller: 'ada',
+    callerKind: 'USER',
+    address: '10.0.0.1',
+    action: 'pauseJob',
+    objectKind: 'job',
+    objectId: 'j',
+    objectName: 'Payroll',
+    outcome: 'DONE',
+    details: null,
     ...given,
   }
 }

@@ -7,7 +7,7 @@ import { vi } from 'vitest'
 import { createQueryClient } from '@/api/queries'
 import { Dashboard } from '@/app/dashboard'
 import { createDashboardRouter } from '@/app/router'
-import { overview } from './factories'
+import { ANONYMOUS, overview } from './factories'
 
 type Variables = Record<string, unknown>
 
@@ -28,6 +28,19 @@ const ALWAYS: Answers = {
   NodeNames: () => ({ nodes: [] }),
   NodeLoad: () => ({ nodeLoad: [] }),
   Exclusions: () => ({ calendars: [], blackouts: [] }),
+  Me: () => ({ me: ANONYMOUS }),
+  AuditLog: () => ({ auditLog: pageOf([]) }),
+}
+
+/** A route without GraphQL, such as `POST /session`: 204, or a Refusal. */
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly headers: Record<string, string> = {},
+  ) {
+    super(message)
+  }
 }
 
 /** The answer to a pulse is part of the answer to its query. */
@@ -40,8 +53,18 @@ const PULSES: Record<string, string> = {
 /** Answers each operation by name; an unknown one is refused. Returns the requests so far. */
 export function fakeApi(answers: Answers): Asked[] {
   const asked: Asked[] = []
+  const route = (operation: string, init?: RequestInit) => {
+    const variables = JSON.parse(String(init?.body ?? '{}')) as Variables
+    asked.push({ operation, variables })
+    const answer = answers[operation]?.(variables)
+    if (answer instanceof Refusal) {
+      const { message, status, headers } = answer
+      return Response.json({ errors: [{ message }] }, { status, headers })
+    }
+    return answer instanceof Error ? Promise.reject(answer) : new Response(null, { status: 204 })
+  }
   vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
-    if (url !== '/graphql') return new Response('{}')
+    if (url !== '/graphql') return route(`${init?.method ?? 'GET'} ${url}`, init)
     const { query, variables } = JSON.parse(String(init?.body)) as { query: string; variables: Variables }
     const operation = /(?:query|mutation)\s+(\w+)/.exec(query)?.[1] ?? ''
     asked.push({ operation, variables })
@@ -54,7 +77,8 @@ export function fakeApi(answers: Answers): Asked[] {
       code: 'code' in answer ? answer.code : 'BAD_USER_INPUT',
       field: 'field' in answer ? answer.field : null,
     }
-    return Response.json({ data: null, errors: [{ message: answer.message, extensions }] })
+    const status = extensions.code === 'UNAUTHENTICATED' ? 401 : 200
+    return Response.json({ data: null, errors: [{ message: answer.message, extensions }] }, { status })
   })
   return asked
 }

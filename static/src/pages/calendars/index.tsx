@@ -7,7 +7,7 @@ import { useApi } from '@/api/queries'
 import { BlackoutDialog } from '@/blackouts/dialog'
 import { BlackoutList } from '@/blackouts/list'
 import { useCommand } from '@/commands/command'
-import { Button, IconButton } from '@/components/button'
+import { CommandButton, CommandIcon } from '@/commands/offered'
 import { useConfirm } from '@/components/confirm'
 import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
@@ -29,12 +29,17 @@ export default function CalendarsPage() {
       note="A calendar restricts the fire times of its jobs. In a blackout nothing starts by schedule."
       actions={
         <>
-          <Button icon={CalendarX} onClick={() => setOpen('blackout')}>
+          <CommandButton command="createBlackout" icon={CalendarX} onClick={() => setOpen('blackout')}>
             New blackout
-          </Button>
-          <Button kind="primary" icon={Plus} onClick={() => setOpen({ calendar: null })}>
+          </CommandButton>
+          <CommandButton
+            command="createCalendar"
+            kind="primary"
+            icon={Plus}
+            onClick={() => setOpen({ calendar: null })}
+          >
             New calendar
-          </Button>
+          </CommandButton>
         </>
       }
     >
@@ -101,8 +106,13 @@ function CalendarItem({ calendar, onEdit }: { calendar: CalendarRowFragment; onE
         </p>
       </div>
       <div className="flex shrink-0">
-        <IconButton icon={Pencil} label={`Edit calendar ${calendar.name}`} onClick={onEdit} />
-        <IconButton icon={Trash2} label={`Delete calendar ${calendar.name}`} onClick={() => void confirmed()} />
+        <CommandIcon command="updateCalendar" icon={Pencil} label={`Edit calendar ${calendar.name}`} onClick={onEdit} />
+        <CommandIcon
+          command="deleteCalendar"
+          icon={Trash2}
+          label={`Delete calendar ${calendar.name}`}
+          onClick={() => void confirmed()}
+        />
       </div>
     </li>
   )

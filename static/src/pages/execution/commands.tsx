@@ -8,7 +8,7 @@ import {
 } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useCommand } from '@/commands/command'
-import { Button } from '@/components/button'
+import { CommandButton } from '@/commands/offered'
 import { useConfirm } from '@/components/confirm'
 import { isInFlight, isRepeatable } from '@/format/execution'
 
@@ -37,19 +37,29 @@ export function Commands({ execution }: { execution: NonNullable<ExecutionQuery[
   return (
     <>
       {isInFlight(execution.status) && (
-        <Button icon={Ban} busy={cancel.isPending} onClick={() => void cancelSurely()}>
+        <CommandButton command="cancelExecution" icon={Ban} busy={cancel.isPending} onClick={() => void cancelSurely()}>
           Cancel…
-        </Button>
+        </CommandButton>
       )}
       {runs && isRepeatable(execution) && (
-        <Button icon={RotateCw} busy={rerun.isPending} onClick={() => rerun.mutate({ id: execution.id })}>
+        <CommandButton
+          command="rerunExecution"
+          icon={RotateCw}
+          busy={rerun.isPending}
+          onClick={() => rerun.mutate({ id: execution.id })}
+        >
           Run this fire time again
-        </Button>
+        </CommandButton>
       )}
       {runs && (
-        <Button icon={Zap} busy={run.isPending} onClick={() => run.mutate({ id: execution.jobId })}>
+        <CommandButton
+          command="runJobNow"
+          icon={Zap}
+          busy={run.isPending}
+          onClick={() => run.mutate({ id: execution.jobId })}
+        >
           Run job now
-        </Button>
+        </CommandButton>
       )}
     </>
   )

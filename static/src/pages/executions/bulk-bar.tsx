@@ -1,7 +1,8 @@
 import { Ban, RotateCw, X } from 'lucide-react'
 import type { ExecutionFilter } from '@/api/generated'
 import { useExecutionCommands } from '@/commands/executions'
-import { Button, IconButton } from '@/components/button'
+import { CommandButton } from '@/commands/offered'
+import { IconButton } from '@/components/button'
 import { count } from '@/format/number'
 import { allThatMatch, NOTHING, type Selection, selectedCount } from '@/lib/selection'
 import { cancelledBy, repeatedBy } from './selection'
@@ -41,20 +42,22 @@ export function BulkBar({ selection, filter, total, onSelect }: BulkBarProps) {
         </button>
       )}
       <span className="flex-1" />
-      <Button
+      <CommandButton
+        command="rerunExecutions"
         icon={RotateCw}
         busy={commands.busy}
         onClick={() => void commands.rerun(repeatedBy(meant, filter ?? {})).then(finish)}
       >
         Run again…
-      </Button>
-      <Button
+      </CommandButton>
+      <CommandButton
+        command="cancelExecutions"
         icon={Ban}
         busy={commands.busy}
         onClick={() => void commands.cancel(cancelledBy(meant, filter ?? {})).then(finish)}
       >
         Cancel…
-      </Button>
+      </CommandButton>
       {!isNothing && <IconButton icon={X} label="Select nothing" onClick={() => onSelect(NOTHING)} />}
     </section>
   )

@@ -19,12 +19,11 @@ export const CARD_HEIGHT = 100
 
 type Execution = ExecutionRowFragment
 
-/** The columns of the list of all executions; their tick boxes are the selection. */
-export function columnsOf(
-  selection: Selection,
-  onSelect: (selection: Selection) => void,
-  canMeanAll: boolean,
-): Column<Execution>[] {
+type OnSelect = (selection: Selection) => void
+
+/** The columns of the list of all executions; their tick boxes are the selection. There are none without `onSelect`. */
+export function columnsOf(selection: Selection, onSelect: OnSelect | null, canMeanAll: boolean): Column<Execution>[] {
+  if (!onSelect) return COLUMNS
   const some = selection !== NOTHING && !selection.all
   const select: Column<Execution> = {
     id: 'select',
@@ -44,7 +43,7 @@ export function columnsOf(
 interface SelectableProps {
   execution: Execution
   selection: Selection
-  onSelect: (selection: Selection) => void
+  onSelect: OnSelect
 }
 
 function SelectCell({ execution, selection, onSelect }: SelectableProps) {
@@ -115,12 +114,14 @@ const COLUMNS: Column<Execution>[] = [
   },
 ]
 
+type CardProps = Omit<SelectableProps, 'onSelect'> & { onSelect: OnSelect | null }
+
 /** An execution on a narrow screen. */
-export function ExecutionCard({ execution, selection, onSelect }: SelectableProps) {
+export function ExecutionCard({ execution, selection, onSelect }: CardProps) {
   return (
     <div className="flex flex-col gap-1.5">
       <div className="flex items-center justify-between gap-2">
-        <SelectCell execution={execution} selection={selection} onSelect={onSelect} />
+        {onSelect && <SelectCell execution={execution} selection={selection} onSelect={onSelect} />}
         <Link
           to="/jobs/$jobId"
           params={{ jobId: execution.jobId }}

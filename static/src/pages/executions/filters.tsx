@@ -1,5 +1,4 @@
 import { ChevronDown, X } from 'lucide-react'
-import { useId } from 'react'
 import { JobNameDocument, NodeNamesDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { buttonClass } from '@/components/button'
@@ -8,12 +7,11 @@ import { Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
 import { Menu, MenuItem, MenuLine } from '@/components/menu'
+import { RangeBound } from '@/components/range-bound'
 import { SearchField } from '@/components/search-field'
-import { TimeInput } from '@/components/time-field'
 import type { ExecutionsSearch } from '@/filters/address'
 import { EXECUTION_KINDS, EXECUTION_REASONS, EXECUTION_STATUSES } from '@/filters/enums'
 import { PRESETS } from '@/format/ranges'
-import { fromLocalInput, timeFault, toLocalInput } from '@/format/time'
 import { databaseNow } from '@/lib/clock'
 
 interface FiltersProps {
@@ -124,28 +122,5 @@ function JobFilterChip({ id, onClear }: { id: string; onClear: () => void }) {
       <span className="truncate">Job: {data?.job?.name ?? id}</span>
       <X size={14} aria-label="Show all jobs" className="shrink-0" />
     </button>
-  )
-}
-
-/** One end of the range of fire times, in the viewer's zone. */
-function RangeBound(props: {
-  label: string
-  value: string | undefined
-  onChange: (value: string | undefined) => void
-}) {
-  const id = useId()
-  return (
-    <span className="flex items-center gap-2 text-muted text-sm">
-      <label htmlFor={id}>{props.label}</label>
-      <TimeInput
-        id={id}
-        value={props.value ? toLocalInput(props.value) : ''}
-        onChange={(local) => {
-          // A text that is no time does not change the filter.
-          if (!timeFault(local)) props.onChange(fromLocalInput(local))
-        }}
-        className="w-48"
-      />
-    </span>
   )
 }

@@ -3,6 +3,7 @@
 import { getRouteApi } from '@tanstack/react-router'
 import { Activity, SearchX } from 'lucide-react'
 import { useCallback, useMemo, useState } from 'react'
+import { useOffer } from '@/access/rights'
 import {
   type ExecutionRowFragment,
   ExecutionsPageDocument,
@@ -53,12 +54,14 @@ export default function ExecutionsPage() {
   )
   // The commands have no text search: all executions of the filter would be more than the visible ones.
   const searches = search.search !== undefined
-  const columns = useMemo(() => columnsOf(selection, setSelection, !searches), [selection, searches])
+  // Without commands there is nothing to select for.
+  const onSelect = useOffer('rerunExecutions').shown ? setSelection : null
+  const columns = useMemo(() => columnsOf(selection, onSelect, !searches), [selection, onSelect, searches])
   const card = useCallback(
     (execution: ExecutionRowFragment) => (
-      <ExecutionCard execution={execution} selection={selection} onSelect={setSelection} />
+      <ExecutionCard execution={execution} selection={selection} onSelect={onSelect} />
     ),
-    [selection],
+    [selection, onSelect],
   )
   const filtered = searches || Object.values(list.filter).some((value) => value !== null)
   return (
@@ -71,12 +74,12 @@ export default function ExecutionsPage() {
       }
     >
       <Filters search={search} onChange={change} />
-      {(selection !== NOTHING || (filtered && !searches)) && (
+      {onSelect && (selection !== NOTHING || (filtered && !searches)) && (
         <BulkBar
           selection={selection}
           filter={searches ? null : list.filter}
           total={executions.total}
-          onSelect={setSelection}
+          onSelect={onSelect}
         />
       )}
       <PagedGrid

@@ -4,17 +4,18 @@ import { useQueryClient } from '@tanstack/react-query'
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { FileQuestion, RotateCcw } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
+import { Guarded } from '@/access/guarded'
 import { ApiError, send } from '@/api/client'
 import { CreateJobDocument, FormJobDocument, type FormJobFragment, UpdateJobDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
+import { ChangeList } from '@/components/change-list'
 import { Missing, Page } from '@/components/panel'
 import { QueryBoundary } from '@/components/states'
 import { useToast } from '@/components/toasts'
 import { UpLink } from '@/components/up-link'
+import { type Change, changesOf } from '@/format/changes'
 import { viewerZone } from '@/format/time'
-import { ChangeList } from '../job/change-list'
-import { type Change, changesOf } from '../job/changes'
 import { JobForm } from './form'
 import { inputOf, newValues, valuesOf } from './values'
 
@@ -23,6 +24,14 @@ const editRoute = getRouteApi('/jobs/$jobId/edit')
 
 /** Creates a job, or a copy of one. */
 export function NewJob() {
+  return (
+    <Guarded command="createJob">
+      <NewJobPage />
+    </Guarded>
+  )
+}
+
+function NewJobPage() {
   const { clone } = newRoute.useSearch()
   const original = useApi(FormJobDocument, { id: clone ?? '' }, { enabled: clone !== undefined })
   return (
@@ -58,6 +67,14 @@ function CreateForm({ original }: { original: FormJobFragment | null }) {
 
 /** Edits a job. */
 export function EditJob() {
+  return (
+    <Guarded command="updateJob">
+      <EditJobPage />
+    </Guarded>
+  )
+}
+
+function EditJobPage() {
   const { jobId } = editRoute.useParams()
   // Without the cache: the version of an old answer could not be saved.
   const read = useApi(FormJobDocument, { id: jobId }, { staleTime: Number.POSITIVE_INFINITY, gcTime: 0 })

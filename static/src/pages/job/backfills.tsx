@@ -4,7 +4,7 @@ import { useState } from 'react'
 import { BackfillsDocument, type BackfillsQuery, CancelBackfillDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useCommand } from '@/commands/command'
-import { Button } from '@/components/button'
+import { CommandButton } from '@/commands/offered'
 import { Panel } from '@/components/panel'
 import { StatusBadge } from '@/components/status'
 import { Time } from '@/components/time'
@@ -24,7 +24,17 @@ export function Backfills({ job }: { job: { id: string; scheduleType: string; st
   const possible = job.status !== 'DELETED' && job.scheduleType !== 'FIXED_DELAY'
   if (!possible && backfills.length === 0) return null
   return (
-    <Panel title="Backfills" aside={possible && <Button onClick={() => setAsking(true)}>Backfill…</Button>} flush>
+    <Panel
+      title="Backfills"
+      aside={
+        possible && (
+          <CommandButton command="backfillJob" onClick={() => setAsking(true)}>
+            Backfill…
+          </CommandButton>
+        )
+      }
+      flush
+    >
       {backfills.length === 0 ? (
         <p className="p-4 text-muted text-sm">Runs the fire times of a past range, once more.</p>
       ) : (
@@ -58,9 +68,13 @@ function BackfillItem({ backfill }: { backfill: Backfill }) {
         </p>
       </div>
       {backfill.state === 'RUNNING' && (
-        <Button busy={cancel.isPending} onClick={() => cancel.mutate({ id: backfill.id })}>
+        <CommandButton
+          command="cancelBackfill"
+          busy={cancel.isPending}
+          onClick={() => cancel.mutate({ id: backfill.id })}
+        >
           Stop
-        </Button>
+        </CommandButton>
       )}
     </li>
   )

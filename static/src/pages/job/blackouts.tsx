@@ -4,7 +4,7 @@ import { useState } from 'react'
 import type { BlackoutRowFragment } from '@/api/generated'
 import { BlackoutDialog } from '@/blackouts/dialog'
 import { BlackoutList } from '@/blackouts/list'
-import { Button } from '@/components/button'
+import { CommandButton } from '@/commands/offered'
 import { Panel } from '@/components/panel'
 import { useNow } from '@/lib/clock'
 
@@ -19,7 +19,15 @@ export function Blackouts({ job, blackouts }: BlackoutsProps) {
   const now = useNow()
   const ahead = blackouts.filter(({ endsAt }) => Date.parse(endsAt) > now)
   return (
-    <Panel title="Blackouts" aside={<Button onClick={() => setAsking(true)}>Blackout…</Button>} flush>
+    <Panel
+      title="Blackouts"
+      aside={
+        <CommandButton command="createBlackout" onClick={() => setAsking(true)}>
+          Blackout…
+        </CommandButton>
+      }
+      flush
+    >
       {ahead.length === 0 ? (
         <p className="p-4 text-muted text-sm">In a blackout the job does not start by schedule.</p>
       ) : (

@@ -16,7 +16,8 @@ import { useRefreshOnEvents } from '@/api/refresh'
 import { blackoutsOf } from '@/blackouts/concerning'
 import { JobMenu } from '@/commands/job-menu'
 import { useJobCommands } from '@/commands/jobs'
-import { Button, buttonClass } from '@/components/button'
+import { CommandButton, CommandLink } from '@/commands/offered'
+import { buttonClass } from '@/components/button'
 import { Name } from '@/components/name'
 import { Missing, Page, Panel } from '@/components/panel'
 import { QueryBoundary } from '@/components/states'
@@ -26,6 +27,7 @@ import { badgesOf } from '@/format/job'
 import { counted } from '@/format/number'
 import { scheduleWords } from '@/format/schedule'
 import { describeTarget } from '@/format/target'
+import { JobAudit } from './audit'
 import { Backfills } from './backfills'
 import { Blackouts } from './blackouts'
 import { DurationChart, LatenessChart } from './charts'
@@ -116,6 +118,7 @@ function JobView({ job, refetchInterval }: { job: Job; refetchInterval: number }
             </QueryBoundary>
           </Panel>
           <Versions jobId={job.id} />
+          <JobAudit jobId={job.id} />
         </div>
         <div className="flex min-w-0 flex-col gap-4">
           <Definition job={job} />
@@ -176,29 +179,31 @@ function Commands({ job }: { job: Job }) {
   const navigate = route.useNavigate()
   return (
     <>
-      <Button kind="primary" icon={Zap} onClick={() => void commands.runNow()}>
+      <CommandButton command="runJobNow" kind="primary" icon={Zap} onClick={() => void commands.runNow()}>
         Run now
-      </Button>
+      </CommandButton>
       {job.missedFireTime && (
-        <Button icon={Zap} onClick={() => void commands.resumeAndRun()}>
+        <CommandButton command="resumeJob" icon={Zap} onClick={() => void commands.resumeAndRun()}>
           Resume and run
-        </Button>
+        </CommandButton>
       )}
       {job.status === 'PAUSED' ? (
-        <Button icon={Play} onClick={() => void commands.resume()}>
+        <CommandButton command="resumeJob" icon={Play} onClick={() => void commands.resume()}>
           Resume
-        </Button>
+        </CommandButton>
       ) : (
         !job.hasEnded && (
-          <Button icon={Pause} onClick={() => void commands.pause()}>
+          <CommandButton command="pauseJob" icon={Pause} onClick={() => void commands.pause()}>
             Pause
-          </Button>
+          </CommandButton>
         )
       )}
-      <Link to="/jobs/$jobId/edit" params={{ jobId: job.id }} className={buttonClass()}>
-        <Pencil size={15} aria-hidden />
-        Edit
-      </Link>
+      <CommandLink command="updateJob" icon={Pencil} label="Edit">
+        <Link to="/jobs/$jobId/edit" params={{ jobId: job.id }} className={buttonClass()}>
+          <Pencil size={15} aria-hidden />
+          Edit
+        </Link>
+      </CommandLink>
       <JobMenu job={job} onDeleted={() => void navigate({ to: '/jobs' })} />
     </>
   )
@@ -207,9 +212,11 @@ function Commands({ job }: { job: Job }) {
 /** The commands for a deleted job. */
 function CloneButton({ job }: { job: Job }) {
   return (
-    <Link to="/jobs/new" search={{ clone: job.id }} className={buttonClass()}>
-      <Copy size={15} aria-hidden />
-      Clone
-    </Link>
+    <CommandLink command="createJob" icon={Copy} label="Clone">
+      <Link to="/jobs/new" search={{ clone: job.id }} className={buttonClass()}>
+        <Copy size={15} aria-hidden />
+        Clone
+      </Link>
+    </CommandLink>
   )
 }

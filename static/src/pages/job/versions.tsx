@@ -2,12 +2,12 @@ import { useState } from 'react'
 import { JobVersionsDocument, type JobVersionsQuery } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
+import { ChangeList } from '@/components/change-list'
 import { Panel } from '@/components/panel'
 import { QueryBoundary } from '@/components/states'
 import { enumLabel } from '@/components/status'
 import { Time } from '@/components/time'
-import { ChangeList } from './change-list'
-import { changesOf } from './changes'
+import { changesOf } from '@/format/changes'
 
 /** Number of versions before a click for more. */
 const FIRST = 5

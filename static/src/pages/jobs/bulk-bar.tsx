@@ -9,7 +9,8 @@ import {
 } from '@/api/generated'
 import { useCommand } from '@/commands/command'
 import { useRunningOf } from '@/commands/executions'
-import { Button, IconButton } from '@/components/button'
+import { CommandButton } from '@/commands/offered'
+import { IconButton } from '@/components/button'
 import { type Question, useConfirm } from '@/components/confirm'
 import { count, counted } from '@/format/number'
 import { type Selection, selectedCount } from '@/lib/selection'
@@ -71,7 +72,8 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
         </button>
       )}
       <span className="flex-1" />
-      <Button
+      <CommandButton
+        command="runJobsNow"
         icon={Zap}
         busy={busy}
         onClick={() =>
@@ -86,8 +88,9 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
         }
       >
         Run now
-      </Button>
-      <Button
+      </CommandButton>
+      <CommandButton
+        command="pauseJobs"
         icon={Pause}
         busy={busy}
         onClick={async () =>
@@ -104,8 +107,9 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
         }
       >
         Pause
-      </Button>
-      <Button
+      </CommandButton>
+      <CommandButton
+        command="resumeJobs"
         icon={Play}
         busy={busy}
         onClick={() =>
@@ -120,8 +124,9 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
         }
       >
         Resume
-      </Button>
-      <Button
+      </CommandButton>
+      <CommandButton
+        command="deleteJobs"
         icon={Trash2}
         busy={busy}
         className="text-bad"
@@ -139,7 +144,7 @@ export function BulkBar({ selection, filter, total, onAll, onDone }: BulkBarProp
         }
       >
         Delete
-      </Button>
+      </CommandButton>
       <IconButton icon={X} label="Select nothing" onClick={onDone} />
     </section>
   )

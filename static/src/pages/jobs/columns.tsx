@@ -5,7 +5,7 @@ import { Zap } from 'lucide-react'
 import type { JobRowFragment } from '@/api/generated'
 import { JobMenu } from '@/commands/job-menu'
 import { useJobCommands } from '@/commands/jobs'
-import { IconButton } from '@/components/button'
+import { CommandIcon } from '@/commands/offered'
 import { Checkbox } from '@/components/checkbox'
 import { ExcludedUntil } from '@/components/exclusion'
 import type { Column } from '@/components/grid'
@@ -22,56 +22,63 @@ import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/li
 export const ROW_HEIGHT = 56
 export const CARD_HEIGHT = 112
 
-/** The columns; their tick boxes are the selection. */
-export function columnsOf(selection: Selection, onSelect: (selection: Selection) => void): Column<JobRowFragment>[] {
-  const some = selection !== NOTHING && !selection.all
-  return [
-    {
-      id: 'select',
-      width: '1rem',
-      header: (
-        <Checkbox
-          label="Select all that match"
-          checked={selection.all || (some && 'indeterminate')}
-          onChange={(checked) => onSelect(checked ? allThatMatch : NOTHING)}
-        />
-      ),
-      cell: (job) => <SelectCell job={job} selection={selection} onSelect={onSelect} />,
-    },
-    { id: 'job', width: 'minmax(9rem, 1fr)', header: 'Job', cell: (job) => <JobNameCell job={job} /> },
-    { id: 'status', width: '8.5rem', header: 'Status', cell: (job) => <StateCell job={job} /> },
-    {
-      id: 'runs',
-      width: '7.5rem',
-      header: 'Last runs',
-      cell: (job) => <Sparkline runs={job.recentExecutions} />,
-    },
-    {
-      id: 'last',
-      wide: true,
-      width: '10rem',
-      header: 'Last',
-      cell: (job) => <FireTimeCell at={job.previousFireTime} job={job} />,
-    },
-    {
-      id: 'next',
-      width: '10rem',
-      header: 'Next',
-      cell: (job) => <FireTimeCell at={job.nextFireTime} job={job} next />,
-    },
-    {
-      id: 'commands',
-      width: '4.25rem',
-      header: <span className="sr-only">Commands</span>,
-      cell: (job) => <Commands job={job} />,
-    },
-  ]
+type OnSelect = (selection: Selection) => void
+
+/** The columns; their tick boxes are the selection. There are none without `onSelect`. */
+export function columnsOf(selection: Selection, onSelect: OnSelect | null): Column<JobRowFragment>[] {
+  return onSelect ? [selectColumn(selection, onSelect), ...COLUMNS] : COLUMNS
 }
+
+function selectColumn(selection: Selection, onSelect: OnSelect): Column<JobRowFragment> {
+  const some = selection !== NOTHING && !selection.all
+  return {
+    id: 'select',
+    width: '1rem',
+    header: (
+      <Checkbox
+        label="Select all that match"
+        checked={selection.all || (some && 'indeterminate')}
+        onChange={(checked) => onSelect(checked ? allThatMatch : NOTHING)}
+      />
+    ),
+    cell: (job) => <SelectCell job={job} selection={selection} onSelect={onSelect} />,
+  }
+}
+
+const COLUMNS: Column<JobRowFragment>[] = [
+  { id: 'job', width: 'minmax(9rem, 1fr)', header: 'Job', cell: (job) => <JobNameCell job={job} /> },
+  { id: 'status', width: '8.5rem', header: 'Status', cell: (job) => <StateCell job={job} /> },
+  {
+    id: 'runs',
+    width: '7.5rem',
+    header: 'Last runs',
+    cell: (job) => <Sparkline runs={job.recentExecutions} />,
+  },
+  {
+    id: 'last',
+    wide: true,
+    width: '10rem',
+    header: 'Last',
+    cell: (job) => <FireTimeCell at={job.previousFireTime} job={job} />,
+  },
+  {
+    id: 'next',
+    width: '10rem',
+    header: 'Next',
+    cell: (job) => <FireTimeCell at={job.nextFireTime} job={job} next />,
+  },
+  {
+    id: 'commands',
+    width: '4.25rem',
+    header: <span className="sr-only">Commands</span>,
+    cell: (job) => <Commands job={job} />,
+  },
+]
 
 interface JobProps {
   job: JobRowFragment
   selection: Selection
-  onSelect: (selection: Selection) => void
+  onSelect: OnSelect
 }
 
 function SelectCell({ job, selection, onSelect }: JobProps) {
@@ -85,11 +92,11 @@ function SelectCell({ job, selection, onSelect }: JobProps) {
 }
 
 /** A job on a narrow screen. */
-export function JobCard({ job, selection, onSelect }: JobProps) {
+export function JobCard({ job, selection, onSelect }: Omit<JobProps, 'onSelect'> & { onSelect: OnSelect | null }) {
   return (
     <div className="flex flex-col gap-1">
       <div className="flex items-center gap-2">
-        <SelectCell job={job} selection={selection} onSelect={onSelect} />
+        {onSelect && <SelectCell job={job} selection={selection} onSelect={onSelect} />}
         <div className="min-w-0 flex-1">
           <JobNameCell job={job} />
         </div>
@@ -207,7 +214,12 @@ function Commands({ job }: { job: JobRowFragment }) {
   const now = useNow()
   return (
     <div className="flex justify-end">
-      <IconButton icon={Zap} label={`Run ${job.name} now`} onClick={() => void commands.runNow()} />
+      <CommandIcon
+        command="runJobNow"
+        icon={Zap}
+        label={`Run ${job.name} now`}
+        onClick={() => void commands.runNow()}
+      />
       <JobMenu job={{ ...job, missedFireTime: missed(job, now) }} />
     </div>
   )

@@ -3,11 +3,13 @@
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { CalendarClock, Plus, SearchX } from 'lucide-react'
 import { useCallback, useMemo, useState } from 'react'
+import { useMay, useOffer } from '@/access/rights'
 import { type JobOrder, type JobRowFragment, JobsPageDocument, type JobsPageQuery } from '@/api/generated'
 import { usePollInterval } from '@/api/live'
 import { usePages } from '@/api/pages'
 import { useRefreshOnEvents } from '@/api/refresh'
 import type { Withheld } from '@/api/still'
+import { CommandLink } from '@/commands/offered'
 import { buttonClass } from '@/components/button'
 import { DensitySwitch } from '@/components/density-switch'
 import { PagedGrid } from '@/components/paged-grid'
@@ -51,10 +53,12 @@ export default function JobsPage() {
     },
     [navigate],
   )
-  const columns = useMemo(() => columnsOf(selection, setSelection), [selection])
+  // Without commands there is nothing to select for.
+  const onSelect = useOffer('pauseJobs').shown ? setSelection : null
+  const columns = useMemo(() => columnsOf(selection, onSelect), [selection, onSelect])
   const card = useCallback(
-    (job: JobRowFragment) => <JobCard job={job} selection={selection} onSelect={setSelection} />,
-    [selection],
+    (job: JobRowFragment) => <JobCard job={job} selection={selection} onSelect={onSelect} />,
+    [selection, onSelect],
   )
   return (
     <Page
@@ -68,10 +72,12 @@ export default function JobsPage() {
       actions={
         <>
           <DensitySwitch />
-          <Link to="/jobs/new" className={buttonClass('primary')}>
-            <Plus size={15} aria-hidden />
-            New job
-          </Link>
+          <CommandLink command="createJob" icon={Plus} label="New job">
+            <Link to="/jobs/new" className={buttonClass('primary')}>
+              <Plus size={15} aria-hidden />
+              New job
+            </Link>
+          </CommandLink>
         </>
       }
     >
@@ -122,6 +128,7 @@ const CLEARED: JobsSearch = {
 }
 
 function NoJobs({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+  const mayCreate = useMay('createJob')
   if (filtered) {
     return (
       <Empty icon={SearchX} title="No job matches">
@@ -134,9 +141,11 @@ function NoJobs({ filtered, onClear }: { filtered: boolean; onClear: () => void 
   return (
     <Empty icon={CalendarClock} title="There are no jobs yet">
       A job defines what to run and when.{' '}
-      <Link to="/jobs/new" className="text-accent hover:underline">
-        Create the first one
-      </Link>
+      {mayCreate && (
+        <Link to="/jobs/new" className="text-accent hover:underline">
+          Create the first one
+        </Link>
+      )}
     </Empty>
   )
 }

@@ -15,6 +15,7 @@ import {
 import { useApi } from '@/api/queries'
 import { restMillis } from '@/api/spending'
 import { useCommand } from '@/commands/command'
+import { CommandButton } from '@/commands/offered'
 import { Button } from '@/components/button'
 import { useConfirm } from '@/components/confirm'
 import { Facts } from '@/components/facts'
@@ -266,9 +267,9 @@ function DrainButton({ node }: { node: Node }) {
     if (sure !== null) drain.mutate({ id: node.id })
   }
   return (
-    <Button className="self-start" busy={drain.isPending} onClick={() => void confirmed()}>
+    <CommandButton command="drainNode" className="self-start" busy={drain.isPending} onClick={() => void confirmed()}>
       Drain
-    </Button>
+    </CommandButton>
   )
 }
 

@@ -4,7 +4,7 @@
 import { OctagonPause } from 'lucide-react'
 import { type OverviewPartsFragment, PauseClusterDocument, ResumeClusterDocument } from '@/api/generated'
 import { useCommand } from '@/commands/command'
-import { Button } from '@/components/button'
+import { CommandButton } from '@/commands/offered'
 import { useConfirm } from '@/components/confirm'
 import { Name } from '@/components/name'
 import { Time } from '@/components/time'
@@ -39,7 +39,8 @@ export function ClusterPauseNotice({ pause }: { pause: ClusterPause }) {
           {pause.attemptsLost === 1 ? 'its node' : 'their nodes'}.
         </p>
       </div>
-      <Button
+      <CommandButton
+        command="resumeCluster"
         kind="danger"
         busy={resume.isPending}
         onClick={async () => {
@@ -53,7 +54,7 @@ export function ClusterPauseNotice({ pause }: { pause: ClusterPause }) {
         }}
       >
         Resume
-      </Button>
+      </CommandButton>
     </section>
   )
 }
@@ -63,7 +64,8 @@ export function PauseClusterButton() {
   const ask = useConfirm()
   const pause = useCommand(PauseClusterDocument, () => 'The cluster is paused.')
   return (
-    <Button
+    <CommandButton
+      command="pauseCluster"
       icon={OctagonPause}
       busy={pause.isPending}
       onClick={async () => {
@@ -78,6 +80,6 @@ export function PauseClusterButton() {
       }}
     >
       Pause cluster…
-    </Button>
+    </CommandButton>
   )
 }

@@ -1,4 +1,4 @@
-import type { Change } from './changes'
+import type { Change } from '@/format/changes'
 
 /** Longest value that is shown, in characters. */
 const SHOWN = 200

@@ -1,0 +1,118 @@
+import { useRef, useState } from 'react'
+import { RoleField } from '@/access/role-field'
+import { send } from '@/api/client'
+import { CreateApiTokenDocument, type Role } from '@/api/generated'
+import { useSaving } from '@/commands/saving'
+import { Button } from '@/components/button'
+import { Dialog, FIRST } from '@/components/dialog'
+import { Fault } from '@/components/fault'
+import { TextField } from '@/components/field'
+import { Secret } from '@/components/secret'
+
+const FORM = 'create-token'
+const DAYS_DEFAULT = '90'
+const DAYS_MAX = 365
+
+/** Creates an API token; shows its secret once. */
+export function CreateTokenDialog({ onClose }: { onClose: () => void }) {
+  const [name, setName] = useState('')
+  const [role, setRole] = useState<Role>('VIEWER')
+  const [days, setDays] = useState(DAYS_DEFAULT)
+  const [secret, setSecret] = useState<string | null>(null)
+  const answer = useRef('')
+  const { errors, setErrors, busy, save } = useSaving(() => setSecret(answer.current))
+  const create = () => {
+    const fault = daysFault(days)
+    if (!name.trim() || fault) {
+      return setErrors({ name: name.trim() ? undefined : 'This is needed', expiresInDays: fault })
+    }
+    void save(async () => {
+      const variables = { name: name.trim(), role, expiresInDays: Number(days) }
+      const { createApiToken } = await send(CreateApiTokenDocument, variables)
+      answer.current = createApiToken.secret
+      return `The token “${variables.name}” is created.`
+    })
+  }
+  if (secret !== null) return <SecretDialog key="secret" name={name.trim()} secret={secret} onClose={onClose} />
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title="New API token"
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" type="submit" form={FORM} busy={busy}>
+            Create token
+          </Button>
+        </>
+      }
+    >
+      <form
+        id={FORM}
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault()
+          create()
+        }}
+        className="flex flex-col gap-4"
+      >
+        <Fault>{errors.all}</Fault>
+        <TextField
+          label="Name"
+          hint="The program that has it, as the audit log names it"
+          autoComplete="off"
+          spellCheck={false}
+          maxLength={100}
+          value={name}
+          error={errors.name}
+          {...{ [FIRST]: true }}
+          onChange={(event) => setName(event.target.value)}
+        />
+        <RoleField value={role} onChange={setRole} error={errors.role} />
+        <TextField
+          label="Days until it expires"
+          hint={`1 to ${DAYS_MAX}`}
+          inputMode="numeric"
+          autoComplete="off"
+          value={days}
+          error={errors.expiresInDays}
+          onChange={(event) => setDays(event.target.value)}
+        />
+      </form>
+    </Dialog>
+  )
+}
+
+function daysFault(text: string): string | undefined {
+  const days = Number(text)
+  const fits = /^\d+$/.test(text.trim()) && days >= 1 && days <= DAYS_MAX
+  return fits ? undefined : `A whole number from 1 to ${DAYS_MAX}`
+}
+
+function SecretDialog({ name, secret, onClose }: { name: string; secret: string; onClose: () => void }) {
+  return (
+    <Dialog
+      open
+      kept
+      wide
+      onClose={onClose}
+      title={`The token “${name}”`}
+      footer={
+        <Button kind="primary" onClick={onClose}>
+          I have copied it
+        </Button>
+      }
+    >
+      <div className="flex flex-col gap-3">
+        <Secret label="Token" text={secret}>
+          The token is shown only now: the cluster keeps only a hash of it. A lost token is revoked and replaced.
+        </Secret>
+        <p className="text-muted text-sm">
+          A program sends it with each request, in the header{' '}
+          <code className="font-mono text-xs">Authorization: Bearer hrl_…</code>
+        </p>
+      </div>
+    </Dialog>
+  )
+}

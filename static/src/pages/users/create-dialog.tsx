@@ -1,0 +1,116 @@
+import { useState } from 'react'
+import { useMe } from '@/access/me'
+import { RoleField } from '@/access/role-field'
+import { send } from '@/api/client'
+import { CreateUserDocument, type Role } from '@/api/generated'
+import { noteSignedIn } from '@/api/session'
+import { signIn } from '@/api/sign-in'
+import { useSaving } from '@/commands/saving'
+import { Button } from '@/components/button'
+import { Dialog, FIRST } from '@/components/dialog'
+import { Fault } from '@/components/fault'
+import { TextField } from '@/components/field'
+import { NewPasswordFields, PasswordSecret, useNewPassword } from './new-password'
+
+const FORM = 'create-user'
+
+/** Creates a user. The first one is an admin and closes the cluster: this browser is then signed in as that admin. */
+export function CreateUserDialog({ onClose }: { onClose: () => void }) {
+  const [isFirst] = useState(useMe()?.kind === 'ANONYMOUS')
+  const [name, setName] = useState('')
+  const [role, setRole] = useState<Role>(isFirst ? 'ADMIN' : 'VIEWER')
+  const [created, setCreated] = useState(false)
+  const password = useNewPassword()
+  const { errors, setErrors, busy, save } = useSaving(() =>
+    password.way === 'generated' ? setCreated(true) : onClose(),
+  )
+  const create = () => {
+    if (!name.trim() || password.fault) {
+      return setErrors({ name: name.trim() ? undefined : 'This is needed', password: password.fault })
+    }
+    void save(async () => {
+      await send(CreateUserDocument, { name: name.trim(), role, password: password.password })
+      if (isFirst) {
+        // Without it the cluster would refuse the next request of this page.
+        await signIn(name.trim(), password.password ?? '')
+        noteSignedIn(true)
+      }
+      return `“${name.trim()}” is created.`
+    })
+  }
+  if (created && password.password) {
+    return (
+      <Dialog
+        key="secret"
+        open
+        kept
+        onClose={onClose}
+        title={`“${name.trim()}” is created`}
+        footer={
+          <Button kind="primary" onClick={onClose}>
+            I have copied it
+          </Button>
+        }
+      >
+        <PasswordSecret name={name.trim()} password={password.password} />
+      </Dialog>
+    )
+  }
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={isFirst ? 'Create the first admin' : 'New user'}
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" type="submit" form={FORM} busy={busy}>
+            Create user
+          </Button>
+        </>
+      }
+    >
+      <form
+        id={FORM}
+        noValidate
+        autoComplete="off"
+        onSubmit={(event) => {
+          event.preventDefault()
+          create()
+        }}
+        className="flex flex-col gap-4"
+      >
+        <Fault>{errors.all}</Fault>
+        {isFirst && (
+          <p className="text-muted text-sm">
+            The cluster closes: from then on each request needs a user or an API token. Programs that use the API need a
+            token at once.
+          </p>
+        )}
+        <TextField
+          label="Name"
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          maxLength={100}
+          hint="At most 100 characters, without spaces"
+          value={name}
+          error={errors.name}
+          {...{ [FIRST]: true }}
+          onChange={(event) => setName(event.target.value)}
+        />
+        <RoleField
+          value={role}
+          onChange={setRole}
+          error={errors.role}
+          {...(isFirst && { fixed: 'The first user is an admin, who creates the others' })}
+        />
+        <NewPasswordFields
+          value={password}
+          ways={isFirst ? ['generated', 'typed'] : ['generated', 'typed', 'none']}
+          error={errors.password}
+        />
+      </form>
+    </Dialog>
+  )
+}
