@@ -21,8 +21,8 @@ export async function eventually(what, look) {
   }
 }
 
-/** Starts `count` nodes; `url` is the first one's. What was started ends with `stop`, and when the test is interrupted. */
-export async function startCluster(count) {
+/** Starts `count` nodes with some flags; `url` is the first one's. What was started ends with `stop`, and when the test is interrupted. */
+export async function startCluster(count, flags = []) {
   const dataDir = mkdtempSync(join(tmpdir(), 'horolog-e2e-'))
   chmodSync(dataDir, 0o755) // as root the server runs as somebody else
   const sink = createServer((_, answer) => answer.end('received'))
@@ -44,7 +44,7 @@ export async function startCluster(count) {
   await once(sink, 'listening')
   try {
     for (let number = 1; number <= count; number += 1) {
-      const node = spawnNode(dataDir, `node-${number}`)
+      const node = spawnNode(dataDir, `node-${number}`, flags)
       nodes.push(node)
       await node.ready()
     }
@@ -59,18 +59,36 @@ export async function startCluster(count) {
     await node.ready()
     return node
   }
-  return { url: nodes[0].url, nodes, add, sinkUrl: `http://127.0.0.1:${sink.address().port}/`, stop }
+  /** A command of the program about the database of the nodes; answers what it prints. */
+  const command = (args, input) => runCommand(dataDir, args, input)
+  return { url: nodes[0].url, nodes, add, command, sinkUrl: `http://127.0.0.1:${sink.address().port}/`, stop }
+}
+
+/** The tests' own variables are none of the program's, which refuses what it does not know. */
+function environment() {
+  const own = ['DATABASE_URL', 'HOROLOG_BIN', 'HOROLOG_BROWSER', 'HOROLOG_JOBS']
+  return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.includes(name))), NO_COLOR: '1' }
+}
+
+async function runCommand(dataDir, args, input = '') {
+  const DATABASE_URL = `postgresql://horolog@${encodeURIComponent(join(dataDir, 'run'))}/horolog`
+  const child = spawn(PROGRAM, args, { env: { ...environment(), DATABASE_URL }, stdio: ['pipe', 'pipe', 'pipe'] })
+  let said = ''
+  const note = (text) => {
+    said += text
+  }
+  child.stdout.setEncoding('utf8').on('data', note)
+  child.stderr.setEncoding('utf8').on('data', note)
+  child.stdin.end(input)
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`horolog ${args.join(' ')} ended with ${code}:\n${said}`)
+  return said
 }
 
 function spawnNode(dataDir, name, flags = []) {
-  // The tests' own variables are none of the program's, which refuses what it does not know.
-  const own = ['DATABASE_URL', 'HOROLOG_BIN', 'HOROLOG_BROWSER', 'HOROLOG_JOBS']
-  const env = {
-    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.includes(name))),
-    NO_COLOR: '1',
-    HOROLOG_DRAIN_DELAY: '0s',
-  }
-  const listen = ['--listen', '127.0.0.1:0', '--http-allow', '127.0.0.0/8', '--drain-timeout', '2s']
+  const env = { ...environment(), HOROLOG_DRAIN_DELAY: '0s' }
+  const address = flags.includes('--listen') ? [] : ['--listen', '127.0.0.1:0']
+  const listen = [...address, '--http-allow', '127.0.0.0/8', '--drain-timeout', '2s']
   const child = spawn(PROGRAM, ['serve', '--data-dir', dataDir, '--node-name', name, ...listen, ...flags], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -85,6 +103,8 @@ function spawnNode(dataDir, name, flags = []) {
   return {
     name,
     url: '',
+    /** What it has written so far. */
+    log: () => log,
     async ready() {
       const seen = await eventually(`${name} listens`, async () => {
         return /serving url=(\S+)/.exec(log)?.[1] ?? (child.exitCode === null ? null : `ended:\n${log}`)

@@ -439,6 +439,9 @@ test('every page fits a telephone', async () => {
     '/upcoming',
     '/calendars',
     '/nodes',
+    '/users',
+    '/tokens',
+    '/audit-log',
   ]) {
     await small.goto(cluster.url + path)
     await small.getByRole('heading', { level: 1 }).waitFor()

@@ -1,16 +1,11 @@
 // One cluster of three real nodes and one browser, for all files of these tests; and how a person uses the dashboard.
 
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdirSync } from 'node:fs'
 import { after, before } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { chromium } from 'playwright-core'
+import { launch, openPage, SCREENSHOTS } from './browser.mjs'
 import { graphql, startCluster } from './cluster.mjs'
 
-export const SCREENSHOTS = fileURLToPath(new URL('../../target/screenshots/', import.meta.url))
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-const EXECUTABLE = process.env.HOROLOG_BROWSER ?? BROWSERS.find(existsSync)
+export { SCREENSHOTS, seriousFaults } from './browser.mjs'
 
 export let cluster
 export let browser
@@ -21,7 +16,7 @@ export const offences = []
 before(async () => {
   mkdirSync(SCREENSHOTS, { recursive: true })
   cluster = await startCluster(3)
-  browser = await chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox'] })
+  browser = await launch()
   page = await newPage('light')
 })
 
@@ -30,22 +25,8 @@ after(async () => {
   await cluster?.stop()
 })
 
-export async function newPage(colorScheme, viewport = { width: 1440, height: 900 }, looks = {}) {
-  const context = await browser.newContext({ colorScheme, viewport, ...looks, bypassCSP: false })
-  const opened = await context.newPage()
-  opened.setDefaultTimeout(30_000)
-  opened.on('pageerror', (error) => offences.push(`error: ${error.message}`))
-  opened.on('console', (message) => {
-    // A node that was killed on purpose refuses connections; a page may be cut off on purpose.
-    if (message.type() === 'error' && !/ERR_CONNECTION|ERR_INTERNET_DISCONNECTED|WebSocket/.test(message.text()))
-      offences.push(message.text())
-  })
-  opened.on('request', (request) => {
-    const { hostname, protocol } = new URL(request.url())
-    if (protocol.startsWith('http') && hostname !== '127.0.0.1') offences.push(`asked ${request.url()}`)
-  })
-  return opened
-}
+export const newPage = (colorScheme, viewport = { width: 1440, height: 900 }, looks = {}) =>
+  openPage(browser, offences, { colorScheme, viewport, ...looks })
 
 export const go = (path) => page.goto(cluster.url + path)
 export const row = (name) => page.getByRole('row').filter({ hasText: name })
@@ -60,12 +41,4 @@ export async function input(values) {
   const create = 'mutation($input: CreateJobInput!) { createJob(input: $input) { id } }'
   const { createJob } = await graphql(cluster.url, create, { input: values })
   return createJob.id
-}
-
-/** What axe-core finds on a page and calls serious or critical. */
-export async function seriousFaults(looked) {
-  await looked.evaluate(AXE)
-  const { violations } = await looked.evaluate(() => globalThis.axe.run())
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-  return serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join('; ')}`)
 }
