@@ -297,6 +297,8 @@ fn dashboard_variables(operation: &str) -> Value {
             (_, "JobFilter") => json!({"search": "x"}),
             (_, "ExecutionFilter") => json!({}),
             (_, "Boolean") => json!(false),
+            (_, "Role") => json!("VIEWER"),
+            (_, "AuditFilter") => json!({"caller": "x"}),
             (_, "JSON") => json!({"a": 1}),
             other => panic!("no value for {other:?}"),
         };
