@@ -269,6 +269,15 @@ impl ServeConfig {
             .then_some("needs a --trusted-proxy that is not the whole Internet")
     }
 
+    /// Scheme of the addresses of this node: `https` with a certificate, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
     /// Longest database call: below half the TTL, so that each answer arrives before the node stops
     /// trusting itself.
     pub fn call_timeout(&self) -> Duration {

@@ -37,11 +37,7 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
             return failed.map(|_| stopped_early());
         }
     };
-    let scheme = if config.tls_certificate.is_some() {
-        "https"
-    } else {
-        "http"
-    };
+    let scheme = config.scheme();
     tracing::info!(url = %format!("{scheme}://{}", started.address), "serving");
     #[cfg(target_os = "linux")]
     service_manager::follow(&started);

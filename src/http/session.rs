@@ -5,6 +5,7 @@
 
 use super::authentication::{Authentication, Once, session_id};
 use super::graphql::{is_json, refuse, refuse_foreign};
+use super::tls::Encrypted;
 use super::{answer, origins};
 use crate::access::{NewSession, Password, SetUpError, SignInError};
 use crate::model::InvalidInput;
@@ -175,11 +176,7 @@ fn refuse_input(invalid: &InvalidInput) -> HttpResponse {
 
 /// The answer that begins a session in a browser.
 fn begin(request: &HttpRequest, session: &NewSession) -> HttpResponse {
-    let secure = if is_https(request.headers()) {
-        "; Secure"
-    } else {
-        ""
-    };
+    let secure = if is_https(request) { "; Secure" } else { "" };
     let cookie = format!(
         "{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
         session.id.expose(),
@@ -195,9 +192,13 @@ pub fn clear_cookie() -> String {
     format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
-/// Whether the client uses TLS, as a proxy says. A client that lies gets a cookie that it does not
-/// send back.
-fn is_https(headers: &HeaderMap) -> bool {
+/// Whether the client uses TLS, with this node or, as its header says, with a proxy. A client that
+/// lies gets a cookie that it does not send back.
+fn is_https(request: &HttpRequest) -> bool {
+    request.conn_data::<Encrypted>().is_some() || is_forwarded_https(request.headers())
+}
+
+fn is_forwarded_https(headers: &HeaderMap) -> bool {
     headers
         .get(FORWARDED_PROTO)
         .and_then(|proto| proto.to_str().ok()?.split(',').next())

@@ -84,7 +84,8 @@ impl StartRule {
 /// Writes the link into the log, which only operators of the node read.
 fn announce(config: &ServeConfig, address: SocketAddr, token: &str) {
     let url = format!(
-        "http://{}{}{SET_UP_PAGE}#{token}",
+        "{}://{}{}{SET_UP_PAGE}#{token}",
+        config.scheme(),
         advertised(config, address),
         config.base_path
     );
