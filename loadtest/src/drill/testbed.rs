@@ -239,7 +239,7 @@ impl DrillTestbed {
 
     /// A living node that no other fault has.
     pub async fn pick_node(&self, who: NodeChoice) -> Result<OwnedMutexGuard<Slot>, anyhow::Error> {
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         loop {
             let mut free = Vec::new();
             for slot in self.slots() {
@@ -259,7 +259,7 @@ impl DrillTestbed {
                 return Ok(free.swap_remove(index));
             }
             ensure!(
-                begun.elapsed() < NODE_WAIT,
+                started.elapsed() < NODE_WAIT,
                 "every node is dead, or in the hands of another fault"
             );
             tokio::time::sleep(Duration::from_millis(100)).await;

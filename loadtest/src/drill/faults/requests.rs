@@ -66,7 +66,7 @@ pub(super) async fn flood(testbed: &DrillTestbed, lasting: Duration) -> Result<(
 /// The nodes for a flood, and its subject, as soon as a node can create it: another fault may have
 /// the database or all nodes at the moment.
 async fn flooded(testbed: &DrillTestbed) -> Result<(Vec<SocketAddr>, Uuid), anyhow::Error> {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let mut nodes = Vec::new();
         for slot in testbed.slots() {
@@ -78,7 +78,7 @@ async fn flooded(testbed: &DrillTestbed) -> Result<(Vec<SocketAddr>, Uuid), anyh
         };
         match created {
             Ok(subject) => return Ok((nodes, subject)),
-            Err(error) if begun.elapsed() >= NODE_MAX => return Err(error),
+            Err(error) if started.elapsed() >= NODE_MAX => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     }
@@ -220,8 +220,8 @@ async fn post(testbed: &DrillTestbed, slot: &Slot, body: String) -> Result<Value
 }
 
 async fn succeeds(testbed: &DrillTestbed, job: Uuid) -> Result<bool, anyhow::Error> {
-    let begun = Instant::now();
-    while begun.elapsed() < SUCCESS_MAX {
+    let started = Instant::now();
+    while started.elapsed() < SUCCESS_MAX {
         let servers = testbed.servers.read().await;
         if let Ok(sql) = servers.primary.sql().await {
             let success =
