@@ -1,9 +1,9 @@
 //! The reconciler: puts right the broken states that a death, a fault or a hand has left.
 //!
 //! It declares nodes dead and takes over their executions, repairs jobs and triggers that do not
-//! fit each other, and creates and drops the partitions of the log. A healthy row is never touched.
-//! Every node runs a reconciler; there is no leader. Every write is a compare-and-set under a row
-//! lock, so several of them may find the same broken state at once.
+//! fit each other, creates and drops the partitions of the log, and seals the audit log. A healthy
+//! row is never touched. Every node runs a reconciler; there is no leader. Every write is a
+//! compare-and-set under a row lock, so several of them may find the same broken state at once.
 
 mod reconciliation;
 mod sealing;
