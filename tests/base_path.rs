@@ -2,12 +2,17 @@
 
 use crate::api_node::ApiNode;
 use crate::live::Socket;
+use crate::support::eventually;
 use serde_json::{Value, json};
 
 #[actix::test]
 async fn a_node_below_a_path_answers_with_and_without_the_path() {
     let node =
         ApiNode::start_with(&["--listen", "127.0.0.1:0", "--base-path", "/ops/horolog/"]).await;
+    eventually("the node is ready", async || {
+        (node.status("/readyz").await == 200).then_some(())
+    })
+    .await;
     for base in ["", "/ops/horolog"] {
         for path in [
             "/healthz",

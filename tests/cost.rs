@@ -1,6 +1,6 @@
 //! The cost of queries: dear ones are refused, ordinary ones never.
 
-use crate::admission::{numbered, schema};
+use crate::admission::{anonymous, numbered, schema};
 use crate::api_node::ApiNode;
 use async_graphql::{Request, Variables};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ async fn dear_queries_are_refused_with_what_to_ask_instead() {
             "tokens",
         ),
     ] {
-        let answer = serde_json::to_value(schema.execute(query.as_str()).await).unwrap();
+        let answer = serde_json::to_value(schema.execute(anonymous(query.as_str())).await).unwrap();
         let error = &answer["errors"][0];
         assert_eq!(
             error["extensions"]["code"], "BAD_USER_INPUT",
@@ -145,7 +145,7 @@ async fn ordinary_queries_are_within_the_cost_limit() {
          jobName } } }"
             .into(),
     ] {
-        let answer = serde_json::to_value(schema.execute(query.as_str()).await).unwrap();
+        let answer = serde_json::to_value(schema.execute(anonymous(query.as_str())).await).unwrap();
         assert_eq!(
             answer["errors"][0]["extensions"]["code"], "UNAVAILABLE",
             "{query}: {answer}"
@@ -241,7 +241,7 @@ async fn the_dashboard_asks_for_nothing_that_is_refused() {
         }
         let request =
             Request::new(&query).variables(Variables::from_json(dashboard_variables(operation)));
-        let answer = serde_json::to_value(schema.execute(request).await).unwrap();
+        let answer = serde_json::to_value(schema.execute(anonymous(request)).await).unwrap();
         // A refusal may name one of these made-up values, but no limit.
         let refused = &answer["errors"][0]["extensions"];
         assert!(
@@ -335,7 +335,7 @@ async fn the_postman_collection_asks_for_nothing_that_is_refused() {
     }
     assert!(queries.len() > 10, "{} queries", queries.len());
     for query in queries {
-        let answer = serde_json::to_value(schema.execute(query).await).unwrap();
+        let answer = serde_json::to_value(schema.execute(anonymous(query)).await).unwrap();
         let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
         for limit in ["costs", "at most", "more than", "levels"] {
             assert!(!message.contains(limit), "{query}: {message}");
