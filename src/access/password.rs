@@ -16,7 +16,8 @@ static HASHING: Computations = Computations::at_once(2);
 
 /// A hash of no known password, with the parameters of all others. A sign-in of an unknown user, or
 /// of one without a password, is compared with it: the time is the same.
-const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$iV7ehsmG/lk2Nx4ExTPl+w$7COr107zI661GnW4oN6qyxdVM8sVyTBA34PNvIibkxQ";
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
+    iV7ehsmG/lk2Nx4ExTPl+w$7COr107zI661GnW4oN6qyxdVM8sVyTBA34PNvIibkxQ";
 
 /// A password.
 #[derive(Debug, Clone)]

@@ -109,8 +109,8 @@ impl AccountMutation {
         command(ctx, set).await.map(|()| true)
     }
 
-    /// Replaces the `current` password of the caller, and ends the other sessions of the caller. The
-    /// new one has from 12 to 256 characters.
+    /// Replaces the `current` password of the caller, and ends the other sessions of the caller.
+    /// The new one has from 12 to 256 characters.
     #[graphql(complexity = "2 * cost::PASSWORD + child_complexity")]
     async fn change_password(
         &self,

@@ -1,6 +1,7 @@
 //! The link of the set-up: it makes the first admin, once.
 
 use super::Accounts;
+use crate::support::eventually;
 use horolog::access::{Credential, SetUpError};
 use horolog::model::access::Role;
 use std::time::Duration;
@@ -59,6 +60,33 @@ async fn a_link_counts_for_a_day() {
         .set_up(link.expose(), "ada", PASSWORD.to_owned(), None)
         .await;
     assert!(matches!(refused, Err(SetUpError::Wrong)));
+}
+
+#[actix::test]
+async fn a_user_who_is_created_at_the_same_time_makes_the_link_invalid() {
+    let accounts = Accounts::start().await;
+    let node = accounts.node();
+    let link = node.new_set_up_link().await.unwrap().unwrap();
+    let mut other = accounts.database.client().await;
+    let creation = other.transaction().await.unwrap();
+    let create = "insert into user_account (id, name, role, created_at, created_by)
+        values (gen_random_uuid(), 'bob', 'ADMIN', now(), 'test')";
+    creation.execute(create, &[]).await.unwrap();
+    let set_up = actix::spawn(async move {
+        node.set_up(link.expose(), "ada", PASSWORD.to_owned(), None)
+            .await
+            .is_ok()
+    });
+    eventually("it waits, or does not", async || {
+        let waits = "select from pg_stat_activity
+            where wait_event_type = 'Lock' and datname = current_database()";
+        let is_waiting = accounts.sql.query_opt(waits, &[]).await.unwrap().is_some();
+        (is_waiting || set_up.is_finished()).then_some(())
+    })
+    .await;
+    creation.commit().await.unwrap();
+    assert!(!set_up.await.unwrap());
+    assert_eq!(accounts.store.users().await.unwrap().len(), 1);
 }
 
 #[actix::test]

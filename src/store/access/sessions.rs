@@ -38,7 +38,8 @@ where expires_at < (select coalesce($1::timestamptz, clock_timestamp())) - inter
 
 const STATE: Statement = Statement::new(
     "-- sessions.state
-select u.id, u.name, u.role, u.is_disabled, s.expires_at, e.ends_at, e.ends_at <= clock.now as has_ended,
+select u.id, u.name, u.role, u.is_disabled, s.expires_at, e.ends_at,
+       e.ends_at <= clock.now as has_ended,
        s.used_at < clock.now - interval '1 minute' as is_stale
 from user_session s
 join user_account u on u.id = s.user_id
@@ -87,8 +88,8 @@ pub struct SessionState {
 }
 
 impl Store {
-    /// Starts a session of the author; the instant of its end. None when the password has changed since it was
-    /// compared.
+    /// Starts a session of the author; the instant of its end. None when the password has changed
+    /// since it was compared.
     pub async fn start_session(
         &self,
         sign_in: &SignIn<'_>,

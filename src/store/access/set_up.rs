@@ -24,7 +24,7 @@ select 1 from set_up_link
 where token_hash = $2 and expires_at > (select coalesce($1::timestamptz, clock_timestamp()))",
 );
 
-/// Two links at once make one admin.
+/// A user that another session creates at the same time is waited for.
 const LOCK: Statement = Statement::new(
     "-- set_up.lock
 lock table user_account in share row exclusive mode",
