@@ -11,7 +11,7 @@
 mod identity;
 mod start_rule;
 
-use self::identity::{advertised, egress, node_name, profile};
+use self::identity::{advertised, egress, node_name, profile, tls};
 use self::start_rule::StartRule;
 use crate::access::Authenticator;
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
@@ -27,8 +27,8 @@ use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
 use crate::handlers::{Handlers, SetUpError};
-use crate::http::certificate::{Certificate, CertificateError, CertificateFiles};
-use crate::http::{self, Hosts, NodeView, ServerSettings, Tls};
+use crate::http::certificate::CertificateError;
+use crate::http::{self, Hosts, NodeView, ServerSettings};
 use crate::model::node::MembershipState;
 use crate::store::author::Author;
 use crate::store::db::database::{BadDatabaseUrl, Database};
@@ -258,19 +258,6 @@ impl Node {
         }
         self.http.stop(true).await;
     }
-}
-
-/// TLS with the certificate of the settings, which is followed from now on.
-fn tls(config: &ServeConfig) -> Result<Tls, StartError> {
-    let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else {
-        return Ok(Tls::default());
-    };
-    let certificate = Certificate::read(CertificateFiles {
-        certificate: certificate.clone(),
-        key: key.clone(),
-    })?;
-    actix::spawn(certificate.clone().follow());
-    Tls::with(certificate).map_err(StartError::Tls)
 }
 
 impl NodeComponents {

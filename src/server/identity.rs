@@ -1,7 +1,11 @@
-//! The node as other programs see it: its name, its address, and the addresses that belong to it.
+//! The node as other programs see it: its name, its address, its certificate, and the addresses
+//! that belong to it.
 
+use super::StartError;
 use crate::config::ServeConfig;
 use crate::handlers::{Egress, OwnService};
+use crate::http::Tls;
+use crate::http::certificate::{Certificate, CertificateFiles};
 use crate::store::db::database::Database;
 use crate::store::protocol::membership::NodeProfile;
 use std::net::SocketAddr;
@@ -53,4 +57,17 @@ pub(super) fn advertised(config: &ServeConfig, address: SocketAddr) -> String {
         None if address.ip().is_unspecified() => format!("{}:{}", host_name(), address.port()),
         None => address.to_string(),
     }
+}
+
+/// TLS with the certificate of the settings, which is followed from now on.
+pub(super) fn tls(config: &ServeConfig) -> Result<Tls, StartError> {
+    let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else {
+        return Ok(Tls::default());
+    };
+    let certificate = Certificate::read(CertificateFiles {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    })?;
+    actix::spawn(certificate.clone().follow());
+    Tls::with(certificate).map_err(StartError::Tls)
 }
