@@ -71,11 +71,12 @@ use subscriptions::{Feeds, Subscription};
 use transports::KindsOfTransports;
 pub use transports::{OnlyByPost, Transport};
 
-/// All queries. The groups save stack: a fragment takes a frame for each type of the row in which
-/// it stands.
+/// All queries.
+// The groups save stack: a fragment takes a frame for each type of the row in which it stands. Each
+// group is a frame for those after it, too, so that the small ones come first.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(JobQueries, ExecutionQueries, ClusterQueries, AccessQueries);
+pub struct Queries(AccessQueries, JobQueries, ExecutionQueries, ClusterQueries);
 
 /// Queries about jobs and their schedules.
 #[derive(MergedObject, Default)]
@@ -87,11 +88,11 @@ pub struct ExecutionQueries(ListQuery, SearchQuery, ExplanationQuery);
 
 /// Queries about the cluster.
 #[derive(MergedObject, Default)]
-pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery, AuditQuery);
+pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery);
 
-/// Queries about callers and their rights.
+/// Queries about callers, their rights and what they did.
 #[derive(MergedObject, Default)]
-pub struct AccessQueries(AccountQuery, MeQuery);
+pub struct AccessQueries(AccountQuery, AuditQuery, MeQuery);
 
 /// All mutations of the API.
 #[derive(MergedObject, Default)]
