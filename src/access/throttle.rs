@@ -5,9 +5,10 @@
 //! An address also has a bound over all names. The throttle belongs to one node and one process:
 //! with N nodes an attacker has N times as many tries.
 
+use crate::model::access::client_of;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Length of a window, from its first failure on.
@@ -50,7 +51,7 @@ impl Throttle {
         address: Option<IpAddr>,
         now: Instant,
     ) -> Result<Admitted, Duration> {
-        let address = address.map(network);
+        let address = address.map(client_of);
         let name = name[..name.floor_char_boundary(NAME_BYTES)].to_owned();
         let keys = [Some(name), None].map(|name| Key { address, name });
         let mut windows = self.0.lock();
@@ -82,14 +83,6 @@ impl Throttle {
         for key in keys {
             uncount(&mut windows, key);
         }
-    }
-}
-
-/// The party behind an address: a customer has a network of 64 bits in IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address @ IpAddr::V4(_) => address,
     }
 }
 

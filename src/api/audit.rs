@@ -8,7 +8,7 @@ use crate::model::Timestamp;
 use crate::model::access::CallerKind;
 use crate::model::audit::{AuditFilter, AuditOutcome};
 use crate::store::audit::list::{AuditKey, AuditPage};
-use crate::store::audit::reader::AuditRow;
+use crate::store::audit::row::AuditRow;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 /// Conditions on entries of the audit log; all given ones must hold.

@@ -4,7 +4,7 @@ use super::output::{complain, say, written};
 use super::{CALL_TIMEOUT, CLEAN, FAILED, USAGE};
 use crate::clock::Clock;
 use crate::store::audit::chain::parse_hex;
-use crate::store::audit::reader::AuditRow;
+use crate::store::audit::row::AuditRow;
 use crate::store::audit::verify::Verdict;
 use crate::store::db::database::Database;
 use crate::store::{Store, StoreError};

@@ -8,9 +8,9 @@
 //! in this order. A credential that is not valid is an error, never an anonymous caller.
 
 use super::answer;
+use super::cookie::{self, COOKIE};
 use super::proxies::TrustedProxies;
 use super::remembered::Remembered;
-use super::session::{COOKIE, clear_cookie};
 use crate::access::{AuthenticationError, Authenticator, Credential, Identity};
 use crate::model::access::CallerKind;
 use actix_web::dev::Payload;
@@ -311,7 +311,7 @@ impl ResponseError for Unauthenticated {
         response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         if self.is_cookie_dead {
             // Or a browser would send it for ever, also to an open cluster of the same host.
-            response.insert_header((SET_COOKIE, clear_cookie()));
+            response.insert_header((SET_COOKIE, cookie::cleared()));
         }
         response.json(answer::errors(&message, "UNAUTHENTICATED"))
     }

@@ -8,7 +8,7 @@
 //! actix-web bounds the head of a connection's first request and the pause between two requests.
 //! This file has the other bounds: later heads, and answers that are not read.
 
-use super::sockets::client_of;
+use crate::model::access::client_of;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use std::collections::HashMap;

@@ -6,7 +6,7 @@
 use super::authentication::{Authentication, Once, session_id};
 use super::graphql::{is_json, refuse, refuse_foreign};
 use super::tls::Encrypted;
-use super::{answer, origins};
+use super::{answer, cookie, origins};
 use crate::access::{NewSession, Password, SetUpError, SignInError};
 use crate::model::InvalidInput;
 use actix_web::http::StatusCode;
@@ -14,14 +14,9 @@ use actix_web::http::header::{HeaderMap, HeaderName, RETRY_AFTER, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 
-/// Name of the cookie with the id of the session.
-pub const COOKIE: &str = "horolog_session";
 /// Largest body in bytes: a name, a password of 256 characters, a token.
 const BODY_BYTES_MAX: usize = 4 * 1024;
-/// Time for which a browser keeps the cookie: no session lives longer.
-const COOKIE_AGE: Duration = Duration::from_hours(12);
 /// Header of a proxy with the scheme of the client.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -94,7 +89,7 @@ pub async fn sign_out(
         );
     }
     HttpResponse::NoContent()
-        .insert_header((SET_COOKIE, clear_cookie()))
+        .insert_header((SET_COOKIE, cookie::cleared()))
         .finish()
 }
 
@@ -176,20 +171,10 @@ fn refuse_input(invalid: &InvalidInput) -> HttpResponse {
 
 /// The answer that begins a session in a browser.
 fn begin(request: &HttpRequest, session: &NewSession) -> HttpResponse {
-    let secure = if is_https(request) { "; Secure" } else { "" };
-    let cookie = format!(
-        "{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
-        session.id.expose(),
-        COOKIE_AGE.as_secs()
-    );
+    let cookie = cookie::of_session(session.id.expose(), is_https(request));
     HttpResponse::NoContent()
         .insert_header((SET_COOKIE, cookie))
         .finish()
-}
-
-/// The cookie that removes the one of a session.
-pub fn clear_cookie() -> String {
-    format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
 /// Whether the client uses TLS, with this node or, as its header says, with a proxy. A client that

@@ -6,7 +6,7 @@
 //! of its connection.
 
 use super::socket_access::{Closing, SocketAccess};
-use super::sockets::Place;
+use super::socket_places::Place;
 use crate::api::{Schema, Subscriber, Transport};
 use actix_http::body::BodyStream;
 use actix_http::ws::{CloseCode, CloseReason, Codec, Frame, Item, Message, ProtocolError};

@@ -3,7 +3,7 @@
 //! `docs/security.md` has the table of the roles and their rights.
 
 use super::{InvalidInput, text, text_enum};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use uuid::Uuid;
 
 text_enum! {
@@ -121,6 +121,19 @@ pub fn validate_user_name(field: &'static str, name: &str) -> Result<(), Invalid
     Ok(())
 }
 
+/// Prefix of IPv6 that a customer of a provider has at least: its addresses are one client.
+const IPV6_CLIENT_BITS: u32 = 64;
+
+/// The client behind an address: the address, or the network of an IPv6 address.
+pub fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
+            address.to_bits() & (u128::MAX << IPV6_CLIENT_BITS),
+        )),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +173,13 @@ mod tests {
                 assert_eq!(role.includes(needed), index >= before, "{role} {needed}");
             }
         }
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_a_mapped_address_that_of_ipv4() {
+        let client = |text: &str| client_of(text.parse().expect("an address"));
+        assert_eq!(client("2001:db8::1"), client("2001:db8::ffff:1"));
+        assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
+        assert_eq!(client("::ffff:10.0.0.1"), client("10.0.0.1"));
     }
 }

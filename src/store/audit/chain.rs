@@ -1,6 +1,6 @@
 //! The hash chain: what a hash is of. Pure.
 
-use super::reader::AuditRow;
+use super::row::AuditRow;
 use sha2::{Digest, Sha256};
 
 /// A hash of the chain.

@@ -3,7 +3,8 @@
 //! A filter without an index reads a limited number of rows per page, as the list of executions
 //! does: a page may hold fewer rows than the limit, and still have a next page.
 
-use super::reader::{self, AuditRow};
+use super::reader;
+use super::row::AuditRow;
 use crate::model::Timestamp;
 use crate::model::audit::AuditFilter;
 use crate::store::db::row::Values;

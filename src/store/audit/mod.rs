@@ -10,5 +10,6 @@ pub mod list;
 pub mod purge;
 pub mod reader;
 pub mod refusals;
+pub mod row;
 pub mod seal;
 pub mod verify;

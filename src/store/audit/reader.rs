@@ -1,14 +1,14 @@
 //! Reading the whole audit log, in the order of the chain, in one snapshot.
 
 use super::chain;
-use crate::model::{Timestamp, rfc3339};
+use super::row::AuditRow;
+use crate::model::rfc3339;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use serde_json::{Value, json};
 use tokio_postgres::Row;
-use uuid::Uuid;
 
 /// Rows of one statement.
 const BATCH: i64 = 2_000;
@@ -32,41 +32,6 @@ select seq, at, caller, caller_kind, caller_id, address, action, object_kind, ob
        object_name, outcome, details::text as details, position, previous_hash, hash
 from audit_log where position is null and seq > $1 order by seq limit $2",
 );
-
-/// A row of the audit log, as it is stored.
-#[derive(Debug, Clone)]
-pub struct AuditRow {
-    /// Order in which the rows were written.
-    pub seq: i64,
-    /// When.
-    pub at: Timestamp,
-    /// Label of the caller.
-    pub caller: String,
-    /// Kind of the caller.
-    pub caller_kind: String,
-    /// Id of the user or the token.
-    pub caller_id: Option<Uuid>,
-    /// Address of the client.
-    pub address: Option<String>,
-    /// Name of the mutation or of the decision.
-    pub action: String,
-    /// Kind of the object.
-    pub object_kind: Option<String>,
-    /// Id of the object.
-    pub object_id: Option<String>,
-    /// Name of the object at that time.
-    pub object_name: Option<String>,
-    /// `DONE` or `REFUSED`.
-    pub outcome: String,
-    /// JSON.
-    pub details: Option<String>,
-    /// Place in the chain.
-    pub position: Option<i64>,
-    /// Hash of the row before.
-    pub previous_hash: Option<Vec<u8>>,
-    /// Hash of this row.
-    pub hash: Option<Vec<u8>>,
-}
 
 impl AuditRow {
     /// The row as one JSON object with the names of the API, for an export.

@@ -6,7 +6,8 @@
 //! place: the place is given here.
 
 use super::chain::{self, Hash};
-use super::reader::{self, AuditRow};
+use super::reader;
+use super::row::AuditRow;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;

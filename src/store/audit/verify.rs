@@ -6,7 +6,8 @@
 
 use super::chain::{self, BEFORE_FIRST, Hash};
 use super::purge::PURGE;
-use super::reader::{AuditReader, AuditRow};
+use super::reader::AuditReader;
+use super::row::AuditRow;
 use super::seal::ChainEnd;
 use crate::store::db::row::Values;
 use crate::store::db::statement::Statement;

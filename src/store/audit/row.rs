@@ -1,0 +1,39 @@
+//! A row of the audit log.
+
+use crate::model::Timestamp;
+use uuid::Uuid;
+
+/// A row of the audit log, as it is stored.
+#[derive(Debug, Clone)]
+pub struct AuditRow {
+    /// Order in which the rows were written.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Label of the caller.
+    pub caller: String,
+    /// Kind of the caller.
+    pub caller_kind: String,
+    /// Id of the user or the token.
+    pub caller_id: Option<Uuid>,
+    /// Address of the client.
+    pub address: Option<String>,
+    /// Name of the mutation or of the decision.
+    pub action: String,
+    /// Kind of the object.
+    pub object_kind: Option<String>,
+    /// Id of the object.
+    pub object_id: Option<String>,
+    /// Name of the object at that time.
+    pub object_name: Option<String>,
+    /// `DONE` or `REFUSED`.
+    pub outcome: String,
+    /// JSON.
+    pub details: Option<String>,
+    /// Place in the chain.
+    pub position: Option<i64>,
+    /// Hash of the row before.
+    pub previous_hash: Option<Vec<u8>>,
+    /// Hash of this row.
+    pub hash: Option<Vec<u8>>,
+}
