@@ -36,7 +36,7 @@ const SIGN_IN: &str = "signIn";
 /// What a request brings as the proof of its caller.
 #[derive(Clone)]
 pub enum Credential {
-    /// Nothing.
+    /// The request has no credential.
     None,
     /// The text of an API token.
     Token(String),
@@ -49,7 +49,7 @@ pub enum Credential {
 /// The caller of a request, and its session.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// The caller.
+    /// Caller of the request.
     pub caller: Arc<Caller>,
     /// The session; none for the other credentials.
     pub session: Option<CurrentSession>,
@@ -69,7 +69,7 @@ pub enum AuthenticationError {
     Expired {
         /// `API token` or `session`.
         what: &'static str,
-        /// The instant.
+        /// Instant at which it expired.
         at: Timestamp,
     },
     /// The user is disabled.

@@ -18,9 +18,9 @@ const CREDENTIALS_MAX: usize = 10_000;
 /// A credential, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// An API token.
+    /// An API token, with the hash of its secret.
     Token(Uuid, SecretHash),
-    /// A session.
+    /// A session, by the hash of its id.
     Session(SecretHash),
     /// A name from a trusted proxy.
     ProxyUser(String),
@@ -29,13 +29,13 @@ pub enum Key {
 /// The party behind a valid credential.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    /// `User` or `Token`.
+    /// Kind of the caller: `User` or `Token`.
     pub kind: CallerKind,
     /// The user or the token.
     pub id: Uuid,
-    /// The name.
+    /// Name of the user or the token.
     pub name: String,
-    /// The role.
+    /// Role of the user or the token.
     pub role: Role,
     /// The session, if the credential is one.
     pub session: Option<CurrentSession>,

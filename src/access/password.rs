@@ -19,7 +19,7 @@ static HASHING: Computations = Computations::at_once(2);
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
     iV7ehsmG/lk2Nx4ExTPl+w$7COr107zI661GnW4oN6qyxdVM8sVyTBA34PNvIibkxQ";
 
-/// A password.
+/// A password. `Debug` does not show it.
 #[derive(Debug, Clone)]
 pub struct Password(Secret);
 

@@ -22,7 +22,7 @@ const WINDOWS_MAX: usize = 10_000;
 /// Longest part of a name that is remembered, in bytes. No user has a longer one.
 const NAME_BYTES: usize = 400;
 
-/// Counts failed sign-ins.
+/// Counts failed sign-ins by name and address.
 #[derive(Default)]
 pub struct Throttle(Mutex<HashMap<Key, Window>>);
 

@@ -25,7 +25,7 @@ pub struct NewToken {
 /// The parts of a well-formed API token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenParts {
-    /// The token.
+    /// Id of the token.
     pub id: Uuid,
     /// The hash of its secret part.
     pub hash: SecretHash,

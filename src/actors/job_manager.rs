@@ -26,10 +26,10 @@ use uuid::Uuid;
 /// Why a command was not carried out; each variant is a code of the API.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// `BAD_USER_INPUT`.
+    /// The input is invalid: `BAD_USER_INPUT`.
     #[error(transparent)]
     Invalid(#[from] InvalidInput),
-    /// `NOT_FOUND`.
+    /// The object does not exist: `NOT_FOUND`.
     #[error("no {what} has the id {id}")]
     NotFound {
         /// The kind of thing, e.g. `job`.
@@ -53,9 +53,9 @@ pub struct CreateJobs(pub Vec<JobRequest>);
 
 /// Replaces the definition of a job that still has this version.
 pub struct UpdateJob {
-    /// The job.
+    /// Job of the command.
     pub id: Uuid,
-    /// The new definition.
+    /// New definition of the job.
     pub request: JobRequest,
     /// The version that the caller has read.
     pub version: i32,
@@ -76,22 +76,22 @@ pub struct DeleteJob(pub Uuid);
 /// A command about a job after which nothing of it starts. Its executions in flight are cancelled
 /// afterwards.
 pub struct ThenCancel<C> {
-    /// The command.
+    /// Command that is carried out first.
     pub command: C,
-    /// The job.
+    /// Job of the command.
     pub job: Uuid,
 }
 
 /// Makes a job due now, once. Returns the id of the execution.
 pub struct RunJobNow(pub Uuid);
 
-/// Drains a node.
+/// Drains a node: it takes nothing new.
 pub struct DrainNode(pub Uuid);
 
 /// Pauses the cluster: nothing is leased any more. The reason is display only.
 pub struct PauseCluster(pub Option<String>);
 
-/// Resumes the cluster.
+/// Resumes the cluster: what is due starts.
 pub struct ResumeCluster;
 
 /// The job manager of a node.
@@ -128,7 +128,7 @@ pub trait Command: Send + 'static {
 pub struct Authored<C> {
     /// Who sent the command, and its name.
     pub author: Author,
-    /// What to do.
+    /// Command to carry out.
     pub command: C,
 }
 

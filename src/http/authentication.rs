@@ -34,7 +34,7 @@ const BEARER_TOKEN: &str = "hrl_";
 /// How a node knows its callers.
 #[derive(Clone)]
 pub struct Authentication {
-    /// Judges credentials.
+    /// Authenticator that judges the credentials.
     pub authenticator: Arc<Authenticator>,
     /// Whether this node serves anonymous callers while the cluster has no user and no token.
     admits_anonymous: bool,
@@ -200,9 +200,9 @@ fn bearer_token(header: &str) -> Option<&str> {
 /// A value that may stand once in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Once<'r> {
-    /// There is none.
+    /// The request has no such value.
     Absent,
-    /// The value.
+    /// The only value of the request.
     Text(&'r str),
     /// There are several, or it is empty or no text.
     Unreadable,

@@ -50,7 +50,7 @@ pub enum CertificateError {
         certificate: PathBuf,
         /// Path of the key.
         key: PathBuf,
-        /// Error of rustls.
+        /// Error of the library `rustls`.
         source: rustls::Error,
     },
 }

@@ -104,7 +104,7 @@ pub struct ServerSettings {
     pub hosts: Hosts,
     /// How the node knows its callers.
     pub authentication: Authentication,
-    /// Most simultaneous connections.
+    /// Most simultaneous connections of the node.
     pub connections_max: usize,
     /// TLS, if the node has a certificate.
     pub tls: Tls,

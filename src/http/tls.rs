@@ -27,9 +27,9 @@ pub struct Tls(Option<TlsAcceptor>);
 
 /// The stream of an accepted connection.
 pub enum Wire {
-    /// Without TLS.
+    /// A stream without TLS.
     Plain(Watched),
-    /// With TLS.
+    /// A stream after the handshake.
     Encrypted(Box<TlsStream<Watched>>),
 }
 

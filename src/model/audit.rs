@@ -16,7 +16,7 @@ text_enum! {
 /// A filter of the audit log. All given conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// First instant, included.
+    /// First instant of the entries, which is included.
     pub from: Option<Timestamp>,
     /// Last instant, not included.
     pub to: Option<Timestamp>,
@@ -28,7 +28,7 @@ pub struct AuditFilter {
     pub object_kind: Option<String>,
     /// Id of the object; of a calendar its name.
     pub object_id: Option<String>,
-    /// The outcome.
+    /// Outcome of the entries.
     pub outcome: Option<AuditOutcome>,
 }
 

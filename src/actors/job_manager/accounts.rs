@@ -14,11 +14,11 @@ use uuid::Uuid;
 /// Longest life of an API token.
 const TOKEN_DAYS_MAX: i32 = 365;
 
-/// Creates a user.
+/// Creates a user with a role.
 pub struct CreateUser {
     /// The name at the sign-in.
     pub name: String,
-    /// The role.
+    /// Role of the user or the token.
     pub role: Role,
     /// None: only a trusted proxy can name the user.
     pub password: Option<Password>,
@@ -26,9 +26,9 @@ pub struct CreateUser {
 
 /// Changes the role of a user, or whether the user is disabled.
 pub struct UpdateUser {
-    /// The user.
+    /// User that is changed.
     pub id: Uuid,
-    /// The new role.
+    /// New role; `None` keeps it.
     pub role: Option<Role>,
     /// Whether the user may not sign in.
     pub is_disabled: Option<bool>,
@@ -39,9 +39,9 @@ pub struct DeleteUser(pub Uuid);
 
 /// Replaces the password of a user, and ends the sessions of the user.
 pub struct SetPassword {
-    /// The user.
+    /// User that is changed.
     pub user_id: Uuid,
-    /// The new password.
+    /// New password of the user.
     pub password: Password,
     /// The session of the caller, which continues.
     pub spared: Option<SecretHash>,
@@ -52,9 +52,9 @@ pub struct EndSessions(pub Uuid);
 
 /// Creates an API token.
 pub struct CreateApiToken {
-    /// Display only.
+    /// Name of the token. Display only.
     pub name: String,
-    /// The role.
+    /// Role of the user or the token.
     pub role: Role,
     /// How long the token counts: 1 to 365.
     pub expires_in_days: i32,
@@ -63,9 +63,9 @@ pub struct CreateApiToken {
 /// A new API token, with its text, which is shown once.
 #[derive(Debug)]
 pub struct CreatedToken {
-    /// The token.
+    /// Token without its text.
     pub token: TokenRecord,
-    /// Its text.
+    /// Text of the token, shown once.
     pub secret: Secret,
 }
 

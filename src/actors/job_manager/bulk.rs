@@ -11,9 +11,9 @@ pub use crate::store::jobs::bulk::BulkAction;
 
 /// Carries out a command for all jobs of a filter, in transactions of a thousand jobs.
 pub struct Bulk {
-    /// The jobs.
+    /// Filter of the jobs.
     pub filter: JobFilter,
-    /// The command.
+    /// Command for each of the jobs.
     pub action: BulkAction,
     /// Whether executions in flight are cancelled afterwards.
     pub cancels: bool,

@@ -17,7 +17,7 @@ const BLACKOUTS_MAX: i64 = 1_000;
 pub struct CalendarRequest {
     /// Jobs name the calendar by it.
     pub name: String,
-    /// Display only.
+    /// Description of the calendar. Display only.
     pub description: Option<String>,
     /// An IANA name. Default: UTC.
     pub time_zone: Option<String>,
@@ -25,7 +25,7 @@ pub struct CalendarRequest {
     pub rules: CalendarRules,
 }
 
-/// Creates a calendar.
+/// Creates a calendar with its rules.
 pub struct CreateCalendar(pub CalendarRequest);
 
 /// Replaces the calendar of that name if it still has this version.
@@ -34,7 +34,7 @@ pub struct UpdateCalendar(pub CalendarRequest, pub i32);
 /// Deletes a calendar that no job names.
 pub struct DeleteCalendar(pub String);
 
-/// Creates a blackout.
+/// Creates a blackout of jobs.
 pub struct CreateBlackout {
     /// The jobs that it applies to.
     pub scope: Scope,
@@ -42,9 +42,9 @@ pub struct CreateBlackout {
     pub starts_at: Option<Timestamp>,
     /// The instant after the last.
     pub ends_at: Timestamp,
-    /// End policy.
+    /// Effect of the end on deferred fire times.
     pub on_end: BlackoutEndPolicy,
-    /// Why; display only.
+    /// Reason of the blackout. Display only.
     pub reason: String,
 }
 

@@ -30,11 +30,11 @@ pub struct RunWithPayload(pub Uuid, pub Payload);
 
 /// Cancels all executions of a filter that have not ended, or only counts them.
 pub struct CancelExecutions {
-    /// The executions.
+    /// Filter of the executions.
     pub filter: ExecutionFilter,
     /// Limits the filter to these jobs.
     pub jobs: Option<JobFilter>,
-    /// Only counts.
+    /// Whether the command only counts.
     pub dry_run: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct CancelReport {
 /// Reruns an ended execution.
 pub struct RerunExecution(pub Uuid);
 
-/// A rerun.
+/// A rerun of one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rerun {
     /// The id of the new execution.
@@ -64,11 +64,11 @@ pub struct Rerun {
 /// Reruns all ended executions of a filter, or only counts. Default status: failed, lost and
 /// cancelled.
 pub struct RerunExecutions {
-    /// The executions.
+    /// Filter of the executions.
     pub filter: ExecutionFilter,
     /// Limits the filter to these jobs.
     pub jobs: Option<JobFilter>,
-    /// Only counts.
+    /// Whether the command only counts.
     pub dry_run: bool,
 }
 

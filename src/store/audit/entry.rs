@@ -168,7 +168,7 @@ impl Entries {
         self.details.truncate(len);
     }
 
-    /// Writes them.
+    /// Writes the entries in one statement.
     pub(crate) async fn write(
         &self,
         client: &ClientWrapper,

@@ -39,14 +39,14 @@ from audit_log where seq = any($1::bigint[]) order by at desc, seq desc",
 pub struct AuditKey {
     /// When the row was written.
     pub at: Timestamp,
-    /// Its number.
+    /// Number of the entry in the order of writing.
     pub seq: i64,
 }
 
 /// Some rows of the list.
 #[derive(Debug)]
 pub struct AuditPage {
-    /// The rows.
+    /// Rows of the page.
     pub rows: Vec<AuditRow>,
     /// The key after which the next page starts; none at the end.
     pub next: Option<AuditKey>,

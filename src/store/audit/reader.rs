@@ -97,7 +97,7 @@ impl AuditReader {
         self.batch(UNSEALED).await
     }
 
-    /// Ends the reading.
+    /// Ends the transaction of the reading.
     pub async fn end(self) -> Result<(), StoreError> {
         self.transaction.commit().await.during("audit.end")
     }

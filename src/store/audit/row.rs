@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub struct AuditRow {
     /// Order in which the rows were written.
     pub seq: i64,
-    /// When.
+    /// Instant of the entry, by the database's clock.
     pub at: Timestamp,
     /// Label of the caller.
     pub caller: String,
@@ -26,7 +26,7 @@ pub struct AuditRow {
     pub object_id: Option<String>,
     /// Name of the object at that time.
     pub object_name: Option<String>,
-    /// `DONE` or `REFUSED`.
+    /// Outcome: `DONE` or `REFUSED`.
     pub outcome: String,
     /// JSON.
     pub details: Option<String>,
