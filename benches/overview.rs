@@ -11,9 +11,8 @@ use async_graphql::Request;
 use history::{Failure, time};
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::watchdog::Watchdog;
-use horolog::api::{Masks, Schema, schema};
+use horolog::api::{ApiSettings, Schema, schema};
 use horolog::model::access::Caller;
-use horolog::model::introspection::Introspection;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio_postgres::Client;
@@ -78,9 +77,7 @@ async fn main() -> Result<(), Failure> {
         let schema = schema(
             store.clone(),
             JobManager::new(store, &Watchdog::default()).start(),
-            Introspection::On,
-            Vec::new(),
-            Masks::default(),
+            ApiSettings::default(),
         );
         measure(&schema, &client).await
     })

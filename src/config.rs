@@ -10,10 +10,11 @@ use crate::model::{InvalidInput, text};
 use clap::Args;
 use ipnet::IpNet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 pub use values::is_host_and_port;
-use values::{base_path, cidr, duration, header_name, host_name, mask, retention};
+use values::{base_path, caller_budget, cidr, duration, header_name, host_name, mask, retention};
 
 /// Fewest heartbeats in a TTL: two may be lost before a node looks dead.
 const HEARTBEATS_IN_TTL: u32 = 3;
@@ -173,6 +174,12 @@ pub struct ServeConfig {
     /// get them. `none` shows all.
     #[arg(long, env = "HOROLOG_MASK", value_delimiter = ',', value_parser = mask, default_values = MASK)]
     pub mask: Vec<String>,
+
+    /// Cost that the requests of one user, token or anonymous address may have in a
+    /// minute; 1000 is a command about one job, 100000 the most of one request. Requests
+    /// beyond it get THROTTLED. [default: no limit]
+    #[arg(long, env = "HOROLOG_CALLER_BUDGET", value_parser = caller_budget)]
+    pub caller_budget: Option<NonZeroU32>,
 
     /// Database connections for the API, and so how many statements of it run at once. Firing has
     /// eight of its own, which no request can take.

@@ -11,7 +11,7 @@
 mod identity;
 mod start_rule;
 
-use self::identity::{advertised, egress, node_name, profile, tls};
+use self::identity::{advertised, api_settings, egress, node_name, profile, tls};
 use self::start_rule::StartRule;
 use crate::access::Authenticator;
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
@@ -22,7 +22,6 @@ use crate::actors::reconciler::{Reconciler, ReconcilerConfig};
 use crate::actors::slots::Slots;
 use crate::actors::trigger_acquirer::{AcquirerConfig, TriggerAcquirer};
 use crate::actors::watchdog::Watchdog;
-use crate::api::Masks;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
@@ -164,14 +163,7 @@ impl Node {
         let jobs = components.start_jobs(requests.clone());
         let authenticator = Arc::new(Authenticator::new(requests.clone()));
         let view = components.view(config, requests.clone());
-        let (networks, masks) = (config.http_allow.clone(), Masks::new(&config.mask));
-        let schema = crate::api::schema(
-            requests,
-            jobs.clone(),
-            config.introspection,
-            networks,
-            masks,
-        );
+        let schema = crate::api::schema(requests, jobs.clone(), api_settings(config));
         let rule = StartRule::of(config, address);
         let descriptors = Descriptors::of(config.slots, config.pool_size);
         descriptors.warn();

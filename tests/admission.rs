@@ -5,10 +5,9 @@ use crate::live::Socket;
 use async_graphql::{Request, Variables};
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::watchdog::Watchdog;
-use horolog::api::{Masks, Schema};
+use horolog::api::{ApiSettings, Schema};
 use horolog::clock::Clock;
 use horolog::model::access::Caller;
-use horolog::model::introspection::Introspection;
 use horolog::store::Store;
 use horolog::store::db::database::Database;
 use serde_json::{Value, json};
@@ -33,7 +32,7 @@ pub fn schema() -> Schema {
     .unwrap();
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
     let jobs = actix::Actor::start(JobManager::new(store.clone(), &Watchdog::default()));
-    horolog::api::schema(store, jobs, Introspection::On, Vec::new(), Masks::default())
+    horolog::api::schema(store, jobs, ApiSettings::default())
 }
 
 /// A request of a node without authentication.

@@ -10,9 +10,8 @@ use horolog::actors::job_manager::{
     CommandError, DeleteJob, JobManager, MissedOnce, PauseJob, ResumeJob,
 };
 use horolog::actors::watchdog::Watchdog;
-use horolog::api::Masks;
+use horolog::api::ApiSettings;
 use horolog::model::backfill::BackfillRequest;
-use horolog::model::introspection::Introspection;
 use horolog::model::job::Job;
 use horolog::model::policies::{MisfirePolicy, OverlapPolicy};
 use horolog::model::rfc3339;
@@ -264,13 +263,7 @@ async fn a_preview_does_not_wait_for_the_manager_of_the_jobs() {
         (!manager.connected()).then_some(())
     })
     .await;
-    let schema = horolog::api::schema(
-        cluster.store.clone(),
-        manager,
-        Introspection::On,
-        Vec::new(),
-        Masks::default(),
-    );
+    let schema = horolog::api::schema(cluster.store.clone(), manager, ApiSettings::default());
     let query = format!(
         "{{ previewBackfill(id: \"{}\", from: \"{}\", to: \"{}\") {{ count }} }}",
         job.id,

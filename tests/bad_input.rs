@@ -4,9 +4,8 @@ use crate::admission::anonymous;
 use crate::api_node::ApiNode;
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::watchdog::Watchdog;
-use horolog::api::Masks;
+use horolog::api::ApiSettings;
 use horolog::clock::Clock;
-use horolog::model::introspection::Introspection;
 use horolog::store::Store;
 use horolog::store::db::database::Database;
 use serde_json::{Value, json};
@@ -342,7 +341,7 @@ async fn errors_never_show_the_inside() {
     .unwrap();
     let store = Store::new(&database, 1, Duration::from_secs(1), Clock::Database);
     let jobs = actix::Actor::start(JobManager::new(store.clone(), &Watchdog::default()));
-    let schema = horolog::api::schema(store, jobs, Introspection::On, Vec::new(), Masks::default());
+    let schema = horolog::api::schema(store, jobs, ApiSettings::default());
     for query in [
         "{ jobs { id } }",
         "mutation { runJobNow(id: \"0199d0a5-0000-7000-8000-000000000000\") }",

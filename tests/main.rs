@@ -21,6 +21,7 @@ mod backfills;
 mod bad_input;
 mod base_path;
 mod blackouts;
+mod budgets;
 mod bulk_reruns;
 mod callers;
 mod cancellations;

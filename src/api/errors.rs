@@ -7,6 +7,7 @@
 //!
 //! No SQL, path or stack trace leaves the process; the log has the details for the operator.
 
+use super::budgets::Overspent;
 use crate::access::SignInError;
 use crate::actors::job_manager::CommandError;
 use crate::model::access::{Caller, Role};
@@ -133,6 +134,17 @@ pub fn forbidden(field: &str, needed: Role, caller: &Caller) -> Error {
         caller.role
     );
     coded(message, "FORBIDDEN")
+}
+
+/// The requests of the caller have cost more than its budget.
+pub fn overspent(overspent: &Overspent) -> Error {
+    let seconds = overspent.wait.as_secs() + 1;
+    let message = format!(
+        "the requests of this caller cost more than {} in a minute (--caller-budget): try again in \
+         {seconds} s, or send fewer and cheaper requests",
+        overspent.per_minute
+    );
+    coded(message, "THROTTLED")
 }
 
 /// The state does not allow the command.

@@ -12,6 +12,7 @@ mod agenda;
 mod allowance;
 mod audit;
 mod backfills;
+mod budgets;
 mod bulk;
 mod context;
 mod cost;
@@ -52,6 +53,7 @@ pub use allowance::{ANSWER_BYTES_MAX, Allowance, LargeAnswers, too_large};
 use async_graphql::{MergedObject, SchemaBuilder};
 use audit::AuditQuery;
 use backfills::{BackfillMutation, BackfillQuery};
+pub use budgets::CallerBudgets;
 use bulk::BulkMutation;
 use exclusions::{ExclusionMutation, ExclusionQuery};
 use executions::ExecutionMutation;
@@ -114,15 +116,32 @@ const RECURSION_MAX: usize = 24;
 /// Most directives on one field.
 const DIRECTIVES_MAX: usize = 5;
 
+/// The settings of the API of a node.
+pub struct ApiSettings {
+    /// Whether callers may read the schema.
+    pub introspection: Introspection,
+    /// Private networks that webhooks may reach, display only.
+    pub webhook_networks: Vec<IpNet>,
+    /// Names whose values are not shown.
+    pub masks: Masks,
+    /// Cost that the requests of a caller may have.
+    pub caller_budgets: CallerBudgets,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            introspection: Introspection::On,
+            webhook_networks: Vec::new(),
+            masks: Masks::default(),
+            caller_budgets: CallerBudgets::default(),
+        }
+    }
+}
+
 /// The schema of a node.
-pub fn schema(
-    store: Store,
-    jobs: Addr<JobManager>,
-    introspection: Introspection,
-    webhook_networks: Vec<IpNet>,
-    masks: Masks,
-) -> Schema {
-    let builder = match introspection {
+pub fn schema(store: Store, jobs: Addr<JobManager>, settings: ApiSettings) -> Schema {
+    let builder = match settings.introspection {
         Introspection::On => builder(),
         Introspection::Off => builder().disable_introspection().disable_suggestions(),
     };
@@ -131,8 +150,9 @@ pub fn schema(
         .data(Feeds::new(&store))
         .data(store)
         .data(jobs)
-        .data(WebhookNetworks(webhook_networks))
-        .data(masks)
+        .data(WebhookNetworks(settings.webhook_networks))
+        .data(settings.masks)
+        .data(settings.caller_budgets)
         .finish()
 }
 

@@ -1,7 +1,11 @@
 //! The forms of the values of settings.
 
 use ipnet::IpNet;
+use std::num::NonZeroU32;
 use std::time::Duration;
+
+/// Smallest budget of a caller: the largest cost of one request.
+const CALLER_BUDGET_MIN: u32 = 100_000;
 
 /// Longest retention that is no `forever`: a hundred years.
 const RETENTION_MAX: Duration = Duration::from_hours(36_500 * 24);
@@ -14,6 +18,18 @@ pub(super) fn cidr(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
         .map_err(|_| "expected a network such as 10.0.0.0/8 or an address".to_owned())
+}
+
+/// A budget that suffices for any one request.
+pub(super) fn caller_budget(text: &str) -> Result<NonZeroU32, String> {
+    text.parse::<NonZeroU32>()
+        .ok()
+        .filter(|budget| budget.get() >= CALLER_BUDGET_MIN)
+        .ok_or_else(|| {
+            format!(
+                "expected a number from {CALLER_BUDGET_MIN}, the most that one request may cost"
+            )
+        })
 }
 
 /// A duration within [`DURATION_MAX`].

@@ -2,6 +2,7 @@
 //! that belong to it.
 
 use super::StartError;
+use crate::api::{ApiSettings, CallerBudgets, Masks};
 use crate::config::ServeConfig;
 use crate::handlers::{Egress, OwnService};
 use crate::http::Tls;
@@ -70,4 +71,14 @@ pub(super) fn tls(config: &ServeConfig) -> Result<Tls, StartError> {
     })?;
     actix::spawn(certificate.clone().follow());
     Tls::with(certificate).map_err(StartError::Tls)
+}
+
+/// What the API of the node shows, and to whom how much.
+pub(super) fn api_settings(config: &ServeConfig) -> ApiSettings {
+    ApiSettings {
+        introspection: config.introspection,
+        webhook_networks: config.http_allow.clone(),
+        masks: Masks::new(&config.mask),
+        caller_budgets: CallerBudgets::new(config.caller_budget),
+    }
 }

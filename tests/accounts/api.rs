@@ -7,9 +7,8 @@ use async_graphql::{Request, Response, Variables};
 use horolog::access::{Credential, Identity};
 use horolog::actors::job_manager::JobManager;
 use horolog::actors::watchdog::Watchdog;
-use horolog::api::{Masks, Schema, schema};
+use horolog::api::{ApiSettings, Schema, schema};
 use horolog::model::access::{Caller, CallerKind, Role};
-use horolog::model::introspection::Introspection;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -37,13 +36,7 @@ impl Api {
     pub async fn start() -> Self {
         let accounts = Accounts::start().await;
         let manager = JobManager::new(accounts.store.clone(), &Watchdog::default()).start();
-        let schema = schema(
-            accounts.store.clone(),
-            manager,
-            Introspection::On,
-            Vec::new(),
-            Masks::new(&[]),
-        );
+        let schema = schema(accounts.store.clone(), manager, ApiSettings::default());
         Self {
             authenticator: Arc::new(accounts.node()),
             accounts,

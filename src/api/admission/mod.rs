@@ -14,9 +14,11 @@ mod operations;
 mod variables;
 
 use super::allowance::{Allowance, LargeAnswers};
+use super::budgets::CallerBudgets;
 use super::cost::LIST_MAX;
 use super::job_loader::JobLoader;
 use super::{cost, errors};
+use crate::model::access::Caller;
 use crate::store::Store;
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
@@ -200,7 +202,15 @@ impl Extension for Admission {
         } else {
             LIST_MAX as usize
         };
-        affordable(&found, of_each_job, jobs).map_err(|refusal| vec![refusal.into()])?;
+        let cost = affordable(&found, of_each_job, jobs).map_err(|refusal| vec![refusal.into()])?;
+        if let (Some(budgets), Some(caller)) = (
+            ctx.data_opt::<CallerBudgets>(),
+            ctx.data_opt::<Arc<Caller>>(),
+        ) {
+            budgets.spend(caller, cost).map_err(|overspent| {
+                vec![errors::overspent(&overspent).into_server_error(Pos::default())]
+            })?;
+        }
         Ok(found)
     }
 }
@@ -274,8 +284,8 @@ fn readable(error: ServerError) -> ServerError {
     }
 }
 
-/// Refuses a query that costs too much in a cluster with this number of jobs.
-fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Result<(), Refusal> {
+/// The cost of a query. Refuses one that costs too much in a cluster with this number of jobs.
+fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Result<usize, Refusal> {
     if found.depth > DEPTH_MAX {
         let message = format!(
             "the query has fields {} levels deep: at most {DEPTH_MAX}",
@@ -305,7 +315,7 @@ fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Resu
         );
         return Err(Refusal::new(message));
     }
-    Ok(())
+    Ok(cost)
 }
 
 /// Logs internal errors, gives the errors of the parser and the validation a code, and cuts their
