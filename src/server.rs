@@ -60,7 +60,7 @@ const FIRING_CONNECTIONS: usize = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port is taken, or the address belongs to another machine.
-    #[error("cannot listen on {address} (--listen): {source}")]
+    #[error("cannot listen on {address} (--listen)")]
     Listen {
         /// The address of `--listen`.
         address: SocketAddr,

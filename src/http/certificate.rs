@@ -22,7 +22,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read.
-    #[error("cannot read {path} ({flag}): {source}")]
+    #[error("cannot read {path} ({flag})")]
     Unreadable {
         /// Setting that names the file.
         flag: &'static str,
@@ -44,7 +44,7 @@ pub enum CertificateError {
         reason: String,
     },
     /// The key does not belong to the certificate, or its kind is unknown.
-    #[error("the certificate {certificate} cannot be used with the key {key}: {source}")]
+    #[error("the certificate {certificate} cannot be used with the key {key}")]
     Mismatch {
         /// Path of the certificate.
         certificate: PathBuf,
