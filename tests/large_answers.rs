@@ -1,7 +1,14 @@
 //! Answers have a bound, and so has the memory for their rows.
 
+use crate::admission::{anonymous, schema};
 use crate::api_node::ApiNode;
+use horolog::api::{LargeAnswers, Schema};
 use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Shorter than the wait for a place.
+const STILL_WAITING: Duration = Duration::from_secs(2);
 
 const CREATE_MANY: &str =
     "mutation($inputs: [CreateJobInput!]!) { createJobs(inputs: $inputs) { id } }";
@@ -120,4 +127,39 @@ async fn values_of_an_answer_count_as_what_they_take_in_memory() {
         1,
         "a payload is text"
     );
+}
+
+/// The first error of a request to a schema whose database does not answer; `Wait` if it waits.
+async fn refused(schema: &Schema, query: &str) -> String {
+    let executed = tokio::time::timeout(STILL_WAITING, schema.execute(anonymous(query))).await;
+    executed.map_or_else(
+        |_| "it waits".to_owned(),
+        |answer| answer.errors[0].message.clone(),
+    )
+}
+
+#[actix::test]
+async fn an_expensive_query_waits_before_its_execution_and_a_command_does_not() {
+    let schema = schema();
+    let places = schema.data::<LargeAnswers>().unwrap();
+    let [first, second] = [(); 2].map(|()| places.allowance());
+    first.take_place().await.unwrap();
+    second.take_place().await.unwrap();
+    let of = |first: u32| {
+        format!(
+            "{{ jobsPage(first: 200) {{ nodes {{ executions(first: {first}) {{ nodes {{ id status }} }} }} }} }}"
+        )
+    };
+    assert_eq!(refused(&schema, &of(20)).await, "it waits");
+    let id = Uuid::nil();
+    let command = format!(
+        "mutation {{ backfillJob(id: \"{id}\", from: \"2026-01-01T00:00:00Z\", to: \"2026-01-02T00:00:00Z\") {{ id }} }}"
+    );
+    for query in [of(1), command] {
+        let error = refused(&schema, &query).await;
+        assert!(error.contains("database"), "{query}: {error}");
+    }
+    drop(first);
+    let error = refused(&schema, &of(20)).await;
+    assert!(error.contains("database"), "{error}");
 }

@@ -1,7 +1,8 @@
 //! Limits of one request: connections at the same time, memory for rows, bytes of its answer.
 //!
-//! A large answer takes one of the few places of the node for large answers, and keeps the place
-//! until it is sent. Ten clients that ask for the largest answers thus take the memory of two.
+//! A large answer, and an expensive query before its execution, take one of the few places of the
+//! node for large answers. A large answer keeps the place until it is sent. Ten clients that ask for
+//! the largest answers thus take the memory of two.
 
 use super::errors;
 use crate::store::Store;
@@ -111,7 +112,7 @@ impl Allowance {
                 tokio::time::timeout(LARGE_WAIT, self.places.0.clone().acquire_owned()).await;
             let Ok(free) = free else {
                 return Err(errors::unavailable(
-                    "this node is sending other large answers: try again, or ask for less",
+                    "this node works on other large answers: try again, or ask for less",
                 ));
             };
             *place = Some(free.map_err(|_| errors::internal())?);
@@ -135,6 +136,11 @@ impl Allowance {
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+
+    /// Whether an answer of this length needs its place until it is sent.
+    pub fn is_large(length: usize) -> bool {
+        length > LARGE_BYTES
     }
 
     /// Notes that the request was admitted and found valid.

@@ -31,6 +31,9 @@ pub const PAGE_DEFAULT: i32 = 50;
 /// Largest cost of one request: about 0.2 s.
 pub const COST_MAX: usize = 100_000;
 
+/// Cost from which on a query waits for a place of a large answer: 40 ms.
+pub const EXPENSIVE: usize = 20_000;
+
 /// A statement of the database.
 pub const STATEMENT: usize = 100;
 /// A row, without its fields.

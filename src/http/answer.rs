@@ -96,7 +96,7 @@ pub async fn of(
     answer.body(Sending {
         chunks,
         length,
-        _allowance: allowance,
+        _allowance: allowance.filter(|_| Allowance::is_large(length)),
     })
 }
 

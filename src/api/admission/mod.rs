@@ -51,6 +51,8 @@ pub struct AdmissionFactory;
 struct Admission {
     /// The allowance of the request, once it is known.
     allowance: Arc<OnceLock<Arc<Allowance>>>,
+    /// Whether the request is a query, once it is known.
+    is_query: OnceLock<bool>,
 }
 
 /// A refusal of a request.
@@ -134,6 +136,8 @@ impl Extension for Admission {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let mut request = admit(request, &ctx.schema_env.registry.types)?;
+        let is_query = operations::is_query(request.parsed_query()?);
+        drop(self.is_query.set(is_query));
         // POST has an allowance already, and keeps it until the answer is sent.
         let given = request
             .data
@@ -211,6 +215,9 @@ impl Extension for Admission {
                 vec![errors::overspent(&overspent).into_server_error(Pos::default())]
             })?;
         }
+        self.wait_until_affordable(cost)
+            .await
+            .map_err(|refusal| vec![refusal])?;
         Ok(found)
     }
 }
@@ -230,6 +237,23 @@ impl Admission {
                 .ok()
         };
         count.await.unwrap_or(LIST_MAX as usize)
+    }
+
+    /// Makes an expensive query wait for a place, before its execution.
+    ///
+    /// async-graphql has the futures of all fields in memory at once, however short the answer
+    /// becomes. A wait within the execution would keep them. Commands do not wait: a client that
+    /// reads its answer slowly must not delay them. Nor do subscriptions: each event is a read of
+    /// its own.
+    async fn wait_until_affordable(&self, cost: usize) -> ServerResult<()> {
+        let is_query = self.is_query.get().is_some_and(|is_query| *is_query);
+        if let (true, true, Some(allowance)) =
+            (is_query, cost > cost::EXPENSIVE, self.allowance.get())
+        {
+            let place = allowance.take_place().await;
+            place.map_err(|error| error.into_server_error(Pos::default()))?;
+        }
+        Ok(())
     }
 
     fn judged(&self, response: Response) -> Response {

@@ -6,7 +6,8 @@
 
 use super::Refusal;
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet,
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+    SelectionSet,
 };
 use async_graphql::{Name, Positioned};
 use std::collections::{HashMap, HashSet};
@@ -43,6 +44,14 @@ pub fn only_executed(
         operations,
         fragments,
     }))
+}
+
+/// Whether the executed operation is a query; the others are removed before.
+pub fn is_query(document: &ExecutableDocument) -> bool {
+    document
+        .operations
+        .iter()
+        .all(|(_, operation)| operation.node.ty == OperationType::Query)
 }
 
 /// The fragments that some operations spread, also inside fragments.
