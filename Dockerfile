@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # `program` is a node and every other command; `balancer` is nginx together with the program, which follows the membership.
 
 FROM node:22-bookworm-slim AS dashboard

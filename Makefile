@@ -1,10 +1,10 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman test-clients drill measure-dashboard bench-small deny fmt lint schema docs
+.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman test-clients test-postgres environments drill measure-dashboard bench-small deny fmt lint schema docs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## check, and as root install, what the others need
 	@scripts/setup
@@ -18,8 +18,8 @@ dashboard: ## build the dashboard into static/dist (needs Node)
 # Code 3 says that there is no Node: then there is no dashboard, and the script has said so.
 run: setup ## build the program and run a demo cluster
 	scripts/dashboard || test $$? = 3
-	cargo build --release
-	target/release/horolog demo
+	cargo build --profile demo
+	HOROLOG_PG_BIN="$$(scripts/setup postgres)" target/demo/horolog demo
 
 test: setup-tests ## everything that CI checks: format, lints, tests
 	scripts/deny || test $$? = 3
@@ -36,6 +36,11 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	scripts/fuzz || test $$? = 3
 	scripts/dashboard e2e || test $$? = 3
 	scripts/drills
+	scripts/newcomer-drill || test $$? = 3
+	scripts/systemd-drill || test $$? = 3
+	scripts/docker-drill || test $$? = 3
+	scripts/test-postgres 14 || test $$? = 3
+	scripts/test-postgres 18 || test $$? = 3
 
 # First the dashboard, then the program that embeds it: in the other order the browser would see the previous one.
 test-dashboard: ## drive the dashboard with a real browser; screenshots go to target/screenshots
@@ -50,6 +55,17 @@ test-postman: ## run the Postman collection against a node
 test-clients: ## try other people's GraphQL clients, and the audit of GraphQL over HTTP, on a node
 	cargo build
 	scripts/clients
+
+VERSION ?= 18
+
+test-postgres: ## the tests that depend on PostgreSQL, with another version (VERSION=14, 17 or 18)
+	scripts/test-postgres $(VERSION) || test $$? = 3
+
+environments: ## what people install it on: a user without root, systemd, Docker
+	cargo build
+	scripts/newcomer-drill || test $$? = 3
+	scripts/systemd-drill || test $$? = 3
+	scripts/docker-drill || test $$? = 3
 
 drill: ## failover drills: what CI runs of them
 	cargo build --features otel,fault-injection

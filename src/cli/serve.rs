@@ -26,6 +26,8 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
         postgres = embedded(&config) => postgres?,
         () = &mut stop => return Ok(stopped_early()),
     };
+    #[cfg(target_os = "linux")]
+    service_manager::starting();
     let started = tokio::select! {
         started = start(&config, postgres.as_ref()) => started.map(Some),
         () = &mut stop => Ok(None),

@@ -46,6 +46,13 @@ pub fn follow(node: &Node) {
     });
 }
 
+/// Notifies that the node starts: until `READY=1` a unit would have no status.
+pub fn starting() {
+    tell(&[NotifyState::Status(
+        "starting: waiting for the database and its migrations",
+    )]);
+}
+
 /// Notifies that the node stops.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);

@@ -83,7 +83,9 @@ impl EmbeddedPostgres {
     /// there is none, starts the server if none answers, creates the database `horolog`. `settings`
     /// reach only a server that this call starts.
     pub async fn ensure_running(data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
-        let asked = env::var_os("HOROLOG_PG_BIN").map(PathBuf::from);
+        let asked = env::var_os("HOROLOG_PG_BIN")
+            .filter(|dir| !dir.is_empty())
+            .map(PathBuf::from);
         Self::ensure_running_from(asked.as_deref(), data_dir, settings).await
     }
 
