@@ -191,8 +191,10 @@ impl OverlapIndex {
         for (_, until, run) in self.spans.overlapping(at, this.deadline) {
             // Late fire times may be found after later ones, and two nodes may decide in either
             // order.
+            // The decision comes when the fire time is due: a manual run may come before it, within
+            // the jitter.
             let latest = if this.normal {
-                at + checker.rules.look_ahead
+                latest_due(&job.states, at, &checker.rules) + checker.rules.look_ahead
             } else {
                 this.deadline
             };

@@ -161,3 +161,49 @@ fn what_waits_is_passed_over_by_a_later_fire_time() {
         rules(&history)
     );
 }
+
+/// A fire time that a soak reported as lost: its jitter was not over when a person took the one
+/// place of the buffer.
+#[test]
+fn a_manual_run_within_the_jitter_takes_the_place_of_the_buffer() {
+    let mut history = created(JobSpec {
+        overlap: Overlap::BufferOne,
+        jitter_seconds: 2,
+        target: Target {
+            delay: 3_000,
+            ..Target::default()
+        },
+        ..plain("buffers one", Schedule::FixedRate { seconds: 2 })
+    });
+    let skipped_at = 3 * SECOND;
+    delivered(&mut history, "SCHEDULE", SECOND, SECOND + 5 * MILLI);
+    call(&mut history, Operation::RunNow, 3_500 * MILLI, None);
+    delivered(&mut history, "BUFFERED", 3_501 * MILLI, 4_020 * MILLI);
+    let mut skipped = history.rows[0].clone();
+    skipped.execution = Uuid::from_u128(99);
+    skipped.fire_time = skipped_at;
+    skipped.due_time = skipped_at;
+    skipped.status = "SKIPPED".to_owned();
+    skipped.reason = Some("OVERLAP".to_owned());
+    skipped.attempt = 0;
+    skipped.node = None;
+    skipped.started_at = None;
+    skipped.finished_at = Some(3_700 * MILLI);
+    history.rows.push(skipped);
+    history.ended = 5 * SECOND;
+    assert_eq!(rules(&history), Vec::<String>::new());
+    // Without the manual run nothing waits, and the place is free.
+    history
+        .calls
+        .retain(|call| call.operation != Operation::RunNow);
+    history.rows.retain(|row| row.kind != "BUFFERED");
+    history
+        .deliveries
+        .retain(|delivery| delivery.kind != "BUFFERED");
+    history.ended = 6_500 * MILLI; // long after the end of the first run
+    assert!(
+        rules(&history).contains(&"LOST".to_owned()),
+        "{:?}",
+        rules(&history)
+    );
+}
