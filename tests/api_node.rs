@@ -48,7 +48,7 @@ impl ApiNode {
         let config = Settings::try_parse_from(common.iter().chain(flags))
             .unwrap()
             .serve;
-        let node = Node::start(&config, database.url()).await.unwrap();
+        let node = Node::start(&config, database.node_url()).await.unwrap();
         let url = format!("http://{}", node.address);
         let http = http_client();
         Self {

@@ -34,6 +34,7 @@ mod cost;
 mod creating;
 mod dashboard;
 mod database_clock;
+mod database_roles;
 mod database_tls;
 mod deletions;
 mod deliveries;

@@ -8,7 +8,7 @@ async fn six_nodes_that_start_at_once_on_an_empty_database_all_succeed() {
     let database = TestDatabase::empty().await;
 
     let nodes = (0..6).map(|_| {
-        let database = database.database();
+        let database = database.owner();
         actix::spawn(async move { migrate(&database).await })
     });
     for node in nodes.collect::<Vec<_>>() {
@@ -58,7 +58,7 @@ async fn a_schema_that_needs_a_newer_horolog_refuses_this_one_and_says_why() {
         .await
         .unwrap();
 
-    let refused = migrate(&database.database()).await.unwrap_err();
+    let refused = migrate(&database.owner()).await.unwrap_err();
 
     assert!(
         matches!(refused, MigrateError::Incompatible { needed: 900, known } if known == newest_known())
@@ -81,7 +81,7 @@ async fn a_migration_that_a_newer_node_has_applied_is_no_error() {
         1
     );
 
-    migrate(&database.database()).await.unwrap();
+    migrate(&database.owner()).await.unwrap();
 }
 
 #[actix::test]
@@ -94,7 +94,7 @@ async fn an_applied_migration_that_was_edited_is_refused() {
         .await
         .unwrap();
 
-    let refused = migrate(&database.database()).await.unwrap_err();
+    let refused = migrate(&database.owner()).await.unwrap_err();
 
     assert!(matches!(refused, MigrateError::Migration(_)), "{refused}");
 }
@@ -113,7 +113,7 @@ async fn a_database_of_the_time_before_the_first_release_is_refused_and_told_wha
         .await
         .unwrap();
 
-    let refused = migrate(&database.database()).await.unwrap_err();
+    let refused = migrate(&database.owner()).await.unwrap_err();
 
     assert!(matches!(refused, MigrateError::Unreleased), "{refused}");
     assert!(!refused.is_passing(), "waiting does not help");
@@ -135,7 +135,7 @@ async fn a_migration_that_must_wait_lets_the_others_through_and_tries_again() {
         where not l.granted and l.locktype = 'transactionid' and a.datname = current_database()";
     let waiting = async || client.query_opt(waits, &[]).await.unwrap();
 
-    let database = database.database();
+    let database = database.owner();
     let migration = actix::spawn(async move { migrate(&database).await });
     for _ in 0..2 {
         eventually("it waits for the other session", async || {

@@ -174,7 +174,7 @@ async fn a_database_of_another_encoding_is_refused_with_what_to_do() {
         TestDatabase::with("encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
             .await;
 
-    let error = migrate(&database.database()).await.unwrap_err();
+    let error = migrate(&database.owner()).await.unwrap_err();
 
     assert!(!error.is_passing(), "waiting does not help");
     let reason = format!("{:#}", anyhow::Error::from(error));
@@ -212,7 +212,7 @@ async fn engines_that_only_look_like_postgresql_are_refused_by_name() {
             .unwrap();
         set_defaults(&database, "search_path = public, pg_catalog").await;
 
-        let error = migrate(&database.database()).await.unwrap_err();
+        let error = migrate(&database.owner()).await.unwrap_err();
 
         assert!(!error.is_passing(), "waiting does not help");
         let reason = format!("{:#}", anyhow::Error::from(error));

@@ -10,6 +10,7 @@ mod cluster_pause;
 mod demo;
 mod documents;
 mod health;
+mod migrate;
 mod nginx_upstreams;
 mod output;
 mod preview;
@@ -26,6 +27,7 @@ use audit_log::AuditLogCommand;
 use clap::{CommandFactory, Parser, Subcommand};
 use demo::DemoConfig;
 use health::HealthConfig;
+use migrate::MigrateConfig;
 use nginx_upstreams::UpstreamsConfig;
 use preview::{PreviewConfig, Refusal};
 use std::time::Duration;
@@ -61,12 +63,8 @@ enum Command {
     Serve(Box<ServeConfig>),
     /// Runs an embedded PostgreSQL, several nodes and sample jobs on this machine.
     Demo(DemoConfig),
-    /// Brings the database's schema up to date and exits.
-    Migrate {
-        /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
-        #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-        database_url: String,
-    },
+    /// Brings the schema of the database up to date, and gives roles of the database their rights.
+    Migrate(MigrateConfig),
     /// Pauses the cluster: no node starts anything until it is resumed. For a database restored
     /// from a backup, before the first node starts on it.
     PauseCluster {
@@ -152,7 +150,7 @@ pub fn run() -> i32 {
         Command::User(config) => in_system(users::run(config)),
         Command::Token(config) => in_system(tokens::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
-        Command::Migrate { database_url } => in_system(migrate(database_url)),
+        Command::Migrate(config) => in_system(migrate::run(config)),
         Command::AuditLog { command } => in_system(audit_log::run(command)),
         Command::PauseCluster {
             database_url,
@@ -209,13 +207,6 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
     };
     telemetry::flush_log();
     code
-}
-
-async fn migrate(database_url: String) -> Result<i32, anyhow::Error> {
-    let database = crate::store::db::database::Database::parse(&database_url, CALL_TIMEOUT)?;
-    crate::store::db::migrate::migrate(&database).await?;
-    tracing::info!("the schema is up to date");
-    Ok(CLEAN)
 }
 
 /// Listens for SIGTERM and SIGINT from the call on. Resolves at the next signal.

@@ -3,11 +3,15 @@
 //! One temporary server per user of this machine is in the temporary directory and stays up between
 //! runs: attaching costs nothing, a clone a twentieth of a second. The template is named after the
 //! migrations, so it is never stale; the first process makes it.
+//!
+//! Nodes and stores of the tests have the role of a node, as in production: a right that the code
+//! needs and that the role lacks fails the tests of that code.
 
 use horolog::clock::Clock;
 use horolog::store::Store;
 use horolog::store::db::database::Database;
-use horolog::store::db::migrate::migrate;
+use horolog::store::db::grants::Roles;
+use horolog::store::db::migrate::migrate_for;
 use horolog_embedded_postgres::EmbeddedPostgres;
 use rustix::process::{Pid, getuid, test_kill_process};
 use std::path::Path;
@@ -27,6 +31,13 @@ const SETTINGS: [(&str, &str); 4] = [
 /// Longer than any test: tests about timeouts bring their own.
 const PATIENCE: Duration = Duration::from_secs(30);
 const TEST_PREFIX: &str = "horolog_test_";
+/// The role of the nodes, for all databases of the server.
+const NODE_ROLE: &str = "horolog_node";
+/// Two processes may make it at once.
+const CREATE_NODE_ROLE: &str = "do $$ begin
+    create role horolog_node login;
+exception when duplicate_object or unique_violation then null;
+end $$";
 
 /// Where the throw-away server is, and the template in it.
 struct Server {
@@ -40,13 +51,19 @@ static SERVER: OnceCell<Server> = OnceCell::const_new();
 pub struct TestDatabase {
     name: String,
     url: String,
+    node_url: String,
 }
 
 impl TestDatabase {
     /// A database with the schema and no rows.
     pub async fn new() -> Self {
         let server = server().await;
-        Self::with(&format!("template {}", server.template)).await
+        let mut database = Self::with(&format!("template {}", server.template)).await;
+        let node_url = database
+            .url
+            .replacen("//horolog@", &format!("//{NODE_ROLE}@"), 1);
+        database.node_url = node_url;
+        database
     }
 
     /// A database without anything.
@@ -65,25 +82,38 @@ impl TestDatabase {
             .batch_execute(&format!("create database {name} {options}"))
             .await
             .unwrap();
+        let url = url_of(&server.url, &name);
         Self {
-            url: url_of(&server.url, &name),
+            node_url: url.clone(),
+            url,
             name,
         }
     }
 
-    /// Where other programs connect.
+    /// Where other programs connect, as the owner of the schema.
     pub fn url(&self) -> &str {
         &self.url
     }
 
+    /// Where nodes connect: with the role of a node, if the database has the schema.
+    pub fn node_url(&self) -> &str {
+        &self.node_url
+    }
+
+    /// For nodes and stores.
     pub fn database(&self) -> Database {
-        Database::parse(self.url(), PATIENCE).unwrap()
+        Database::parse(&self.node_url, PATIENCE).unwrap()
+    }
+
+    /// For the owner of the schema.
+    pub fn owner(&self) -> Database {
+        Database::parse(&self.url, PATIENCE).unwrap()
     }
 
     /// The same by another application name, by which a [`super::CommitGate`] knows its victims.
     pub fn database_as(&self, application_name: &str) -> Database {
         Database::parse(
-            &format!("{}?application_name={application_name}", self.url),
+            &format!("{}?application_name={application_name}", self.node_url),
             PATIENCE,
         )
         .unwrap()
@@ -208,9 +238,13 @@ async fn template(client: &Client, url: &str) -> String {
             .batch_execute(&format!("create database {half_made}"))
             .await
             .unwrap();
-        migrate(&Database::parse(&url_of(url, &half_made), PATIENCE).unwrap())
-            .await
-            .unwrap();
+        client.batch_execute(CREATE_NODE_ROLE).await.unwrap();
+        let roles = Roles {
+            node: Some(NODE_ROLE.to_owned()),
+            reader: None,
+        };
+        let owner = Database::parse(&url_of(url, &half_made), PATIENCE).unwrap();
+        migrate_for(&owner, &roles).await.unwrap();
         client
             .batch_execute(&format!("alter database {half_made} rename to {name}"))
             .await
@@ -230,6 +264,7 @@ fn migrations_digest() -> String {
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
+    paths.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/db/grants.rs"));
     let bytes: Vec<u8> = paths
         .iter()
         .flat_map(|path| std::fs::read(path).unwrap())

@@ -233,7 +233,8 @@ fn refuse_session(
         }
         (Ok(None), None) => Err(Refusal::ForNow(
             "the role has no schema to make tables in: create schema public, or name one in the URL \
-             (?options=-c%20search_path%3Dname)"
+             (?options=-c%20search_path%3Dname); a role of nodes gets its rights by `horolog migrate \
+             --node-role`"
                 .to_owned(),
         )),
         _ => Ok(()),

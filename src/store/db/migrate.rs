@@ -7,8 +7,12 @@
 //!
 //! Older nodes fire during a migration. A transaction that waits for a lock on a table makes all
 //! later ones wait, so a migration waits a quarter of a second, gives up, and tries again.
+//!
+//! A role that does not own the schema changes nothing: it checks that the schema is new enough,
+//! and that it has the rights of a node.
 
 use super::database::Database;
+use super::grants::{self, Roles};
 use super::row::Values;
 use super::statement::Statement;
 use crate::store::{During, StoreError};
@@ -51,6 +55,23 @@ select to_regclass('horolog_migration') is not null",
 const FIRST_MIGRATION: Statement = Statement::new(
     "-- migrate.first
 select name from horolog_migration where version = 1",
+);
+
+/// The role; whether it owns the tables; whether it may make some.
+const ROLE: Statement = Statement::new(
+    "-- migrate.role
+select current_user::text, pg_has_role(c.relowner, 'usage'),
+       coalesce(has_schema_privilege(current_schema(), 'create'), false)
+from (select) as one
+left join pg_class c on c.relname = 'horolog_migration' and c.relkind = 'r'
+    and (current_schema() is null or c.relnamespace = (
+        select n.oid from pg_namespace n where n.nspname = current_schema()))
+limit 1",
+);
+
+const NEWEST_APPLIED: Statement = Statement::new(
+    "-- migrate.newest_applied
+select coalesce(max(version), 0) from horolog_migration",
 );
 
 const COMPATIBLE_SINCE: Statement = Statement::new(
@@ -100,6 +121,45 @@ pub enum MigrateError {
         /// The newest migration of this binary.
         known: i32,
     },
+    /// There is no schema, and this role may not make one.
+    #[error(
+        "the database has no schema of horolog, and role {role} may not create tables: run \
+         `horolog migrate --node-role {role}` as the owner of the schema"
+    )]
+    NoSchema {
+        /// The role of this program.
+        role: String,
+    },
+    /// The schema is older than this program, whose role may not change it.
+    #[error(
+        "the schema of the database has migration {applied}, this horolog needs {known}, and role \
+         {role} may not change it: run `horolog migrate --node-role {role}` as its owner"
+    )]
+    Behind {
+        /// The role of this program.
+        role: String,
+        /// The newest migration of the schema.
+        applied: i32,
+        /// The newest migration of this binary.
+        known: i32,
+    },
+    /// The role of this program lacks rights of a node.
+    #[error(
+        "role {role} lacks {missing}: run `horolog migrate --node-role {role}` as the owner of \
+         the schema"
+    )]
+    Rights {
+        /// The role of this program.
+        role: String,
+        /// The first rights that it lacks.
+        missing: String,
+    },
+    /// Rights of other roles are the owner's to give.
+    #[error("only the owner of the schema can give rights to other roles")]
+    NotOwner,
+    /// The role that should get the rights of a node or of a reader owns the schema.
+    #[error("role {0} may change the schema, and would lose that right: choose another role")]
+    OwnerRole(String),
 }
 
 impl MigrateError {
@@ -121,16 +181,57 @@ pub fn newest_known() -> i32 {
 
 /// Brings the schema up to date and checks that this binary may work on it.
 pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
+    migrate_for(database, &Roles::default()).await
+}
+
+/// The same, and gives roles their rights; the owner of the schema may.
+pub async fn migrate_for(database: &Database, roles: &Roles) -> Result<(), MigrateError> {
     let (mut client, _messages) = database.connect().await?;
     take_lock(&client).await?;
     client
         .batch_execute(&format!("set lock_timeout = '{LOCK_TIMEOUT}'"))
         .await
         .during("migrate.bound")?;
-    refuse_unreleased(&client).await?;
-    apply(&mut client).await?;
+    if may_change(&client).await? {
+        refuse_unreleased(&client).await?;
+        apply(&mut client).await?;
+        grants::give(&mut client, roles).await?;
+    } else if roles.node.is_some() || roles.reader.is_some() {
+        return Err(MigrateError::NotOwner);
+    }
     require_compatible(&client).await
     // The connection ends here, and the lock with it.
+}
+
+/// Whether the role owns the schema, or may make it. Otherwise the schema must be there and new
+/// enough, and the role have the rights of a node.
+async fn may_change(client: &Client) -> Result<bool, MigrateError> {
+    let row = ROLE.query_one_unprepared(client, &[]).await?;
+    let row = Values::of(ROLE.name(), &row);
+    let (role, is_owner): (String, Option<bool>) = (row.get(0)?, row.get(1)?);
+    match is_owner {
+        Some(true) => return Ok(true),
+        None if row.get(2)? => return Ok(true),
+        None => return Err(MigrateError::NoSchema { role }),
+        Some(false) => {}
+    }
+    if let Some(missing) = grants::missing(client).await? {
+        return Err(MigrateError::Rights { role, missing });
+    }
+    refuse_unreleased(client).await?;
+    let newest = NEWEST_APPLIED.query_one_unprepared(client, &[]).await?;
+    let (applied, known) = (
+        Values::of(NEWEST_APPLIED.name(), &newest).get(0)?,
+        newest_known(),
+    );
+    if applied < known {
+        return Err(MigrateError::Behind {
+            role,
+            applied,
+            known,
+        });
+    }
+    Ok(false)
 }
 
 /// Waits without a limit while another session migrates. It polls instead of waiting in the server,

@@ -1,11 +1,12 @@
 //! Connections, sessions and rows: how the database is reached, and how statements are sent to it.
 //!
-//! Nothing here knows a table, except that of the migrations.
+//! Nothing here knows a table, except the migrations and the rights of the roles on each.
 
 pub(crate) mod admission;
 pub mod budget;
 mod calls;
 pub mod database;
+pub mod grants;
 pub mod listener;
 pub mod migrate;
 pub(crate) mod parts;

@@ -6,7 +6,7 @@
 //! in flight are never purged, and a lease waits at most 100 ms for a drop.
 
 use super::partitions;
-use super::partitions::{LOCK_LOG, PARTITION_LOCK, Partition};
+use super::partitions::PARTITION_LOCK;
 use crate::model::Timestamp;
 use crate::model::execution::lowest_execution_id;
 use crate::store::db::row::Values;
@@ -40,20 +40,11 @@ const LOCK_TIMEOUT: Statement = Statement::new(
 set local lock_timeout = '100ms'",
 );
 
-/// Whether executions of the day are in flight.
-const IN_FLIGHT: Statement = Statement::new(
-    "-- retention.in_flight
-select exists (select from execution_in_flight f join {partition} l on l.id = f.id)",
-);
-
-/// Executions that a job keeps by count move to the DEFAULT partition.
+/// Drops a day without executions in flight; whether it was dropped. Executions that a job keeps by
+/// count move to the DEFAULT partition.
 const DROP_DAY: Statement = Statement::new(
     "-- retention.drop_day
-alter table job_execution_log detach partition {partition};
-insert into job_execution_log
-    select p.* from {partition} p join job_definition j on j.id = p.job_id
-    where j.policies ->> 'retainExecutions' is not null;
-drop table {partition}",
+select drop_log_partition($1)",
 );
 
 /// Executions above the count of their job, for the next jobs by id; nothing without the lock of
@@ -241,12 +232,11 @@ impl Store {
     ) -> Result<(usize, u32), StoreError> {
         let (mut dropped, mut kept, lowest) = (0, 0, lowest_execution_id(before));
         while let Some(day) = days.first().copied() {
-            let partition = Partition::of(day);
             // The day is not completely older than the retention.
-            if partition.to > lowest {
+            if partitions::end_of(day) > lowest {
                 break;
             }
-            match self.drop_day(&partition.name).await {
+            match self.drop_day(day).await {
                 Ok(true) => dropped += 1,
                 // Executions of the day are in flight, or another node purges. Days are dropped in
                 // order.
@@ -292,12 +282,12 @@ impl Store {
 
     /// Drops a day without executions in flight, unless another node purges or makes partitions;
     /// whether it was dropped.
-    async fn drop_day(&self, name: &str) -> Result<bool, StoreError> {
+    async fn drop_day(&self, day: NaiveDate) -> Result<bool, StoreError> {
         self.bounded("retention.drop_day", async {
             let transaction = self.begin("retention.begin").await?;
             let alone = TRY_LOCK.query_one(&transaction, &[&PARTITION_LOCK]).await?;
             let dropped = Values::of(TRY_LOCK.name(), &alone).get(0)?
-                && drop_partition(&transaction, name).await?;
+                && drop_partition(&transaction, day).await?;
             transaction.commit().await.during("retention.commit")?;
             Ok(dropped)
         })
@@ -305,20 +295,8 @@ impl Store {
     }
 }
 
-/// Drops a partition without executions in flight; whether it was dropped. Executions that a job
-/// keeps by count move to the DEFAULT partition.
-async fn drop_partition(transaction: &Transaction, name: &str) -> Result<bool, StoreError> {
+async fn drop_partition(transaction: &Transaction, day: NaiveDate) -> Result<bool, StoreError> {
     LOCK_TIMEOUT.batch(transaction).await?;
-    LOCK_LOG.batch(transaction).await?;
-    let in_flight = IN_FLIGHT.filled(&[("{partition}", name)]);
-    let in_flight = IN_FLIGHT
-        .with_sql(&in_flight)
-        .query_one_unprepared(transaction, &[])
-        .await?;
-    if Values::of(IN_FLIGHT.name(), &in_flight).get(0)? {
-        return Ok(false);
-    }
-    let drop = DROP_DAY.filled(&[("{partition}", name)]);
-    DROP_DAY.with_sql(&drop).batch(transaction).await?;
-    Ok(true)
+    let row = DROP_DAY.query_one(transaction, &[&day]).await?;
+    Values::of(DROP_DAY.name(), &row).get(0)
 }

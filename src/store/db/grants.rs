@@ -1,0 +1,298 @@
+//! Rights of the roles of the database.
+//!
+//! The owner of the schema changes it (`horolog migrate`). A node needs less: rows of the tables
+//! here, and the functions that run with the rights of the owner. A reader is a person or a program
+//! with SQL; it reads no password, token, session, payload, header of a target, or entry of the
+//! audit log.
+//!
+//! A role that owns the schema needs no grant: clusters with one role work as before.
+
+use super::migrate::MigrateError;
+use super::row::Values;
+use super::statement::Statement;
+use crate::store::{During, StoreError};
+use tokio_postgres::Client;
+
+/// Rights on a table or a view, as SQL has them; empty: none.
+struct Rights {
+    name: &'static str,
+    node: &'static str,
+    reader: &'static str,
+}
+
+/// All rows of a table may be written and removed.
+const ROWS: &str = "select, insert, update, delete";
+/// Rows are written and never removed.
+const KEPT: &str = "select, insert, update";
+/// Rows are written once, and removed.
+const ONCE: &str = "select, insert, delete";
+/// The rows are read, with all columns.
+const READ: &str = "select";
+
+/// One row for each table of the schema.
+const RIGHTS: &[Rights] = &[
+    row("horolog_migration", READ, READ),
+    row("horolog_schema", READ, READ),
+    row("calendar", ROWS, READ),
+    row("job_definition", KEPT, READ_JOBS),
+    row("job_definition_version", "select, insert", ""),
+    row("job_trigger", ROWS, READ_TRIGGERS),
+    row("job_execution_log", ROWS, READ_LOG),
+    row("job_execution_log_default", "select, delete", ""),
+    row("job_failing", ROWS, READ),
+    row("job_lease", ROWS, READ),
+    row("execution_in_flight", READ, READ),
+    row("blackout", KEPT, READ),
+    row("job_backfill", KEPT, READ),
+    row("cluster_node", KEPT, READ),
+    row("cluster_pause", ONCE, READ),
+    row("node_activity", ROWS, READ),
+    row("node_load", ONCE, READ),
+    row("user_account", ROWS, ""),
+    row("api_token", ROWS, ""),
+    row("user_session", ROWS, ""),
+    row("set_up_link", ONCE, ""),
+    row("audit_log", SEALED, ""),
+];
+
+/// Without `target` and `payload`, whose values may be secrets.
+const READ_JOBS: &str = "select (id, name, schedule_type, cron_expression, interval_seconds, \
+    initial_delay_seconds, anchor_at, recovery, max_recoveries, status, version, created_at, \
+    updated_at, time_zone, description, tags, priority, policies, pause_reason, calendar)";
+
+/// Without payloads, for the same reason.
+const READ_TRIGGERS: &str = "select (id, job_id, kind, fire_time, due_at, awaits, paused, \
+    priority, runs, excluded_from, cache_tag, paused_due_at, zone_rules, tzdb, repeats)";
+
+/// Without payloads.
+const READ_LOG: &str = "select (id, job_id, kind, fire_time, due_time, status, reason, attempt, \
+    recoveries, node_id, started_at, finished_at, error_message, output, through_fire_time, \
+    occurrences, coalesced_into, previous_attempts, created_at, failures, job_version, \
+    cancel_requested_at, retrying, repeats)";
+
+/// Entries are written and sealed, and nothing of them is changed or removed.
+const SEALED: &str = "select, insert, update (position, previous_hash, hash)";
+
+/// The functions of the schema that run with the rights of its owner.
+const FUNCTIONS: [&str; 3] = [
+    "create_log_partitions(date[])",
+    "drop_log_partition(date)",
+    "purge_audit_log(timestamptz, integer)",
+];
+
+/// Names of the tables and views of the schema.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    RIGHTS.iter().map(|rights| rights.name)
+}
+
+const fn row(name: &'static str, node: &'static str, reader: &'static str) -> Rights {
+    Rights { name, node, reader }
+}
+
+/// The roles that get rights.
+#[derive(Debug, Clone, Default)]
+pub struct Roles {
+    /// The role of the nodes.
+    pub node: Option<String>,
+    /// A role that reads.
+    pub reader: Option<String>,
+}
+
+/// Whether a role may change the schema, as its owner or for another reason.
+const OWNS: Statement = Statement::new(
+    "-- grants.owns
+select pg_has_role($1, relowner, 'usage') from pg_class where oid = 'horolog_migration'::regclass",
+);
+
+/// The name of the schema, and the tables and functions that there are: the program may know more
+/// of them than an older schema has.
+const SCHEMA: Statement = Statement::new(
+    "-- grants.schema
+select quote_ident(current_schema()),
+       array(select x from unnest($1::text[]) as x where to_regclass(x) is not null),
+       array(select x from unnest($2::text[]) as x where to_regprocedure(x) is not null)",
+);
+
+const MAY_CREATE: Statement = Statement::new(
+    "-- grants.may_create
+select has_schema_privilege($1, current_schema(), 'create')",
+);
+
+/// Rights of this role that are missing, in the order of the lists. By the catalog: the role may
+/// not have the right to see the schema.
+const MISSING: Statement = Statement::new(
+    "-- grants.missing
+with schema as (
+    select c.relnamespace as id, n.nspname as name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relname = 'horolog_migration' and c.relkind = 'r'
+      and n.nspname = coalesce(current_schema(), n.nspname)
+    limit 1
+), missing as (
+    select 0 as list, 0 as place, 'USAGE on schema ' || s.name as what from schema s
+    where not has_schema_privilege(s.id, 'usage')
+    union all
+    select 1, x.place, upper(x.privilege) || coalesce(' (' || x.of || ')', '') || ' on ' || x.name
+    from unnest($1::text[], $2::text[], $3::text[]) with ordinality
+        as x (name, privilege, of, place)
+    join schema s on true join pg_class c on c.relname = x.name and c.relnamespace = s.id
+    where not case when x.of is null then has_table_privilege(c.oid, x.privilege)
+                   else has_column_privilege(c.oid, x.of, x.privilege) end
+    union all
+    select 2, x.place, 'EXECUTE on ' || p.proname
+    from unnest($4::text[]) with ordinality as x (name, place)
+    join schema s on true join pg_proc p on p.proname = x.name and p.pronamespace = s.id
+    where not has_function_privilege(p.oid, 'execute')
+)
+select what from missing order by list, place",
+);
+
+/// Number of missing rights that a message names.
+const NAMED: usize = 3;
+
+/// Gives the roles exactly their rights: others on the tables of the schema are revoked. In one
+/// transaction, so that a running node keeps its rights throughout.
+pub(super) async fn give(client: &mut Client, roles: &Roles) -> Result<(), MigrateError> {
+    let grants = [(&roles.node, true), (&roles.reader, false)];
+    for (role, is_node) in grants {
+        let Some(role) = role else { continue };
+        let owns = OWNS.query_one_unprepared(client, &[role]).await?;
+        if Values::of(OWNS.name(), &owns).get(0)? {
+            return Err(MigrateError::OwnerRole(role.clone()));
+        }
+        let text = script(client, role, is_node).await?;
+        let transaction = client.transaction().await.during("grants.begin")?;
+        transaction
+            .batch_execute(&text)
+            .await
+            .during("grants.give")?;
+        transaction.commit().await.during("grants.commit")?;
+        tracing::info!(role = %role, "the role has its rights");
+        let creates = MAY_CREATE.query_one_unprepared(client, &[role]).await?;
+        if Values::of(MAY_CREATE.name(), &creates).get(0)? {
+            tracing::warn!(
+                role = %role,
+                "the role may still create tables in the schema: revoke create on the schema from \
+                 it, and from public"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The statements that give a role its rights.
+async fn script(client: &Client, role: &str, is_node: bool) -> Result<String, StoreError> {
+    let names: Vec<&str> = RIGHTS.iter().map(|rights| rights.name).collect();
+    let schema = SCHEMA
+        .query_one_unprepared(client, &[&names, &FUNCTIONS.as_slice()])
+        .await?;
+    let values = Values::of(SCHEMA.name(), &schema);
+    let (schema, tables): (String, Vec<String>) = (values.get(0)?, values.get(1)?);
+    let functions: Vec<String> = values.get(2)?;
+    let role = quoted(role);
+    let mut text = format!("grant usage on schema {schema} to {role};\n");
+    for rights in RIGHTS {
+        if !tables.iter().any(|table| table == rights.name) {
+            continue;
+        }
+        let name = rights.name;
+        let granted = if is_node { rights.node } else { rights.reader };
+        text += &format!("revoke all on {name} from {role};\n");
+        if !granted.is_empty() {
+            text += &format!("grant {granted} on {name} to {role};\n");
+        }
+    }
+    for function in functions {
+        text += &format!("revoke all on function {function} from {role};\n");
+        if is_node {
+            text += &format!("grant execute on function {function} to {role};\n");
+        }
+    }
+    Ok(text)
+}
+
+/// An identifier in quotes, whatever is in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The first rights that this role lacks to be a node, as a text; none when it has all.
+pub(super) async fn missing(client: &Client) -> Result<Option<String>, StoreError> {
+    let needed: Vec<(&str, String, Option<String>)> = RIGHTS.iter().flat_map(needed).collect();
+    let names: Vec<&str> = needed.iter().map(|(name, ..)| *name).collect();
+    let privileges: Vec<&str> = needed.iter().map(|(_, what, _)| what.as_str()).collect();
+    let columns: Vec<Option<&str>> = needed.iter().map(|(.., of)| of.as_deref()).collect();
+    let functions: Vec<&str> = FUNCTIONS
+        .iter()
+        .map(|function| function.split('(').next().unwrap_or_default())
+        .collect();
+    let rows = MISSING
+        .query_unprepared(client, &[&names, &privileges, &columns, &functions])
+        .await?;
+    let missing = rows
+        .iter()
+        .map(|row| Values::of(MISSING.name(), row).get(0))
+        .collect::<Result<Vec<String>, _>>()?;
+    let named = missing[..missing.len().min(NAMED)].join(", ");
+    Ok(match missing.len() {
+        0 => None,
+        count if count > NAMED => Some(format!("{named} and {} more", count - NAMED)),
+        _ => Some(named),
+    })
+}
+
+/// The rights of a node on a table, one by one: the table, the privilege, and its column.
+fn needed(rights: &Rights) -> Vec<(&'static str, String, Option<String>)> {
+    let (plain, columns) = match rights.node.split_once(" (") {
+        // The last privilege of the list is one of columns.
+        Some((list, columns)) => (list, columns.trim_end_matches(')')),
+        None => (rights.node, ""),
+    };
+    let mut privileges: Vec<&str> = plain.split(", ").collect();
+    let of_columns = match columns {
+        "" => None,
+        _ => privileges.pop(),
+    };
+    let whole = privileges
+        .into_iter()
+        .map(|privilege| (rights.name, privilege.to_owned(), None));
+    let parts = of_columns.into_iter().flat_map(|privilege| {
+        let columns = columns.split(", ");
+        columns.map(move |column| (rights.name, privilege.to_owned(), Some(column.to_owned())))
+    });
+    whole.chain(parts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rights_of_a_table_are_taken_apart() {
+        let texts = |rights: &Rights| -> Vec<String> {
+            let parts = needed(rights).into_iter();
+            parts
+                .map(|(name, what, of)| format!("{name} {what} {}", of.unwrap_or_default()))
+                .collect()
+        };
+        assert_eq!(texts(&row("a", READ, "")), ["a select "]);
+        assert_eq!(
+            texts(&row("a", SEALED, "")),
+            [
+                "a select ",
+                "a insert ",
+                "a update position",
+                "a update previous_hash",
+                "a update hash"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_of_a_role_is_one_identifier() {
+        assert_eq!(
+            quoted(r#"a"; drop table b; --"#),
+            r#""a""; drop table b; --""#
+        );
+    }
+}
