@@ -78,6 +78,7 @@ impl BenchTestbed {
         if !settings.is_empty() {
             configure(&postgres, &settings).await?;
         }
+        postgres.migrate(&options.program).await?;
         let sql = postgres.sql().await?;
         Ok(Self {
             nodes: Vec::new(),

@@ -99,6 +99,7 @@ impl DrillTestbed {
             None
         };
         let servers = start_servers(&drill, directory, ip, disk.as_ref()).await?;
+        servers.primary.migrate(program).await?;
         let sink = Sink::start(&ip.to_string(), &directory.join("sink.jsonl"), killer).await?;
         let sink_wire = if drill.namespaces {
             None

@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// Records every status of every execution, by a trigger of the database.
+/// Records every status of every execution, by a trigger of the database. Nodes have no rights on
+/// the tables of the drill.
 const HISTORY: &str = "
 create schema drill;
 create table drill.history (seq bigserial primary key, execution uuid not null,
     attempt integer not null,
     status text not null, at timestamptz not null default clock_timestamp());
-create function drill.note() returns trigger language plpgsql as $$
+create function drill.note() returns trigger language plpgsql security definer as $$
 begin
     insert into drill.history (execution, attempt, status) values (new.id, new.attempt, new.status);
     return null;

@@ -16,8 +16,11 @@ use tokio_postgres::{Client, NoTls};
 /// How long a server may take to accept connections, after a crash too.
 const ACCEPT_MAX: Duration = Duration::from_mins(1);
 
-/// The database of the nodes.
+/// The database of the nodes, and the owner of its schema.
 const DATABASE: &str = "horolog";
+
+/// The role of the nodes, which reads and writes rows only.
+const NODE_ROLE: &str = "horolog_node";
 
 /// The user of server processes: PostgreSQL refuses root.
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +98,29 @@ impl Postgres {
             .await?
             .batch_execute(&format!("create database {DATABASE}"))
             .await?;
+        server
+            .sql()
+            .await?
+            .batch_execute(&format!(
+                "create role {NODE_ROLE} login password '{}'",
+                server.password
+            ))
+            .await?;
         Ok(server)
+    }
+
+    /// Makes the schema as its owner, and gives the role of the nodes its rights.
+    pub async fn migrate(&self, program: &Path) -> Result<(), anyhow::Error> {
+        let url = self.url_of(DATABASE, &[self.address]);
+        let output = Command::new(program)
+            .args(["migrate", "--node-role", NODE_ROLE])
+            .env("DATABASE_URL", url)
+            .output()
+            .await
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "horolog migrate failed: {error}");
+        Ok(())
     }
 
     /// Gives the server a wall clock of its own, correct at first; restarts the server.
@@ -294,11 +319,15 @@ impl Postgres {
             .await
     }
 
-    /// A URL by way of `through` instead of the server's own addresses.
+    /// The URL for a node, by way of `through` instead of the server's own addresses.
     pub fn url(&self, through: &[SocketAddr]) -> String {
+        self.url_of(NODE_ROLE, through)
+    }
+
+    fn url_of(&self, role: &str, through: &[SocketAddr]) -> String {
         let hosts: Vec<String> = through.iter().map(ToString::to_string).collect();
         format!(
-            "postgresql://horolog:{}@{}/{DATABASE}?sslmode=disable&target_session_attrs=read-write",
+            "postgresql://{role}:{}@{}/{DATABASE}?sslmode=disable&target_session_attrs=read-write",
             self.password,
             hosts.join(",")
         )
