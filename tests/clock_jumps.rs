@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use horolog::clock::Clock;
 use horolog::model::Timestamp;
 use horolog::store::maintenance::clock_jumps::{ClockVerdict, Jump, Moment};
+use horolog::store::maintenance::repairs::Repairs;
 use horolog::store::protocol::complete::LeaseUpdates;
 use uuid::Uuid;
 
@@ -201,4 +202,63 @@ async fn a_pause_for_a_jump_says_so_and_ends_when_the_clock_is_back() {
     );
     assert!(cluster.store.cluster_pause().await.unwrap().is_none());
     assert_eq!(node.poll().await.leased, 1);
+}
+
+/// A repair gives a due time, a next fire time, an end: all by the clock.
+#[actix::test]
+async fn nothing_is_repaired_while_the_clock_is_not_trusted() {
+    let cluster = TestCluster::start_with(Clock::Database).await;
+    let node = cluster.node().await;
+    let unscheduled = cluster.create(fixed_rate(3_600)).await;
+    let stalled = cluster.create(fixed_delay(3_600)).await;
+    let now = "select clock_timestamp()";
+    let now: Timestamp = cluster.sql.query_one(now, &[]).await.unwrap().get(0);
+    let (sent, day) = (Moment::now(), TimeDelta::hours(26));
+    let good = node.store.watch_clock(sent, now, None).await.unwrap();
+    assert_eq!(good, ClockVerdict::Good);
+    let ahead = node.store.watch_clock(sent, now + day, None).await.unwrap();
+    let ClockVerdict::Jumped(jump) = ahead else {
+        panic!("{ahead:?}")
+    };
+    for (broken, job) in [
+        ("delete from job_trigger where job_id = $1", &unscheduled),
+        (
+            "update job_trigger set due_at = null, awaits = gen_random_uuid() where job_id = $1",
+            &stalled,
+        ),
+        (
+            "insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, \
+             retrying, attempt, created_at) select gen_random_uuid(), $1, 'MANUAL', now(), now(), \
+             'RETRYING', true, 1, now()",
+            &stalled,
+        ),
+    ] {
+        assert_eq!(cluster.execute(broken, &[&job.id]).await, 1, "{broken}");
+    }
+    let tables = async || {
+        let log = cluster.dump("job_execution_log").await;
+        [cluster.dump("job_trigger").await, log]
+    };
+    let before = tables().await;
+
+    assert_eq!(node.reconcile().await.repairs, None);
+    // A node that has just joined has seen no jump, but the pause of the others.
+    let newcomer = cluster.node().await;
+    assert_eq!(newcomer.reconcile().await.repairs, None);
+    // The clock jumps while the repairs are under way.
+    let repairs = node.store.repair(&mut Uuid::nil()).await.unwrap();
+    assert_eq!(repairs, Repairs::default());
+    assert_eq!(tables().await, before);
+
+    let back = node
+        .store
+        .watch_clock(Moment::now(), now, Some(jump))
+        .await
+        .unwrap();
+    assert_eq!(back, ClockVerdict::Returned(jump));
+    let repairs = node.reconcile().await.repairs.expect("it repairs again");
+    assert_eq!(
+        (repairs.scheduled, repairs.continued, repairs.retried),
+        (1, 1, 1)
+    );
 }

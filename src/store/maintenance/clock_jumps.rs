@@ -21,9 +21,11 @@ use crate::model::{Timestamp, rfc3339};
 use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::row::Values;
+use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use chrono::TimeDelta;
+use deadpool_postgres::ClientWrapper;
 use parking_lot::{Mutex, MutexGuard};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
@@ -37,9 +39,11 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A longer jump ahead needs an operator's resume.
 const ACCEPTED_AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
 
+/// A node that has just started has no earlier reading, but it finds the pause of the others.
 const NOW: Statement = Statement::new(
     "-- clock_jumps.now
-select clock_timestamp()",
+select clock_timestamp() as now,
+       exists (select from cluster_pause where jumped_to is not null) as is_paused",
 );
 
 /// An earlier pause keeps its reason.
@@ -295,21 +299,46 @@ impl Store {
             return Ok(true);
         }
         self.bounded("clock_jumps.reading", async {
-            let (session, sent) = (self.session().await?, Moment::now());
-            let row = NOW.query_one(&session, &[]).await?;
+            let session = self.session().await?;
+            let is_trusted = self.reads_trusted_clock(&session).await?;
             session.release();
-            let reading = Reading {
-                now: Values::of(NOW.name(), &row).get(0)?,
-                sent,
-                received: Moment::now(),
-            };
-            let state = self.clock_watch.state();
-            let jumped = state
-                .known
-                .is_some_and(|known| known.jump(&reading).is_some());
-            Ok(!jumped && state.paused_since.is_none())
+            Ok(is_trusted)
         })
         .await
+    }
+
+    async fn reads_trusted_clock(&self, client: &ClientWrapper) -> Result<bool, StoreError> {
+        let sent = Moment::now();
+        let row = NOW.query_one(client, &[]).await?;
+        let row = Values::of(NOW.name(), &row);
+        let reading = Reading {
+            now: row.get("now")?,
+            sent,
+            received: Moment::now(),
+        };
+        let is_paused: bool = row.get("is_paused")?;
+        let state = self.clock_watch.state();
+        let has_jumped = state
+            .known
+            .is_some_and(|known| known.jump(&reading).is_some());
+        Ok(!is_paused && !has_jumped && state.paused_since.is_none())
+    }
+
+    /// Commits what was decided by the clock of the database, unless the clock is not trusted;
+    /// whether it was committed. The clock may have jumped since the transaction began.
+    pub(crate) async fn commit_by_clock(
+        &self,
+        transaction: Transaction,
+        name: &'static str,
+    ) -> Result<bool, StoreError> {
+        let is_trusted = !matches!(self.clock(), Clock::Database)
+            || self.reads_trusted_clock(&transaction).await?;
+        if is_trusted {
+            transaction.commit().await.during(name)?;
+        } else {
+            transaction.rollback().await.during(name)?;
+        }
+        Ok(is_trusted)
     }
 
     async fn pause_for_jump(&self, jump: Jump) -> Result<(), StoreError> {

@@ -4,6 +4,9 @@
 //! execution; each has a repair here. A repair changes broken rows only: it never moves a healthy
 //! trigger, and never fires a fire time twice. Executions in flight are checked as a whole, jobs
 //! slice by slice: a check of all jobs would exceed the time limit at some number of jobs.
+//!
+//! Most repairs decide by the present instant: a due time, the next fire time, the end of a
+//! cancelled execution. While the clock of the database is not trusted, nothing is repaired.
 
 use super::job_slice::{BATCH, JobSlice, is_batch};
 use super::zones::Followed;
@@ -199,7 +202,9 @@ impl Store {
             self.note_odd("job_trigger", released.odd);
             let released = usize::try_from(unheld + released.done.into_iter().sum::<u64>())
                 .unwrap_or(usize::MAX);
-            transaction.commit().await.during("repairs.commit")?;
+            if !self.commit_by_clock(transaction, "repairs.commit").await? {
+                return Ok(Repairs::default());
+            }
             Ok(Repairs {
                 stopped: stopped + cancelled,
                 continued,
@@ -229,7 +234,10 @@ impl Store {
                 .stop_unwanted(&transaction, UNWANTED, &[&BATCH, &slice.after, &slice.end])
                 .await?;
             let (scheduled, is_more) = self.schedule_unscheduled(&transaction, slice).await?;
-            transaction.commit().await.during("repairs.commit")?;
+            if !self.commit_by_clock(transaction, "repairs.commit").await? {
+                *after = slice.after;
+                return Ok((slice, 0, 0));
+            }
             if is_more || is_batch(stopped) {
                 *after = slice.after;
             }

@@ -25,7 +25,7 @@ use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
 use crate::store::jobs::triggers::{SCHEDULE, schedule};
 use crate::store::jobs::{exclusions, job_rows, passed};
-use crate::store::{During, Store, StoreError};
+use crate::store::{Store, StoreError};
 use futures_util::future::try_join_all;
 use std::collections::{BTreeSet, HashMap};
 use tokio_postgres::Row;
@@ -139,7 +139,9 @@ impl Store {
             let pending = self.lock_stale(&transaction, slice, &stale).await?;
             let named = self.name_again(&transaction, &pending).await?;
             notify(&transaction).await?;
-            transaction.commit().await.during("zones.commit")?;
+            if !self.commit_by_clock(transaction, "zones.commit").await? {
+                return Ok(Followed::default());
+            }
             Ok(said(&named))
         })
         .await

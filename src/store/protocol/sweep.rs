@@ -105,7 +105,9 @@ impl Store {
             let taken = self
                 .hand_over_leases(&transaction, node_id, HandOver::InParts)
                 .await?;
-            transaction.commit().await.during("sweep.commit")?;
+            if !self.commit_by_clock(transaction, "sweep.commit").await? {
+                return Ok(TakeoverReport::default());
+            }
             Ok(taken)
         })
         .await
