@@ -111,4 +111,5 @@ mod text;
 mod tidy;
 mod unreadable;
 mod values;
+mod walker;
 mod zones;
