@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
-pub use values::is_host_and_port;
-use values::{base_path, caller_budget, cidr, duration, header_name, host_name, mask, retention};
+pub use values::{base_path, is_host_and_port};
+use values::{caller_budget, cidr, duration, header_name, host_name, mask, retention};
 
 /// Fewest heartbeats in a TTL: two may be lost before a node looks dead.
 const HEARTBEATS_IN_TTL: u32 = 3;

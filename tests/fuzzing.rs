@@ -1,14 +1,18 @@
-//! The grammar of the fuzzer, some thousand requests of it, the same each time: `scripts/fuzz`
+//! The generators of the fuzzer, some thousand texts of each, the same each time: `scripts/fuzz`
 //! makes others.
 
 #[path = "../fuzz/src/grammar.rs"]
 mod grammar;
 #[path = "../fuzz/src/judge.rs"]
 mod judge;
+#[path = "../fuzz/src/parsers.rs"]
+mod parsers;
 
 use arbitrary::Unstructured;
 
 const REQUESTS: u64 = 1_500;
+/// Texts for each parser.
+const TEXTS: u64 = 1_000;
 
 #[test]
 fn requests_of_the_grammar_are_judged_on_a_small_stack() {
@@ -33,4 +37,22 @@ fn requests_of_the_grammar_are_judged_on_a_small_stack() {
         .join()
         .unwrap();
     assert!(executed > 0, "the grammar makes nothing that is valid");
+}
+
+#[test]
+fn parsers_keep_their_promises_for_texts_of_their_own_letters() {
+    for (name, property) in parsers::PROPERTIES {
+        let mut accepted = 0;
+        for seed in 0..TEXTS {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut bytes = vec![0; random.usize(20..200)];
+            random.fill(&mut bytes);
+            let checked = std::panic::catch_unwind(|| property(&mut Unstructured::new(&bytes)));
+            match checked {
+                Ok(is_accepted) => accepted += usize::from(is_accepted.unwrap_or_default()),
+                Err(_) => panic!("{name}, seed {seed}"),
+            }
+        }
+        assert!(accepted > 30, "{name}: {accepted} texts were accepted");
+    }
 }

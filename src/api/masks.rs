@@ -87,9 +87,12 @@ impl Masks {
 
     /// JSON text with masks; none for a text without secrets.
     pub fn hide_text(&self, text: &str) -> serde_json::Result<Option<String>> {
-        // Most texts contain none of the words, and need no parser.
+        // Most texts contain none of the words, and need no parser. An escape may hide a letter of
+        // a name.
         let small = text.to_ascii_lowercase();
-        if !self.0.iter().any(|word| small.contains(word.as_str())) {
+        let may_have_secrets =
+            text.contains('\\') || self.0.iter().any(|word| small.contains(word.as_str()));
+        if !may_have_secrets {
             return Ok(None);
         }
         let mut value = Json::read(text)?.into_value();

@@ -60,6 +60,7 @@ use executions::ExecutionMutation;
 use explanations::ExplanationQuery;
 use ipnet::IpNet;
 use lists::ListQuery;
+pub use lists::{after_key, cursor};
 use load::LoadQuery;
 pub use masks::Masks;
 use me::MeQuery;

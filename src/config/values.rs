@@ -69,7 +69,7 @@ pub(super) fn mask(text: &str) -> Result<String, String> {
 }
 
 /// A path without a slash at its end. Default: an empty path.
-pub(super) fn base_path(text: &str) -> Result<String, String> {
+pub fn base_path(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
     if path.is_empty()
         || path

@@ -95,7 +95,7 @@ const fn v6(first: u16, second: u16, bits: u8) -> IpNet {
 
 /// Why a webhook is not sent. The texts have no address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// One of the addresses is not public, or the name has none.
     #[error(
         "there is no such host, or webhooks may not reach it (--http-allow); the node's log \
@@ -148,7 +148,7 @@ impl Egress {
     /// Checks a URL before its request: the port, and the host if it is an address. The resolver
     /// checks names. The `url` crate has already read `2130706433`, `0x7f.1` and other such forms
     /// as IPv4.
-    pub(super) async fn check(&self, url: &Url) -> Result<(), Refusal> {
+    pub async fn check(&self, url: &Url) -> Result<(), Refusal> {
         let port = url.port_or_known_default().unwrap_or_default();
         if !self.may_go_to(port) {
             return Err(Refusal::Port(port));

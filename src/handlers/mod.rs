@@ -13,8 +13,9 @@ mod webhook_thread;
 use crate::model::execution::{Attempt, Outcome};
 use crate::model::payload::Payload;
 use crate::model::target::Target;
-pub use egress::{Egress, OwnService};
+pub use egress::{Egress, OwnService, Refusal};
 use http::HttpHandler;
+pub use retry_after::retry_after;
 use std::time::Duration;
 
 /// Longest payload in a log line, in bytes.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 /// The delay, from seconds or a date. A date is compared with the clock of the target (`Date`), or
 /// with that of this node if the target sends none. The retry policy bounds the delay.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let asked = text(headers, RETRY_AFTER)?;
     if let Some(seconds) = seconds(asked) {
         return Some(seconds);

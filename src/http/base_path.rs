@@ -27,7 +27,7 @@ pub fn put_in(base_path: &str, page: &str) -> String {
 }
 
 /// An address without the base path. `None`: it has none.
-fn without(base_path: &str, uri: &Uri) -> Option<Uri> {
+pub fn without(base_path: &str, uri: &Uri) -> Option<Uri> {
     let rest = uri
         .path()
         .strip_prefix(base_path)

@@ -256,7 +256,7 @@ pub fn is_storable(at: &Timestamp) -> bool {
 }
 
 /// The place of a job in its list; opaque to clients.
-fn cursor(key: &JobKey) -> String {
+pub fn cursor(key: &JobKey) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
 }
 

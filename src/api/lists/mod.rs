@@ -4,8 +4,8 @@ mod connections;
 mod filters;
 
 pub use connections::{
-    ExecutionConnection, JobConnection, PageInfo, ROWS_OF_A_PAGE, after_id, bad_cursor,
-    is_storable, page_size, size,
+    ExecutionConnection, JobConnection, PageInfo, ROWS_OF_A_PAGE, after_id, after_key, bad_cursor,
+    cursor, is_storable, page_size, size,
 };
 pub use filters::{ExecutionFilterInput, JobFilterInput};
 
@@ -14,7 +14,6 @@ use super::{allowance, cost};
 use crate::model::lists::JobOrder;
 use crate::store::jobs::job_rows::JobParts;
 use async_graphql::{Context, Object, Result, SimpleObject};
-use connections::after_key;
 
 /// Most tags that are listed.
 const TAGS_MAX: u32 = 1_000;
