@@ -280,7 +280,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Ends are final, and numbers of attempts only grow.
+    /// Ends are final, numbers of attempts only grow, and each row has transitions and each of these
+    /// a row: the database records both in one transaction, and drills remove no row.
     pub(super) fn transitions(&mut self) {
         let rows: HashMap<Uuid, &Row> = self
             .history
@@ -288,7 +289,20 @@ impl<'a> Checker<'a> {
             .iter()
             .map(|row| (row.execution, row))
             .collect();
-        for (execution, transitions) in transitions_by_execution(self.history) {
+        let by_execution = transitions_by_execution(self.history);
+        // A history without any comes from a drill that recorded none.
+        let unwritten =
+            self.history.rows.iter().filter(|row| {
+                !by_execution.is_empty() && !by_execution.contains_key(&row.execution)
+            });
+        for row in unwritten {
+            let text = format!(
+                "its row says {}, and nothing wrote it",
+                status_and_reason(row)
+            );
+            self.report("HISTORY-MISMATCH", Subject::row(row), text);
+        }
+        for (execution, transitions) in by_execution {
             let row = rows.get(&execution).copied();
             let subject = Subject {
                 job: row.map_or(Uuid::nil(), |row| row.job),
@@ -302,7 +316,8 @@ impl<'a> Checker<'a> {
                 .last()
                 .map(|last| (last.status.as_str(), last.attempt));
             let stands = row.map(|row| (row.status.as_str(), row.attempt));
-            if stands.is_some_and(|stands| last != Some(stands)) {
+            // No row at all is a mismatch as well.
+            if last != stands {
                 self.report(
                     "HISTORY-MISMATCH",
                     subject,
@@ -413,8 +428,14 @@ impl<'a> Checker<'a> {
                 self.report("GHOST", subject, "a job without a possible creation");
             }
             for execution in &job.executions {
-                self.attempts(job, execution, &PolicySet::default());
+                let policies = PolicySet::default();
+                self.attempts(job, execution, &policies);
+                // Whether another end was allowed depends on policies that no call tells.
+                if execution.row.is_none_or(|row| row.status == "SUCCESS") {
+                    self.settlement(job, execution, &policies);
+                }
             }
+            self.duplicate_rows(job);
         }
     }
 }

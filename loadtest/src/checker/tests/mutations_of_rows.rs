@@ -251,6 +251,38 @@ pub(super) const IN_THE_LOG: &[(&str, Mutation)] = &[
             .attempt = 1;
         Some(&["END-CHANGED"])
     }),
+    ("a row that is gone, after its end", |b| {
+        let (_, row) = b.any(|_, d, _| d.is_empty())?;
+        b.history
+            .rows
+            .retain(|other| other.execution != row.execution);
+        Some(&["HISTORY-MISMATCH"])
+    }),
+    ("a row that nothing wrote", |b| {
+        let (_, row) = b.any(|_, _, r| r.status == "SKIPPED")?;
+        b.forget(row.execution);
+        Some(&["HISTORY-MISMATCH"])
+    }),
+    (
+        "a phantom success of a job whose creation had no answer",
+        |b| {
+            let (_, row) =
+                b.any(|b, d, r| b.spec(r.job).is_none() && r.status == "SUCCESS" && d.len() == 1)?;
+            b.drop_delivery(row.execution, 0);
+            Some(&["PHANTOM-SUCCESS"])
+        },
+    ),
+    ("two rows of a job whose creation had no answer", |b| {
+        let (_, row) = b.any(|b, d, r| b.spec(r.job).is_none() && !d.is_empty())?;
+        let execution = b.id();
+        b.history.rows.push(Row { execution, ..row });
+        Some(&["DB-TWO-ROWS"])
+    }),
+    ("no row, of a job whose creation had no answer", |b| {
+        let (_, row) = b.any(|b, d, r| b.spec(r.job).is_none() && !d.is_empty())?;
+        b.drop_row(row.execution);
+        Some(&["NO-DB-ROW"])
+    }),
     ("a row that its transitions do not show", |b| {
         let (_, row) = b.any(|_, _, r| r.status == "SUCCESS")?;
         b.history
