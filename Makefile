@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman test-clients test-postgres environments drill measure-dashboard bench-small deny fmt lint schema docs
+.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman test-clients test-postgres environments drill measure-dashboard bench-small deny sbom fmt lint schema docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,7 @@ run: setup ## build the program and run a demo cluster
 
 test: setup-tests ## everything that CI checks: format, lints, tests
 	scripts/deny || test $$? = 3
+	scripts/sbom
 	scripts/dashboard test || test $$? = 3
 	cargo fmt --check
 	cargo clippy -- -D warnings
@@ -83,8 +84,11 @@ bench-small: ## run every benchmark small, to see that it works; its figures say
 fmt: ## format the sources
 	cargo fmt
 
-deny: ## licences, banned crates and sources of the dependencies
+deny: ## licences, banned crates, sources and advisories of the dependencies
 	scripts/deny
+
+sbom: ## write the bill of materials (CycloneDX) to target/horolog.cdx.json
+	scripts/sbom
 
 lint: ## clippy as strict as in CI
 	cargo clippy --workspace --all-targets --features otel,fault-injection -- -D warnings

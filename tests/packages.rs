@@ -266,3 +266,54 @@ fn completions_and_manual_pages_know_every_command() {
         Some(1)
     );
 }
+
+/// The bill of materials is made of the metadata of cargo; its tree is another way to the same crates.
+#[test]
+fn the_bill_of_materials_names_every_dependency() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = format!("horolog-{}.cdx.json", std::process::id());
+    let file = std::env::temp_dir().join(file);
+    let made = Command::new(root.join("scripts/sbom"))
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let bill: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(
+        (&bill["bomFormat"], &bill["metadata"]["component"]["name"]),
+        (&"CycloneDX".into(), &"horolog".into())
+    );
+    let components = bill["components"].as_array().unwrap();
+    let named: Vec<&str> = components
+        .iter()
+        .map(|component| component["purl"].as_str().unwrap())
+        .collect();
+    let tree = "tree --locked --target all -e normal,build --all-features --prefix none";
+    let tree = Command::new(env!("CARGO"))
+        .args(tree.split(' '))
+        .args(["--format", "{p}", "-p", "horolog"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let mut count = 0;
+    for line in tree.lines().filter(|line| !line.is_empty()) {
+        let mut words = line.split_whitespace();
+        let (name, version) = (words.next().unwrap(), words.next().unwrap());
+        let purl = format!("pkg:cargo/{name}@{}", version.trim_start_matches('v'));
+        let is_program = name == "horolog";
+        assert!(is_program || named.contains(&purl.as_str()), "{line}");
+        count += 1;
+    }
+    assert!(count > 100, "{tree}");
+    assert!(named.iter().any(|purl| purl.starts_with("pkg:npm/react@")));
+    for component in components {
+        let is_ours = component["name"].as_str().unwrap().starts_with("horolog");
+        assert!(is_ours || component["hashes"].is_array(), "{component}");
+    }
+}
