@@ -12,7 +12,7 @@ use arbitrary::Unstructured;
 
 const REQUESTS: u64 = 1_500;
 /// Texts for each parser.
-const TEXTS: u64 = 1_000;
+const TEXTS: u64 = 500;
 
 #[test]
 fn requests_of_the_grammar_are_judged_on_a_small_stack() {
@@ -53,6 +53,6 @@ fn parsers_keep_their_promises_for_texts_of_their_own_letters() {
                 Err(_) => panic!("{name}, seed {seed}"),
             }
         }
-        assert!(accepted > 30, "{name}: {accepted} texts were accepted");
+        assert!(accepted > 20, "{name}: {accepted} texts were accepted");
     }
 }

@@ -61,6 +61,28 @@ fn instant(bytes: &mut Unstructured<'_>) -> Result<DateTime<Utc>> {
     Ok(DateTime::from_timestamp_micros(micros).expect("before the year 2200"))
 }
 
+/// Fields of an expression of Unix, or of Quartz with seconds.
+fn plausible_fields(bytes: &mut Unstructured<'_>) -> Result<Vec<String>> {
+    const TIMES: [&str; 6] = ["*", "0", "*/5", "1-5", "3,15", "H"];
+    const DAYS: [&str; 6] = ["*", "1", "15", "31", "L", "1-7"];
+    const MONTHS: [&str; 5] = ["*", "1", "JAN", "*/3", "JUN-AUG"];
+    const WEEKDAYS: [&str; 5] = ["*", "MON-FRI", "SUN", "2", "FRI"];
+    let mut fields = vec![*bytes.choose(&TIMES)?, *bytes.choose(&TIMES)?];
+    let (month, day, weekday) = (
+        *bytes.choose(&MONTHS)?,
+        *bytes.choose(&DAYS)?,
+        *bytes.choose(&WEEKDAYS)?,
+    );
+    if bytes.ratio(1, 2)? {
+        fields.extend([day, month, weekday]);
+    } else if bytes.arbitrary()? {
+        fields.extend(["0", "?", month, weekday]);
+    } else {
+        fields.extend(["0", day, month, "?"]);
+    }
+    Ok(fields.into_iter().map(str::to_owned).collect())
+}
+
 /// An expression that parses has words, fires strictly later and in order, and the case of its
 /// letters and the width of its spaces mean nothing.
 fn cron(bytes: &mut Unstructured<'_>) -> Result<bool> {
@@ -70,14 +92,11 @@ fn cron(bytes: &mut Unstructured<'_>) -> Result<bool> {
         "FRI#5", "L-3", "15W", "H(0-29)", "@daily", "@yearly", "@every", "TZ=", "\u{a0}", "é",
         "*/90", "+", "00", "SAT-SUN",
     ];
-    let mut fields = Vec::new();
-    for _ in 0..bytes.int_in_range(1..=7)? {
-        let field = if bytes.ratio(1, 2)? {
-            (*bytes.choose(&["*", "0", "*/5", "1-5", "?", "L", "MON-FRI"])?).to_owned()
-        } else {
-            pieces(bytes, &WORDS, 5)?
-        };
-        fields.push(field);
+    let mut fields = plausible_fields(bytes)?;
+    // Most texts have no odd field, or hardly any would be accepted.
+    if bytes.ratio(1, 3)? {
+        let at = bytes.choose_index(fields.len())?;
+        fields[at] = pieces(bytes, &WORDS, 5)?;
     }
     let text = fields.join(" ");
     let zone = Zone::named(bytes.choose(&ZONES)?).expect("a zone");
