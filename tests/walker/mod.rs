@@ -75,7 +75,9 @@ impl Walk {
     async fn start(database: &TestDatabase) -> Self {
         let sql = database.client().await;
         let token = access::token(&sql, "ADMIN").await;
-        let node = NodeProcess::serve("node-1", database.node_url(), &["--slots", "200"]);
+        // A machine that is busy with other tests is no fault of the node.
+        let flags = ["--slots", "200", "--node-ttl", "1h"];
+        let node = NodeProcess::serve("node-1", database.node_url(), &flags);
         let cluster = Processes::of(vec![node], database.url()).await;
         let url = format!("http://{}", cluster.ready("node-1").await);
         Self {
