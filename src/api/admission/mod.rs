@@ -137,7 +137,8 @@ impl Extension for Admission {
     ) -> ServerResult<Request> {
         let mut request = admit(request, &ctx.schema_env.registry.types)?;
         let is_query = operations::is_query(request.parsed_query()?);
-        drop(self.is_query.set(is_query));
+        // A request is prepared once.
+        self.is_query.get_or_init(|| is_query);
         // POST has an allowance already, and keeps it until the answer is sent.
         let given = request
             .data
