@@ -2,13 +2,28 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { accessSync, chmodSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const PROGRAM = process.env.HOROLOG_BIN ?? fileURLToPath(new URL('../../target/debug/horolog', import.meta.url))
+
+// Without it no node ever listens, and each test would wait for one.
+if (!isProgram(PROGRAM)) {
+  process.stderr.write(`dashboard: there is no program ${PROGRAM}: build it (cargo build), or name it in HOROLOG_BIN\n`)
+  process.exit(1)
+}
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
 
 /** Looks until there is something to see; fails after a while that no healthy machine needs. */
 export async function eventually(what, look) {
