@@ -10,6 +10,8 @@ const ENTRY = auditEntry()
 test('an action in words', () => {
   expect(actionWords('pauseJob')).toBe('Pause job')
   expect(actionWords('node.declared_dead')).toBe('Node declared dead')
+  expect(actionWords('createApiToken')).toBe('Create API token')
+  expect(actionWords('capitalize_rapid')).toBe('Capitalize rapid')
 })
 
 test('of a change only the fields that differ, and everything else as it is', () => {

@@ -10,6 +10,7 @@ export function actionWords(action: string): string {
     .replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, ' ')
     .replaceAll(/[_.]/g, ' ')
     .toLowerCase()
+    .replaceAll(/\bapi\b/g, 'API')
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
