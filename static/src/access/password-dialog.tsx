@@ -2,12 +2,9 @@ import { useState } from 'react'
 import { send } from '@/api/client'
 import { ChangePasswordDocument } from '@/api/generated'
 import { useSaving } from '@/commands/saving'
-import { Button } from '@/components/button'
-import { Dialog, FIRST } from '@/components/dialog'
-import { Fault } from '@/components/fault'
+import { FIRST } from '@/components/dialog'
+import { FormDialog } from '@/components/form-dialog'
 import { PasswordField, passwordFault } from '@/components/password-field'
-
-const FORM = 'change-password'
 
 /** Changes the own password. */
 export function PasswordDialog({ name, onClose }: { name: string; onClose: () => void }) {
@@ -23,50 +20,34 @@ export function PasswordDialog({ name, onClose }: { name: string; onClose: () =>
     })
   }
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title="Change password"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" form={FORM} busy={busy}>
-            Change password
-          </Button>
-        </>
-      }
+      action="Change password"
+      busy={busy}
+      fault={errors.all}
+      onSubmit={change}
+      onClose={onClose}
     >
-      <form
-        id={FORM}
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault()
-          change()
-        }}
-        className="flex flex-col gap-4"
-      >
-        <Fault>{errors.all}</Fault>
-        {/* For password managers, which keep a password with a name. */}
-        <input type="text" name="username" autoComplete="username" value={name} readOnly hidden />
-        <PasswordField
-          label="Current password"
-          name="current"
-          autoComplete="current-password"
-          value={current}
-          error={errors.current}
-          {...{ [FIRST]: true }}
-          onChange={(event) => setCurrent(event.target.value)}
-        />
-        <PasswordField
-          label="New password"
-          name="new"
-          autoComplete="new-password"
-          hint="At least 12 characters; your other sessions end"
-          value={next}
-          error={errors.new}
-          onChange={(event) => setNext(event.target.value)}
-        />
-      </form>
-    </Dialog>
+      {/* For password managers, which keep a password with a name. */}
+      <input type="text" name="username" autoComplete="username" value={name} readOnly hidden />
+      <PasswordField
+        label="Current password"
+        name="current"
+        autoComplete="current-password"
+        value={current}
+        error={errors.current}
+        {...{ [FIRST]: true }}
+        onChange={(event) => setCurrent(event.target.value)}
+      />
+      <PasswordField
+        label="New password"
+        name="new"
+        autoComplete="new-password"
+        hint="At least 12 characters; your other sessions end"
+        value={next}
+        error={errors.new}
+        onChange={(event) => setNext(event.target.value)}
+      />
+    </FormDialog>
   )
 }

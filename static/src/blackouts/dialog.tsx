@@ -10,9 +10,8 @@ import {
 } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useSaving } from '@/commands/saving'
-import { Button } from '@/components/button'
-import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
+import { FormDialog } from '@/components/form-dialog'
 import { TimeField } from '@/components/time-field'
 import { fromLocalInput, timeFault } from '@/format/time'
 
@@ -65,63 +64,51 @@ export function BlackoutDialog({ job, onClose }: { job?: { id: string }; onClose
     onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }),
   })
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={job ? 'New blackout of this job' : 'New blackout'}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} onClick={create}>
-            Create blackout
-          </Button>
-        </>
-      }
+      action="Create blackout"
+      busy={busy}
+      fault={errors.all}
+      onSubmit={create}
+      onClose={onClose}
     >
-      <div className="flex flex-col gap-4">
-        <p className="text-muted text-sm">
-          Nothing starts by schedule in a blackout. Running executions continue; run now, retries and backfills start
-          nevertheless.
-        </p>
-        {errors.all && (
-          <p role="alert" className="text-bad text-sm">
-            {errors.all}
-          </p>
-        )}
-        <TextField label="Reason" maxLength={500} hint="Shown with the jobs that it defers" {...field('reason')} />
-        <TimeField label="From" hint="In your zone. Default: now" {...time('startsAt')} />
-        <TimeField label="To" hint="In your zone" {...time('endsAt')} />
-        {!job && (
-          <>
-            <TextField
-              label="Only jobs with the tag"
-              hint="Default: all jobs"
-              list="tags"
-              autoComplete="off"
-              {...field('tag')}
-            />
-            <datalist id="tags">
-              {tags.data?.tags.map(({ tag }) => (
-                <option key={tag} value={tag} />
-              ))}
-            </datalist>
-            <JobField {...field('jobId')} />
-          </>
-        )}
-        <SelectField
-          label="At its end"
-          hint={END_POLICIES.find(([name]) => name === values.onEnd)?.[2]}
-          value={values.onEnd}
-          onChange={(event) => setValues({ ...values, onEnd: event.target.value as BlackoutEndPolicy })}
-        >
-          {END_POLICIES.map(([name, label]) => (
-            <option key={name} value={name}>
-              {label}
-            </option>
-          ))}
-        </SelectField>
-      </div>
-    </Dialog>
+      <p className="text-muted text-sm">
+        Nothing starts by schedule in a blackout. Running executions continue; run now, retries and backfills start
+        nevertheless.
+      </p>
+      <TextField label="Reason" maxLength={500} hint="Shown with the jobs that it defers" {...field('reason')} />
+      <TimeField label="From" hint="In your zone. Default: now" {...time('startsAt')} />
+      <TimeField label="To" hint="In your zone" {...time('endsAt')} />
+      {!job && (
+        <>
+          <TextField
+            label="Only jobs with the tag"
+            hint="Default: all jobs"
+            list="tags"
+            autoComplete="off"
+            {...field('tag')}
+          />
+          <datalist id="tags">
+            {tags.data?.tags.map(({ tag }) => (
+              <option key={tag} value={tag} />
+            ))}
+          </datalist>
+          <JobField {...field('jobId')} />
+        </>
+      )}
+      <SelectField
+        label="At its end"
+        hint={END_POLICIES.find(([name]) => name === values.onEnd)?.[2]}
+        value={values.onEnd}
+        onChange={(event) => setValues({ ...values, onEnd: event.target.value as BlackoutEndPolicy })}
+      >
+        {END_POLICIES.map(([name, label]) => (
+          <option key={name} value={name}>
+            {label}
+          </option>
+        ))}
+      </SelectField>
+    </FormDialog>
   )
 }
 

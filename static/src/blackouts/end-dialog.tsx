@@ -2,8 +2,7 @@ import { useState } from 'react'
 import { send } from '@/api/client'
 import { type BlackoutRowFragment, SetBlackoutEndDocument } from '@/api/generated'
 import { useSaving } from '@/commands/saving'
-import { Button } from '@/components/button'
-import { Dialog } from '@/components/dialog'
+import { FormDialog } from '@/components/form-dialog'
 import { TimeField } from '@/components/time-field'
 import { fromLocalInput, timeFault, toLocalInput } from '@/format/time'
 
@@ -20,20 +19,15 @@ export function BlackoutEndDialog({ blackout, onClose }: { blackout: BlackoutRow
     })
   }
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title="Move the end of the blackout"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} onClick={move}>
-            Move the end
-          </Button>
-        </>
-      }
+      action="Move the end"
+      busy={busy}
+      fault={errors.all}
+      onSubmit={move}
+      onClose={onClose}
     >
-      <TimeField label="To" hint="In your zone" value={end} error={errors.endsAt ?? errors.all} onChange={setEnd} />
-    </Dialog>
+      <TimeField label="To" hint="In your zone" value={end} error={errors.endsAt} onChange={setEnd} />
+    </FormDialog>
   )
 }

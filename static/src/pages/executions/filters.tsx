@@ -1,17 +1,14 @@
-import { ChevronDown, X } from 'lucide-react'
 import { JobNameDocument, NodeNamesDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
-import { buttonClass } from '@/components/button'
 import { Checkbox } from '@/components/checkbox'
-import { Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
+import { FilterChip } from '@/components/filter-chip'
 import { FilterMenu } from '@/components/filter-menu'
-import { Menu, MenuItem, MenuLine } from '@/components/menu'
-import { RangeBound } from '@/components/range-bound'
+import { FilterSelect } from '@/components/filter-select'
 import { SearchField } from '@/components/search-field'
+import { TimeRange } from '@/components/time-range'
 import type { ExecutionsSearch } from '@/filters/address'
 import { EXECUTION_KINDS, EXECUTION_REASONS, EXECUTION_STATUSES } from '@/filters/enums'
-import { PRESETS } from '@/format/ranges'
 import { databaseNow } from '@/lib/clock'
 
 interface FiltersProps {
@@ -21,7 +18,6 @@ interface FiltersProps {
 
 /** The filters; kept in the address. */
 export function Filters({ search, onChange }: FiltersProps) {
-  const nodes = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
   const orNone = <Value,>(values: Value[]) => (values.length > 0 ? values : undefined)
   return (
     <FilterBar
@@ -57,41 +53,8 @@ export function Filters({ search, onChange }: FiltersProps) {
         chosen={search.kind}
         onChange={(kind) => onChange({ kind: orNone(kind) })}
       />
-      <Select
-        aria-label="Node"
-        value={search.node ?? ''}
-        onChange={({ target }) => onChange({ node: target.value || undefined })}
-      >
-        <option value="">Any node</option>
-        {nodes.data?.nodes.map((node) => (
-          <option key={node.id} value={node.id}>
-            {node.name}
-            {node.state === 'ACTIVE' ? '' : ` (${node.state.toLowerCase()} ${node.id.slice(-4)})`}
-          </option>
-        ))}
-      </Select>
-      <Menu
-        align="start"
-        trigger={
-          <button type="button" className={buttonClass()}>
-            Time
-            <ChevronDown size={14} aria-hidden />
-          </button>
-        }
-      >
-        {PRESETS.map(({ label, from }) => (
-          <MenuItem
-            key={label}
-            onSelect={() => onChange({ from: from(new Date(databaseNow())).toISOString(), to: undefined })}
-          >
-            {label}
-          </MenuItem>
-        ))}
-        <MenuLine />
-        <MenuItem onSelect={() => onChange({ from: undefined, to: undefined })}>Any time</MenuItem>
-      </Menu>
-      <RangeBound label="From" value={search.from} onChange={(from) => onChange({ from })} />
-      <RangeBound label="to" value={search.to} onChange={(to) => onChange({ to })} />
+      <NodeFilter chosen={search.node} onChange={(node) => onChange({ node })} />
+      <TimeRange from={search.from} to={search.to} onChange={onChange} />
     </FilterBar>
   )
 }
@@ -118,9 +81,33 @@ function OutputSearchBox({ search, onChange }: FiltersProps) {
 function JobFilterChip({ id, onClear }: { id: string; onClear: () => void }) {
   const { data } = useApi(JobNameDocument, { id }, { staleTime: 60_000 })
   return (
-    <button type="button" onClick={onClear} className={`${buttonClass()} max-w-72 border-accent text-accent`}>
-      <span className="truncate">Job: {data?.job?.name ?? id}</span>
-      <X size={14} aria-label="Show all jobs" className="shrink-0" />
-    </button>
+    <FilterChip clear="Show all jobs" onClear={onClear}>
+      Job: {data?.job?.name ?? id}
+    </FilterChip>
+  )
+}
+
+interface NodeFilterProps {
+  chosen: string | undefined
+  onChange: (node: string | undefined) => void
+}
+
+function NodeFilter({ chosen, onChange }: NodeFilterProps) {
+  const { data } = useApi(NodeNamesDocument, {}, { staleTime: 10_000 })
+  const labels = new Map(
+    data?.nodes.map(({ id, name, state }) => [
+      id,
+      state === 'ACTIVE' ? name : `${name} (${state.toLowerCase()} ${id.slice(-4)})`,
+    ]),
+  )
+  return (
+    <FilterSelect
+      label="Node"
+      any="Any node"
+      all={[...labels.keys()]}
+      chosen={chosen}
+      show={(id) => labels.get(id) ?? id}
+      onChange={onChange}
+    />
   )
 }

@@ -3,9 +3,8 @@ import { errorMessage, send } from '@/api/client'
 import { BackfillJobDocument, type OverlapPolicy, PreviewBackfillDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useSaving } from '@/commands/saving'
-import { Button } from '@/components/button'
-import { Dialog } from '@/components/dialog'
 import { SelectField, TextField } from '@/components/field'
+import { FormDialog } from '@/components/form-dialog'
 import { Time } from '@/components/time'
 import { TimeField } from '@/components/time-field'
 import { counted } from '@/format/number'
@@ -56,60 +55,46 @@ export function BackfillDialog({ jobId, onClose }: { jobId: string; onClose: () 
   })
   const planned = preview.data?.previewBackfill
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title="Backfill"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} onClick={begin}>
-            {planned && range ? `Run ${counted(planned.count, 'fire time')}` : 'Run'}
-          </Button>
-        </>
-      }
+      action={planned && range ? `Run ${counted(planned.count, 'fire time')}` : 'Run'}
+      busy={busy}
+      fault={errors.all}
+      onSubmit={begin}
+      onClose={onClose}
     >
-      <div className="flex flex-col gap-4">
-        <p className="text-muted text-sm">
-          Runs the fire times of a past range, oldest first, each as a new execution.
-        </p>
-        {errors.all && (
-          <p role="alert" className="text-bad text-sm">
-            {errors.all}
-          </p>
-        )}
-        <div className="grid gap-4 sm:grid-cols-2">
-          <TimeField label="From" hint="In your zone" {...time('from')} />
-          <TimeField label="To" hint="In your zone, included" {...time('to')} />
-        </div>
-        {range && preview.error && <p className="text-bad text-sm">{errorMessage(preview.error)}</p>}
-        {range && planned && (
-          <p className="text-sm">
-            {counted(planned.count, 'fire time')}: <Time at={planned.fireTimes[0] ?? ''} as="exact" />
-            {planned.last && planned.count > 1 && (
-              <>
-                {' '}
-                to <Time at={planned.last} as="exact" />
-              </>
-            )}
-          </p>
-        )}
-        <div className="grid gap-4 sm:grid-cols-2">
-          <SelectField
-            label="While one still runs"
-            hint={POLICIES.find(([name]) => name === values.overlapPolicy)?.[2]}
-            value={values.overlapPolicy}
-            onChange={(event) => setValues({ ...values, overlapPolicy: event.target.value as OverlapPolicy })}
-          >
-            {POLICIES.map(([name, label]) => (
-              <option key={name} value={name}>
-                {label}
-              </option>
-            ))}
-          </SelectField>
-          <TextField label="Rate limit, a minute" inputMode="numeric" {...field('rate', errors.firesPerMinute)} />
-        </div>
+      <p className="text-muted text-sm">Runs the fire times of a past range, oldest first, each as a new execution.</p>
+      <div className="grid gap-4 sm:grid-cols-2">
+        <TimeField label="From" hint="In your zone" {...time('from')} />
+        <TimeField label="To" hint="In your zone, included" {...time('to')} />
       </div>
-    </Dialog>
+      {range && preview.error && <p className="text-bad text-sm">{errorMessage(preview.error)}</p>}
+      {range && planned && (
+        <p className="text-sm">
+          {counted(planned.count, 'fire time')}: <Time at={planned.fireTimes[0] ?? ''} as="exact" />
+          {planned.last && planned.count > 1 && (
+            <>
+              {' '}
+              to <Time at={planned.last} as="exact" />
+            </>
+          )}
+        </p>
+      )}
+      <div className="grid gap-4 sm:grid-cols-2">
+        <SelectField
+          label="While one still runs"
+          hint={POLICIES.find(([name]) => name === values.overlapPolicy)?.[2]}
+          value={values.overlapPolicy}
+          onChange={(event) => setValues({ ...values, overlapPolicy: event.target.value as OverlapPolicy })}
+        >
+          {POLICIES.map(([name, label]) => (
+            <option key={name} value={name}>
+              {label}
+            </option>
+          ))}
+        </SelectField>
+        <TextField label="Rate limit, a minute" inputMode="numeric" {...field('rate', errors.firesPerMinute)} />
+      </div>
+    </FormDialog>
   )
 }

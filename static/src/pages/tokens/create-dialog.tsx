@@ -3,13 +3,11 @@ import { RoleField } from '@/access/role-field'
 import { send } from '@/api/client'
 import { CreateApiTokenDocument, type Role } from '@/api/generated'
 import { useSaving } from '@/commands/saving'
-import { Button } from '@/components/button'
-import { Dialog, FIRST } from '@/components/dialog'
-import { Fault } from '@/components/fault'
+import { FIRST } from '@/components/dialog'
 import { TextField } from '@/components/field'
+import { FormDialog, ShownOnceDialog } from '@/components/form-dialog'
 import { Secret } from '@/components/secret'
 
-const FORM = 'create-token'
 const DAYS_DEFAULT = '90'
 const DAYS_MAX = 365
 
@@ -33,54 +31,38 @@ export function CreateTokenDialog({ onClose }: { onClose: () => void }) {
       return `The token “${variables.name}” is created.`
     })
   }
-  if (secret !== null) return <SecretDialog key="secret" name={name.trim()} secret={secret} onClose={onClose} />
+  if (secret !== null) return <SecretDialog name={name.trim()} secret={secret} onClose={onClose} />
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title="New API token"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" form={FORM} busy={busy}>
-            Create token
-          </Button>
-        </>
-      }
+      action="Create token"
+      busy={busy}
+      fault={errors.all}
+      onSubmit={create}
+      onClose={onClose}
     >
-      <form
-        id={FORM}
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault()
-          create()
-        }}
-        className="flex flex-col gap-4"
-      >
-        <Fault>{errors.all}</Fault>
-        <TextField
-          label="Name"
-          hint="The program that has it, as the audit log names it"
-          autoComplete="off"
-          spellCheck={false}
-          maxLength={100}
-          value={name}
-          error={errors.name}
-          {...{ [FIRST]: true }}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <RoleField value={role} onChange={setRole} error={errors.role} />
-        <TextField
-          label="Days until it expires"
-          hint={`1 to ${DAYS_MAX}`}
-          inputMode="numeric"
-          autoComplete="off"
-          value={days}
-          error={errors.expiresInDays}
-          onChange={(event) => setDays(event.target.value)}
-        />
-      </form>
-    </Dialog>
+      <TextField
+        label="Name"
+        hint="The program that has it, as the audit log names it"
+        autoComplete="off"
+        spellCheck={false}
+        maxLength={100}
+        value={name}
+        error={errors.name}
+        {...{ [FIRST]: true }}
+        onChange={(event) => setName(event.target.value)}
+      />
+      <RoleField value={role} onChange={setRole} error={errors.role} />
+      <TextField
+        label="Days until it expires"
+        hint={`1 to ${DAYS_MAX}`}
+        inputMode="numeric"
+        autoComplete="off"
+        value={days}
+        error={errors.expiresInDays}
+        onChange={(event) => setDays(event.target.value)}
+      />
+    </FormDialog>
   )
 }
 
@@ -92,18 +74,7 @@ function daysFault(text: string): string | undefined {
 
 function SecretDialog({ name, secret, onClose }: { name: string; secret: string; onClose: () => void }) {
   return (
-    <Dialog
-      open
-      kept
-      wide
-      onClose={onClose}
-      title={`The token “${name}”`}
-      footer={
-        <Button kind="primary" onClick={onClose}>
-          I have copied it
-        </Button>
-      }
-    >
+    <ShownOnceDialog wide onClose={onClose} title={`The token “${name}”`}>
       <div className="flex flex-col gap-3">
         <Secret label="Token" text={secret}>
           The token is shown only now: the cluster keeps only a hash of it. A lost token is revoked and replaced.
@@ -113,6 +84,6 @@ function SecretDialog({ name, secret, onClose }: { name: string; secret: string;
           <code className="font-mono text-xs">Authorization: Bearer hrl_…</code>
         </p>
       </div>
-    </Dialog>
+    </ShownOnceDialog>
   )
 }

@@ -1,6 +1,6 @@
-import { Select } from '@/components/field'
 import { FilterBar } from '@/components/filter-bar'
 import { FilterMenu } from '@/components/filter-menu'
+import { FilterSelect } from '@/components/filter-select'
 import { TagFilter } from '@/components/tag-filter'
 import type { UpcomingSearch } from '@/filters/address'
 import { HIDDEN, SCHEDULE_TYPES } from '@/filters/enums'
@@ -24,16 +24,14 @@ export function Filters({ search, onChange }: FiltersProps) {
         onChange={(type) => onChange({ type: type.length > 0 ? type : undefined })}
       />
       <TagFilter chosen={search.tag} onChange={(tag) => onChange({ tag })} />
-      <Select
-        aria-label="Frequent jobs"
-        value={search.hide ?? ''}
-        onChange={({ target }) => onChange({ hide: HIDDEN.find((one) => one === target.value) })}
-      >
-        <option value="">With all that fires often</option>
-        {HIDDEN.map((every) => (
-          <option key={every} value={every}>{`Without what fires every ${every}`}</option>
-        ))}
-      </Select>
+      <FilterSelect
+        label="Frequent jobs"
+        any="With all that fires often"
+        all={HIDDEN}
+        chosen={search.hide}
+        show={(every) => `Without what fires every ${every}`}
+        onChange={(hide) => onChange({ hide })}
+      />
     </FilterBar>
   )
 }

@@ -6,13 +6,10 @@ import { CreateUserDocument, type Role } from '@/api/generated'
 import { noteSignedIn } from '@/api/session'
 import { signIn } from '@/api/sign-in'
 import { useSaving } from '@/commands/saving'
-import { Button } from '@/components/button'
-import { Dialog, FIRST } from '@/components/dialog'
-import { Fault } from '@/components/fault'
+import { FIRST } from '@/components/dialog'
 import { TextField } from '@/components/field'
+import { FormDialog, ShownOnceDialog } from '@/components/form-dialog'
 import { NewPasswordFields, PasswordSecret, useNewPassword } from './new-password'
-
-const FORM = 'create-user'
 
 /** Creates a user. The first one is an admin and closes the cluster: this browser is then signed in as that admin. */
 export function CreateUserDialog({ onClose }: { onClose: () => void }) {
@@ -40,77 +37,49 @@ export function CreateUserDialog({ onClose }: { onClose: () => void }) {
   }
   if (created && password.password) {
     return (
-      <Dialog
-        key="secret"
-        open
-        kept
-        onClose={onClose}
-        title={`“${name.trim()}” is created`}
-        footer={
-          <Button kind="primary" onClick={onClose}>
-            I have copied it
-          </Button>
-        }
-      >
+      <ShownOnceDialog title={`“${name.trim()}” is created`} onClose={onClose}>
         <PasswordSecret name={name.trim()} password={password.password} />
-      </Dialog>
+      </ShownOnceDialog>
     )
   }
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={isFirst ? 'Create the first admin' : 'New user'}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" form={FORM} busy={busy}>
-            Create user
-          </Button>
-        </>
-      }
+      action="Create user"
+      busy={busy}
+      fault={errors.all}
+      onSubmit={create}
+      onClose={onClose}
     >
-      <form
-        id={FORM}
-        noValidate
+      {isFirst && (
+        <p className="text-muted text-sm">
+          The cluster closes: from then on each request needs a user or an API token. Programs that use the API need a
+          token at once.
+        </p>
+      )}
+      <TextField
+        label="Name"
         autoComplete="off"
-        onSubmit={(event) => {
-          event.preventDefault()
-          create()
-        }}
-        className="flex flex-col gap-4"
-      >
-        <Fault>{errors.all}</Fault>
-        {isFirst && (
-          <p className="text-muted text-sm">
-            The cluster closes: from then on each request needs a user or an API token. Programs that use the API need a
-            token at once.
-          </p>
-        )}
-        <TextField
-          label="Name"
-          autoComplete="off"
-          autoCapitalize="none"
-          spellCheck={false}
-          maxLength={100}
-          hint="At most 100 characters, without spaces"
-          value={name}
-          error={errors.name}
-          {...{ [FIRST]: true }}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <RoleField
-          value={role}
-          onChange={setRole}
-          error={errors.role}
-          {...(isFirst && { fixed: 'The first user is an admin, who creates the others' })}
-        />
-        <NewPasswordFields
-          value={password}
-          ways={isFirst ? ['generated', 'typed'] : ['generated', 'typed', 'none']}
-          error={errors.password}
-        />
-      </form>
-    </Dialog>
+        autoCapitalize="none"
+        spellCheck={false}
+        maxLength={100}
+        hint="At most 100 characters, without spaces"
+        value={name}
+        error={errors.name}
+        {...{ [FIRST]: true }}
+        onChange={(event) => setName(event.target.value)}
+      />
+      <RoleField
+        value={role}
+        onChange={setRole}
+        error={errors.role}
+        {...(isFirst && { fixed: 'The first user is an admin, who creates the others' })}
+      />
+      <NewPasswordFields
+        value={password}
+        ways={isFirst ? ['generated', 'typed'] : ['generated', 'typed', 'none']}
+        error={errors.password}
+      />
+    </FormDialog>
   )
 }

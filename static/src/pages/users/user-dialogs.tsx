@@ -5,9 +5,7 @@ import { RoleField } from '@/access/role-field'
 import { send } from '@/api/client'
 import { SetPasswordDocument, UpdateUserDocument, type UserRowFragment } from '@/api/generated'
 import { useSaving } from '@/commands/saving'
-import { Button } from '@/components/button'
-import { Dialog } from '@/components/dialog'
-import { Fault } from '@/components/fault'
+import { FormDialog, ShownOnceDialog } from '@/components/form-dialog'
 import { NewPasswordFields, PasswordSecret, useNewPassword } from './new-password'
 
 interface UserDialogProps {
@@ -20,33 +18,24 @@ export function RoleDialog({ user, onClose }: UserDialogProps) {
   const [role, setRole] = useState(user.role)
   const { errors, busy, save } = useSaving(onClose)
   const change = () =>
-    save(async () => {
+    void save(async () => {
       await send(UpdateUserDocument, { id: user.id, role })
       return `“${user.name}” has another role.`
     })
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={`Role of “${user.name}”`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} disabled={role === user.role} onClick={() => void change()}>
-            Change role
-          </Button>
-        </>
-      }
+      action="Change role"
+      busy={busy}
+      disabled={role === user.role}
+      fault={errors.all}
+      onSubmit={change}
+      onClose={onClose}
     >
-      <div className="flex flex-col gap-4">
-        <Fault>{errors.all}</Fault>
-        <RoleField value={role} onChange={setRole} error={errors.role} />
-      </div>
-    </Dialog>
+      <RoleField value={role} onChange={setRole} error={errors.role} />
+    </FormDialog>
   )
 }
-
-const FORM = 'set-password'
 
 /** Gives a user another password; the sessions of the user end. */
 export function SetPasswordDialog({ user, onClose }: UserDialogProps) {
@@ -62,50 +51,22 @@ export function SetPasswordDialog({ user, onClose }: UserDialogProps) {
   }
   if (isSet && password.password) {
     return (
-      <Dialog
-        key="secret"
-        open
-        kept
-        onClose={onClose}
-        title={`“${user.name}” has another password`}
-        footer={
-          <Button kind="primary" onClick={onClose}>
-            I have copied it
-          </Button>
-        }
-      >
+      <ShownOnceDialog title={`“${user.name}” has another password`} onClose={onClose}>
         <PasswordSecret name={user.name} password={password.password} />
-      </Dialog>
+      </ShownOnceDialog>
     )
   }
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={`Password of “${user.name}”`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" form={FORM} busy={busy}>
-            Set password
-          </Button>
-        </>
-      }
+      action="Set password"
+      busy={busy}
+      fault={errors.all}
+      onSubmit={change}
+      onClose={onClose}
     >
-      <form
-        id={FORM}
-        noValidate
-        autoComplete="off"
-        onSubmit={(event) => {
-          event.preventDefault()
-          change()
-        }}
-        className="flex flex-col gap-4"
-      >
-        <Fault>{errors.all}</Fault>
-        <p className="text-muted text-sm">The sessions of the user end at once.</p>
-        <NewPasswordFields value={password} ways={['generated', 'typed']} error={errors.password ?? errors.userId} />
-      </form>
-    </Dialog>
+      <p className="text-muted text-sm">The sessions of the user end at once.</p>
+      <NewPasswordFields value={password} ways={['generated', 'typed']} error={errors.password ?? errors.userId} />
+    </FormDialog>
   )
 }
