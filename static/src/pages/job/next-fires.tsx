@@ -5,13 +5,23 @@ import { Empty } from '@/components/states'
 import { Time } from '@/components/time'
 import { zoneOf } from '@/format/schedule'
 import { exactTime, sameClock, viewerZone } from '@/format/time'
+import { JobCalendarFile } from './calendar-file'
 
 /** The next fire times, in the job's zone, if it has one, and in the viewer's. */
 export function NextFires({ job }: { job: NonNullable<JobQuery['job']> }) {
   const { nextFireTimes } = job
   const zone = zoneOf(job)
   return (
-    <Panel title="Next fires" aside={zone} flush>
+    <Panel
+      title="Next fires"
+      aside={
+        <span className="flex items-center gap-2">
+          {zone}
+          {nextFireTimes.length > 0 && <JobCalendarFile job={job} />}
+        </span>
+      }
+      flush
+    >
       {nextFireTimes.length === 0 ? (
         <Empty icon={CalendarOff} title="No fire time">
           {whyNone(job)}

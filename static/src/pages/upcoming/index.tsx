@@ -14,6 +14,7 @@ import type { UpcomingSearch } from '@/filters/address'
 import { counted } from '@/format/number'
 import { viewerZone } from '@/format/time'
 import { Agenda } from './agenda'
+import { CalendarFileButton } from './calendar-file'
 import { isFiltered, type ShownJobs, shownOf } from './filter'
 import { Filters } from './filters'
 import { rowsOf } from './heat'
@@ -41,19 +42,24 @@ export default function UpcomingPage() {
     <Page
       title="Upcoming"
       note="Planned fire times of the active jobs. A fixed delay has no plan: its next run follows the end of the last one."
-      actions={(Object.keys(SPANS) as Span[]).map((name) => (
-        <Button
-          key={name}
-          aria-pressed={name === span}
-          kind={name === span ? 'primary' : 'plain'}
-          onClick={() => {
-            change({ span: name === 'day' ? undefined : name })
-            setChosen(null)
-          }}
-        >
-          {SPANS[name].label}
-        </Button>
-      ))}
+      actions={
+        <>
+          <CalendarFileButton span={span} jobs={jobs} />
+          {(Object.keys(SPANS) as Span[]).map((name) => (
+            <Button
+              key={name}
+              aria-pressed={name === span}
+              kind={name === span ? 'primary' : 'plain'}
+              onClick={() => {
+                change({ span: name === 'day' ? undefined : name })
+                setChosen(null)
+              }}
+            >
+              {SPANS[name].label}
+            </Button>
+          ))}
+        </>
+      }
     >
       <Filters search={search} onChange={change} />
       <QueryBoundary query={result} what="what is to come" lines={10}>
