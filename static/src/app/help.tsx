@@ -1,7 +1,7 @@
 import { BASE } from '@/api/base'
 import { Dialog } from '@/components/dialog'
 import { Kbd } from '@/components/kbd'
-import { SHORTCUTS } from './shortcuts'
+import { SHORTCUTS } from '@/lib/shortcuts'
 
 /** The keys that work everywhere. */
 export default function Help({ open, onClose }: { open: boolean; onClose: () => void }) {

@@ -13,8 +13,8 @@ import { useOverview, useOverviewUpdates } from '@/cluster/overview'
 import { Name } from '@/components/name'
 import { Missing } from '@/components/panel'
 import { useListMemory } from '@/components/up-link'
+import { useShortcuts } from '@/lib/shortcuts'
 import { Navigation } from './navigation'
-import { useShortcuts } from './shortcuts'
 
 /** The field that `/` focuses, on a page that has one. */
 const SEARCH_FIELD = 'input[type=search]'

@@ -171,3 +171,38 @@ test('an execution that cannot be read says so as the heading and the title of i
   expect(await screen.findByRole('heading', { level: 1, name: 'Cannot show the execution' })).toBeTruthy()
   expect(document.title).toBe('Cannot show the execution · Horolog')
 })
+
+const DAY = '2026-11-23T07:'
+const three = ['00', '15', '30'].map((minute, place) => ({ id: `e${place}`, fireTime: `${DAY}${minute}:00.000Z` }))
+
+/** The list of the API: newest first, after an execution, from an instant to before another. */
+function listed({ first, after, filter }: Record<string, unknown>) {
+  const { from, to } = filter as { from?: string; to?: string }
+  const found = three
+    .toReversed()
+    .filter(
+      ({ id, fireTime }) => !(after && id >= String(after)) && !(from && fireTime < from) && !(to && fireTime >= to),
+    )
+  const nodes = found.slice(0, Number(first))
+  return { executionsPage: { nodes, pageInfo: { hasNextPage: nodes.length < found.length } } }
+}
+
+test('the execution before and the one after of the same job are a click or a key away', async () => {
+  const { user, address, asked } = await see(three[1] ?? {}, { JobExecutionIds: listed })
+  const next = await screen.findByRole<HTMLButtonElement>('button', { name: 'Next execution of the job' })
+  await waitFor(() => expect(next.disabled).toBe(false))
+  expect(last(asked, 'JobExecutionIds')?.filter).toMatchObject({ jobId: expect.any(String) })
+  await user.keyboard('n')
+  await waitFor(() => expect(address()).toBe('/executions/e2'))
+})
+
+test('the first execution has none before it', async () => {
+  const { user, address } = await see(three[0] ?? {}, { JobExecutionIds: listed })
+  const next = await screen.findByRole<HTMLButtonElement>('button', { name: 'Next execution of the job' })
+  await waitFor(() => expect(next.disabled).toBe(false))
+  expect(screen.getByRole<HTMLButtonElement>('button', { name: 'Previous execution of the job' }).disabled).toBe(true)
+  await user.keyboard('p')
+  expect(address()).toBe('/executions/e0')
+  await user.click(next)
+  await waitFor(() => expect(address()).toBe('/executions/e1'))
+})

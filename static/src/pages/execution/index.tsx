@@ -15,6 +15,7 @@ import { Time } from '@/components/time'
 import { UpLink } from '@/components/up-link'
 import { explanation } from '@/format/execution'
 import { indented } from '@/lib/json'
+import { AdjacentLinks } from './adjacent-links'
 import { AttemptTable } from './attempt-table'
 import { attemptsOf } from './attempts'
 import { Commands } from './commands'
@@ -70,7 +71,12 @@ function ExecutionView({ execution }: { execution: NonNullable<ExecutionQuery['e
           </span>
         </span>
       }
-      actions={<Commands execution={execution} />}
+      actions={
+        <>
+          <AdjacentLinks execution={execution} />
+          <Commands execution={execution} />
+        </>
+      }
     >
       <Panel title="What happened">
         <p className="mb-3">

@@ -5,6 +5,7 @@ import { useEffect, useEffectEvent } from 'react'
 export const SHORTCUTS = [
   { keys: ['/', 'Ctrl K'], does: 'Search' },
   { keys: ['j', 'k'], does: 'Next and previous row of a list' },
+  { keys: ['p', 'n'], does: 'Previous and next execution of a job' },
   { keys: ['?'], does: 'Show these keys' },
   { keys: ['g', 'o'], does: 'Go to the overview' },
   { keys: ['g', 'j'], does: 'Go to jobs' },
