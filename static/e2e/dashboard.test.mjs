@@ -1,6 +1,7 @@
 // The dashboard as a person uses it: a real browser, three real nodes, real PostgreSQL.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually, graphql } from './cluster.mjs'
@@ -258,6 +259,51 @@ test('a job is held back by a blackout of its own, made on its page', async () =
     .getByRole('img', { name: /^Blackout from .*: only this one$/ })
     .first()
     .waitFor()
+})
+
+test('an execution leads to the previous and the next one of its job, by keys and by buttons', async () => {
+  const { jobsPage } = await graphql(
+    cluster.url,
+    '{ jobsPage(filter: {search: "every second"}) { nodes { recentExecutions(count: 5) { id } } } }',
+  )
+  const ids = jobsPage.nodes[0].recentExecutions.map(({ id }) => id)
+  const at = (id) => page.waitForURL(`**/executions/${id}`)
+  await go(`/executions/${ids[3]}`)
+  await page.getByRole('button', { name: 'Next execution of the job', disabled: false }).waitFor()
+  await page.keyboard.press('n')
+  await at(ids[2])
+  await page.getByRole('button', { name: 'Next execution of the job', disabled: false }).click()
+  await at(ids[1])
+  await page.getByRole('button', { name: 'Previous execution of the job', disabled: false }).waitFor()
+  await page.keyboard.press('p')
+  await at(ids[2])
+  assert.deepEqual(await seriousFaults(page), [])
+})
+
+test('fire times are a calendar file, of a job and of the plan', async () => {
+  const saved = async (button) => {
+    const [file] = await Promise.all([page.waitForEvent('download'), button.click()])
+    return { name: file.suggestedFilename(), text: readFileSync(await file.path(), 'utf8') }
+  }
+  const cronExpression = '0 9 * * *'
+  const id = await input({
+    name: 'Report, daily; of all',
+    scheduleType: 'CRON',
+    cronExpression,
+    timeZone: 'Europe/Berlin',
+  })
+  await go(`/jobs/${id}`)
+  const { name, text } = await saved(page.getByRole('button', { name: /calendar file$/ }))
+  assert.equal(name, 'report-daily-of-all.ics')
+  assert.match(text, /^BEGIN:VCALENDAR\r\nVERSION:2\.0\r\n/)
+  assert.equal(text.match(/\r\nBEGIN:VEVENT\r\n/g).length, 200)
+  assert.match(text, /\r\nDTSTART:\d{8}T0[78]0000Z\r\n/)
+  assert.match(text, /\r\nSUMMARY:Report\\, daily\\; of all\r\n/)
+  assert.equal(new Set(text.match(/^UID:.*$/gm)).size, 200)
+  await go('/upcoming')
+  const plan = await saved(page.getByRole('button', { name: 'Calendar file' }))
+  assert.match(plan.text, new RegExp(`\r\nUID:${id}/`))
+  await graphql(cluster.url, 'mutation($id: ID!) { deleteJob(id: $id) }', { id })
 })
 
 test('a past range is previewed and run again', async () => {
