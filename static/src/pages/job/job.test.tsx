@@ -1,4 +1,4 @@
-import { screen, within } from '@testing-library/react'
+import { screen, waitFor, within } from '@testing-library/react'
 import { expect, test } from 'vitest'
 import { executionRow } from '@/testing/factories'
 import { last, pageOf } from '@/testing/render'
@@ -100,4 +100,43 @@ test('the timeline shades what a calendar and a blackout left out', async () => 
   expect(await screen.findByRole('img', { name: /^Closed from .*: 3 fire times left out$/ })).toBeTruthy()
   expect(screen.getByRole('img', { name: /^Blackout from .*: database move$/ })).toBeTruthy()
   expect(screen.getByText('closed')).toBeTruthy()
+})
+
+test('an obstacle is explained with its time and its author', async () => {
+  const obstacle = { since: '2026-11-23T08:00:00.000Z', until: '2026-11-23T10:00:00.000Z', by: 'ada' }
+  const explained = { ...UNEXPLAINED, reason: 'PAUSED' as const, execution: null, ...obstacle }
+  const { user } = await openJob({}, { ExplainFireTime: () => ({ explainFireTime: explained }) })
+  await user.type(await screen.findByLabelText('Why did it run, or not run, at'), '2026-11-23T09:00:00Z')
+  await user.click(screen.getByRole('button', { name: 'Explain' }))
+  const text = (await screen.findByRole('region', { name: 'Explanation' })).textContent
+  await waitFor(() => expect(text).toMatch(/since .*23 Nov 2026.* until .*23 Nov 2026.* by ada/))
+})
+
+test('the newest executions keep their places under the pointer', async () => {
+  const row = (nodeName: string) => executionRow({ id: nodeName, jobId: 'j', nodeName })
+  let rows = ['b', 'a'].map(row)
+  const { user, queries } = await openJob({}, { JobExecutions: () => ({ job: { executions: pageOf(rows) } }) })
+  const table = await screen.findByRole('region', { name: 'Newest executions' })
+  const nodes = () =>
+    within(table)
+      .getAllByRole('row')
+      .slice(1)
+      .map((one) => one.textContent?.match(/[abc](?=Schedule)/)?.[0])
+  expect(nodes()).toEqual(['b', 'a'])
+  await user.hover(within(table).getAllByRole('cell')[0] as HTMLElement)
+  rows = ['c', 'b', 'a'].map(row)
+  await queries.invalidateQueries()
+  await screen.findByText('last 3 executions')
+  expect(nodes()).toEqual(['b', 'a'])
+  await user.unhover(within(table).getAllByRole('cell')[0] as HTMLElement)
+  await waitFor(() => expect(nodes()).toEqual(['c', 'b', 'a']))
+})
+
+test('a blackout of all jobs is changed on the page of all blackouts', async () => {
+  const blackout = { id: 'b', reason: 'move', startsAt: '2999-01-01T00:00:00.000Z', endsAt: '2999-01-01T01:00:00.000Z' }
+  const all = { ...blackout, tag: null, jobId: null, onEnd: 'COLLAPSE' }
+  await openJob({}, { Exclusions: () => ({ calendars: [], blackouts: [all] }) })
+  expect((await screen.findByRole('link', { name: 'Change it in Calendars' })).getAttribute('href')).toBe('/calendars')
+  expect(screen.queryByRole('button', { name: 'Cancel…' })).toBeNull()
+  expect(screen.queryByRole('button', { name: 'Move end…' })).toBeNull()
 })

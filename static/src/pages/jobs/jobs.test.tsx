@@ -174,6 +174,33 @@ test('a job is paused together with what it runs', async () => {
   expect(last(asked, 'PauseJob')).toEqual({ id: job.id, reason: null, cancelRunning: true })
 })
 
+test('a job is deleted together with what it runs', async () => {
+  const job = jobRow({ name: 'Runaway', inFlight: 1 })
+  const { asked, user } = await open('/jobs', { ...jobs(job), DeleteJob: () => ({ deleteJob: true }) })
+  await user.click(await screen.findByRole('button', { name: 'More for Runaway' }))
+  await user.click(await screen.findByRole('menuitem', { name: 'Delete' }))
+  await user.click(await screen.findByRole('checkbox', { name: 'Cancel the one that runs as well' }))
+  await user.click(screen.getByRole('button', { name: 'Delete job' }))
+  await screen.findByText(/“Runaway” is deleted/)
+  expect(last(asked, 'DeleteJob')).toEqual({ id: job.id, cancelRunning: true })
+})
+
+test('a list is kept up to date by its pulse, not by another read of all rows', async () => {
+  const job = jobRow({ name: 'Report', inFlight: 0 })
+  let inFlight = 0
+  const { asked, queries } = await open('/jobs', {
+    JobsPage: () => ({ jobsPage: pageOf([{ ...job, inFlight }]) }),
+  })
+  await screen.findByRole('link', { name: 'Report' })
+  const pages = () => asked.filter(({ operation }) => operation === 'JobsPage').length
+  const before = pages()
+  inFlight = 3
+  await queries.invalidateQueries()
+  expect(await screen.findByTitle('3 in flight')).toBeTruthy()
+  expect(pages()).toBe(before)
+  expect(last(asked, 'JobsPulse')).toBeDefined()
+})
+
 test('all that match are deleted together with what they run, after that was counted', async () => {
   const { asked, user } = await open('/jobs?search=old', {
     ...jobs(jobRow(), jobRow()),
