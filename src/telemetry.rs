@@ -57,6 +57,12 @@ pub fn start_log() -> Result<(), String> {
         }
     }
     std::panic::set_hook(Box::new(log_panic));
+    if shows_parameters(&std::env::var("HOROLOG_LOG").unwrap_or_default()) {
+        tracing::warn!(
+            "HOROLOG_LOG names {DRIVER}: the log has the values of statements, such as payloads, \
+             answers of targets and hashes of passwords"
+        );
+    }
     Ok(())
 }
 
@@ -95,19 +101,36 @@ pub fn flush_log() {
 const LOG_DEFAULT: &str =
     "info,actix_http=off,actix_server=warn,refinery_core=warn,deadpool_postgres=error";
 
-/// Exclusions of any filter that does not name these crates. The driver logs the parameters of
-/// statements at `debug`: payloads and answers of targets. The HTTP server logs an error for each
-/// request that it cannot read: any client could fill the log, and the client gets the reason in
-/// its answer.
-const LEFT_OUT: [(&str, &str); 2] = [("tokio_postgres", "warn"), ("actix_http", "off")];
+/// The driver of PostgreSQL. At `debug` it logs the parameters of statements.
+const DRIVER: &str = "tokio_postgres";
+
+/// Exclusions of any filter that does not name these crates. The parameters of statements have
+/// payloads, answers of targets and hashes. The HTTP server logs an error for each request that it
+/// cannot read: any client could fill the log, and the client gets the reason in its answer.
+const LEFT_OUT: [(&str, &str); 2] = [(DRIVER, "warn"), ("actix_http", "off")];
+
+/// The targets that the directives of a filter name. (A filter takes a name as a beginning:
+/// `tokio` is also the driver, unless a longer name says otherwise.)
+fn named_targets(directives: &str) -> impl Iterator<Item = &str> {
+    let names = directives.split(',').map(|directive| {
+        let end = directive.find(['=', '[']).unwrap_or(directive.len());
+        directive[..end].trim()
+    });
+    names.filter(|name| !name.is_empty())
+}
 
 fn without_what_is_left_out(directives: &str) -> String {
     let unnamed = LEFT_OUT
         .iter()
-        .filter(|(name, _)| !directives.contains(name));
+        .filter(|(name, _)| !named_targets(directives).any(|target| target == *name));
     unnamed.fold(directives.to_owned(), |filter, (name, level)| {
         format!("{filter},{name}={level}")
     })
+}
+
+/// Whether the operator has asked for the driver by its name.
+fn shows_parameters(directives: &str) -> bool {
+    named_targets(directives).any(|target| target.split("::").next() == Some(DRIVER))
 }
 
 fn filter() -> Result<EnvFilter, String> {
@@ -316,7 +339,7 @@ fn describe() {
 
 #[cfg(test)]
 mod tests {
-    use super::without_what_is_left_out;
+    use super::{shows_parameters, without_what_is_left_out};
 
     #[test]
     fn the_drivers_parameters_are_logged_only_to_who_names_the_driver() {
@@ -328,5 +351,17 @@ mod tests {
             without_what_is_left_out("actix_http=info,tokio_postgres=debug"),
             "actix_http=info,tokio_postgres=debug"
         );
+        for directives in ["trace", "tokio=trace", "tokio_postgres_rustls=debug,debug"] {
+            let filter = without_what_is_left_out(directives);
+            assert!(filter.contains(",tokio_postgres=warn"), "{filter}");
+            assert!(!shows_parameters(directives), "{directives}");
+        }
+        for directives in [
+            "info,tokio_postgres=debug",
+            "tokio_postgres",
+            "info, tokio_postgres::query=trace",
+        ] {
+            assert!(shows_parameters(directives), "{directives}");
+        }
     }
 }
