@@ -175,6 +175,12 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_MASK", value_delimiter = ',', value_parser = mask, default_values = MASK)]
     pub mask: Vec<String>,
 
+    /// File with the keys that encrypt secrets: 32 bytes in base64, a line each; the first one
+    /// encrypts, a second one only decrypts. `horolog secret create-key` makes one. The same on all
+    /// nodes, and only for the user of the node (mode 0600). [default: no secrets]
+    #[arg(long, env = "HOROLOG_SECRETS_KEY_FILE")]
+    pub secrets_key_file: Option<PathBuf>,
+
     /// Cost that the requests of one user, token or anonymous address may have in a
     /// minute; 1000 is a command about one job, 100000 the most of one request. Requests
     /// beyond it get THROTTLED. [default: no limit]

@@ -11,6 +11,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`model`] | jobs, policies, triggers, executions: pure rules, no I/O, no clock |
+//! | [`secrets`] | encrypted values for targets, signatures of webhooks |
 //! | [`store`] | all SQL: leases, settlements, takeovers, commands, lists |
 //! | [`access`] | users, tokens, sessions: who a caller is |
 //! | [`handlers`] | the targets that executions run |
@@ -48,6 +49,7 @@ pub mod handlers;
 pub mod http;
 pub mod model;
 pub mod safeguards;
+pub mod secrets;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -9,9 +9,11 @@
 //! HTTP answers continue after it, so that load balancers notice the stop.
 
 mod identity;
+mod runs;
 mod start_rule;
 
 use self::identity::{advertised, api_settings, egress, node_name, profile, tls};
+use self::runs::Runs;
 use self::start_rule::StartRule;
 use crate::access::Authenticator;
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
@@ -25,10 +27,11 @@ use crate::actors::watchdog::Watchdog;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
-use crate::handlers::{Handlers, SetUpError};
+use crate::handlers::SetUpError;
 use crate::http::certificate::CertificateError;
 use crate::http::{self, Hosts, NodeView, ServerSettings};
 use crate::model::node::MembershipState;
+use crate::secrets::KeyFileError;
 use crate::store::author::Author;
 use crate::store::db::database::{BadDatabaseUrl, Database};
 use crate::store::db::listener::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
@@ -91,6 +94,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(rustls::Error),
+    /// The keys of secrets cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
     /// The HTTP client cannot be created.
     #[error(transparent)]
     Handlers(#[from] SetUpError),
@@ -158,12 +164,13 @@ impl Node {
         let components = NodeComponents::new(config, database_url)?;
         let egress = egress(config, address, &components.database);
         egress.warn();
-        let handlers = Handlers::new(egress)?;
+        let runs = Runs::new(config, egress, &components.store, &components.database)?;
         let requests = components.requests_store(config.pool_size).await;
         let jobs = components.start_jobs(requests.clone());
         let authenticator = Arc::new(Authenticator::new(requests.clone()));
         let view = components.view(config, requests.clone());
-        let schema = crate::api::schema(requests, jobs.clone(), api_settings(config));
+        let settings = api_settings(config, runs.keys.clone());
+        let schema = crate::api::schema(requests, jobs.clone(), settings);
         let rule = StartRule::of(config, address);
         let descriptors = Descriptors::of(config.slots, config.pool_size);
         descriptors.warn();
@@ -178,7 +185,8 @@ impl Node {
         actix::spawn(server);
         prepare_when_possible(&components.database, &components.store).await?;
         rule.apply(config, address, &authenticator).await?;
-        Ok(components.start(config, address, handlers, jobs, http))
+        runs.warn_of_missing_keys(&components.store).await?;
+        Ok(components.start(config, address, runs, jobs, http))
     }
 
     /// Runs until `stop` resolves or a critical actor dies.
@@ -315,7 +323,7 @@ impl NodeComponents {
         self,
         config: &ServeConfig,
         address: SocketAddr,
-        handlers: Handlers,
+        runs: Runs,
         jobs: Addr<JobManager>,
         http: actix_web::dev::ServerHandle,
     ) -> Node {
@@ -331,7 +339,8 @@ impl NodeComponents {
         let subscribe = || membership_state.subscribe();
         let pool = PoolConfig {
             store: store.clone(),
-            handlers,
+            handlers: runs.handlers,
+            secrets: runs.secrets,
             slots: slots.clone(),
             membership_state: subscribe(),
             wake_up: cancel.clone(),

@@ -4,14 +4,29 @@ use crate::http_client::http_client;
 use crate::support::TestDatabase;
 use clap::Parser;
 use horolog::config::ServeConfig;
+use horolog::secrets::Keys;
 use horolog::server::Node;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 #[derive(Parser)]
 struct Settings {
     #[command(flatten)]
     serve: ServeConfig,
+}
+
+/// A key file, the same for all nodes of this process.
+pub fn key_file() -> &'static str {
+    static FILE: OnceLock<String> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let name = format!("horolog-test-keys-{}", std::process::id());
+        let path: PathBuf = std::env::temp_dir().join(name);
+        // Another process had the number before.
+        drop(std::fs::remove_file(&path));
+        Keys::create_file(&path).unwrap();
+        path.to_str().unwrap().to_owned()
+    })
 }
 
 /// A node on a database of its own, on a free port.
@@ -44,6 +59,8 @@ impl ApiNode {
             "127.0.0.0/8",
             "--node-name",
             "api-test",
+            "--secrets-key-file",
+            key_file(),
         ];
         let config = Settings::try_parse_from(common.iter().chain(flags))
             .unwrap()

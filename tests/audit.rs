@@ -66,6 +66,8 @@ impl Walk {
             ("inputs", "[CreateJobInput!]!"),
             ("calendar", "CalendarInput!"),
             ("blackout", "BlackoutInput!"),
+            ("secret", "CreateSecretInput!"),
+            ("change", "UpdateSecretInput!"),
             ("payload", "JSON"),
         ];
         let declared: Vec<String> = declared
@@ -222,6 +224,25 @@ impl Walk {
             .await;
     }
 
+    async fn secrets(&mut self) {
+        let secret = json!({"name": "s", "value": format!("{SECRET} {SECRET}"),
+            "hosts": ["a.example"]});
+        let create = "createSecret(input: $secret) { name }";
+        let (_, entry) = self.send(create, json!({"secret": secret})).await;
+        assert_eq!(
+            (&entry["object_kind"], &entry["object_id"]),
+            (&json!("secret"), &json!("default/s"))
+        );
+        let change = json!({"name": "s", "value": format!("{SECRET}{SECRET}")});
+        let update = "updateSecret(input: $change) { name }";
+        let (_, entry) = self.send(update, json!({"change": change})).await;
+        assert_eq!(
+            entry["details"],
+            json!({"before": {"version": 1}, "after": {"version": 2}, "hasNewValue": true})
+        );
+        self.send("deleteSecret(name: \"s\")", json!({})).await;
+    }
+
     async fn cluster(&mut self) {
         self.send("pauseCluster(reason: \"r\")", json!({})).await;
         self.send("resumeCluster", json!({})).await;
@@ -238,6 +259,7 @@ async fn each_mutation_leaves_one_entry_and_no_secret() {
     walk.jobs().await;
     walk.many().await;
     walk.exclusions().await;
+    walk.secrets().await;
     walk.cluster().await;
     walk.sent.extend(accounts::MUTATIONS.map(str::to_owned));
     assert_eq!(walk.sent, mutations(), "a mutation without a test here");

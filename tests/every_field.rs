@@ -83,7 +83,11 @@ async fn populated() -> (ApiNode, Schema) {
         "excludeWindows": [{"from": "03:00", "to": "04:00", "weekdays": ["MONDAY"]}],
         "includeWindows": [{"from": "00:00", "to": "24:00", "weekdays": ["MONDAY"]}]});
     command(&node, "createCalendar", "CalendarInput!", calendar).await;
-    let http = json!({"http": {"url": format!("{}/", target.url)}});
+    let host = target.url.replace("http://", "");
+    let secret = json!({"name": "s", "value": "12345678", "hosts": [host], "description": "d"});
+    command(&node, "createSecret", "CreateSecretInput!", secret).await;
+    let http = json!({"http": {"url": format!("{}/", target.url),
+        "headers": {"X-Key": "${secret:s}"}}});
     let full = json!({"name": "full", "scheduleType": "CRON", "cronExpression": "0 0 1 * *",
         "timeZone": "Europe/Berlin",
         "calendar": "c", "payload": {"a": 1}, "target": http, "description": "d", "tags": ["t"],

@@ -219,6 +219,7 @@ async fn a_failed_run_is_recorded_and_the_fixed_delay_continues() {
         headers: BTreeMap::default(),
         body: None,
         timeout_seconds: 5,
+        signing_secrets: Vec::new(),
     };
     let job = cluster
         .create(JobRequest {

@@ -2,6 +2,7 @@
 
 use crate::http_handler::{OK, allowing_loopback, attempt, failed, post, succeeded};
 use crate::sink::Sink;
+use horolog::handlers::RunContext;
 use horolog::model::execution::{Attempt, Outcome};
 use horolog::model::text::TEXT_BYTES_MAX;
 use std::time::Duration;
@@ -49,7 +50,10 @@ async fn only_2xx_is_success() {
             &format!("content-length: {}\r\n", body.len())
         };
         let response = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{length}\r\n{body}");
-        let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(&response));
+        let (outcome, _) = tokio::join!(
+            handlers.run(&attempt, RunContext::default()),
+            sink.answer(&response)
+        );
         assert_eq!(outcome, expected);
     }
 }
@@ -63,7 +67,10 @@ async fn an_answer_with_many_headers_is_what_its_status_says() {
             .collect();
         let response = OK.replacen("\r\n", &format!("\r\n{}", headers.concat()), 1);
         let attempt = attempt(post(sink.url("/")));
-        let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(&response));
+        let (outcome, _) = tokio::join!(
+            handlers.run(&attempt, RunContext::default()),
+            sink.answer(&response)
+        );
         assert_eq!(outcome, succeeded("done"), "{count} headers");
     }
 }
@@ -89,7 +96,10 @@ async fn retry_after_is_heeded_in_every_form_up_to_the_cap_of_the_policy() {
             ..attempt(post(sink.url("/")))
         };
         attempt.policies.retry.max_attempts = 2;
-        let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(&response));
+        let (outcome, _) = tokio::join!(
+            handlers.run(&attempt, RunContext::default()),
+            sink.answer(&response)
+        );
         let Outcome::Failed { retry_after, .. } = outcome else {
             panic!("{outcome:?}")
         };
@@ -115,7 +125,7 @@ async fn an_endless_answer_is_cut_and_the_connection_closed() {
         }
         mebibytes
     };
-    let (outcome, mebibytes) = tokio::join!(handlers.run(&attempt), flood);
+    let (outcome, mebibytes) = tokio::join!(handlers.run(&attempt, RunContext::default()), flood);
     assert_eq!(outcome, succeeded(&"x".repeat(TEXT_BYTES_MAX)));
     assert!(mebibytes < 64, "{mebibytes} MiB were taken");
 }
@@ -135,7 +145,7 @@ async fn output_stays_within_the_limit_whatever_the_bytes() {
             stream.write_all(response.as_bytes()).await.ok();
             // the client hangs up when it has enough
         };
-        let (outcome, ()) = tokio::join!(handlers.run(&attempt), target);
+        let (outcome, ()) = tokio::join!(handlers.run(&attempt, RunContext::default()), target);
         let Outcome::Succeeded {
             output: Some(output),
         } = outcome

@@ -2,6 +2,7 @@
 
 use crate::http_handler::{OK, allowing_loopback, attempt, failed, message, post, succeeded};
 use crate::sink::Sink;
+use horolog::handlers::RunContext;
 use horolog::model::execution::{Outcome, Reason};
 use horolog::model::target::{HttpMethod, HttpTarget};
 use std::time::{Duration, Instant};
@@ -52,7 +53,7 @@ async fn a_target_that_hangs_times_out_with_what_it_sent() {
                 .expect("the client listens");
             stream.read_u8().await.expect_err("the client hangs up");
         };
-        let (outcome, ()) = tokio::join!(handlers.run(&attempt), hang);
+        let (outcome, ()) = tokio::join!(handlers.run(&attempt, RunContext::default()), hang);
         assert_eq!(outcome, expected);
         let elapsed = started.elapsed();
         assert!(
@@ -66,7 +67,7 @@ async fn a_target_that_hangs_times_out_with_what_it_sent() {
 async fn dropping_the_future_closes_the_connection() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);
     let attempt = attempt(post(sink.url("/")));
-    let running = tokio::spawn(async move { handlers.run(&attempt).await });
+    let running = tokio::spawn(async move { handlers.run(&attempt, RunContext::default()).await });
     // also: the future is Send
     let (mut stream, _) = sink.accept().await;
     running.abort();
@@ -80,7 +81,10 @@ async fn a_kept_connection_that_the_target_has_closed_costs_no_attempt() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);
     for _ in 0..20 {
         let attempt = attempt(post(sink.url("/")));
-        let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
+        let (outcome, _) = tokio::join!(
+            handlers.run(&attempt, RunContext::default()),
+            sink.answer(OK)
+        );
         assert_eq!(outcome, succeeded("done"));
     }
 }
@@ -100,14 +104,17 @@ async fn a_connection_that_was_closed_a_moment_ago_costs_no_attempt() {
                 .expect("the client listens");
             stream
         };
-        let (outcome, stream) = tokio::join!(handlers.run(&first), answer);
+        let (outcome, stream) = tokio::join!(handlers.run(&first, RunContext::default()), answer);
         assert_eq!(outcome, succeeded("done"));
         drop(stream);
         let second = attempt(HttpTarget {
             method,
             ..post(sink.url("/second"))
         });
-        let (outcome, request) = tokio::join!(handlers.run(&second), sink.answer(OK));
+        let (outcome, request) = tokio::join!(
+            handlers.run(&second, RunContext::default()),
+            sink.answer(OK)
+        );
         assert_eq!(outcome, succeeded("done"));
         assert_eq!(
             request.line,
@@ -130,7 +137,12 @@ async fn a_request_that_the_target_has_read_is_not_resent() {
             .expect("the client listens");
         sink.read(&mut stream).await;
     };
-    let runs = async { (handlers.run(&first).await, handlers.run(&first).await) };
+    let runs = async {
+        (
+            handlers.run(&first, RunContext::default()).await,
+            handlers.run(&first, RunContext::default()).await,
+        )
+    };
     let ((outcome, next), ()) = tokio::join!(runs, twice);
     assert_eq!(outcome, succeeded("done"));
     assert!(message(next).starts_with("no answer from "));

@@ -3,7 +3,7 @@
 
 use crate::http_handler::{CANARY, OK, allowing_loopback, attempt, message, post, succeeded};
 use crate::sink::Sink;
-use horolog::handlers::{Egress, Handlers, OwnService};
+use horolog::handlers::{Egress, Handlers, OwnService, RunContext};
 use url::Url;
 
 /// Hosts by kind, as the URL standard, resolvers and tunnels may spell them.
@@ -44,14 +44,22 @@ async fn addresses_that_are_not_public_are_refused_in_every_spelling() {
             let url: Url = format!("{scheme}://{host}:{}/", sink.port)
                 .parse()
                 .expect(host);
-            let message = message(handlers.run(&attempt(post(url))).await);
+            let message = message(
+                handlers
+                    .run(&attempt(post(url)), RunContext::default())
+                    .await,
+            );
             assert!(message.ends_with(REFUSED), "{host}: {message}");
         }
     }
     let dotted: Url = format!("http://localhost.:{}/", sink.port)
         .parse()
         .expect("a URL");
-    message(handlers.run(&attempt(post(dotted))).await);
+    message(
+        handlers
+            .run(&attempt(post(dotted)), RunContext::default())
+            .await,
+    );
     // some resolvers know it, some do not; none may connect
     sink.expect_untouched().await;
 }
@@ -69,14 +77,17 @@ async fn a_name_is_judged_by_its_addresses() {
     })
     .expect("handlers");
     let attempt = attempt(post(url));
-    let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
+    let (outcome, _) = tokio::join!(
+        handlers.run(&attempt, RunContext::default()),
+        sink.answer(OK)
+    );
     assert_eq!(outcome, succeeded("done"));
     let elsewhere = Handlers::new(Egress {
         networks: vec!["10.0.0.0/8".parse().expect("a network")],
         ..Egress::default()
     })
     .expect("handlers");
-    assert!(message(elsewhere.run(&attempt).await).ends_with(REFUSED));
+    assert!(message(elsewhere.run(&attempt, RunContext::default()).await).ends_with(REFUSED));
     sink.expect_untouched().await;
 }
 
@@ -90,7 +101,11 @@ async fn a_host_that_there_is_not_is_refused_as_one_that_is_private() {
         "no-such-host.invalid",
     ] {
         let url: Url = format!("http://{host}/").parse().expect("a URL");
-        let message = message(handlers.run(&attempt(post(url))).await);
+        let message = message(
+            handlers
+                .run(&attempt(post(url)), RunContext::default())
+                .await,
+        );
         assert_eq!(
             message,
             format!("could not connect to http://{host}:80: {REFUSED}")
@@ -119,7 +134,11 @@ async fn own_api_and_database_are_refused_as_targets_by_name_and_address() {
             let url: Url = format!("http://{target}:{}/", sink.port)
                 .parse()
                 .expect("a URL");
-            let message = message(handlers.run(&attempt(post(url))).await);
+            let message = message(
+                handlers
+                    .run(&attempt(post(url)), RunContext::default())
+                    .await,
+            );
             assert!(message.ends_with(REFUSED), "{host} by {target}: {message}");
         }
     }
@@ -138,7 +157,10 @@ async fn redirects_are_not_followed() {
         let location = elsewhere.url(&format!("/?{CANARY}"));
         let response =
             format!("HTTP/1.1 {status} x\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
-        let (outcome, _) = tokio::join!(handlers.run(&attempt), sink.answer(&response));
+        let (outcome, _) = tokio::join!(
+            handlers.run(&attempt, RunContext::default()),
+            sink.answer(&response)
+        );
         let message = message(outcome);
         assert!(
             message.ends_with("; redirects are not followed") && !message.contains(CANARY),

@@ -2,7 +2,7 @@
 
 use crate::sink::Sink;
 use chrono::{DateTime, TimeDelta};
-use horolog::handlers::{Egress, Handlers};
+use horolog::handlers::{Egress, Handlers, RunContext};
 use horolog::model::execution::{Attempt, Outcome, Reason};
 use horolog::model::payload::Payload;
 use horolog::model::policies::Policies;
@@ -32,6 +32,7 @@ pub fn post(url: Url) -> HttpTarget {
         headers: BTreeMap::new(),
         body: None,
         timeout_seconds: 20,
+        signing_secrets: Vec::new(),
     }
 }
 
@@ -91,7 +92,7 @@ async fn a_webhook_goes_out_and_is_read_while_the_thread_of_firing_is_busy() {
         answered.send(()).unwrap();
     });
     let (handlers, attempt) = (allowing_loopback(), attempt(post(url)));
-    let mut run = std::pin::pin!(handlers.run(&attempt));
+    let mut run = std::pin::pin!(handlers.run(&attempt, RunContext::default()));
     assert!(futures_util::poll!(run.as_mut()).is_pending());
     answer
         .recv_timeout(Duration::from_secs(30))
@@ -108,7 +109,8 @@ async fn closed_port() -> u16 {
 async fn a_target_receives_the_contract_and_nothing_else() {
     let (handlers, sink) = (allowing_loopback(), Sink::start().await);
     let first = attempt(post(sink.url("/hook?a=1")));
-    let (outcome, request) = tokio::join!(handlers.run(&first), sink.answer(OK));
+    let (outcome, request) =
+        tokio::join!(handlers.run(&first, RunContext::default()), sink.answer(OK));
     assert_eq!(outcome, succeeded("done"));
     assert_eq!(request.line, "POST /hook?a=1 HTTP/1.1");
     assert_eq!(request.body, r#"{"report":"daily"}"#);
@@ -155,7 +157,7 @@ async fn a_target_receives_the_contract_and_nothing_else() {
         attempt: 4,
         ..first
     };
-    let (_, request) = tokio::join!(handlers.run(&next), sink.answer(OK));
+    let (_, request) = tokio::join!(handlers.run(&next, RunContext::default()), sink.answer(OK));
     let next_trace = &request.headers["traceparent"];
     for trace in [&trace, next_trace] {
         assert!(
@@ -191,7 +193,10 @@ async fn method_body_and_headers_go_out_as_configured() {
             ..post(sink.url("/"))
         };
         let attempt = attempt(target);
-        let (outcome, request) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
+        let (outcome, request) = tokio::join!(
+            handlers.run(&attempt, RunContext::default()),
+            sink.answer(OK)
+        );
         assert_eq!(outcome, succeeded("done"));
         assert_eq!(request.line, format!("{} / HTTP/1.1", method.as_str()));
         let bytes = body
@@ -218,7 +223,10 @@ async fn method_body_and_headers_go_out_as_configured() {
         headers,
         ..post(sink.url("/"))
     });
-    let (_, request) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
+    let (_, request) = tokio::join!(
+        handlers.run(&attempt, RunContext::default()),
+        sink.answer(OK)
+    );
     for (name, value) in own {
         assert_eq!(request.headers[&name.to_ascii_lowercase()], value);
     }
@@ -232,7 +240,10 @@ async fn without_a_payload_no_body_is_sent() {
             payload,
             ..attempt(post(sink.url("/")))
         };
-        let (_, request) = tokio::join!(handlers.run(&attempt), sink.answer(OK));
+        let (_, request) = tokio::join!(
+            handlers.run(&attempt, RunContext::default()),
+            sink.answer(OK)
+        );
         assert_eq!(
             (
                 request.body.as_str(),
@@ -316,7 +327,7 @@ async fn failures_are_explained_without_secrets() {
                 sink.answer_blindly(answer).await;
             }
         };
-        let (outcome, ()) = tokio::join!(handlers.run(&attempt), respond);
+        let (outcome, ()) = tokio::join!(handlers.run(&attempt, RunContext::default()), respond);
         let text = format!("{outcome:?}");
         assert!(!text.contains(CANARY), "{text}");
         let message = message(outcome);

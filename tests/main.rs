@@ -98,6 +98,7 @@ mod running;
 mod schedule_bounds;
 mod scheduling;
 mod searches;
+mod secrets;
 mod sessions;
 mod shares;
 mod sink;

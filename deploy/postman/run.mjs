@@ -1,5 +1,9 @@
 // Runs the collection against a real node that ends with it, by newman: twice, because it must clean up after itself.
 
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import newman from 'newman'
 import { startCluster } from '../../static/e2e/cluster.mjs'
@@ -17,7 +21,10 @@ function run(url) {
   return new Promise((done, fail) => newman.run(options, (error, summary) => (error ? fail(error) : done(summary.run))))
 }
 
-const cluster = await startCluster(1)
+const folder = mkdtempSync(join(tmpdir(), 'horolog-postman-'))
+const keys = join(folder, 'keys')
+writeFileSync(keys, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
+const cluster = await startCluster(1, ['--secrets-key-file', keys])
 try {
   for (const time of ['first', 'second']) {
     const { stats, failures } = await run(cluster.url)
@@ -27,4 +34,5 @@ try {
   }
 } finally {
   await cluster.stop()
+  rmSync(folder, { recursive: true, force: true })
 }

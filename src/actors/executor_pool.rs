@@ -10,11 +10,12 @@ use super::periodic::{Passes, WakeUp, run_periodically};
 use super::settler::{Ended, SettleReport, Settler};
 use super::slots::{HeldAttempt, Slot, Slots};
 use super::watchdog::{Watchdog, WatchdogGuard};
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, RunContext};
 use crate::model::Timestamp;
 use crate::model::execution::{Attempt, Outcome, Reason, Settlement};
 use crate::model::node::MembershipState;
 use crate::store::Store;
+use crate::store::secrets::SecretReader;
 use crate::traces;
 use actix::prelude::*;
 use futures_util::FutureExt;
@@ -102,6 +103,8 @@ pub struct PoolConfig {
     pub store: Store,
     /// Handlers that run the attempts.
     pub handlers: Handlers,
+    /// Reads the secrets of the attempts.
+    pub secrets: SecretReader,
     /// Slots of the node.
     pub slots: Slots,
     /// Whether attempts may start, and may run on.
@@ -116,6 +119,7 @@ pub struct PoolConfig {
 #[derive(Clone)]
 struct Runner {
     handlers: Handlers,
+    secrets: SecretReader,
     membership_state: watch::Receiver<MembershipState>,
     slots: Slots,
     results: mpsc::UnboundedSender<Ended>,
@@ -130,6 +134,7 @@ impl ExecutorPool {
         Self {
             runner: Runner {
                 handlers: config.handlers,
+                secrets: config.secrets,
                 membership_state: config.membership_state,
                 slots: config.slots.clone(),
                 results: sender,
@@ -216,7 +221,16 @@ impl Runner {
     ) -> Option<Settlement> {
         let started_at = time.database_now();
         record_start(attempt, started_at);
-        let handlers = self.handlers.clone();
+        let (handlers, secrets) = (self.handlers.clone(), self.secrets.clone());
+        let run = async {
+            match secrets.of(attempt).await {
+                Ok(secrets) => {
+                    let now = time.database_now();
+                    handlers.run(attempt, RunContext { secrets, now }).await
+                }
+                Err(error) => Outcome::failed(Reason::Error, error.to_string()),
+            }
+        };
         let outcome = tokio::select! {
             // The fence first: a fenced attempt has no result, whatever else is ready.
             biased;
@@ -225,7 +239,7 @@ impl Runner {
             seconds = time_out(attempt) => {
                 Outcome::failed(Reason::Timeout, format!("the attempt took longer than timeoutSeconds ({seconds})"))
             }
-            outcome = AssertUnwindSafe(handlers.run(attempt)).catch_unwind() => {
+            outcome = AssertUnwindSafe(run).catch_unwind() => {
                 outcome.unwrap_or_else(|panic| panicked(panic.as_ref()))
             }
         };

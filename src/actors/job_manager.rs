@@ -9,6 +9,7 @@ pub mod bulk;
 pub mod exclusions;
 pub mod executions;
 mod noted;
+pub mod secrets;
 
 use super::watchdog::{Watchdog, WatchdogGuard};
 use crate::model::InvalidInput;
@@ -21,6 +22,7 @@ use crate::store::jobs::executions::CancelOutcome;
 pub use crate::store::jobs::pauses::MissedOnce;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
+use secrets::refuse_references;
 use uuid::Uuid;
 
 /// Why a command was not carried out; each variant is a code of the API.
@@ -154,6 +156,15 @@ fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, Command
     })
 }
 
+/// The error of a job whose calendar or secret was deleted after the check.
+fn stale_reference(error: StoreError) -> CommandError {
+    if error.is_of_a_reference() {
+        let message = "a calendar or a secret of the job was deleted at this moment: try again";
+        return CommandError::Conflict(message.to_owned());
+    }
+    error.into()
+}
+
 /// The calendars that jobs name; no query when they name none.
 async fn named_calendars(
     store: &Store,
@@ -188,7 +199,9 @@ impl Command for CreateJob {
         let definitions = vec![(id, request.validate(id, now)?)];
         let exclusions = named_calendars(store, &definitions).await?;
         exclusions.validate(id, &definitions[0].1, now)?;
-        found(store.create_jobs(definitions, now).await?.pop(), "job", id)
+        refuse_references(store, definitions.iter().map(|(_, job)| job), |_, it| it).await?;
+        let created = store.create_jobs(definitions, now).await;
+        found(created.map_err(stale_reference)?.pop(), "job", id)
     }
 }
 
@@ -212,7 +225,13 @@ impl Command for CreateJobs {
                 .validate(*id, job, now)
                 .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
         }
-        Ok(store.create_jobs(definitions, now).await?)
+        let jobs = definitions.iter().map(|(_, job)| job);
+        refuse_references(store, jobs, |index, invalid| {
+            invalid.at(&CreateJobs::place(index))
+        })
+        .await?;
+        let created = store.create_jobs(definitions, now).await;
+        created.map_err(stale_reference)
     }
 }
 
@@ -232,7 +251,9 @@ impl Command for UpdateJob {
         let exclusions = named_calendars(store, &definitions).await?;
         let [(_, definition)] = definitions;
         exclusions.validate_edit(id, &definition, now, Some(&old.definition))?;
-        match store.update_job(&old, definition, version).await? {
+        refuse_references(store, std::iter::once(&definition), |_, it| it).await?;
+        let updated = store.update_job(&old, definition, version).await;
+        match updated.map_err(stale_reference)? {
             UpdateOutcome::Done(job) => Ok(*job),
             UpdateOutcome::NotFound => Err(CommandError::NotFound {
                 what: "job",

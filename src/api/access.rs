@@ -22,7 +22,7 @@ use std::sync::Arc;
 type Right = (&'static str, Role);
 
 /// The least role for each query.
-pub const QUERIES: [Right; 27] = [
+pub const QUERIES: [Right; 28] = [
     ("jobs", Role::Viewer),
     ("job", Role::Viewer),
     ("jobLogs", Role::Viewer),
@@ -50,10 +50,11 @@ pub const QUERIES: [Right; 27] = [
     ("users", Role::Admin),
     ("apiTokens", Role::Admin),
     ("auditLog", Role::Admin),
+    ("secrets", Role::Editor),
 ];
 
 /// The least role for each mutation.
-pub const MUTATIONS: [Right; 34] = [
+pub const MUTATIONS: [Right; 37] = [
     ("createJob", Role::Editor),
     ("createJobs", Role::Editor),
     ("updateJob", Role::Editor),
@@ -89,6 +90,9 @@ pub const MUTATIONS: [Right; 34] = [
     ("signOutEverywhere", Role::Viewer),
     ("createApiToken", Role::Admin),
     ("revokeApiToken", Role::Admin),
+    ("createSecret", Role::Admin),
+    ("updateSecret", Role::Admin),
+    ("deleteSecret", Role::Admin),
 ];
 
 /// The least role for each subscription.

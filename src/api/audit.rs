@@ -23,7 +23,7 @@ pub struct AuditFilterInput {
     caller: Option<String>,
     /// Name of the mutation or the decision.
     action: Option<String>,
-    /// `job`, `calendar`, `blackout`, `execution`, `node`, `cluster`, `user`, `token`.
+    /// `job`, `calendar`, `blackout`, `execution`, `node`, `cluster`, `user`, `token`, `secret`.
     object_kind: Option<String>,
     /// Id of the object; of a calendar its name. Commands about many jobs have no id: the versions
     /// of a job have their authors.
@@ -141,7 +141,7 @@ impl AuditEntry {
         &self.0.action
     }
     /// Kind of the object: `job`, `calendar`, `blackout`, `execution`, `node`, `cluster`, `user`,
-    /// `token`.
+    /// `token`, `secret`.
     async fn object_kind(&self) -> Option<&str> {
         self.0.object_kind.as_deref()
     }

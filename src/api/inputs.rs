@@ -135,6 +135,9 @@ pub struct HttpTargetInput {
     body: Option<String>,
     /// Time limit of the whole exchange, from 1 to 3,600. Default: 30.
     timeout_seconds: Option<i32>,
+    /// Names of secrets that sign the requests by Standard Webhooks: at most two, the second while
+    /// one replaces the other. Default: no signature.
+    signing_secrets: Option<Vec<String>>,
 }
 
 impl CreateJobInput {
@@ -286,6 +289,7 @@ impl HttpTargetInput {
             timeout_seconds: seconds.map_err(|_| {
                 InvalidInput::new("target.http.timeoutSeconds", "must be from 1 to 3600")
             })?,
+            signing_secrets: self.signing_secrets.unwrap_or_default(),
         }))
     }
 }

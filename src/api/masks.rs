@@ -1,13 +1,14 @@
 //! Masks: values with the name of a secret are stored and sent to targets, but not shown.
 //!
 //! A mask in an edit stands for the stored value at the same place, provided that the value is sent
-//! to the same host as before. A mask itself is never stored.
+//! to the same host as before. A mask itself is never stored. A reference to a secret is shown.
 
 use super::errors;
 use super::json::Json;
 use crate::model::InvalidInput;
 use crate::model::job::Job;
 use crate::model::payload::Payload;
+use crate::model::secret_reference::{Part, parts};
 use crate::model::target::Target;
 use async_graphql::{Context, Result, Value};
 use std::borrow::Cow;
@@ -234,10 +235,20 @@ fn is_mask(value: &Value) -> bool {
     matches!(value, Value::String(text) if text == MASK)
 }
 
-/// Null, booleans and empty texts are no secrets.
+/// Null, booleans, empty texts and references to secrets are no secrets.
 fn says_something(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Boolean(_))
-        && !matches!(value, Value::String(text) if text.is_empty())
+        && !matches!(value, Value::String(text) if text.is_empty() || is_reference(text))
+}
+
+/// Whether a text is a reference, alone or after the name of a scheme: `Bearer ${secret:token}`.
+/// Other texts around it may be secrets.
+fn is_reference(text: &str) -> bool {
+    let alone = match text.split_once(' ') {
+        Some(("Bearer" | "Basic" | "Token" | "ApiKey", rest)) => rest,
+        _ => text,
+    };
+    matches!(parts(alone).as_deref(), Ok([Part::Secret(_)]))
 }
 
 fn refusal(name: &str) -> String {
@@ -294,8 +305,20 @@ mod tests {
             .replace(r#"["x"]"#, r#""********""#)
             .replace(":7", r#":"********""#);
         assert_eq!(hidden, expected);
-        for plain in [r#"{"a":"token"}"#, r#"["password"]"#, r#"{"key":""}"#, "7"] {
+        for plain in [
+            r#"{"a":"token"}"#,
+            r#"["password"]"#,
+            r#"{"key":""}"#,
+            "7",
+            r#"{"key":"${secret:a}"}"#,
+            r#"{"key":"Bearer ${secret:a}"}"#,
+        ] {
             assert_eq!(masks.hide_text(plain).expect("JSON"), None, "{plain}");
+        }
+        for half in ["hunter2${secret:a}", "hunter2 ${secret:a}", "${secret:"] {
+            let json = format!(r#"{{"key":"{half}"}}"#);
+            let hidden = masks.hide_text(&json).expect("JSON");
+            assert_eq!(hidden.as_deref(), Some(r#"{"key":"********"}"#), "{half}");
         }
     }
 

@@ -36,12 +36,14 @@ mod overview;
 mod queries;
 pub mod request;
 mod search;
+mod secrets;
 mod subscriptions;
 mod transports;
 mod whole;
 
 use crate::actors::job_manager::JobManager;
 use crate::model::introspection::Introspection;
+use crate::secrets::Keys;
 use crate::store::Store;
 pub use access::NeededRole;
 use access::Rights;
@@ -69,6 +71,7 @@ use objects::nodes::WebhookNetworks;
 use overview::OverviewQuery;
 use queries::Query;
 use search::SearchQuery;
+use secrets::{SecretMutation, SecretQuery};
 pub use subscriptions::Subscriber;
 use subscriptions::{Feeds, Subscription};
 use transports::KindsOfTransports;
@@ -95,7 +98,7 @@ pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery);
 
 /// Queries about callers, their rights and what they did.
 #[derive(MergedObject, Default)]
-pub struct AccessQueries(AccountQuery, AuditQuery, MeQuery);
+pub struct AccessQueries(AccountQuery, AuditQuery, MeQuery, SecretQuery);
 
 /// All mutations of the API.
 #[derive(MergedObject, Default)]
@@ -107,6 +110,7 @@ pub struct Mutations(
     ExclusionMutation,
     BackfillMutation,
     AccountMutation,
+    SecretMutation,
 );
 
 /// The schema with its resolvers.
@@ -127,6 +131,8 @@ pub struct ApiSettings {
     pub masks: Masks,
     /// Cost that the requests of a caller may have.
     pub caller_budgets: CallerBudgets,
+    /// Encrypt secrets.
+    pub secret_keys: Keys,
 }
 
 impl Default for ApiSettings {
@@ -136,6 +142,7 @@ impl Default for ApiSettings {
             webhook_networks: Vec::new(),
             masks: Masks::default(),
             caller_budgets: CallerBudgets::default(),
+            secret_keys: Keys::default(),
         }
     }
 }
@@ -154,6 +161,7 @@ pub fn schema(store: Store, jobs: Addr<JobManager>, settings: ApiSettings) -> Sc
         .data(WebhookNetworks(settings.webhook_networks))
         .data(settings.masks)
         .data(settings.caller_budgets)
+        .data(settings.secret_keys)
         .finish()
 }
 

@@ -14,6 +14,7 @@ mod migrate;
 mod nginx_upstreams;
 mod output;
 mod preview;
+mod secrets;
 mod serve;
 #[cfg(target_os = "linux")]
 mod service_manager;
@@ -30,6 +31,7 @@ use health::HealthConfig;
 use migrate::MigrateConfig;
 use nginx_upstreams::UpstreamsConfig;
 use preview::{PreviewConfig, Refusal};
+use secrets::SecretConfig;
 use std::time::Duration;
 use tokens::TokenConfig;
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,6 +92,8 @@ enum Command {
     User(UserConfig),
     /// Manages the API tokens of programs.
     Token(TokenConfig),
+    /// Manages secrets: values that jobs refer to by name.
+    Secret(SecretConfig),
     /// Writes the ACTIVE nodes as an upstream of nginx; with --watch whenever they change.
     NginxUpstreams(UpstreamsConfig),
     /// Asks a node whether it is ready; 0 when it is.
@@ -149,6 +153,7 @@ pub fn run() -> i32 {
         Command::Health(config) => in_system(health::run(config)),
         Command::User(config) => in_system(users::run(config)),
         Command::Token(config) => in_system(tokens::run(config)),
+        Command::Secret(config) => in_system(secrets::run(config)),
         Command::NginxUpstreams(config) => in_system(nginx_upstreams::run(config)),
         Command::Migrate(config) => in_system(migrate::run(config)),
         Command::AuditLog { command } => in_system(audit_log::run(command)),
@@ -198,6 +203,7 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
             if is_open
                 || error.is::<crate::store::db::database::BadDatabaseUrl>()
                 || error.is::<crate::http::certificate::CertificateError>()
+                || error.is::<crate::secrets::KeyFileError>()
             {
                 USAGE
             } else {

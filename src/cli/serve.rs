@@ -114,6 +114,7 @@ async fn start(
     Node::start(config, url).await.map_err(|error| match error {
         StartError::DatabaseUrl(error) => error.into(),
         StartError::Certificate(error) => error.into(),
+        StartError::KeyFile(error) => error.into(),
         error => error.into(),
     })
 }

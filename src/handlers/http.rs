@@ -2,22 +2,23 @@
 //!
 //! The request has the job, the fire time and the attempt (the `Horolog-*` headers), and the id of
 //! the execution as `Idempotency-Key` and as trace id. Both are the same for all attempts, so that
-//! the target can recognize a repetition. A configured body is sent unchanged and without a media
-//! type; the payload is sent as JSON.
+//! the target can recognize a repetition. A configured body is sent without a media type; the
+//! payload is sent as JSON. Values of secrets replace their references, and nothing else changes.
 //!
 //! The handler never connects to an address that [`super::egress`] forbids, follows a redirect,
 //! uses a proxy variable, sends a request twice, reads more of an answer than is stored, exceeds
 //! the timeout of the target, or puts the path or query of a URL or the value of a header into a
-//! message: those may have secrets.
+//! message: those may have secrets. Values of secrets that an answer repeats are masked.
 
-use super::SetUpError;
 use super::egress::{Egress, GuardedResolver};
 use super::retry_after::retry_after;
 use super::webhook_thread::WebhookThread;
+use super::{RunContext, SetUpError};
 use crate::model::execution::{Attempt, Outcome, Reason, span_id};
 use crate::model::rfc3339;
 use crate::model::target::{HttpMethod, HttpTarget};
 use crate::model::text::{TEXT_BYTES_MAX, storable_text};
+use crate::secrets::AttemptSecrets;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode, redirect, retry};
 use std::error::Error as StdError;
@@ -78,12 +79,17 @@ impl HttpHandler {
 
     /// Sends the request of an attempt and evaluates the answer. A drop of the future closes the
     /// connection.
-    pub(super) async fn run(&self, attempt: &Attempt, target: &HttpTarget) -> Outcome {
+    pub(super) async fn run(
+        &self,
+        attempt: &Attempt,
+        target: &HttpTarget,
+        context: RunContext,
+    ) -> Outcome {
         let (sender, attempt, target) = (self.sender.clone(), attempt.clone(), target.clone());
         // The drop of a set aborts its tasks.
         let mut exchange = JoinSet::new();
         exchange.spawn_on(
-            async move { sender.exchange(&attempt, &target).await },
+            async move { sender.exchange(&attempt, &target, &context).await },
             self.thread.handle(),
         );
         match exchange.join_next().await {
@@ -98,7 +104,12 @@ impl HttpHandler {
 }
 
 impl Sender {
-    async fn exchange(&self, attempt: &Attempt, target: &HttpTarget) -> Outcome {
+    async fn exchange(
+        &self,
+        attempt: &Attempt,
+        target: &HttpTarget,
+        context: &RunContext,
+    ) -> Outcome {
         let place = place(&target.url);
         if let Err(refusal) = self.egress.check(&target.url).await {
             return failed(
@@ -106,7 +117,7 @@ impl Sender {
                 format!("could not connect to {place}: {refusal}"),
             );
         }
-        let request = match self.request(attempt, target) {
+        let request = match self.request(attempt, target, context) {
             Ok(request) => request,
             Err(message) => return failed(Reason::Error, message),
         };
@@ -120,7 +131,7 @@ impl Sender {
                 let status = response.status();
                 Answer::read(response, deadline)
                     .await
-                    .outcome(status, seconds)
+                    .outcome(status, seconds, &context.secrets)
             }
             Ok(Err(error)) => failed(Reason::Error, send_failure(&error, &place)),
             Err(_) => failed(
@@ -134,16 +145,26 @@ impl Sender {
         &self,
         attempt: &Attempt,
         target: &HttpTarget,
+        context: &RunContext,
     ) -> Result<reqwest::RequestBuilder, String> {
+        let RunContext { secrets, now } = context;
         let mut headers = HeaderMap::new();
-        let body = body(attempt, target, &mut headers).filter(|body| !body.is_empty());
+        let body = body(attempt, target, secrets, &mut headers)?.filter(|body| !body.is_empty());
         if body.is_none() && target.method.takes_body() {
             // RFC 9110 §8.6: some servers answer 411 otherwise.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        job_headers(target, &mut headers)?;
+        job_headers(target, secrets, &mut headers)?;
         // Last, so that no header of the job replaces these.
         identity_headers(attempt, &mut headers)?;
+        if !target.signing_secrets.is_empty() {
+            let (id, seconds) = (attempt.execution_id.to_string(), now.timestamp());
+            let signed = body.as_deref().unwrap_or_default().as_bytes();
+            let signature = secrets.sign(&target.signing_secrets, &id, seconds, signed)?;
+            insert(&mut headers, "webhook-id", &id)?;
+            insert(&mut headers, "webhook-timestamp", &seconds.to_string())?;
+            insert(&mut headers, "webhook-signature", &signature)?;
+        }
         let client = if self.egress.is_own_port(&target.url) {
             &self.wary
         } else {
@@ -179,23 +200,35 @@ fn client(egress: &Arc<Egress>, knows_own: bool) -> Result<Client, SetUpError> {
 }
 
 /// The configured body; else the payload, if requests of the method have a body.
-fn body(attempt: &Attempt, target: &HttpTarget, headers: &mut HeaderMap) -> Option<String> {
-    if target.body.is_some() {
-        return target.body.clone();
+fn body(
+    attempt: &Attempt,
+    target: &HttpTarget,
+    secrets: &AttemptSecrets,
+    headers: &mut HeaderMap,
+) -> Result<Option<String>, String> {
+    if let Some(body) = &target.body {
+        return secrets.fill(body).map(Some);
     }
     let payload = attempt
         .payload
         .as_ref()
-        .filter(|payload| target.method.takes_body() && !payload.is_null())?;
+        .filter(|payload| target.method.takes_body() && !payload.is_null());
+    let Some(payload) = payload else {
+        return Ok(None);
+    };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Some(payload.as_str().to_owned())
+    secrets.fill_json(payload.as_str()).map(Some)
 }
 
-fn job_headers(target: &HttpTarget, headers: &mut HeaderMap) -> Result<(), String> {
+fn job_headers(
+    target: &HttpTarget,
+    secrets: &AttemptSecrets,
+    headers: &mut HeaderMap,
+) -> Result<(), String> {
     target
         .headers
         .iter()
-        .try_for_each(|(name, value)| insert(headers, name, value))
+        .try_for_each(|(name, value)| insert(headers, name, &secrets.fill(value)?))
 }
 
 /// Headers with the job, the fire time and the attempt.
@@ -295,8 +328,8 @@ impl Answer {
     }
 
     /// A failure needs no complete body; a success does.
-    fn outcome(self, status: StatusCode, seconds: u32) -> Outcome {
-        let output = self.text();
+    fn outcome(self, status: StatusCode, seconds: u32, secrets: &AttemptSecrets) -> Outcome {
+        let output = self.text(secrets);
         let (reason, message) = match self.end {
             _ if !status.is_success() => (Reason::Error, refusal_text(status)),
             End::Enough => return Outcome::Succeeded { output },
@@ -306,6 +339,7 @@ impl Answer {
             ),
             End::Broken(cause) => (Reason::Error, format!("the answer broke off: {cause}")),
         };
+        let message = secrets.mask(&message, false);
         Outcome::Failed {
             reason,
             message,
@@ -314,10 +348,11 @@ impl Answer {
         }
     }
 
-    fn text(&self) -> Option<String> {
+    fn text(&self, secrets: &AttemptSecrets) -> Option<String> {
+        let is_whole = matches!(self.end, End::Enough) && self.body.len() < TEXT_BYTES_MAX;
         // NUL is replaced before the cut: the replacement is longer, and the length is a bound.
         let text = String::from_utf8_lossy(&self.body).replace('\0', "\u{fffd}");
-        (!text.is_empty()).then(|| storable_text(&text))
+        (!text.is_empty()).then(|| secrets.mask(&storable_text(&text), !is_whole))
     }
 }
 

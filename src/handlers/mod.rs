@@ -10,9 +10,11 @@ mod ports;
 mod retry_after;
 mod webhook_thread;
 
+use crate::model::Timestamp;
 use crate::model::execution::{Attempt, Outcome};
 use crate::model::payload::Payload;
 use crate::model::target::Target;
+use crate::secrets::AttemptSecrets;
 pub use egress::{Egress, OwnService, Refusal};
 use http::HttpHandler;
 pub use retry_after::retry_after;
@@ -32,6 +34,15 @@ pub enum SetUpError {
     Thread(std::io::Error),
 }
 
+/// What an attempt is run with, besides itself.
+#[derive(Debug, Clone, Default)]
+pub struct RunContext {
+    /// The secrets that it refers to.
+    pub secrets: AttemptSecrets,
+    /// The database's now, the time of signatures.
+    pub now: Timestamp,
+}
+
 /// All handlers of a node; clones share connections.
 #[derive(Clone)]
 pub struct Handlers {
@@ -47,14 +58,14 @@ impl Handlers {
     }
 
     /// Runs the target of an attempt to its end. A drop of the future stops it.
-    pub async fn run(&self, attempt: &Attempt) -> Outcome {
+    pub async fn run(&self, attempt: &Attempt, context: RunContext) -> Outcome {
         match &attempt.target {
             Target::Log => log(attempt),
             Target::Noop(noop) => {
                 tokio::time::sleep(Duration::from_millis(noop.sleep_millis)).await;
                 Outcome::Succeeded { output: None }
             }
-            Target::Http(target) => self.http.run(attempt, target).await,
+            Target::Http(target) => self.http.run(attempt, target, context).await,
         }
     }
 }
@@ -158,7 +169,10 @@ mod tests {
         let handlers = Handlers::new(Egress::default()).expect("handlers");
         let started = Instant::now();
         let outcome = handlers
-            .run(&attempt(Target::Noop(NoopTarget { sleep_millis: 20 })))
+            .run(
+                &attempt(Target::Noop(NoopTarget { sleep_millis: 20 })),
+                RunContext::default(),
+            )
             .await;
         assert_eq!(outcome, Outcome::Succeeded { output: None });
         assert!(started.elapsed() >= Duration::from_millis(20));

@@ -9,6 +9,7 @@ use super::policies::Policies;
 use super::schedule::cron::CronSchedule;
 use super::schedule::zone::Zone;
 use super::schedule::{INTERVAL_SECONDS_MAX, Schedule, ScheduleType};
+use super::secret_reference::validate_references;
 use super::target::Target;
 use super::{InvalidInput, Timestamp, rfc3339, text};
 use chrono::{Datelike, TimeDelta};
@@ -90,6 +91,7 @@ impl JobRequest {
         if let Some(payload) = &self.payload {
             payload.validate()?;
         }
+        validate_references(&self.target, self.payload.as_ref())?;
         let max_recoveries = self.max_recoveries.unwrap_or(RECOVERIES_DEFAULT);
         if !(0..=RECOVERIES_MAX).contains(&max_recoveries) {
             return Err(InvalidInput::new("maxRecoveries", "must be from 0 to 100"));

@@ -25,6 +25,8 @@ pub mod policies;
 pub mod rerun;
 pub mod retry;
 pub mod secret;
+pub mod secret_host;
+pub mod secret_reference;
 pub mod target;
 pub mod text;
 pub mod trigger;

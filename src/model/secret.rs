@@ -3,15 +3,17 @@
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
-/// A secret text: a password, its hash, an API token, the id of a session.
+/// A secret text: a password, its hash, an API token, the id of a session, a value for a target.
+/// Its memory is erased when it is dropped.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes a text as a secret.
     pub fn new(text: String) -> Self {
-        Self(text)
+        Self(Zeroizing::new(text))
     }
 
     /// The text. It must not reach a log or an error.

@@ -56,6 +56,9 @@ pub struct HttpTarget {
     pub body: Option<String>,
     /// Longest exchange, in seconds.
     pub timeout_seconds: u32,
+    /// Names of the secrets that sign the requests; two while one replaces the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signing_secrets: Vec<String>,
 }
 
 /// Methods that a webhook may use.

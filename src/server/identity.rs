@@ -7,6 +7,7 @@ use crate::config::ServeConfig;
 use crate::handlers::{Egress, OwnService};
 use crate::http::Tls;
 use crate::http::certificate::{Certificate, CertificateFiles};
+use crate::secrets::Keys;
 use crate::store::db::database::Database;
 use crate::store::protocol::membership::NodeProfile;
 use std::net::SocketAddr;
@@ -74,11 +75,12 @@ pub(super) fn tls(config: &ServeConfig) -> Result<Tls, StartError> {
 }
 
 /// What the API of the node shows, and to whom how much.
-pub(super) fn api_settings(config: &ServeConfig) -> ApiSettings {
+pub(super) fn api_settings(config: &ServeConfig, secret_keys: Keys) -> ApiSettings {
     ApiSettings {
         introspection: config.introspection,
         webhook_networks: config.http_allow.clone(),
         masks: Masks::new(&config.mask),
         caller_budgets: CallerBudgets::new(config.caller_budget),
+        secret_keys,
     }
 }

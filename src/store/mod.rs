@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod maintenance;
 pub mod protocol;
 pub mod queries;
+pub mod secrets;
 
 pub use error::StoreError;
 
@@ -128,6 +129,17 @@ impl Store {
         Self {
             pool,
             pool_name: "requests",
+            ..self.clone()
+        }
+    }
+
+    /// The same database for the secrets of attempts: with one connection of its own, which is
+    /// opened when a job refers to a secret.
+    #[must_use]
+    pub fn for_secrets(&self, database: &Database) -> Self {
+        Self {
+            pool: pool(database, 1, self.call_timeout, Handle::current()),
+            pool_name: "secrets",
             ..self.clone()
         }
     }

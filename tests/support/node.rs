@@ -19,11 +19,13 @@ use horolog::clock::Clock;
 use horolog::handlers::Handlers;
 use horolog::model::execution::{Attempt, Outcome, Reason, Settlement};
 use horolog::model::node::{Membership, MembershipState};
+use horolog::secrets::Keys;
 use horolog::store::Store;
 use horolog::store::db::database::Database;
 use horolog::store::protocol::lease_store::{Batch, LeaseStore};
 use horolog::store::protocol::membership::{MembershipSession, NodeProfile};
 use horolog::store::protocol::reclaim::Holdings;
+use horolog::store::secrets::SecretReader;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_postgres::Client;
@@ -86,6 +88,7 @@ impl TestNode {
         let pool = PoolConfig {
             store: store.clone(),
             handlers,
+            secrets: SecretReader::new(store.clone(), Keys::default()),
             slots: slots.clone(),
             membership_state: membership_state.subscribe(),
             wake_up: WakeUp::default(),

@@ -192,6 +192,7 @@ impl Command for RunWithPayload {
             let message = "does not reach the target of the job, which gets the body that the job says, or none";
             return Err(InvalidInput::new("payload", message).into());
         }
+        job.definition.validate_own_payload(&payload)?;
         refuse_beside_older(store).await?;
         found(store.run_job_now(id, Some(&payload)).await?, "job", id)
     }

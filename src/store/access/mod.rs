@@ -26,7 +26,7 @@ impl Store {
     }
 
     /// Runs a change in a transaction of its own. What returns without an error is committed.
-    async fn in_transaction<T>(
+    pub(super) async fn in_transaction<T>(
         &self,
         call: &'static str,
         change: impl AsyncFnOnce(&Transaction) -> Result<T, StoreError>,

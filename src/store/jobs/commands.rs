@@ -19,6 +19,7 @@ use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
 use crate::store::protocol::failing;
+use crate::store::secrets::references;
 use crate::store::{During, Store, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql, Type};
@@ -113,6 +114,8 @@ impl Store {
             .await?;
             insert(&transaction, &jobs, now).await?;
             insert_triggers(&transaction, &mut jobs, &exclusions, now).await?;
+            let new = jobs.iter().map(|job| (job.id, &job.definition));
+            references::insert(&transaction, new).await?;
             let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
             record_versions(&transaction, &ids, "CREATED").await?;
             transaction.record(created(&jobs));
@@ -147,6 +150,7 @@ impl Store {
                 }
                 Some((now, _)) => {
                     replace(&transaction, old.id, &definition, now).await?;
+                    references::replace(&transaction, old, &definition).await?;
                     match get_not_deleted(&transaction, old.id)
                         .await?
                         .map(|job| job.status)
@@ -282,6 +286,7 @@ impl Store {
                 .execute(transaction, &[&stub, &deleted])
                 .await?;
             failing::delete(transaction, &deleted).await?;
+            references::delete(transaction, &deleted).await?;
             record_versions(transaction, &deleted, "DELETED").await?;
         }
         Ok(deleted.len())

@@ -1,0 +1,257 @@
+//! Commands about secrets, and the check of the references of jobs.
+
+use super::{Command, CommandError};
+use crate::model::job::JobDefinition;
+use crate::model::secret::Secret;
+use crate::model::secret_host::{SecretHost, host_and_port};
+use crate::model::secret_reference::{
+    DEFAULT_NAMESPACE, SecretReference, SecretUse, validate_namespace, validate_secret_name,
+};
+use crate::model::target::Target;
+use crate::model::{InvalidInput, text};
+use crate::secrets::{CannotOpen, Keys, SigningKey};
+use crate::store::Store;
+use crate::store::secrets::changes::{ChangeOutcome, NewSecret, SECRETS_MAX, SecretChange};
+use crate::store::secrets::rows::SecretRecord;
+use std::collections::BTreeSet;
+
+/// Fewest characters of a value: a shorter one cannot be masked in an output without a trace.
+const VALUE_CHARS_MIN: usize = 8;
+/// Most bytes of a value.
+const VALUE_BYTES_MAX: usize = 16 * 1024;
+
+/// A secret in the input.
+pub struct SecretRequest {
+    /// Namespace of the secret.
+    pub namespace: String,
+    /// The name in references.
+    pub name: String,
+    /// The value; none keeps it.
+    pub value: Option<Secret>,
+    /// Hosts that it is sent to; none keeps them.
+    pub hosts: Option<Vec<String>>,
+    /// Display only; none keeps it, `Some(None)` removes it.
+    pub description: Option<Option<String>>,
+}
+
+/// Creates a secret.
+pub struct CreateSecret(pub SecretRequest, pub Keys);
+
+/// Changes a secret.
+pub struct UpdateSecret(pub SecretRequest, pub Keys);
+
+/// Deletes a secret that no job refers to.
+pub struct DeleteSecret {
+    /// Namespace of the secret.
+    pub namespace: String,
+    /// Name of the secret.
+    pub name: String,
+}
+
+/// Encrypts all secrets with the first key of the key file. Returns how many.
+pub struct RotateSecrets(pub Keys);
+
+impl SecretRequest {
+    fn validate(self) -> Result<SecretChange, InvalidInput> {
+        validate_namespace("namespace", &self.namespace)?;
+        validate_secret_name("name", &self.name)?;
+        let description = self.description.as_ref();
+        let description = description.and_then(Option::as_deref);
+        text::DESCRIPTION.check_given("description", description)?;
+        let value = match self.value {
+            Some(value) => {
+                let is_signing = validate_value(&value)?;
+                Some((value, is_signing))
+            }
+            None => None,
+        };
+        let hosts = self.hosts.map(|hosts| SecretHost::parse_all(&hosts));
+        Ok(SecretChange {
+            namespace: self.namespace,
+            name: self.name,
+            value,
+            hosts: hosts.transpose()?,
+            description: self.description,
+        })
+    }
+}
+
+/// Whether the value signs requests.
+fn validate_value(value: &Secret) -> Result<bool, InvalidInput> {
+    let refused = |message: &str| Err(InvalidInput::new("value", message));
+    let text = value.expose();
+    if text.len() > VALUE_BYTES_MAX {
+        return refused("must be at most 16384 bytes long");
+    }
+    if text.chars().take(VALUE_CHARS_MIN).count() < VALUE_CHARS_MIN {
+        return refused("must be at least 8 characters long, so that outputs can mask it");
+    }
+    if text.contains('\0') {
+        return refused("must not hold the character U+0000");
+    }
+    if SigningKey::is_meant(value) && SigningKey::of(value).is_none() {
+        return refused("begins with `whsec_`, and must continue with 24 to 64 bytes in base64");
+    }
+    Ok(SigningKey::is_meant(value))
+}
+
+impl Command for CreateSecret {
+    type Output = SecretRecord;
+
+    async fn carry_out(self, store: &Store) -> Result<SecretRecord, CommandError> {
+        let CreateSecret(request, keys) = self;
+        let SecretChange {
+            namespace,
+            name,
+            value,
+            hosts,
+            description,
+        } = request.validate()?;
+        let missing = |field| InvalidInput::new(field, "is missing");
+        let (value, is_signing) = value.ok_or_else(|| missing("value"))?;
+        let new = NewSecret {
+            namespace,
+            name,
+            description: description.flatten(),
+            hosts: hosts.ok_or_else(|| missing("hosts"))?,
+            is_signing,
+            value,
+        };
+        changed(store.create_secret(&new, &keys).await?, &new.name)?;
+        stored(store, &new.namespace, &new.name).await
+    }
+}
+
+impl Command for UpdateSecret {
+    type Output = SecretRecord;
+
+    async fn carry_out(self, store: &Store) -> Result<SecretRecord, CommandError> {
+        let UpdateSecret(request, keys) = self;
+        let change = request.validate()?;
+        if change.value.is_none() && change.hosts.is_none() && change.description.is_none() {
+            let message = "there is nothing to change: say value, hosts or description";
+            return Err(InvalidInput::new("value", message).into());
+        }
+        changed(store.update_secret(&change, &keys).await?, &change.name)?;
+        stored(store, &change.namespace, &change.name).await
+    }
+}
+
+impl Command for DeleteSecret {
+    type Output = ();
+
+    async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
+        let DeleteSecret { namespace, name } = self;
+        validate_namespace("namespace", &namespace)?;
+        validate_secret_name("name", &name)?;
+        changed(store.delete_secret(&namespace, &name).await?, &name)
+    }
+}
+
+impl Command for RotateSecrets {
+    type Output = usize;
+
+    async fn carry_out(self, store: &Store) -> Result<usize, CommandError> {
+        let RotateSecrets(keys) = self;
+        match store.rotate_secrets(&keys).await? {
+            Ok(rotated) => Ok(rotated),
+            Err(outcome) => changed(outcome, "").map(|()| 0),
+        }
+    }
+}
+
+fn changed(outcome: ChangeOutcome, name: &str) -> Result<(), CommandError> {
+    let message = match outcome {
+        ChangeOutcome::Done => return Ok(()),
+        ChangeOutcome::NotFound => return Err(not_found(name)),
+        ChangeOutcome::NameTaken => format!("there is a secret `{name}` already"),
+        ChangeOutcome::TooMany => {
+            format!("there are {SECRETS_MAX} secrets, and there may not be more: delete one first")
+        }
+        ChangeOutcome::InUse(jobs) => {
+            format!("{jobs} job(s) refer to the secret: edit or delete them first")
+        }
+        ChangeOutcome::OtherKind => {
+            "a signing secret (whsec_…) stays one, and another secret does \
+             not become one: create a secret with another name"
+                .to_owned()
+        }
+        ChangeOutcome::Keys { secret, error } => match error {
+            CannotOpen::NoKey(no_key) => no_key.to_string(),
+            CannotOpen::UnknownKey(key) => format!(
+                "secrets of the cluster are encrypted with the key {key}, which the key file does \
+                 not have"
+            ),
+            CannotOpen::Changed => format!("the secret `{secret}` cannot be read: {error}"),
+        },
+    };
+    Err(CommandError::Conflict(message))
+}
+
+fn not_found(name: &str) -> CommandError {
+    CommandError::NotFound {
+        what: "secret",
+        id: name.to_owned(),
+    }
+}
+
+async fn stored(store: &Store, namespace: &str, name: &str) -> Result<SecretRecord, CommandError> {
+    let mut found = store.secrets_named(namespace, &[name]).await?;
+    found.pop().ok_or_else(|| not_found(name))
+}
+
+/// Refuses jobs that refer to a secret which does not exist, is not for the host of their target,
+/// or is of another kind. `place` names a job in the input. No query when there is no reference.
+pub(super) async fn refuse_references(
+    store: &Store,
+    jobs: impl Iterator<Item = &JobDefinition>,
+    place: impl Fn(usize, InvalidInput) -> InvalidInput,
+) -> Result<(), CommandError> {
+    let mut referring = Vec::new();
+    for (index, job) in jobs.enumerate() {
+        let references = job.secret_references();
+        let references = references.map_err(|invalid| place(index, invalid))?;
+        if let (false, Target::Http(http)) = (references.is_empty(), &job.target) {
+            referring.push((index, &http.url, references));
+        }
+    }
+    if referring.is_empty() {
+        return Ok(());
+    }
+    let all = referring.iter().flat_map(|(_, _, references)| references);
+    let names: BTreeSet<&str> = all.map(|reference| reference.name).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let secrets = store.secrets_named(DEFAULT_NAMESPACE, &names).await?;
+    for (index, url, references) in referring {
+        for reference in references {
+            if let Some(problem) = problem(&reference, url, &secrets) {
+                return Err(place(index, InvalidInput::new(reference.field, problem)).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn problem(
+    reference: &SecretReference<'_>,
+    url: &url::Url,
+    secrets: &[SecretRecord],
+) -> Option<String> {
+    let name = reference.name;
+    let Some(secret) = secrets.iter().find(|secret| secret.name == name) else {
+        return Some(format!("there is no secret `{name}`"));
+    };
+    if !secret.hosts.iter().any(|host| host.is_of(url)) {
+        let host = host_and_port(url);
+        return Some(format!("the secret `{name}` is not for the host {host}"));
+    }
+    match (reference.is, secret.is_signing) {
+        (SecretUse::Sent, true) => Some(format!(
+            "the secret `{name}` signs requests, and is not sent: name it in signingSecrets"
+        )),
+        (SecretUse::Signs, false) => Some(format!(
+            "the secret `{name}` is no signing secret: its value does not begin with `whsec_`"
+        )),
+        (SecretUse::Sent, false) | (SecretUse::Signs, true) => None,
+    }
+}

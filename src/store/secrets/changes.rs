@@ -1,0 +1,383 @@
+//! Changes of secrets. Together with `rows.rs` the only file that knows `secret`.
+
+use super::rows::{KEY_IDS, SealedSecret, sealed, texts};
+use crate::model::secret::Secret;
+use crate::model::secret_host::SecretHost;
+use crate::secrets::{Binding, CannotOpen, Keys, Sealed};
+use crate::store::audit::entry::Entry;
+use crate::store::db::row::{Values, column};
+use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
+use serde_json::json;
+use tokio_postgres::Row;
+
+/// Most secrets of the cluster: their list has no pages.
+pub const SECRETS_MAX: i64 = 1_000;
+
+const INSERT: Statement = Statement::new(
+    "-- secrets.insert
+insert into secret (namespace, name, description, hosts, is_signing, version, key_id, nonce,
+    ciphertext, created_at, created_by, updated_at, updated_by)
+select $2, $3, $4, $5, $6, 1, $7, $8, $9, clock.now, $10, clock.now, $10
+from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+where (select count(*) from secret) < $11
+on conflict do nothing",
+);
+
+const LOCK: Statement = Statement::new(
+    "-- secrets.lock
+select namespace, name, description, is_signing, version, hosts, key_id, nonce, ciphertext
+from secret where namespace = $1 and name = $2 for no key update",
+);
+
+const LOCK_ALL: Statement = Statement::new(
+    "-- secrets.lock_all
+select namespace, name, description, is_signing, version, hosts, key_id, nonce, ciphertext
+from secret order by namespace, name for no key update",
+);
+
+const UPDATE: Statement = Statement::new(
+    "-- secrets.update
+update secret set description = $4, hosts = $5, version = $6, key_id = $7, nonce = $8,
+    ciphertext = $9, updated_at = coalesce($1::timestamptz, clock_timestamp()), updated_by = $10
+where namespace = $2 and name = $3",
+);
+
+const DELETE: Statement = Statement::new(
+    "-- secrets.delete
+delete from secret where namespace = $1 and name = $2",
+);
+
+/// A secret to be stored.
+#[derive(Debug)]
+pub struct NewSecret {
+    /// Namespace of the secret.
+    pub namespace: String,
+    /// The name in references.
+    pub name: String,
+    /// Display only.
+    pub description: Option<String>,
+    /// Hosts that it is sent to.
+    pub hosts: Vec<SecretHost>,
+    /// Whether it signs requests.
+    pub is_signing: bool,
+    /// The value.
+    pub value: Secret,
+}
+
+/// A change of a secret. What is none stays.
+#[derive(Debug)]
+pub struct SecretChange {
+    /// Namespace of the secret.
+    pub namespace: String,
+    /// Name of the secret.
+    pub name: String,
+    /// The new value, and whether it signs requests.
+    pub value: Option<(Secret, bool)>,
+    /// New hosts.
+    pub hosts: Option<Vec<SecretHost>>,
+    /// New description; `Some(None)` removes it.
+    pub description: Option<Option<String>>,
+}
+
+/// The result of a change of secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// Changed.
+    Done,
+    /// Another secret has the name.
+    NameTaken,
+    /// There are [`SECRETS_MAX`] secrets.
+    TooMany,
+    /// There is no such secret.
+    NotFound,
+    /// The number of jobs that refer to the secret.
+    InUse(i64),
+    /// A signing secret would become another one, or the other way round.
+    OtherKind,
+    /// The keys of this process do not suffice for this secret.
+    Keys {
+        /// Name of the secret.
+        secret: String,
+        /// What is missing.
+        error: CannotOpen,
+    },
+}
+
+/// The row of a secret that a transaction changes.
+struct Locked {
+    secret: SealedSecret,
+    description: Option<String>,
+    is_signing: bool,
+}
+
+impl Store {
+    /// Stores a new secret.
+    pub async fn create_secret(
+        &self,
+        new: &NewSecret,
+        keys: &Keys,
+    ) -> Result<ChangeOutcome, StoreError> {
+        self.in_transaction("secrets.create", async |transaction| {
+            if let Some(error) = missing_key(transaction, keys).await? {
+                return Ok(cannot(&new.name, error));
+            }
+            let binding = Binding {
+                namespace: &new.namespace,
+                name: &new.name,
+                version: 1,
+                hosts: &new.hosts,
+            };
+            let sealed = match keys.seal(binding, &new.value) {
+                Ok(sealed) => sealed,
+                Err(error) => return Ok(cannot(&new.name, error.into())),
+            };
+            let inserted = self.insert_secret(transaction, new, &sealed).await?;
+            if inserted {
+                let entry = entry(&new.namespace, &new.name);
+                let after = content(new.description.as_deref(), &new.hosts, 1);
+                transaction.record(entry.with("after", after));
+                return Ok(ChangeOutcome::Done);
+            }
+            let taken = LOCK
+                .query_opt(transaction, &[&new.namespace, &new.name])
+                .await?;
+            Ok(taken.map_or(ChangeOutcome::TooMany, |_| ChangeOutcome::NameTaken))
+        })
+        .await
+    }
+
+    async fn insert_secret(
+        &self,
+        transaction: &Transaction,
+        new: &NewSecret,
+        sealed: &Sealed,
+    ) -> Result<bool, StoreError> {
+        let inserted = INSERT
+            .execute(
+                transaction,
+                &[
+                    &self.clock().stub(),
+                    &new.namespace,
+                    &new.name,
+                    &new.description,
+                    &texts(&new.hosts),
+                    &new.is_signing,
+                    &sealed.key_id,
+                    &sealed.nonce,
+                    &sealed.ciphertext,
+                    &transaction.author().caller.label(),
+                    &SECRETS_MAX,
+                ],
+            )
+            .await?;
+        Ok(inserted == 1)
+    }
+
+    /// Changes a secret. New hosts need the key of the value, which is bound to them.
+    pub async fn update_secret(
+        &self,
+        change: &SecretChange,
+        keys: &Keys,
+    ) -> Result<ChangeOutcome, StoreError> {
+        self.in_transaction("secrets.update", async |transaction| {
+            let row = LOCK
+                .query_opt(transaction, &[&change.namespace, &change.name])
+                .await?;
+            let Some(mut locked) = row.as_ref().map(Locked::of).transpose()? else {
+                return Ok(ChangeOutcome::NotFound);
+            };
+            let given = change.value.as_ref();
+            if given.is_some_and(|(_, is_signing)| *is_signing != locked.is_signing) {
+                return Ok(ChangeOutcome::OtherKind);
+            }
+            let before = locked.content();
+            if given.is_some() || change.hosts.is_some() {
+                if let Some(error) = missing_key(transaction, keys).await? {
+                    return Ok(cannot(&change.name, error));
+                }
+                let hosts = change.hosts.as_ref();
+                let value = given.map(|(value, _)| value);
+                if let Err(error) = locked.secret.seal_again(keys, value, hosts) {
+                    return Ok(cannot(&change.name, error));
+                }
+            }
+            if let Some(description) = &change.description {
+                locked.description.clone_from(description);
+            }
+            self.write_secret(transaction, &locked).await?;
+            let entry = entry(&change.namespace, &change.name);
+            transaction.record(
+                entry
+                    .with_change(&before, &locked.content())
+                    .with("hasNewValue", given.is_some()),
+            );
+            Ok(ChangeOutcome::Done)
+        })
+        .await
+    }
+
+    /// Deletes a secret that no job refers to.
+    pub async fn delete_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let found = self.secrets_named(namespace, &[name]).await?;
+        match found.first() {
+            None => return Ok(ChangeOutcome::NotFound),
+            Some(found) if found.jobs > 0 => return Ok(ChangeOutcome::InUse(found.jobs)),
+            Some(_) => {}
+        }
+        let deleted = self.in_transaction("secrets.delete", async |transaction| {
+            let row = LOCK.query_opt(transaction, &[&namespace, &name]).await?;
+            let Some(locked) = row.as_ref().map(Locked::of).transpose()? else {
+                return Ok(ChangeOutcome::NotFound);
+            };
+            DELETE.execute(transaction, &[&namespace, &name]).await?;
+            transaction.record(entry(namespace, name).with("before", locked.content()));
+            Ok(ChangeOutcome::Done)
+        });
+        match deleted.await {
+            // A job has referred to it since the count.
+            Err(error) if error.is_of_a_reference() => Ok(ChangeOutcome::InUse(1)),
+            deleted => deleted,
+        }
+    }
+
+    /// Encrypts all secrets with the first key that are encrypted with another one: all or none.
+    /// Their number, or the secret that cannot be decrypted.
+    pub async fn rotate_secrets(
+        &self,
+        keys: &Keys,
+    ) -> Result<Result<usize, ChangeOutcome>, StoreError> {
+        self.in_transaction("secrets.rotate", async |transaction| {
+            let current = match keys.current() {
+                Ok(current) => current,
+                Err(error) => return Ok(Err(cannot("", error.into()))),
+            };
+            let mut others = Vec::new();
+            for row in LOCK_ALL.query(transaction, &[]).await? {
+                let locked = Locked::of(&row)?;
+                if locked.secret.sealed.key_id != current {
+                    others.push(locked);
+                }
+            }
+            // Before the first is written: all of them can be decrypted, or none changes.
+            for locked in &mut others {
+                if let Err(error) = locked.secret.seal_again(keys, None, None) {
+                    return Ok(Err(cannot(&locked.secret.name, error)));
+                }
+            }
+            for locked in &others {
+                self.write_secret(transaction, locked).await?;
+            }
+            transaction.record(Entry::about("secret").with("count", others.len()));
+            Ok(Ok(others.len()))
+        })
+        .await
+    }
+
+    async fn write_secret(
+        &self,
+        transaction: &Transaction,
+        locked: &Locked,
+    ) -> Result<(), StoreError> {
+        let secret = &locked.secret;
+        UPDATE
+            .execute(
+                transaction,
+                &[
+                    &self.clock().stub(),
+                    &secret.namespace,
+                    &secret.name,
+                    &locked.description,
+                    &texts(&secret.hosts),
+                    &secret.version,
+                    &secret.sealed.key_id,
+                    &secret.sealed.nonce,
+                    &secret.sealed.ciphertext,
+                    &transaction.author().caller.label(),
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+impl SealedSecret {
+    /// Encrypts a value, or the present one, for these hosts, or the present ones. With one of
+    /// them it is a new version.
+    fn seal_again(
+        &mut self,
+        keys: &Keys,
+        value: Option<&Secret>,
+        hosts: Option<&Vec<SecretHost>>,
+    ) -> Result<(), CannotOpen> {
+        let plain = match value {
+            Some(value) => value.clone(),
+            None => keys.open(self.binding(), &self.sealed)?,
+        };
+        if value.is_some() || hosts.is_some() {
+            self.version = self.version.saturating_add(1);
+        }
+        if let Some(hosts) = hosts {
+            self.hosts.clone_from(hosts);
+        }
+        self.sealed = keys.seal(self.binding(), &plain)?;
+        Ok(())
+    }
+}
+
+impl Locked {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        let secret = sealed(row)?;
+        let row = Values::of("secret", row);
+        Ok(Self {
+            secret,
+            description: row.get("description")?,
+            is_signing: row.get("is_signing")?,
+        })
+    }
+
+    fn content(&self) -> serde_json::Value {
+        let Self {
+            secret,
+            description,
+            ..
+        } = self;
+        content(description.as_deref(), &secret.hosts, secret.version)
+    }
+}
+
+/// What the audit log shows of a secret.
+fn content(description: Option<&str>, hosts: &[SecretHost], version: i32) -> serde_json::Value {
+    json!({"description": description, "hosts": texts(hosts), "version": version})
+}
+
+fn entry(namespace: &str, name: &str) -> Entry {
+    Entry::of("secret", format!("{namespace}/{name}")).named(name)
+}
+
+fn cannot(name: &str, error: CannotOpen) -> ChangeOutcome {
+    ChangeOutcome::Keys {
+        secret: name.to_owned(),
+        error,
+    }
+}
+
+/// A value must not be encrypted with a key that the other nodes do not have: a key of the cluster
+/// that this process does not know shows that it has another key file.
+async fn missing_key(
+    transaction: &Transaction,
+    keys: &Keys,
+) -> Result<Option<CannotOpen>, StoreError> {
+    if let Err(error) = keys.current() {
+        return Ok(Some(error.into()));
+    }
+    let rows = KEY_IDS.query(transaction, &[]).await?;
+    let ids: Vec<String> = column(KEY_IDS.name(), &rows, 0)?;
+    let unknown = ids.into_iter().find(|id| !keys.knows(id));
+    Ok(unknown.map(CannotOpen::UnknownKey))
+}

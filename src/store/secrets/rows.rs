@@ -1,0 +1,153 @@
+//! Secrets as they are stored.
+
+use crate::model::Timestamp;
+use crate::model::secret_host::SecretHost;
+use crate::secrets::{Binding, Sealed};
+use crate::store::db::row::Values;
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
+use tokio_postgres::Row;
+
+const LIST: Statement = Statement::new(
+    "-- secrets.list
+select s.namespace, s.name, s.description, s.hosts, s.is_signing, s.version, s.created_at,
+       s.created_by, s.updated_at,
+       (select count(*) from job_secret j where j.namespace = s.namespace and j.name = s.name)
+           as jobs
+from secret s
+where ($1::text is null or s.namespace = $1) and ($2::text[] is null or s.name = any($2))
+order by s.namespace, s.name limit 1000",
+);
+
+const SEALED: Statement = Statement::new(
+    "-- secrets.sealed
+select namespace, name, version, hosts, key_id, nonce, ciphertext from secret
+where namespace = $1 and name = any($2::text[])",
+);
+
+pub(super) const KEY_IDS: Statement = Statement::new(
+    "-- secrets.key_ids
+select distinct key_id from secret order by key_id",
+);
+
+/// A secret without its value.
+#[derive(Debug, Clone)]
+pub struct SecretRecord {
+    /// Namespace of the secret.
+    pub namespace: String,
+    /// The name in references.
+    pub name: String,
+    /// Display only.
+    pub description: Option<String>,
+    /// Hosts that it is sent to.
+    pub hosts: Vec<SecretHost>,
+    /// Whether it signs requests instead of being sent.
+    pub is_signing: bool,
+    /// Raised by each change of the value or the hosts.
+    pub version: i32,
+    /// Time of the creation.
+    pub created_at: Timestamp,
+    /// The caller that created it. Display only.
+    pub created_by: String,
+    /// Time of the last change.
+    pub updated_at: Timestamp,
+    /// Jobs that refer to it.
+    pub jobs: i64,
+}
+
+/// A secret with its encrypted value.
+#[derive(Debug)]
+pub(super) struct SealedSecret {
+    pub namespace: String,
+    pub name: String,
+    pub version: i32,
+    pub hosts: Vec<SecretHost>,
+    pub sealed: Sealed,
+}
+
+impl Store {
+    /// All secrets of a namespace, or of the cluster.
+    pub async fn secrets(&self, namespace: Option<&str>) -> Result<Vec<SecretRecord>, StoreError> {
+        self.read_all(LIST, &[&namespace, &None::<Vec<&str>>], record)
+            .await
+    }
+
+    /// The secrets of these names that exist.
+    pub async fn secrets_named(
+        &self,
+        namespace: &str,
+        names: &[&str],
+    ) -> Result<Vec<SecretRecord>, StoreError> {
+        self.read_all(LIST, &[&Some(namespace), &Some(names)], record)
+            .await
+    }
+
+    /// The keys that secrets are encrypted with.
+    pub async fn secret_key_ids(&self) -> Result<Vec<String>, StoreError> {
+        self.read_all(KEY_IDS, &[], |row| Values::of(KEY_IDS.name(), row).get(0))
+            .await
+    }
+
+    /// Encrypted values of the secrets that exist.
+    pub(super) async fn sealed_secrets(
+        &self,
+        namespace: &str,
+        names: &[&str],
+    ) -> Result<Vec<SealedSecret>, StoreError> {
+        self.read_all(SEALED, &[&namespace, &names], sealed).await
+    }
+}
+
+impl SealedSecret {
+    pub(super) fn binding(&self) -> Binding<'_> {
+        Binding {
+            namespace: &self.namespace,
+            name: &self.name,
+            version: self.version,
+            hosts: &self.hosts,
+        }
+    }
+}
+
+pub(super) fn texts(hosts: &[SecretHost]) -> Vec<String> {
+    hosts.iter().map(ToString::to_string).collect()
+}
+
+fn hosts(row: Values<'_>) -> Result<Vec<SecretHost>, StoreError> {
+    let texts: Vec<String> = row.get("hosts")?;
+    let hosts = texts.iter().map(|text| SecretHost::stored(text));
+    hosts
+        .collect::<Option<_>>()
+        .ok_or_else(|| row.unreadable("column hosts: not a host"))
+}
+
+pub(super) fn sealed(row: &Row) -> Result<SealedSecret, StoreError> {
+    let row = Values::of("secret", row);
+    Ok(SealedSecret {
+        namespace: row.get("namespace")?,
+        name: row.get("name")?,
+        version: row.get("version")?,
+        hosts: hosts(row)?,
+        sealed: Sealed {
+            key_id: row.get("key_id")?,
+            nonce: row.get::<&[u8]>("nonce")?.to_vec(),
+            ciphertext: row.get::<&[u8]>("ciphertext")?.to_vec(),
+        },
+    })
+}
+
+fn record(row: &Row) -> Result<SecretRecord, StoreError> {
+    let row = Values::of("secret", row);
+    Ok(SecretRecord {
+        namespace: row.get("namespace")?,
+        name: row.get("name")?,
+        description: row.get("description")?,
+        hosts: hosts(row)?,
+        is_signing: row.get("is_signing")?,
+        version: row.get("version")?,
+        created_at: row.get("created_at")?,
+        created_by: row.get("created_by")?,
+        updated_at: row.get("updated_at")?,
+        jobs: row.get("jobs")?,
+    })
+}
