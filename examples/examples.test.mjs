@@ -3,8 +3,10 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -12,12 +14,15 @@ import { fileURLToPath } from 'node:url'
 import { eventually, graphql, startCluster } from '../static/e2e/cluster.mjs'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+/** The library of Standard Webhooks, a second judge of signatures. */
+const { Webhook } = createRequire(here('graphql-client/package.json'))('standardwebhooks')
 const RECEIVERS = {
   rust: [process.env.RECEIVER_RUST],
   python: ['python3', here('receiver-python/receiver.py')],
   node: [process.execPath, here('receiver-node/receiver.mjs')],
 }
 const CREATE = 'mutation ($input: CreateJobInput!) { createJob(input: $input) { id } }'
+const CREATE_SECRET = 'mutation ($input: CreateSecretInput!) { createSecret(input: $input) { isSigning } }'
 const LOG = 'query ($jobId: ID!) { jobLogs(jobId: $jobId) { id status attempt output } }'
 
 let cluster
@@ -26,7 +31,9 @@ const receivers = []
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'horolog-examples-'))
-  cluster = await startCluster(1)
+  const keys = join(folder, 'keys')
+  writeFileSync(keys, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
+  cluster = await startCluster(1, ['--secrets-key-file', keys])
 })
 after(async () => {
   await Promise.all(receivers.map((receiver) => receiver.stop()))
@@ -34,10 +41,12 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** Starts a receiver; `url` is its address. */
-async function start(name) {
+/** Starts a receiver; `url` is its address. With secrets it takes signed requests only. */
+async function start(name, secrets = '') {
   const [program, ...args] = RECEIVERS[name]
-  const child = spawn(program, [...args, join(folder, name)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ledger = join(folder, secrets ? `${name}-signed` : name)
+  const env = { ...process.env, WEBHOOK_SECRET: secrets }
+  const child = spawn(program, [...args, ledger], { stdio: ['ignore', 'pipe', 'inherit'], env })
   const gone = once(child, 'exit')
   const receiver = {
     async stop() {
@@ -89,6 +98,47 @@ for (const name of Object.keys(RECEIVERS)) {
     assert.equal(await deliver(receiver.url, attempt(execution.id, execution.attempt + 1)), '200 already done')
     assert.equal(await deliver(receiver.url, attempt(execution.id, execution.attempt)), '409 stale')
     assert.equal(await effects(receiver.url, execution.id), 1)
+  })
+
+  test(`${name}: with a secret it takes what is signed with it, in its time`, async () => {
+    const key = randomBytes(32)
+    const secret = `whsec_${key.toString('base64')}`
+    const receiver = await start(name, `whsec_${randomBytes(24).toString('base64')} ${secret}`)
+    const webhook = new Webhook(secret)
+    const body = '{"hello":"target"}'
+    const signed = (id, time, of = body) => ({
+      ...attempt(id, 1),
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(time / 1_000)),
+      'webhook-signature': webhook.sign(id, new Date(time), of),
+    })
+    const now = Date.now()
+    assert.equal(await deliver(receiver.url, signed('signed', now)), '200 done')
+    const old = { ...signed('two', now), 'webhook-signature': `v1,AAAA ${signed('two', now)['webhook-signature']}` }
+    assert.equal(await deliver(receiver.url, old), '200 done', 'one of several signatures')
+    for (const headers of [
+      attempt('none', 1),
+      signed('early', now - 6 * 60_000),
+      signed('late', now + 6 * 60_000),
+      signed('body', now, `${body} `),
+      { ...signed('id', now), 'webhook-id': 'other' },
+      { ...signed('time', now), 'webhook-timestamp': String(Math.floor(now / 1_000) + 1) },
+      { ...signed('empty', now), 'webhook-signature': '' },
+    ]) {
+      assert.match(await deliver(receiver.url, headers), /^401 /, JSON.stringify(headers))
+    }
+    assert.equal((await (await fetch(receiver.url)).text()).trim().split('\n').length, 2)
+
+    const hosts = [new URL(receiver.url).host]
+    await graphql(cluster.url, CREATE_SECRET, { input: { name: `${name}-secret`, value: secret, hosts } })
+    const target = { http: { url: receiver.url, signingSecrets: [`${name}-secret`] } }
+    const startAt = new Date(Date.now() + 1_000).toISOString()
+    const input = { name: `signed ${name}`, scheduleType: 'ONCE', startAt, payload: { amount: 1.1, note: 'ä' }, target }
+    const { createJob } = await graphql(cluster.url, CREATE, { input })
+    await eventually(`the signed job of ${name} has run`, async () => {
+      const [execution] = (await graphql(cluster.url, LOG, { jobId: createJob.id })).jobLogs
+      return execution?.status === 'SUCCESS'
+    })
   })
 
   test(`${name}: an attempt that is stale from the start does nothing`, async () => {

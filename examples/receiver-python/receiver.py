@@ -5,12 +5,21 @@
 
 The effect is a row of the table `effect`. The row, the key and the attempt are one transaction, so that a crash leaves all of them
 or none.
+
+With the variable WEBHOOK_SECRET (one or two `whsec_…`, with a space between them) it takes signed requests only.
 """
+import base64
+import hashlib
+import hmac
+import os
 import re
 import sqlite3
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+# Longest difference between the time of a signature and the clock of this machine, in seconds.
+TOLERANCE = 5 * 60
 # The limit of a payload, in bytes.
 BODY_MAX = 256 * 1024
 KEY = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -19,6 +28,22 @@ SCHEMA = """
 create table if not exists delivery (key text primary key, attempt integer not null);
 create table if not exists effect (key text primary key references delivery, attempt integer not null, payload blob not null);
 """
+
+
+def read_keys(text):
+    """The keys of signing secrets: the old and the new one while one replaces the other."""
+    return [base64.b64decode(secret.removeprefix("whsec_")) for secret in text.split()]
+
+
+def is_signed(keys, headers, body):
+    """Whether one of the signatures (Standard Webhooks) is that of one of the keys. `body` is what was sent, not parsed."""
+    stamp = headers.get("webhook-timestamp", "")
+    if not stamp.isascii() or not stamp.isdecimal() or abs(time.time() - int(stamp)) > TOLERANCE:
+        return False
+    signed = f"{headers.get('webhook-id', '')}.{stamp}.".encode() + body
+    expected = [b"v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)) for key in keys]
+    given = headers.get("webhook-signature", "").encode().split()
+    return any(hmac.compare_digest(one, other) for one in given for other in expected)
 
 
 def connect(path):
@@ -61,6 +86,8 @@ class Receiver(BaseHTTPRequestHandler):
             self.close_connection = True
             return self.answer(413, "a body of at most 256 KB is required\n")
         payload = self.rfile.read(int(length))
+        if self.server.keys and not is_signed(self.server.keys, self.headers, payload):
+            return self.answer(401, "the signature is not valid\n")
         key = self.headers.get("Idempotency-Key", "")
         attempt = self.headers.get("Horolog-Attempt", "")
         if not KEY.fullmatch(key) or not ATTEMPT.fullmatch(attempt):
@@ -99,6 +126,7 @@ def main():
     connection.close()
     server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
     server.ledger = path
+    server.keys = read_keys(os.environ.get("WEBHOOK_SECRET", ""))
     print(f"listening on http://127.0.0.1:{server.server_address[1]}/", flush=True)
     server.serve_forever()
 

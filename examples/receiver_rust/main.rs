@@ -1,25 +1,33 @@
-//! An idempotent webhook receiver in Rust: each execution has its effect once. Standard library
-//! only.
+//! An idempotent webhook receiver in Rust: each execution has its effect once. Of other crates it
+//! uses `ring` and `base64`, for signatures.
 //!
 //! ```sh
-//! rustc --edition 2024 -O -o receiver examples/receiver_rust/main.rs && ./receiver ledger.tsv 9000
+//! cargo run --example receiver_rust ledger.tsv 9000
 //! ```
 //!
 //! The ledger is a file with one line for each accepted attempt: attempt, key, 1 for an effect. A
 //! line is the effect and its record at once, so that a crash leaves both or none. A service with a
 //! database writes them in one transaction instead.
+//!
+//! With the variable `WEBHOOK_SECRET` (one or two `whsec_…`, with a space between them) it takes
+//! signed requests only.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ring::hmac;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Longest head of a request, in bytes.
 const HEAD_MAX: u64 = 16 * 1024;
 /// Longest body of a request, in bytes: the limit of a payload.
 const BODY_MAX: u64 = 256 * 1024;
+/// Longest difference between the time of a signature and the clock of this machine, in seconds.
+const TOLERANCE: u64 = 5 * 60;
 /// Time limit of a read or a write.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -115,10 +123,49 @@ impl Ledger {
 struct Request {
     first_line: String,
     headers: HashMap<String, String>,
+    body: Vec<u8>,
+}
+
+/// The keys of the signing secrets: the old and the new one while one replaces the other.
+struct Keys(Vec<hmac::Key>);
+
+impl Keys {
+    fn read(text: &str) -> io::Result<Self> {
+        let keys = text.split_whitespace().map(|secret| {
+            let bytes = BASE64_STANDARD.decode(secret.trim_start_matches("whsec_"));
+            let bytes = bytes.map_err(io::Error::other)?;
+            Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+        });
+        keys.collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Whether one of the signatures (Standard Webhooks) is that of one of the keys. The bytes of
+    /// the body are those that were sent, not parsed.
+    fn have_signed(&self, request: &Request) -> bool {
+        let header = |name: &str| request.headers.get(name).map_or("", String::as_str);
+        let (id, time) = (header("webhook-id"), header("webhook-timestamp"));
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let is_recent = time
+            .parse::<u64>()
+            .is_ok_and(|time| now.as_secs().abs_diff(time) <= TOLERANCE);
+        let signed = [format!("{id}.{time}.").as_bytes(), &request.body].concat();
+        let given = header("webhook-signature").split(' ');
+        let mut signatures =
+            given.filter_map(|text| BASE64_STANDARD.decode(text.strip_prefix("v1,")?).ok());
+        // `verify` compares in constant time.
+        is_recent
+            && signatures.any(|signature| {
+                self.0
+                    .iter()
+                    .any(|key| hmac::verify(key, &signed, &signature).is_ok())
+            })
+    }
 }
 
 impl Request {
-    /// Reads a request with its body, which this receiver does not use.
+    /// Reads a request with its body.
     fn read(stream: &TcpStream) -> io::Result<Self> {
         let mut reader = BufReader::new(stream.take(HEAD_MAX));
         let mut first_line = String::new();
@@ -142,10 +189,12 @@ impl Request {
             return Err(io::Error::other("a body that is too long"));
         }
         reader.get_mut().set_limit(length);
-        io::copy(&mut reader.take(length), &mut io::sink())?;
+        let mut body = Vec::new();
+        reader.take(length).read_to_end(&mut body)?;
         Ok(Self {
             first_line,
             headers,
+            body,
         })
     }
 
@@ -162,10 +211,16 @@ impl Request {
 }
 
 /// Status and body of the answer.
-fn answer(request: &Request, ledger: &Mutex<Ledger>) -> (&'static str, String) {
+fn answer(request: &Request, keys: &Keys, ledger: &Mutex<Ledger>) -> (&'static str, String) {
     let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
     if request.first_line.starts_with("GET ") {
         return ("200 OK", ledger.effects());
+    }
+    if !keys.0.is_empty() && !keys.have_signed(request) {
+        return (
+            "401 Unauthorized",
+            "the signature is not valid\n".to_owned(),
+        );
     }
     let Some((key, attempt)) = request.delivery() else {
         return (
@@ -187,11 +242,11 @@ fn answer(request: &Request, ledger: &Mutex<Ledger>) -> (&'static str, String) {
     (status, text.to_owned())
 }
 
-fn serve(mut stream: TcpStream, ledger: &Mutex<Ledger>) -> io::Result<()> {
+fn serve(mut stream: TcpStream, keys: &Keys, ledger: &Mutex<Ledger>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let request = Request::read(&stream)?;
-    let (status, body) = answer(&request, ledger);
+    let (status, body) = answer(&request, keys, ledger);
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
@@ -206,13 +261,15 @@ fn main() -> io::Result<()> {
         .next()
         .map_or(Ok(0), |text| text.parse())
         .map_err(io::Error::other)?;
+    let keys = std::env::var("WEBHOOK_SECRET").unwrap_or_default();
+    let keys = Arc::new(Keys::read(&keys)?);
     let ledger = Arc::new(Mutex::new(Ledger::open(&path)?));
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on http://{}/", listener.local_addr()?);
     for stream in listener.incoming() {
-        let (stream, ledger) = (stream?, Arc::clone(&ledger));
+        let (stream, keys, ledger) = (stream?, Arc::clone(&keys), Arc::clone(&ledger));
         std::thread::spawn(move || {
-            if let Err(error) = serve(stream, &ledger) {
+            if let Err(error) = serve(stream, &keys, &ledger) {
                 eprintln!("a request was not answered: {error}");
             }
         });
