@@ -211,8 +211,8 @@ async fn nothing_is_repaired_while_the_clock_is_not_trusted() {
     let node = cluster.node().await;
     let unscheduled = cluster.create(fixed_rate(3_600)).await;
     let stalled = cluster.create(fixed_delay(3_600)).await;
-    let now = "select clock_timestamp()";
-    let now: Timestamp = cluster.sql.query_one(now, &[]).await.unwrap().get(0);
+    let clock = "select clock_timestamp()";
+    let now: Timestamp = cluster.sql.query_one(clock, &[]).await.unwrap().get(0);
     let (sent, day) = (Moment::now(), TimeDelta::hours(26));
     let good = node.store.watch_clock(sent, now, None).await.unwrap();
     assert_eq!(good, ClockVerdict::Good);
@@ -250,6 +250,7 @@ async fn nothing_is_repaired_while_the_clock_is_not_trusted() {
     assert_eq!(repairs, Repairs::default());
     assert_eq!(tables().await, before);
 
+    let now: Timestamp = cluster.sql.query_one(clock, &[]).await.unwrap().get(0);
     let back = node
         .store
         .watch_clock(Moment::now(), now, Some(jump))

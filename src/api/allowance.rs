@@ -108,6 +108,9 @@ impl Allowance {
     pub async fn take_place(&self) -> Result<()> {
         let mut place = self.place.lock().await;
         if place.is_none() {
+            *place = self.places.0.clone().try_acquire_owned().ok();
+        }
+        if place.is_none() {
             let free =
                 tokio::time::timeout(LARGE_WAIT, self.places.0.clone().acquire_owned()).await;
             let Ok(free) = free else {

@@ -156,8 +156,9 @@ async fn set(
     keys: Keys,
 ) -> Result<i32, anyhow::Error> {
     let store = database.store("updateSecret").await?;
-    let known = store.secrets_named(&request.namespace, &[request.name.as_str()]);
-    let secret = if known.await?.is_empty() {
+    let names = [request.name.as_str()];
+    let known = store.secrets_named(&request.namespace, &names).await?;
+    let secret = if known.is_empty() {
         if request.hosts.is_none() {
             bail!("a new secret needs --host: the hosts that it is sent to");
         }

@@ -63,7 +63,7 @@ impl Keys {
         let mut file = File::open(path).map_err(unreadable)?;
         refuse_open_to_others(path, &file.metadata().map_err(unreadable)?)?;
         let mut text = Zeroizing::new(String::new());
-        let read = file.by_ref().take(BYTES_MAX).read_to_string(&mut text);
+        let read = (&mut file).take(BYTES_MAX).read_to_string(&mut text);
         read.map_err(unreadable)?;
         let lines: Vec<&str> = text
             .lines()

@@ -167,8 +167,11 @@ impl Walk {
                 continue;
             };
             let message: Value = serde_json::from_str(&text).unwrap();
+            // The refusal comes as an error or as a last event.
+            if message["id"] == "end" {
+                break;
+            }
             match message["type"].as_str() {
-                Some("error") if message["id"] == "end" => break,
                 Some("next") => assert_harmless(&operation, &message["payload"]),
                 Some("error") => {
                     assert_harmless(&operation, &json!({"errors": message["payload"]}));

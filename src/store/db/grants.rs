@@ -53,6 +53,8 @@ const RIGHTS: &[Rights] = &[
     row("user_session", ROWS, ""),
     row("set_up_link", ONCE, ""),
     row("audit_log", SEALED, ""),
+    row("secret", ROWS, ""),
+    row("job_secret", ROWS, READ),
 ];
 
 /// Without `target` and `payload`, whose values may be secrets.
