@@ -7,6 +7,7 @@
 use super::cache::{Cache, Key, Principal};
 use super::password::Password;
 use super::random;
+use super::refusals::{RefusedCredential, RefusedCredentials, note, unknown};
 use super::session::{self, CurrentSession, NewSession};
 use super::throttle::Throttle;
 use super::token::TokenParts;
@@ -80,6 +81,13 @@ pub enum AuthenticationError {
     Unavailable(#[from] StoreError),
 }
 
+impl AuthenticationError {
+    /// Whether it says nothing about the credential.
+    fn is_of_database(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
 /// Why a sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
@@ -139,6 +147,7 @@ pub struct Authenticator {
     cache: Cache,
     throttle: Throttle,
     sign_ins: Semaphore,
+    refused: RefusedCredentials,
     /// See [`Authenticator::verifications`].
     verifications: AtomicU64,
 }
@@ -151,6 +160,7 @@ impl Authenticator {
             cache: Cache::default(),
             throttle: Throttle::default(),
             sign_ins: Semaphore::new(SIGN_INS_MAX),
+            refused: RefusedCredentials::default(),
             verifications: AtomicU64::new(0),
         }
     }
@@ -170,8 +180,12 @@ impl Authenticator {
             }
             Credential::None => return Err(AuthenticationError::Missing),
             Credential::Token(text) => {
-                let TokenParts { id, hash } =
-                    TokenParts::of(&text).ok_or(AuthenticationError::Wrong)?;
+                let Some(TokenParts { id, hash }) = TokenParts::of(&text) else {
+                    self.refused
+                        .note(&self.store, RefusedCredential::NoToken, address)
+                        .await;
+                    return Err(AuthenticationError::Wrong);
+                };
                 Key::Token(id, hash)
             }
             Credential::Session(id) => {
@@ -183,7 +197,21 @@ impl Authenticator {
                 Key::ProxyUser(name)
             }
         };
-        let principal = self.principal(key).await?;
+        let credential = match &key {
+            Key::Token(id, _) => Some(RefusedCredential::Token(*id)),
+            Key::ProxyUser(_) => Some(RefusedCredential::ProxyUser),
+            // The end of a session is ordinary, and a guess at 256 random bits is hopeless.
+            Key::Session(_) => None,
+        };
+        let principal = match self.principal(key).await {
+            Ok(principal) => principal,
+            Err(error) => {
+                if let (Some(credential), false) = (credential, error.is_of_database()) {
+                    self.refused.note(&self.store, credential, address).await;
+                }
+                return Err(error);
+            }
+        };
         Ok(Identity {
             caller: Arc::new(principal.caller(address)),
             session: principal.session,
@@ -370,7 +398,7 @@ impl Authenticator {
         let admitted = match self.throttle.admit(attempt.name, address, Instant::now()) {
             Ok(admitted) => admitted,
             Err(retry_after) => {
-                self.refused(attempt.action, attempt.caller, "too many failures")
+                self.note(attempt.action, attempt.caller, "too many failures")
                     .await;
                 return Err(SignInError::Throttled { retry_after });
             }
@@ -399,27 +427,14 @@ impl Authenticator {
             name,
             ..attempt.caller
         };
-        self.refused(attempt.action, caller, "the name or the password is wrong")
+        self.note(attempt.action, caller, "the name or the password is wrong")
             .await;
         Err(SignInError::Wrong)
     }
 
     /// Writes a refusal into the audit log. The refusal stands without it.
-    async fn refused(&self, action: &str, caller: Caller, reason: &str) {
-        let caller = Arc::new(caller);
-        let written = self.store.record_refusal(&caller, action, reason).await;
-        if let Err(error) = written {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, action, "a refusal is not in the audit log");
-        }
-    }
-}
-
-/// The caller of a sign-in, before the password is compared.
-fn unknown(address: Option<IpAddr>) -> Caller {
-    Caller {
-        name: "unknown".to_owned(),
-        ..Caller::anonymous(address)
+    async fn note(&self, action: &str, caller: Caller, reason: &str) {
+        note(&self.store, &Arc::new(caller), action, reason).await;
     }
 }
 

@@ -6,6 +6,7 @@ pub mod authenticator;
 mod cache;
 pub mod password;
 mod random;
+mod refusals;
 pub mod session;
 pub mod throttle;
 pub mod token;

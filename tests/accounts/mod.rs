@@ -3,6 +3,7 @@
 mod api;
 mod audit;
 mod cli;
+mod refusals;
 mod sessions;
 mod set_up;
 mod tokens;
