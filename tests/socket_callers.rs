@@ -228,3 +228,33 @@ async fn an_anonymous_socket_ends_when_the_cluster_is_closed() {
     user(&node.database.client().await, "ada", "ADMIN").await;
     assert_eq!(closed(&mut wire).await.0, 4401);
 }
+
+#[actix::test]
+async fn a_token_has_fifty_sockets_on_a_node_and_another_token_has_its_own() {
+    let (node, bearer) = closed_node("VIEWER").await;
+    let other = token(&node.database.client().await, "VIEWER").await;
+    let mut open = Vec::new();
+    for _ in 0..50 {
+        let mut wire = connect(&node, &[]).await.unwrap();
+        begin(&mut wire, json!({"authorization": bearer}))
+            .await
+            .unwrap();
+        open.push(wire);
+    }
+    let mut wire = connect(&node, &[]).await.unwrap();
+    let refused = begin(&mut wire, json!({"authorization": bearer})).await;
+    let reason = "you have 50 sockets on this node: close one".to_owned();
+    assert_eq!(refused.expect_err("too many"), (1013, reason));
+
+    let mut wire = connect(&node, &[]).await.unwrap();
+    let payload = json!({"authorization": format!("Bearer {other}")});
+    begin(&mut wire, payload).await.unwrap();
+    open.pop();
+    eventually("there is room again", async || {
+        let mut wire = connect(&node, &[]).await.unwrap();
+        begin(&mut wire, json!({"authorization": bearer}))
+            .await
+            .ok()
+    })
+    .await;
+}

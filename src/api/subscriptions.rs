@@ -9,6 +9,7 @@ use super::context::{LARGE_OF_EXECUTIONS, LARGE_OF_JOBS, asks_for};
 use super::errors;
 use super::overview::{Overview, overview};
 use super::whole::Whole;
+use crate::model::client::Client;
 use crate::model::job::Job;
 use crate::store::Store;
 use crate::store::protocol::membership::NodeRecord;
@@ -19,7 +20,6 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -70,8 +70,8 @@ struct Events<T> {
 /// The socket of an operation, in the data of each operation that came over one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subscriber {
-    /// The client's address, for the limit of its listeners.
-    pub client: IpAddr,
+    /// The user, the token or the address, for the limit of its listeners.
+    pub client: Client,
     /// Number of the socket, unique on the node.
     pub socket: u64,
 }
@@ -362,7 +362,7 @@ mod tests {
 
     fn subscriber(client: u8, socket: u64) -> Subscriber {
         Subscriber {
-            client: IpAddr::from([10, 0, 0, client]),
+            client: Client::Address([10, 0, 0, client].into()),
             socket,
         }
     }

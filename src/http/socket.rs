@@ -6,8 +6,7 @@
 //! of its connection.
 
 use super::socket_access::{Closing, SocketAccess};
-use super::socket_places::Place;
-use crate::api::{Schema, Subscriber, Transport};
+use crate::api::{Schema, Transport};
 use actix_http::body::BodyStream;
 use actix_http::ws::{CloseCode, CloseReason, Codec, Frame, Item, Message, ProtocolError};
 use actix_web::web;
@@ -53,11 +52,10 @@ const TIMED_OUT: u16 = 3008;
 pub fn body(
     schema: Schema,
     protocol: WebSocketProtocols,
-    place: Place,
     access: SocketAccess,
     payload: web::Payload,
 ) -> BodyStream<LocalBoxStream<'static, Result<Bytes, Infallible>>> {
-    let socket = Socket::new(schema, protocol, place, access, payload);
+    let socket = Socket::new(schema, protocol, access, payload);
     BodyStream::new(stream::unfold(socket, Socket::next).boxed_local())
 }
 
@@ -74,14 +72,12 @@ struct Socket {
     heard: Instant,
     pings: Interval,
     is_closed: bool,
-    _place: Place,
 }
 
 impl Socket {
     fn new(
         schema: Schema,
         protocol: WebSocketProtocols,
-        place: Place,
         access: SocketAccess,
         payload: web::Payload,
     ) -> Self {
@@ -91,7 +87,6 @@ impl Socket {
         let begun = initialised.clone();
         let operations = Operations {
             schema,
-            subscriber: place.subscriber,
             access: access.clone(),
             open: Arc::default(),
         };
@@ -117,7 +112,6 @@ impl Socket {
             heard: now,
             pings: interval(PING_EVERY),
             is_closed: false,
-            _place: place,
         }
     }
 
@@ -295,7 +289,6 @@ impl Frames {
 #[derive(Clone)]
 struct Operations {
     schema: Schema,
-    subscriber: Subscriber,
     access: SocketAccess,
     open: Arc<AtomicUsize>,
 }
@@ -338,7 +331,7 @@ impl Executor for Operations {
             return stream::iter([too_many()]).boxed();
         };
         let transport = Transport::Socket(request.operation_name.clone());
-        let request = request.data(self.subscriber).data(transport);
+        let request = request.data(self.access.subscriber()).data(transport);
         let events = self
             .schema
             .execute_stream_with_session_data(request, session.unwrap_or_default());

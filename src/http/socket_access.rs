@@ -1,8 +1,10 @@
 //! The caller of a socket: known before its first operation, and checked as long as it is open.
 
 use super::authentication::{Authentication, credential_of, with_identity};
+use super::socket_places::Place;
 use crate::access::{AuthenticationError, Credential, Identity};
-use crate::api::NeededRole;
+use crate::api::{NeededRole, Subscriber};
+use crate::model::client::Client;
 use async_graphql::Request;
 use parking_lot::Mutex;
 use std::net::IpAddr;
@@ -39,6 +41,7 @@ struct Access {
     /// The credential of the handshake.
     of_handshake: Credential,
     address: Option<IpAddr>,
+    place: Place,
     state: Mutex<State>,
     needed: Arc<NeededRole>,
 }
@@ -59,11 +62,13 @@ impl SocketAccess {
         authentication: Authentication,
         of_handshake: Credential,
         address: Option<IpAddr>,
+        place: Place,
     ) -> Self {
         Self(Arc::new(Access {
             authentication,
             of_handshake,
             address,
+            place,
             state: Mutex::default(),
             needed: Arc::default(),
         }))
@@ -78,6 +83,14 @@ impl SocketAccess {
             self.0.state.lock().credential = Some(credential);
         }
         let judged = self.judge().await.map_err(|error| closing(&error));
+        let judged = judged.and_then(|identity| {
+            let client = Client::of(&identity.caller);
+            let counted = self.0.place.belongs_to(client);
+            counted.map(|()| identity).map_err(|reason| Closing {
+                code: TRY_AGAIN,
+                reason,
+            })
+        });
         let mut state = self.0.state.lock();
         match judged {
             Ok(identity) => {
@@ -89,6 +102,11 @@ impl SocketAccess {
                 Err(closing)
             }
         }
+    }
+
+    /// The socket as a subscriber of events.
+    pub fn subscriber(&self) -> Subscriber {
+        self.0.place.subscriber()
     }
 
     /// Why the socket was refused at its beginning.

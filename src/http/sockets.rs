@@ -9,12 +9,11 @@ use super::socket_access::SocketAccess;
 use super::socket_places::Sockets;
 use super::{origins, socket};
 use crate::api::Schema;
-use crate::model::access::client_of;
+use crate::model::client::Client;
 use actix_web::http::StatusCode;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use async_graphql::http::WebSocketProtocols;
-use std::net::{IpAddr, Ipv6Addr};
 
 /// Opens a socket. A browser lets a page of any site open a socket to any host, with the cookies of
 /// the user, and adds the origin of the page: only pages of the node may.
@@ -57,7 +56,8 @@ pub async fn open(
             );
         }
     };
-    let place = match sockets.admit(client(&request)) {
+    let address = authentication.client_address(&request);
+    let place = match sockets.admit(Client::at(address)) {
         Ok(place) => place,
         Err(reason) => return refuse(StatusCode::TOO_MANY_REQUESTS, &reason),
     };
@@ -65,19 +65,12 @@ pub async fn open(
     let access = SocketAccess::new(
         authentication.get_ref().clone(),
         authentication.credential(&request),
-        authentication.client_address(&request),
+        address,
+        place,
     );
-    let body = socket::body(schema.get_ref().clone(), protocol, place, access, payload);
+    let body = socket::body(schema.get_ref().clone(), protocol, access, payload);
     match response.message_body(body) {
         Ok(response) => HttpResponse::from(response).map_into_boxed_body(),
         Err(error) => HttpResponse::from_error(error),
     }
-}
-
-/// The client of a request: its address, or the network of an IPv6 address.
-fn client(request: &HttpRequest) -> IpAddr {
-    let address = request
-        .peer_addr()
-        .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
-    client_of(address)
 }

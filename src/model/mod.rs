@@ -8,6 +8,7 @@ pub mod activity;
 pub mod agenda;
 pub mod audit;
 pub mod backfill;
+pub mod client;
 pub mod exclusions;
 pub mod execution;
 pub mod explanation;
