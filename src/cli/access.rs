@@ -12,24 +12,83 @@ use crate::store::db::database::Database;
 use crate::store::db::migrate::migrate;
 use anyhow::Context;
 use clap::Args;
+use horolog_embedded_postgres::{EmbeddedPostgres, default_data_dir, has_cluster};
 use std::fmt::Write;
+use std::ops::Deref;
+use std::path::PathBuf;
 
 /// The database of the cluster. The command line is not asked for a role: the URL opens more.
 #[derive(Debug, Args)]
 pub struct ClusterDatabase {
-    /// PostgreSQL, e.g. postgresql://user:password@host:5432/database
+    /// PostgreSQL, e.g. postgresql://user:password@host:5432/database. [default: the embedded
+    /// PostgreSQL of this machine, which is started if it does not run]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: String,
+    database_url: Option<String>,
+
+    /// Where the embedded PostgreSQL lives. [default: as for `serve`]
+    #[arg(long, env = "HOROLOG_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Directory of the demo in the data directory.
+pub const DEMO: &str = "demo";
+
+/// There is no URL, and no cluster in the data directory. A command about users creates none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there is no database: DATABASE_URL is not set, and {} has no embedded PostgreSQL; set \
+     DATABASE_URL or --data-dir, or start `horolog serve` first",
+    data_dir.display()
+)]
+pub struct NoDatabase {
+    data_dir: PathBuf,
+}
+
+/// The store for one command, and the server that it may use.
+pub struct ClusterStore {
+    store: Store,
+    _postgres: Option<EmbeddedPostgres>,
+}
+
+impl Deref for ClusterStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
 }
 
 impl ClusterDatabase {
     /// The store for a command, named like the mutation, whose author is the command line. The
     /// schema is brought up to date: the first user may be created before the first node starts.
-    pub async fn store(&self, command: &str) -> Result<Store, anyhow::Error> {
-        let database = Database::parse(&self.database_url, CALL_TIMEOUT)?;
+    pub async fn store(&self, command: &str) -> Result<ClusterStore, anyhow::Error> {
+        let postgres = match &self.database_url {
+            Some(_) => None,
+            None => Some(self.embedded().await?),
+        };
+        let embedded = postgres.as_ref().map(EmbeddedPostgres::url);
+        let url = embedded.as_ref().or(self.database_url.as_ref());
+        let database = Database::parse(url.context("there is no database")?, CALL_TIMEOUT)?;
         migrate(&database).await?;
         let store = Store::new(&database, 1, CALL_TIMEOUT, Clock::Database);
-        Ok(store.by(author(command)))
+        Ok(ClusterStore {
+            store: store.by(author(command)),
+            _postgres: postgres,
+        })
+    }
+
+    /// The server that `horolog serve` or `horolog demo` has created on this machine.
+    async fn embedded(&self) -> Result<EmbeddedPostgres, anyhow::Error> {
+        let data_dir = match &self.data_dir {
+            Some(data_dir) => data_dir.clone(),
+            None => default_data_dir()?,
+        };
+        // `horolog demo`, and so `make run`, has its own beside that of `horolog serve`.
+        let candidates = [data_dir.clone(), data_dir.join(DEMO)];
+        let found = candidates.iter().find(|directory| has_cluster(directory));
+        let found = found.ok_or(NoDatabase { data_dir })?;
+        tracing::info!(data_dir = %found.display(), "using the embedded postgresql");
+        Ok(EmbeddedPostgres::ensure_running(found, &[]).await?)
     }
 }
 

@@ -9,6 +9,7 @@ mod nodes;
 mod samples;
 mod sink;
 
+use super::access::DEMO;
 use super::output::say;
 use super::{CLEAN, any_signal};
 use anyhow::Context;
@@ -46,7 +47,7 @@ pub struct DemoConfig {
 pub async fn run(config: DemoConfig) -> Result<i32, anyhow::Error> {
     let data_dir = match &config.data_dir {
         Some(data_dir) => data_dir.clone(),
-        None => default_data_dir()?.join("demo"),
+        None => default_data_dir()?.join(DEMO),
     };
     // From this line on, because a Ctrl-C while PostgreSQL starts must not leave it running.
     let stop = any_signal(&[

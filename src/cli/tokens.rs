@@ -62,11 +62,16 @@ pub async fn run(config: TokenConfig) -> Result<i32, anyhow::Error> {
                 role,
                 expires_in_days: days,
             };
-            create_token(&database.store("createApiToken").await?, create).await
+            let store = database.store("createApiToken").await?;
+            create_token(&store, create).await
         }
-        TokenCommand::List { database } => list(&database.store("apiTokens").await?).await,
+        TokenCommand::List { database } => {
+            let store = database.store("apiTokens").await?;
+            list(&store).await
+        }
         TokenCommand::Revoke { token, database } => {
-            revoke(&database.store("revokeApiToken").await?, &token).await
+            let store = database.store("revokeApiToken").await?;
+            revoke(&store, &token).await
         }
     }
 }

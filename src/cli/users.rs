@@ -114,14 +114,18 @@ pub async fn run(config: UserConfig) -> Result<i32, anyhow::Error> {
             let store = database.store("createUser").await?;
             create(&store, name, role.unwrap_or(Role::Admin), password).await
         }
-        UserCommand::List { database } => list(&database.store("users").await?).await,
+        UserCommand::List { database } => {
+            let store = database.store("users").await?;
+            list(&store).await
+        }
         UserCommand::SetPassword {
             name,
             password_stdin,
             database,
         } => {
             let password = ChosenPassword::choose(password_stdin)?;
-            set_password(&database.store("setPassword").await?, &name, password).await
+            let store = database.store("setPassword").await?;
+            set_password(&store, &name, password).await
         }
         UserCommand::SetRole {
             name,
@@ -140,7 +144,8 @@ pub async fn run(config: UserConfig) -> Result<i32, anyhow::Error> {
             update(&store, &name, None, Some(false)).await
         }
         UserCommand::Delete { name, database } => {
-            delete(&database.store("deleteUser").await?, &name).await
+            let store = database.store("deleteUser").await?;
+            delete(&store, &name).await
         }
     }
 }

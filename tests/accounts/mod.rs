@@ -3,6 +3,7 @@
 mod api;
 mod audit;
 mod cli;
+mod own_database;
 mod refusals;
 mod sessions;
 mod set_up;

@@ -20,6 +20,12 @@ pub fn default_data_dir() -> Result<PathBuf> {
     Ok(data_home.ok_or(EmbeddedPostgresError::NoHome)?.join(NAME))
 }
 
+/// Whether a directory has a cluster, for a caller that must not create one.
+#[must_use]
+pub fn has_cluster(data_dir: &Path) -> bool {
+    data_dir.join("pg").is_dir()
+}
+
 /// The value of a variable, if it is an absolute path.
 fn absolute_path_of(variable: &str) -> Option<PathBuf> {
     env::var_os(variable)

@@ -37,7 +37,7 @@ mod program;
 mod server;
 
 pub use self::binaries::MAJOR_MIN;
-pub use self::directory::default_data_dir;
+pub use self::directory::{default_data_dir, has_cluster};
 pub use self::error::EmbeddedPostgresError;
 
 use self::account::Account;
