@@ -3,12 +3,14 @@
 //! Unknown settings and impossible combinations stop the start. `docs/reference/settings.md` is
 //! generated from this file.
 
+mod openid;
 mod values;
 
 use crate::model::introspection::Introspection;
 use crate::model::{InvalidInput, text};
 use clap::Args;
 use ipnet::IpNet;
+pub use openid::{CALLBACK_PATH, OpenIdConfig};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -86,7 +88,7 @@ pub struct ServeConfig {
 
     /// Serve without authentication beyond loopback, until the cluster has its first user or API
     /// token. Any client that reaches the address can run jobs until then.
-    #[arg(long, env = "HOROLOG_INSECURE_NO_AUTH", conflicts_with = "set_up_link")]
+    #[arg(long, env = "HOROLOG_INSECURE_NO_AUTH", conflicts_with_all = ["set_up_link", "openid_issuer"])]
     pub insecure_no_auth: bool,
 
     /// Serve nothing until the first user exists, and write a link to the log whose page creates
@@ -104,6 +106,10 @@ pub struct ServeConfig {
     /// X-Forwarded-User. The proxy must remove it from the requests of its clients. [default: none]
     #[arg(long, env = "HOROLOG_PROXY_USER_HEADER", value_parser = header_name)]
     pub proxy_user_header: Option<String>,
+
+    /// Sign-in by OpenID Connect.
+    #[command(flatten)]
+    pub openid: OpenIdConfig,
 
     /// Path under which a proxy shows this node to browsers, such as /horolog. The node
     /// answers with and without it, so the proxy may take it out. [default: none]
@@ -259,6 +265,9 @@ impl ServeConfig {
         }
         if let Some(problem) = self.proxy_problem() {
             return Some(("--proxy-user-header", problem.to_owned()));
+        }
+        if let Some(problem) = self.openid.problem() {
+            return Some(problem);
         }
         let advertise = self
             .advertise
@@ -419,6 +428,27 @@ mod tests {
             ),
             ("--trusted-proxy nginx", "--trusted-proxy"),
             ("--insecure-no-auth --set-up-link", "--set-up-link"),
+            ("--openid-issuer http://login.example.com", "https"),
+            (
+                "--openid-issuer https://a@login.example.com",
+                "https://host",
+            ),
+            (
+                "--openid-issuer https://login.example.com",
+                "--openid-client-id",
+            ),
+            ("--openid-client-id horolog", "--openid-issuer"),
+            (
+                "--openid-redirect-url https://jobs.example.com",
+                "/session/",
+            ),
+            ("--openid-grant ops", "GROUP=ROLE"),
+            ("--openid-grant ops=root", "no role"),
+            (
+                "--openid-issuer https://login.example.com --openid-client-id horolog \
+                 --openid-redirect-url https://jobs.example.com/session/openid/callback",
+                "--openid-grant",
+            ),
             ("--advertise a b:80", "unexpected"),
             ("--allow-host https://jobs.example.com", "--allow-host"),
             ("--allow-host jobs.example.com:443", "--allow-host"),

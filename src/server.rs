@@ -9,6 +9,7 @@
 //! HTTP answers continue after it, so that load balancers notice the stop.
 
 mod identity;
+mod openid;
 mod runs;
 mod start_rule;
 
@@ -16,6 +17,7 @@ use self::identity::{advertised, api_settings, egress, node_name, profile, tls};
 use self::runs::Runs;
 use self::start_rule::StartRule;
 use crate::access::Authenticator;
+use crate::access::openid::OpenIdSetUpError;
 use crate::actors::cluster_membership::{BeginDrain, ClusterMembership, Leave, MembershipConfig};
 use crate::actors::executor_pool::{Drain, ExecutorPool, PoolConfig};
 use crate::actors::job_manager::JobManager;
@@ -97,6 +99,9 @@ pub enum StartError {
     /// The keys of secrets cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// The settings of the OpenID provider cannot be used.
+    #[error(transparent)]
+    OpenId(#[from] OpenIdSetUpError),
     /// The HTTP client cannot be created.
     #[error(transparent)]
     Handlers(#[from] SetUpError),
@@ -166,6 +171,7 @@ impl Node {
         egress.warn();
         let runs = Runs::new(config, egress, &components.store, &components.database)?;
         let requests = components.requests_store(config.pool_size).await;
+        let provider = openid::provider(&config.openid, &requests)?;
         let jobs = components.start_jobs(requests.clone());
         let authenticator = Arc::new(Authenticator::new(requests.clone()));
         let view = components.view(config, requests.clone());
@@ -177,6 +183,7 @@ impl Node {
         let settings = ServerSettings {
             hosts: Hosts::new(&advertised(config, address), &config.allow_host),
             authentication: rule.authentication(config, authenticator.clone()),
+            provider,
             connections_max: descriptors.connections,
             tls,
         };

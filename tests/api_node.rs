@@ -52,7 +52,13 @@ impl ApiNode {
         Self::start_on(self.database.clone(), &["--listen", "127.0.0.1:0"]).await
     }
 
-    async fn start_on(database: Arc<TestDatabase>, flags: &[&str]) -> Self {
+    /// The same with other flags, with the address among them.
+    pub async fn another_with(&self, flags: &[&str]) -> Self {
+        Self::start_on(self.database.clone(), flags).await
+    }
+
+    /// Starts on a database with these flags, with the address among them.
+    pub async fn start_on(database: Arc<TestDatabase>, flags: &[&str]) -> Self {
         let common = [
             "horolog",
             "--http-allow",

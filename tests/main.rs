@@ -71,6 +71,7 @@ mod migrating;
 mod misfires;
 mod node_tls;
 mod notifications;
+mod openid;
 mod outcomes;
 mod overlaps;
 mod overview;

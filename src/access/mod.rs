@@ -4,6 +4,7 @@
 
 pub mod authenticator;
 mod cache;
+pub mod openid;
 pub mod password;
 mod random;
 mod refusals;

@@ -204,6 +204,7 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
                 || error.is::<crate::store::db::database::BadDatabaseUrl>()
                 || error.is::<crate::http::certificate::CertificateError>()
                 || error.is::<crate::secrets::KeyFileError>()
+                || error.is::<crate::access::openid::OpenIdSetUpError>()
                 || error.is::<access::NoDatabase>()
             {
                 USAGE

@@ -115,6 +115,7 @@ async fn start(
         StartError::DatabaseUrl(error) => error.into(),
         StartError::Certificate(error) => error.into(),
         StartError::KeyFile(error) => error.into(),
+        StartError::OpenId(error) => error.into(),
         error => error.into(),
     })
 }

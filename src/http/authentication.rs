@@ -224,6 +224,11 @@ fn only<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Once<'r> {
 
 /// The session of the cookie. Of several, a foreign site of the same domain may have set one.
 pub fn session_id(headers: &HeaderMap) -> Once<'_> {
+    cookie_value(headers, COOKIE)
+}
+
+/// The value of a cookie.
+pub fn cookie_value<'r>(headers: &'r HeaderMap, name: &str) -> Once<'r> {
     let texts = headers
         .get_all(COOKIES)
         .filter_map(|header| header.to_str().ok());
@@ -232,8 +237,8 @@ pub fn session_id(headers: &HeaderMap) -> Once<'_> {
         .filter_map(|pair| pair.trim().split_once('='));
     Once::of(
         pairs
-            .filter(|(name, _)| *name == COOKIE)
-            .map(|(_, id)| Some(id)),
+            .filter(|(found, _)| *found == name)
+            .map(|(_, value)| Some(value)),
     )
 }
 

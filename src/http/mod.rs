@@ -21,6 +21,7 @@ mod exchange;
 mod graphql;
 mod health;
 mod hosts;
+mod openid;
 mod origins;
 mod proxies;
 mod remembered;
@@ -33,6 +34,7 @@ mod tls;
 
 use crate::actors::watchdog::Watchdog;
 use crate::api::Schema;
+use crate::config::CALLBACK_PATH;
 use crate::model::introspection::Introspection;
 use crate::model::node::MembershipState;
 use crate::store::Store;
@@ -48,6 +50,7 @@ use bodies::Bodies;
 use connections::Connections;
 use exchange::Answers;
 pub use hosts::Hosts;
+pub use openid::Provider;
 use socket_places::Sockets;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -105,6 +108,8 @@ pub struct ServerSettings {
     pub hosts: Hosts,
     /// How the node knows its callers.
     pub authentication: Authentication,
+    /// The OpenID provider, if people sign in at one.
+    pub provider: Provider,
     /// Most simultaneous connections of the node.
     pub connections_max: usize,
     /// TLS, if the node has a certificate.
@@ -121,6 +126,7 @@ pub fn serve(
     let ServerSettings {
         hosts,
         authentication,
+        provider,
         connections_max,
         tls,
     } = settings;
@@ -152,6 +158,7 @@ pub fn serve(
             .app_data(web::Data::new(view.clone()))
             .app_data(web::Data::new(hosts.clone()))
             .app_data(web::Data::new(authentication.clone()))
+            .app_data(web::Data::new(provider.clone()))
             .app_data(web::Data::new(sockets.clone()))
             .app_data(web::Data::new(answers.clone()))
             .app_data(web::Data::new(bodies.clone()))
@@ -229,6 +236,9 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(session::sign_out)),
         )
         .route("/session/set-up", web::post().to(session::set_up))
+        .route("/session/options", reading().to(openid::options))
+        .route("/session/openid", web::get().to(openid::begin))
+        .route(CALLBACK_PATH, web::get().to(openid::callback))
         .route("/healthz", reading().to(health::healthz))
         .route("/readyz", reading().to(health::readyz))
         .route("/metrics", reading().to(health::metrics))

@@ -12,6 +12,7 @@ pub mod client;
 pub mod exclusions;
 pub mod execution;
 pub mod explanation;
+pub mod grant;
 pub mod instant;
 pub mod introspection;
 pub mod job;

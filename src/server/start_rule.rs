@@ -24,6 +24,8 @@ pub(super) enum StartRule {
     Open,
     /// It serves no caller, and writes a link to its log that creates the first admin.
     SetUpLink,
+    /// It serves no anonymous caller: people sign in at a provider, whose groups name the admins.
+    OpenId,
     /// It does not start.
     Refuse,
 }
@@ -33,6 +35,8 @@ impl StartRule {
     pub(super) fn of(config: &ServeConfig, address: SocketAddr) -> Self {
         if config.set_up_link {
             Self::SetUpLink
+        } else if config.openid.is_on() {
+            Self::OpenId
         } else if config.insecure_no_auth || is_loopback(address) {
             Self::Open
         } else {
@@ -73,6 +77,7 @@ impl StartRule {
                     tracing::info!("--set-up-link has no effect: the cluster has a user");
                 }
             }
+            Self::OpenId => {}
             Self::Open | Self::Refuse if !authenticator.is_open().await? => {}
             Self::Open => warn_when_open(address),
             Self::Refuse => return Err(StartError::Open { address }),
@@ -115,6 +120,9 @@ mod tests {
     use super::*;
     use clap::Parser;
 
+    const OPENID: &str = "--openid-issuer https://login.example.com --openid-client-id horolog \
+         --openid-redirect-url https://jobs.example.com/session/openid/callback";
+
     #[derive(Parser)]
     struct Program {
         #[command(flatten)]
@@ -132,6 +140,8 @@ mod tests {
             ("", "10.0.0.1:8081", StartRule::Refuse),
             ("--insecure-no-auth", "0.0.0.0:8081", StartRule::Open),
             ("--set-up-link", "0.0.0.0:8081", StartRule::SetUpLink),
+            (OPENID, "0.0.0.0:8081", StartRule::OpenId),
+            (OPENID, "127.0.0.1:8081", StartRule::OpenId),
             ("--set-up-link", "127.0.0.1:8081", StartRule::SetUpLink),
         ] {
             let program = std::iter::once("horolog").chain(flags.split_whitespace());

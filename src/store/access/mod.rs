@@ -1,5 +1,6 @@
 //! Users, API tokens, sessions, and the link of the set-up.
 
+pub mod openid;
 pub mod sessions;
 pub mod set_up;
 pub mod tokens;

@@ -27,6 +27,15 @@ from signed_in, clock
 returning expires_at",
 );
 
+/// A session of a user whose credential was judged within the transaction.
+const INSERT: Statement = Statement::new(
+    "-- sessions.insert
+insert into user_session (id_hash, user_id, created_at, used_at, expires_at)
+select $2, $3, clock.now, clock.now, clock.now + interval '12 hours'
+from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
+returning expires_at",
+);
+
 /// The oldest sessions of a user with too many, and all that expired a day ago.
 const PURGE: Statement = Statement::new(
     "-- sessions.purge
@@ -119,12 +128,37 @@ impl Store {
                 &[&stub, &sign_in.session.bytes(), &user_id, &hash],
             )
             .await?;
-        PURGE
-            .execute(transaction, &[&stub, &user_id, &SESSIONS_OF_USER])
-            .await?;
+        self.purge_sessions(transaction, user_id).await?;
         started
             .map(|row| Values::of(START.name(), &row).get("expires_at"))
             .transpose()
+    }
+
+    /// Starts a session of a user; the instant of its end.
+    pub(super) async fn insert_session(
+        &self,
+        transaction: &Transaction,
+        session: SecretHash,
+        user_id: Uuid,
+    ) -> Result<Timestamp, StoreError> {
+        let stub = self.clock().stub();
+        let row = INSERT
+            .query_one(transaction, &[&stub, &session.bytes(), &user_id])
+            .await?;
+        self.purge_sessions(transaction, user_id).await?;
+        Values::of(INSERT.name(), &row).get("expires_at")
+    }
+
+    async fn purge_sessions(
+        &self,
+        transaction: &Transaction,
+        user_id: Uuid,
+    ) -> Result<(), StoreError> {
+        let stub = self.clock().stub();
+        PURGE
+            .execute(transaction, &[&stub, &user_id, &SESSIONS_OF_USER])
+            .await
+            .map(drop)
     }
 
     /// A session that was not ended.

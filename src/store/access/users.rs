@@ -1,4 +1,4 @@
-//! Users: the only file that writes `user_account`, apart from the set-up.
+//! Users: the only file that writes `user_account`, apart from the set-up and OpenID Connect.
 
 use super::role;
 use crate::model::Timestamp;
@@ -83,9 +83,11 @@ select id, name, role, is_disabled, password_hash from user_account
 where name = $1 and not is_disabled",
 );
 
+/// A user of an OpenID provider has chosen the name there: it is none that a proxy means.
 const IDENTITY: Statement = Statement::new(
     "-- users.identity
-select id, name, role, is_disabled from user_account where name = $1",
+select id, name, role, is_disabled from user_account u where name = $1
+    and not exists (select from openid_identity where user_id = u.id)",
 );
 
 /// A user, without the hash of the password.
