@@ -62,11 +62,12 @@ VERSION ?= 18
 test-postgres: ## the tests that depend on PostgreSQL, with another version (VERSION=14, 17 or 18)
 	scripts/test-postgres $(VERSION) || test $$? = 3
 
-environments: ## what people install it on: a user without root, systemd, Docker
-	cargo build
+environments: ## what people install it on: a user without root, systemd, Docker, Patroni
+	cargo build --features otel,fault-injection
 	scripts/newcomer-drill || test $$? = 3
 	scripts/systemd-drill || test $$? = 3
 	scripts/docker-drill || test $$? = 3
+	scripts/patroni-drill || test $$? = 3
 
 drill: ## failover drills: what CI runs of them
 	cargo build --features otel,fault-injection

@@ -84,6 +84,16 @@ pub enum Kind {
     Failover,
     /// The old primary returns for `seconds`, and is then made the standby.
     OldPrimary,
+    /// The standby becomes the leader of Patroni by an operator's order.
+    PatroniSwitchover,
+    /// `kill -9` of the leader's PostgreSQL: Patroni starts it again, or changes the leader.
+    PatroniPostgresKilled,
+    /// `kill -9` of the leader's Patroni and PostgreSQL; they return `seconds` after the standby is
+    /// the leader.
+    PatroniMemberKilled,
+    /// The leader's Patroni and PostgreSQL stand still until `seconds` after the standby is the
+    /// leader, and continue.
+    PatroniMemberPaused,
     /// The log is locked for `seconds`.
     TableLock,
     /// All free connections of the server are taken for `seconds`.

@@ -6,6 +6,7 @@
 mod database;
 mod network;
 mod nodes;
+mod patroni;
 mod requests;
 
 use super::fault_spec::{FaultSpec, Kind};
@@ -30,6 +31,10 @@ pub async fn inject(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), any
         Kind::PostgresCrash => database::restart(testbed, "immediate", lasting).await,
         Kind::Failover => database::failover(testbed, lasting).await,
         Kind::OldPrimary => database::old_primary(testbed, lasting).await,
+        Kind::PatroniSwitchover => patroni::switchover(testbed).await,
+        Kind::PatroniPostgresKilled => patroni::postgres_killed(testbed).await,
+        Kind::PatroniMemberKilled => patroni::member_killed(testbed, lasting).await,
+        Kind::PatroniMemberPaused => patroni::member_paused(testbed, lasting).await,
         Kind::TableLock => database::table_lock(testbed, lasting).await,
         Kind::Connections => database::connections(testbed, lasting).await,
         Kind::IdleHog => database::idle_hog(testbed, lasting).await,

@@ -82,6 +82,8 @@ pub enum Database {
     SynchronousStandby,
     /// A primary and a standby that may lag.
     AsynchronousStandby,
+    /// Two members of Patroni, with etcd; every commit waits for the standby.
+    Patroni,
 }
 
 /// A safeguard, and the rules that notice its absence.
@@ -218,6 +220,14 @@ impl Drill {
         );
         let needs = match kind {
             Kind::Failover | Kind::OldPrimary if !standby => "a standby",
+            Kind::PatroniSwitchover
+            | Kind::PatroniPostgresKilled
+            | Kind::PatroniMemberKilled
+            | Kind::PatroniMemberPaused
+                if self.database != Database::Patroni =>
+            {
+                "database = \"patroni\""
+            }
             Kind::DiskFull if self.database != Database::SmallDisk => "database = \"small-disk\"",
             Kind::Unplug | Kind::Lossy if !self.namespaces => "namespaces = true",
             Kind::Skew if !self.clocks => "clocks = true",
@@ -301,6 +311,10 @@ mod tests {
             ("[[faults]]\nkind = \"nuke\"\nat = 1", "nuke"),
             ("[[faults]]\nkind = \"failover\"\nat = 1", "standby"),
             ("[[faults]]\nkind = \"disk-full\"\nat = 1", "small-disk"),
+            (
+                "[[faults]]\nkind = \"patroni-switchover\"\nat = 1",
+                "patroni",
+            ),
             ("[[faults]]\nkind = \"skew\"\nat = 1", "clocks"),
             (
                 "[[faults]]\nkind = \"clock-jump\"\nat = 1",

@@ -13,6 +13,7 @@ use crate::testbed::http::Http;
 use crate::testbed::network::{self, Bridge};
 use crate::testbed::node::{NodeSettings, Slot};
 use crate::testbed::operator::Operator;
+use crate::testbed::patroni::{self, Patroni};
 use crate::testbed::postgres::Postgres;
 use crate::testbed::proxy::Proxy;
 use crate::testbed::sink::Sink;
@@ -34,6 +35,8 @@ const REPAIR_INTERVAL: &str = "--repair-interval";
 
 /// The servers of a drill: the first takes writes.
 pub struct Servers {
+    /// The manager of the servers, if they have one. Dropped first, or it would start them again.
+    pub patroni: Option<Patroni>,
     /// The server that takes writes.
     pub primary: Postgres,
     /// The standby, or the former primary.
@@ -157,6 +160,11 @@ impl DrillTestbed {
             && clock::library().is_none()
         {
             return Some("libfaketime is not installed (Debian: apt-get install libfaketime)");
+        }
+        if drill.database == Database::Patroni
+            && let Some(missing) = patroni::missing()
+        {
+            return Some(missing);
         }
         let root = rustix::process::geteuid().is_root();
         (drill.database == Database::SmallDisk && !root)
@@ -402,18 +410,30 @@ async fn start_servers(
     ip: IpAddr,
     disk: Option<&SmallDisk>,
 ) -> Result<Servers, anyhow::Error> {
+    if drill.database == Database::Patroni {
+        let (patroni, primary, other) = Patroni::start(directory).await?;
+        return Ok(Servers {
+            patroni: Some(patroni),
+            primary,
+            other: Some(other),
+        });
+    }
     let data = disk.map(|disk| disk.directory.join("data"));
     let mut primary = Postgres::create(&directory.join("postgres-1"), ip, data.as_deref()).await?;
     if drill.database_clock {
         primary.fake_clock().await?;
     }
     let other = match drill.database {
-        Database::Single | Database::SmallDisk => None,
+        Database::Single | Database::SmallDisk | Database::Patroni => None,
         Database::SynchronousStandby | Database::AsynchronousStandby => {
             Some(primary.standby(&directory.join("postgres-2")).await?)
         }
     };
-    Ok(Servers { primary, other })
+    Ok(Servers {
+        patroni: None,
+        primary,
+        other,
+    })
 }
 
 /// The flags of all nodes of a drill.

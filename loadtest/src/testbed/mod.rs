@@ -8,6 +8,7 @@ pub mod journal;
 pub mod network;
 pub mod node;
 pub mod operator;
+pub mod patroni;
 pub mod postgres;
 pub mod proxy;
 pub mod sink;

@@ -64,11 +64,8 @@ impl Postgres {
             clock: None,
             address: SocketAddr::new(ip, free_port(ip)?),
         };
-        let password_file = directory.join("password");
-        std::fs::write(&password_file, &server.password)?;
-        std::fs::set_permissions(&password_file, std::fs::Permissions::from_mode(0o600))?;
-        give(&password_file, account)?;
-        let pwfile = format!("--pwfile={}", password_file.display());
+        server.write("password", &server.password)?;
+        let pwfile = format!("--pwfile={}", directory.join("password").display());
         let arguments = [
             "--username=horolog",
             "--auth=scram-sha-256",
@@ -93,19 +90,7 @@ impl Postgres {
             std::fs::write(&hba, known + "host all all samenet scram-sha-256\n")?;
         }
         server.start().await?;
-        server
-            .sql_in("postgres")
-            .await?
-            .batch_execute(&format!("create database {DATABASE}"))
-            .await?;
-        server
-            .sql()
-            .await?
-            .batch_execute(&format!(
-                "create role {NODE_ROLE} login password '{}'",
-                server.password
-            ))
-            .await?;
+        server.create_database().await?;
         Ok(server)
     }
 
@@ -121,6 +106,75 @@ impl Postgres {
         let error = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "horolog migrate failed: {error}");
         Ok(())
+    }
+
+    /// A server that another program makes and starts, in `directory`. With the password of `other`,
+    /// which replicates with it.
+    pub async fn managed(directory: &Path, other: Option<&Self>) -> Result<Self, anyhow::Error> {
+        let account = account().await?;
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
+        give(directory, account)?;
+        let ip = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let password = || uuid::Uuid::new_v4().simple().to_string();
+        Ok(Self {
+            binaries: binaries()?,
+            account,
+            data: directory.join("data"),
+            log: directory.join("postgres.log"),
+            password: other.map_or_else(password, |other| other.password.clone()),
+            clock: None,
+            address: SocketAddr::new(ip, free_port(ip)?),
+        })
+    }
+
+    /// Creates the database and the role of the nodes.
+    pub async fn create_database(&self) -> Result<(), anyhow::Error> {
+        let sql = self.sql_in("postgres").await?;
+        sql.batch_execute(&format!("create database {DATABASE}"))
+            .await?;
+        let password = &self.password;
+        sql.batch_execute(&format!(
+            "create role {NODE_ROLE} login password '{password}'"
+        ))
+        .await?;
+        Ok(())
+    }
+
+    /// Directory of the server's files.
+    pub fn directory(&self) -> &Path {
+        self.log.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Directory of the server's programs.
+    pub fn binaries(&self) -> &Path {
+        &self.binaries
+    }
+
+    /// The password of its users.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Writes a file that only the server's user can read into its directory.
+    pub fn write(&self, name: &str, text: &str) -> Result<(), anyhow::Error> {
+        let path = self.directory().join(name);
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        give(&path, self.account)
+    }
+
+    /// A command that runs as the server's user.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir("/");
+        if let Some(Account { uid, gid }) = self.account {
+            command.uid(uid).gid(gid);
+        }
+        command
     }
 
     /// Gives the server a wall clock of its own, correct at first; restarts the server.
@@ -356,18 +410,10 @@ impl Postgres {
     }
 
     async fn run(&self, program: &str, arguments: &[&str]) -> Result<(), anyhow::Error> {
-        let mut command = Command::new(self.binaries.join(program));
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(clock::of_this_process())
-            .env("PATH", "/usr/bin:/bin")
-            .current_dir("/");
+        let mut command = self.command(&self.binaries.join(program));
+        command.args(arguments).envs(clock::of_this_process());
         if let (Some(file), Some(library)) = (&self.clock, clock::library()) {
             clock::by_file(&mut command, library, file);
-        }
-        if let Some(Account { uid, gid }) = self.account {
-            command.uid(uid).gid(gid);
         }
         // `pg_ctl` starts a server that lives on: an inherited pipe would never end for its reader.
         let log = std::fs::OpenOptions::new()
@@ -403,7 +449,8 @@ impl Drop for Postgres {
     }
 }
 
-fn free_port(ip: IpAddr) -> Result<u16, anyhow::Error> {
+/// A port of this address that no process listens on.
+pub(super) fn free_port(ip: IpAddr) -> Result<u16, anyhow::Error> {
     Ok(TcpListener::bind((ip, 0))?.local_addr()?.port())
 }
 

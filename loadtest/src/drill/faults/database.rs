@@ -45,7 +45,7 @@ pub(super) async fn failover(
     lasting: Duration,
 ) -> Result<(), anyhow::Error> {
     let mut servers = testbed.servers.write().await;
-    let Servers { primary, other } = &mut *servers;
+    let Servers { primary, other, .. } = &mut *servers;
     let standby = other.as_mut().context("there is no standby")?;
     let lags = testbed.drill.database == Database::AsynchronousStandby;
     let mut from = now();
@@ -100,7 +100,7 @@ pub(super) async fn old_primary(
             .fault("old-primary", Scope::Harmless, &[], from, now());
     }
     let mut servers = testbed.servers.write().await;
-    let Servers { primary, other } = &mut *servers;
+    let Servers { primary, other, .. } = &mut *servers;
     other
         .as_mut()
         .context("there is no old primary")?
