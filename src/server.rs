@@ -178,7 +178,8 @@ impl Node {
         let settings = api_settings(config, runs.keys.clone());
         let schema = crate::api::schema(requests, jobs.clone(), settings);
         let rule = StartRule::of(config, address);
-        let descriptors = Descriptors::of(config.slots, config.pool_size);
+        // Callers with roles in namespaces have connections of their own.
+        let descriptors = Descriptors::of(config.slots, 2 * config.pool_size);
         descriptors.warn();
         let settings = ServerSettings {
             hosts: Hosts::new(&advertised(config, address), &config.allow_host),

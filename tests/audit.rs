@@ -4,7 +4,7 @@ use crate::accounts;
 use crate::api_node::ApiNode;
 use crate::support::{TestCluster, eventually, fixed_rate};
 use horolog::actors::job_manager::RunJobNow;
-use horolog::model::access::{Caller, CallerKind, Role};
+use horolog::model::access::{Caller, CallerKind, NamespaceRoles, Role};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -243,6 +243,23 @@ impl Walk {
         self.send("deleteSecret(name: \"s\")", json!({})).await;
     }
 
+    async fn namespaces(&mut self) {
+        let create = "createNamespace(input: {name: \"team\", maxJobs: 5}) { name }";
+        let (_, entry) = self.send(create, json!({})).await;
+        assert_eq!(
+            (&entry["object_kind"], &entry["object_id"]),
+            (&json!("namespace"), &json!("team"))
+        );
+        let update = "updateNamespace(input: {name: \"team\", maxJobs: 6}) { name }";
+        let (_, entry) = self.send(update, json!({})).await;
+        assert_eq!(
+            entry["details"],
+            json!({"before": {"maxJobs": 5}, "after": {"maxJobs": 6}})
+        );
+        self.send("deleteNamespace(name: \"team\")", json!({}))
+            .await;
+    }
+
     async fn cluster(&mut self) {
         self.send("pauseCluster(reason: \"r\")", json!({})).await;
         self.send("resumeCluster", json!({})).await;
@@ -260,6 +277,7 @@ async fn each_mutation_leaves_one_entry_and_no_secret() {
     walk.many().await;
     walk.exclusions().await;
     walk.secrets().await;
+    walk.namespaces().await;
     walk.cluster().await;
     walk.sent.extend(accounts::MUTATIONS.map(str::to_owned));
     assert_eq!(walk.sent, mutations(), "a mutation without a test here");
@@ -351,7 +369,8 @@ async fn a_flood_of_refusals_writes_a_few_rows_and_counts_the_rest() {
         kind: CallerKind::Token,
         id: Some(Uuid::new_v4()),
         name: "ci".into(),
-        role: Role::Viewer,
+        role: Some(Role::Viewer),
+        namespace_roles: NamespaceRoles::default(),
         address: Some("10.0.0.7".parse().unwrap()),
     });
     let reason = "deleteJobs needs the role EDITOR";
@@ -387,6 +406,7 @@ async fn a_flood_of_refusals_writes_a_few_rows_and_counts_the_rest() {
 async fn the_api_lists_entries_by_filter_a_page_at_a_time() {
     let mut walk = Walk::start().await;
     walk.exclusions().await;
+    walk.namespaces().await;
     let job = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});
     let job = walk.node.create(job).await;
     let pause = format!("mutation {{ pauseJob(id: \"{job}\") {{ id }} }}");
@@ -453,6 +473,7 @@ async fn the_api_lists_entries_by_filter_a_page_at_a_time() {
 async fn a_node_seals_what_is_written() {
     let mut walk = Walk::start().await;
     walk.exclusions().await;
+    walk.namespaces().await;
     eventually("all is sealed", async || {
         let unsealed = "select from audit_log where position is null";
         walk.sql

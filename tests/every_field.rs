@@ -39,13 +39,15 @@ fire_time, 'SUCCESS', 1, fire_time, id
 from job_execution_log where reason = 'COALESCED';
 insert into api_token (id, name, role, secret_hash, created_at, created_by, expires_at,
     last_used_on, revoked_at)
-values (gen_random_uuid(), 'ci', 'VIEWER', sha256('x'), now(), 'test', now(), current_date, now())";
+values (gen_random_uuid(), 'ci', 'VIEWER', sha256('x'), now(), 'test', now(), current_date, now());
+insert into role_binding (namespace, token_id, role) select 'default', id, 'EDITOR' from api_token;
+update namespace set max_jobs = 1000";
 
 /// Fields that have values only after a restore of the cluster.
 const AFTER_A_RESTORE: [&str; 2] = ["ClusterPause.lastKnown", "ClusterPause.setBackTo"];
 
 /// Fields of users: `accounts/api.rs` tests them, because a node with a user is not open.
-const OF_USERS: [&str; 8] = [
+const OF_USERS: [&str; 9] = [
     "User.createdAt",
     "User.createdBy",
     "User.hasPassword",
@@ -53,6 +55,7 @@ const OF_USERS: [&str; 8] = [
     "User.isDisabled",
     "User.lastSignInAt",
     "User.name",
+    "User.namespaceRoles",
     "User.role",
 ];
 
@@ -65,8 +68,9 @@ const WITHOUT_AN_EXECUTION: [&str; 5] = [
     "FireTimeExplanation.until",
 ];
 
-/// Fields that have values for a caller with a session only: `callers.rs` tests them.
-const WITHOUT_A_SESSION: [&str; 1] = ["Me.sessionExpiresAt"];
+/// Fields that have values for other callers than anonymous ones: `callers.rs` and `namespaces`
+/// test them.
+const WITHOUT_A_SESSION: [&str; 2] = ["Me.namespaceRoles", "Me.sessionExpiresAt"];
 
 /// A node with something of everything.
 #[expect(

@@ -69,6 +69,7 @@ mod masking;
 mod membership;
 mod migrating;
 mod misfires;
+mod namespaces;
 mod node_tls;
 mod notifications;
 mod openid;

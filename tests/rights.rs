@@ -6,8 +6,8 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use async_graphql::{Request, Response};
 use futures_util::StreamExt;
-use horolog::api::access::{MUTATIONS, QUERIES, SUBSCRIPTIONS};
-use horolog::model::access::{Caller, Role};
+use horolog::api::access::{MUTATIONS, OF_NAMESPACES, QUERIES, SUBSCRIPTIONS};
+use horolog::model::access::{Caller, NamespaceRoles, Role};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -64,6 +64,33 @@ fn every_root_field_of_the_schema_is_in_the_table_once() {
     }
 }
 
+#[test]
+fn every_field_of_namespaces_is_a_field_of_the_schema() {
+    let rows = roots().into_iter().flat_map(|(_, _, rights)| rights);
+    let fields: BTreeSet<&str> = rows.map(|(field, _)| field).collect();
+    let introspection = ["__typename", "__schema", "__type"];
+    for field in OF_NAMESPACES {
+        assert!(
+            fields.contains(field) || introspection.contains(&field),
+            "{field}"
+        );
+    }
+    // What is not listed needs a role in the whole cluster.
+    for field in [
+        "users",
+        "apiTokens",
+        "auditLog",
+        "activity",
+        "drainNode",
+        "pauseCluster",
+    ] {
+        assert!(
+            fields.contains(field) && !OF_NAMESPACES.contains(&field),
+            "{field}"
+        );
+    }
+}
+
 /// The page is read by people, and is a second source of the table.
 #[test]
 fn the_page_has_the_rights_of_the_table() {
@@ -113,7 +140,7 @@ fn reachable(role: Role) -> BTreeSet<String> {
 #[test]
 fn no_type_leads_from_one_right_to_data_of_another() {
     let of_monitors: Vec<String> = reachable(Role::Monitor).into_iter().collect();
-    assert_eq!(of_monitors, ["LoadPoint", "Me", "Node"]);
+    assert_eq!(of_monitors, ["LoadPoint", "Me", "NamespaceRole", "Node"]);
     assert!(!reachable(Role::Operator).contains("Secret"));
     let of_editors = reachable(Role::Editor);
     for secret in ["User", "ApiToken", "NewApiToken", "AuditEntry"] {
@@ -139,19 +166,30 @@ async fn each_role_gets_exactly_the_fields_of_the_table() {
     for (kind, _, rights) in roots() {
         for (field, needed) in rights {
             for role in ROLES {
-                let caller = Caller {
-                    role,
+                let in_cluster = Caller {
+                    role: Some(role),
                     name: "ada".to_owned(),
                     ..Caller::anonymous(None)
                 };
-                let query = format!("{kind} {{ aliased: {field} {{ nothing }} }}");
-                let request = Request::new(query).data(Arc::new(caller));
-                let answer = schema.execute_stream(request).next().await.unwrap();
-                let is_refused = code(&answer) == "FORBIDDEN";
-                assert_eq!(is_refused, role < needed, "{role} {field}: {answer:?}");
-                let message = &answer.errors[0].message;
-                let names_role = message.contains(field) && message.contains(needed.as_str());
-                assert!(!is_refused || names_role, "{message}");
+                let in_namespace = Caller {
+                    role: None,
+                    namespace_roles: NamespaceRoles::stored([("team".to_owned(), role)]),
+                    ..in_cluster.clone()
+                };
+                let is_of_namespaces = OF_NAMESPACES.contains(&field);
+                for (caller, suffices) in [
+                    (in_cluster, role >= needed),
+                    (in_namespace, role >= needed && is_of_namespaces),
+                ] {
+                    let query = format!("{kind} {{ aliased: {field} {{ nothing }} }}");
+                    let request = Request::new(query).data(Arc::new(caller));
+                    let answer = schema.execute_stream(request).next().await.unwrap();
+                    let is_refused = code(&answer) == "FORBIDDEN";
+                    assert_eq!(is_refused, !suffices, "{role} {field}: {answer:?}");
+                    let message = &answer.errors[0].message;
+                    let names_role = message.contains(field) && message.contains(needed.as_str());
+                    assert!(!is_refused || names_role, "{message}");
+                }
             }
         }
     }

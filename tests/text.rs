@@ -72,7 +72,8 @@ impl Schema {
             }
             (_, "HttpTargetInput") => json!({"url": "http://example.com/"}),
             (_, "DayWindowInput") => json!({"from": "22:00", "to": "06:00"}),
-            (_, "CalendarInput") => json!({"name": "fine"}),
+            (_, "CalendarInput" | "NamespaceInput") => json!({"name": "fine"}),
+            (_, "NamespaceRoleInput") => json!({"namespace": "default", "role": "VIEWER"}),
             (_, "BlackoutInput") => {
                 json!({"reason": "x", "startsAt": "2030-01-01T00:00:00Z",
                     "endsAt": "2030-01-02T00:00:00Z"})

@@ -11,7 +11,7 @@ use super::refusals::{RefusedCredential, RefusedCredentials, note, unknown};
 use super::session::{self, CurrentSession, NewSession};
 use super::throttle::Throttle;
 use super::token::TokenParts;
-use crate::model::access::{Caller, CallerKind, Role, validate_user_name};
+use crate::model::access::{Caller, CallerKind, NamespaceRoles, Role, validate_user_name};
 use crate::model::secret::{Secret, SecretHash};
 use crate::model::{InvalidInput, Timestamp, rfc3339};
 use crate::store::access::sessions::SignIn;
@@ -76,6 +76,9 @@ pub enum AuthenticationError {
     /// The user is disabled.
     #[error("the user is disabled")]
     Disabled,
+    /// The caller has roles in namespaces only.
+    #[error("this needs a role in the whole cluster, and the caller has roles in namespaces only")]
+    NoClusterRole,
     /// The database did not answer.
     #[error("the database does not answer at the moment: try again")]
     Unavailable(#[from] StoreError),
@@ -307,7 +310,8 @@ impl Authenticator {
         let admin = NewUser {
             id: Uuid::now_v7(),
             name: name.to_owned(),
-            role: Role::Admin,
+            role: Some(Role::Admin),
+            namespace_roles: NamespaceRoles::default(),
             password_hash: Some(hash.clone()),
         };
         let id = random::secret();
@@ -363,6 +367,7 @@ impl Authenticator {
             id: token.id,
             name: token.name,
             role: token.role,
+            namespace_roles: token.namespace_roles,
             session: None,
         })
     }
@@ -463,6 +468,7 @@ fn principal(user: UserIdentity, session: Option<CurrentSession>) -> Principal {
         id: user.id,
         name: user.name,
         role: user.role,
+        namespace_roles: user.namespace_roles,
         session,
     }
 }

@@ -1,7 +1,7 @@
 //! What the authenticator learnt in the last two seconds.
 
 use super::session::CurrentSession;
-use crate::model::access::{Caller, CallerKind, Role};
+use crate::model::access::{Caller, CallerKind, NamespaceRoles, Role};
 use crate::model::secret::SecretHash;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -35,8 +35,10 @@ pub struct Principal {
     pub id: Uuid,
     /// Name of the user or the token.
     pub name: String,
-    /// Role of the user or the token.
-    pub role: Role,
+    /// Role of the user or the token in the whole cluster.
+    pub role: Option<Role>,
+    /// Roles of the user or the token in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// The session, if the credential is one.
     pub session: Option<CurrentSession>,
 }
@@ -56,6 +58,7 @@ impl Principal {
             id: Some(self.id),
             name: self.name.clone(),
             role: self.role,
+            namespace_roles: self.namespace_roles.clone(),
             address,
         }
     }
@@ -107,7 +110,8 @@ mod tests {
             kind: CallerKind::User,
             id: Uuid::nil(),
             name: "ada".to_owned(),
-            role: Role::Viewer,
+            role: Some(Role::Viewer),
+            namespace_roles: NamespaceRoles::default(),
             session: None,
         }
     }

@@ -8,16 +8,18 @@ pub mod backfills;
 pub mod bulk;
 pub mod exclusions;
 pub mod executions;
+pub mod namespaces;
 mod noted;
 pub mod secrets;
 
 use super::watchdog::{Watchdog, WatchdogGuard};
-use crate::model::InvalidInput;
-use crate::model::exclusions::Exclusions;
+use crate::model::exclusions::{Exclusions, validate_namespace};
 use crate::model::job::{Job, JobDefinition};
 use crate::model::job_request::JobRequest;
+use crate::model::{InvalidInput, Timestamp, namespace};
+use crate::store::access::namespaces::NoPlace;
 use crate::store::author::Author;
-use crate::store::jobs::commands::UpdateOutcome;
+use crate::store::jobs::commands::{NewJob, UpdateOutcome};
 use crate::store::jobs::executions::CancelOutcome;
 pub use crate::store::jobs::pauses::MissedOnce;
 use crate::store::{Store, StoreError};
@@ -39,6 +41,9 @@ pub enum CommandError {
         /// The id of the request.
         id: String,
     },
+    /// The caller has the role in namespaces only: `FORBIDDEN`.
+    #[error("it concerns all namespaces, and needs a role in the whole cluster")]
+    ClusterWide,
     /// `CONFLICT`: another command was faster.
     #[error("{0}")]
     Conflict(String),
@@ -166,19 +171,64 @@ fn stale_reference(error: StoreError) -> CommandError {
 }
 
 /// The calendars that jobs name; no query when they name none.
-async fn named_calendars(
+async fn named_calendars<'a>(
     store: &Store,
-    jobs: &[(Uuid, JobDefinition)],
+    jobs: impl Iterator<Item = &'a JobDefinition>,
 ) -> Result<Exclusions, CommandError> {
-    let named: Vec<&JobDefinition> = jobs
-        .iter()
-        .map(|(_, job)| job)
-        .filter(|job| job.calendar.is_some())
-        .collect();
+    let named: Vec<&JobDefinition> = jobs.filter(|job| job.calendar.is_some()).collect();
     if named.is_empty() {
         Ok(Exclusions::default())
     } else {
         Ok(store.exclusions(&named).await?)
+    }
+}
+
+/// The new job of a request.
+fn new_job(mut request: JobRequest, now: Timestamp) -> Result<NewJob, InvalidInput> {
+    let id = Uuid::now_v7();
+    let namespace = request.namespace.take();
+    let namespace = namespace.unwrap_or_else(|| namespace::DEFAULT.to_owned());
+    namespace::validate_name("namespace", &namespace)?;
+    let definition = request.validate(id, now)?;
+    validate_namespace(&definition, &namespace)?;
+    Ok(NewJob {
+        id,
+        namespace,
+        definition,
+    })
+}
+
+/// Stores new jobs, if their namespaces have a place for them.
+async fn created(
+    store: &Store,
+    jobs: Vec<NewJob>,
+    now: Timestamp,
+) -> Result<Vec<Job>, CommandError> {
+    let created = store.create_jobs(jobs, now).await;
+    Ok(created.map_err(stale_reference)??)
+}
+
+impl From<NoPlace> for CommandError {
+    fn from(no_place: NoPlace) -> Self {
+        match no_place {
+            NoPlace::Unknown(namespace) => unknown_namespace(namespace),
+            NoPlace::Full {
+                namespace,
+                max_jobs,
+            } => {
+                let message =
+                    format!("`{namespace}` has at most {max_jobs} jobs: delete some first");
+                InvalidInput::new("namespace", message).into()
+            }
+        }
+    }
+}
+
+/// The answer to a namespace that does not exist, and to one out of reach.
+fn unknown_namespace(name: String) -> CommandError {
+    CommandError::NotFound {
+        what: "namespace",
+        id: name,
     }
 }
 
@@ -195,13 +245,13 @@ impl Command for CreateJob {
     async fn carry_out(self, store: &Store) -> Result<Job, CommandError> {
         let CreateJob(request) = self;
         let now = store.now().await?;
-        let id = Uuid::now_v7();
-        let definitions = vec![(id, request.validate(id, now)?)];
-        let exclusions = named_calendars(store, &definitions).await?;
-        exclusions.validate(id, &definitions[0].1, now)?;
-        refuse_references(store, definitions.iter().map(|(_, job)| job), |_, it| it).await?;
-        let created = store.create_jobs(definitions, now).await;
-        found(created.map_err(stale_reference)?.pop(), "job", id)
+        let job = new_job(request, now)?;
+        let exclusions = named_calendars(store, std::iter::once(&job.definition)).await?;
+        exclusions.validate(job.id, &job.definition, now)?;
+        let id = job.id;
+        let named = std::iter::once((job.namespace.as_str(), &job.definition));
+        refuse_references(store, named, |_, it| it).await?;
+        found(created(store, vec![job], now).await?.pop(), "job", id)
     }
 }
 
@@ -211,27 +261,26 @@ impl Command for CreateJobs {
     async fn carry_out(self, store: &Store) -> Result<Vec<Job>, CommandError> {
         let CreateJobs(requests) = self;
         let now = store.now().await?;
-        let mut definitions = Vec::with_capacity(requests.len());
+        let mut jobs = Vec::with_capacity(requests.len());
         for (index, request) in requests.into_iter().enumerate() {
-            let id = Uuid::now_v7();
-            let definition = request
-                .validate(id, now)
-                .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
-            definitions.push((id, definition));
+            let job = new_job(request, now);
+            jobs.push(job.map_err(|invalid| invalid.at(&CreateJobs::place(index)))?);
         }
-        let exclusions = named_calendars(store, &definitions).await?;
-        for (index, (id, job)) in definitions.iter().enumerate() {
+        let definitions = jobs.iter().map(|job| &job.definition);
+        let exclusions = named_calendars(store, definitions).await?;
+        for (index, job) in jobs.iter().enumerate() {
             exclusions
-                .validate(*id, job, now)
+                .validate(job.id, &job.definition, now)
                 .map_err(|invalid| invalid.at(&CreateJobs::place(index)))?;
         }
-        let jobs = definitions.iter().map(|(_, job)| job);
-        refuse_references(store, jobs, |index, invalid| {
+        let named = jobs
+            .iter()
+            .map(|job| (job.namespace.as_str(), &job.definition));
+        refuse_references(store, named, |index, invalid| {
             invalid.at(&CreateJobs::place(index))
         })
         .await?;
-        let created = store.create_jobs(definitions, now).await;
-        created.map_err(stale_reference)
+        created(store, jobs, now).await
     }
 }
 
@@ -246,12 +295,22 @@ impl Command for UpdateJob {
         } = self;
         let now = store.now().await?;
         let old = found(store.job(id).await?, "job", id)?;
+        if request
+            .namespace
+            .as_ref()
+            .is_some_and(|name| *name != old.namespace)
+        {
+            let message = "is not that of the job, which does not change: leave it out";
+            return Err(InvalidInput::new("namespace", message).into());
+        }
         let definition = request.validate_edit(id, now, &old.definition)?;
-        let definitions = [(id, definition)];
-        let exclusions = named_calendars(store, &definitions).await?;
-        let [(_, definition)] = definitions;
+        if definition.calendar != old.definition.calendar {
+            validate_namespace(&definition, &old.namespace)?;
+        }
+        let exclusions = named_calendars(store, std::iter::once(&definition)).await?;
         exclusions.validate_edit(id, &definition, now, Some(&old.definition))?;
-        refuse_references(store, std::iter::once(&definition), |_, it| it).await?;
+        let named = std::iter::once((old.namespace.as_str(), &definition));
+        refuse_references(store, named, |_, it| it).await?;
         let updated = store.update_job(&old, definition, version).await;
         match updated.map_err(stale_reference)? {
             UpdateOutcome::Done(job) => Ok(*job),

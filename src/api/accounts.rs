@@ -4,6 +4,7 @@ use super::context::{caller, command, store};
 use super::cost::{self, LIST_MAX};
 use super::date_time::DateTime;
 use super::errors;
+use super::namespaces::{NamespaceRole, NamespaceRoleInput, roles};
 use crate::access::{Authenticator, CurrentSession, Password};
 use crate::actors::job_manager::accounts::{
     CreateApiToken, CreateUser, DeleteUser, EndSessions, RevokeApiToken, SetPassword, UpdateUser,
@@ -11,8 +12,8 @@ use crate::actors::job_manager::accounts::{
 use crate::model::access::{CallerKind, Role};
 use crate::model::text;
 use crate::store::access::tokens::TokenRecord;
-use crate::store::access::users::UserRecord;
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use crate::store::access::users::{UserChange, UserRecord};
+use async_graphql::{Context, ID, MaybeUndefined, Object, Result, SimpleObject};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -58,7 +59,8 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         name: String,
-        role: Role,
+        role: Option<Role>,
+        #[graphql(default)] namespace_roles: Vec<NamespaceRoleInput>,
         password: Option<String>,
     ) -> Result<UserRecord> {
         let password = password.map(|text| Password::chosen("password", text));
@@ -66,25 +68,31 @@ impl AccountMutation {
         let create = CreateUser {
             name,
             role,
+            namespace_roles: roles(namespace_roles)?,
             password,
         };
         command(ctx, create).await
     }
 
-    /// Changes the role of a user, or disables or enables the user. The last enabled admin stays
-    /// one.
+    /// Changes the roles of a user, or disables or enables the user. `role: null` takes the role in
+    /// the whole cluster away; `namespaceRoles` replaces all roles in namespaces. What is left out
+    /// stays. The last enabled admin stays one.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn update_user(
         &self,
         ctx: &Context<'_>,
         id: ID,
-        role: Option<Role>,
+        role: MaybeUndefined<Role>,
+        namespace_roles: Option<Vec<NamespaceRoleInput>>,
         is_disabled: Option<bool>,
     ) -> Result<UserRecord> {
         let update = UpdateUser {
             id: errors::uuid("id", &id)?,
-            role,
-            is_disabled,
+            change: UserChange {
+                role: role.as_opt_ref().map(Option::<&Role>::copied),
+                namespace_roles: namespace_roles.map(roles).transpose()?,
+                is_disabled,
+            },
         };
         command(ctx, update).await
     }
@@ -143,7 +151,7 @@ impl AccountMutation {
         };
         let caller = caller(ctx)?;
         let is_own = caller.kind == CallerKind::User && caller.id == Some(user_id);
-        if !is_own && !caller.role.includes(Role::Admin) {
+        if !is_own && !caller.has_in_cluster(Role::Admin) {
             return Err(errors::forbidden("signOutEverywhere", Role::Admin, caller));
         }
         command(ctx, EndSessions(user_id)).await.map(|()| true)
@@ -156,12 +164,14 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         name: String,
-        role: Role,
+        role: Option<Role>,
+        #[graphql(default)] namespace_roles: Vec<NamespaceRoleInput>,
         #[graphql(default = 90)] expires_in_days: i32,
     ) -> Result<NewApiToken> {
         let create = CreateApiToken {
             name,
             role,
+            namespace_roles: roles(namespace_roles)?,
             expires_in_days,
         };
         let created = command(ctx, create).await?;
@@ -200,9 +210,13 @@ impl UserRecord {
     async fn name(&self) -> &str {
         &self.name
     }
-    /// The role.
-    async fn role(&self) -> Role {
+    /// The role in the whole cluster; none for roles in namespaces only.
+    async fn role(&self) -> Option<Role> {
         self.role
+    }
+    /// The roles in namespaces.
+    async fn namespace_roles(&self) -> Vec<NamespaceRole> {
+        NamespaceRole::list(&self.namespace_roles)
     }
     /// Whether the user may not sign in, and no session counts.
     async fn is_disabled(&self) -> bool {
@@ -237,9 +251,13 @@ impl TokenRecord {
     async fn name(&self) -> &str {
         &self.name
     }
-    /// The role.
-    async fn role(&self) -> Role {
+    /// The role in the whole cluster; none for roles in namespaces only.
+    async fn role(&self) -> Option<Role> {
         self.role
+    }
+    /// The roles in namespaces.
+    async fn namespace_roles(&self) -> Vec<NamespaceRole> {
+        NamespaceRole::list(&self.namespace_roles)
     }
     /// Time of the creation.
     async fn created_at(&self) -> DateTime {

@@ -103,6 +103,7 @@ impl From<CommandError> for Error {
         match error {
             CommandError::Invalid(invalid) => invalid.into(),
             CommandError::NotFound { what, id } => not_found(what, id),
+            CommandError::ClusterWide => coded(error.to_string(), "FORBIDDEN"),
             CommandError::Conflict(message) => coded(message, "CONFLICT"),
             CommandError::Store(error) => error.into(),
         }
@@ -131,7 +132,17 @@ pub fn forbidden(field: &str, needed: Role, caller: &Caller) -> Error {
     let message = format!(
         "{field} needs the role {needed}: {} has {}",
         caller.label(),
-        caller.role
+        caller.roles_in_words()
+    );
+    coded(message, "FORBIDDEN")
+}
+
+/// The role of the caller in a namespace, which the caller may read, does not suffice for a field.
+pub fn forbidden_in(namespace: &str, field: &str, needed: Role, caller: &Caller) -> Error {
+    let message = format!(
+        "{field} needs the role {needed} in {namespace}: {} has {}",
+        caller.label(),
+        caller.roles_in_words()
     );
     coded(message, "FORBIDDEN")
 }

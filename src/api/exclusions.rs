@@ -11,7 +11,7 @@ use crate::actors::job_manager::exclusions::{
 };
 use crate::model::exclusions::{Blackout, BlackoutEndPolicy, ExclusionKind, JobExclusion, Scope};
 use crate::model::schedule::calendar::{CalendarRules, DayOfWeek, DayWindow};
-use crate::model::text;
+use crate::model::{namespace, text};
 use crate::store::jobs::calendars::CalendarRecord;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -20,7 +20,8 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 /// excluded.
 #[derive(InputObject)]
 pub struct CalendarInput {
-    /// The name in `CreateJobInput.calendar`: from 1 to 100 characters.
+    /// The name in `CreateJobInput.calendar`: from 1 to 100 characters. A name with a slash belongs
+    /// to the namespace before it: `team/holidays`.
     name: String,
     /// Display only; at most 2,000 characters.
     description: Option<String>,
@@ -105,7 +106,8 @@ impl ExclusionQuery {
         Ok(store(ctx).await?.calendar(&name).await?)
     }
 
-    /// Blackouts, those that have not ended first; at most 1,000.
+    /// Blackouts, those that have not ended first; at most 1,000. Those of the whole cluster and of
+    /// a tag concern the jobs of all namespaces.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn blackouts(&self, ctx: &Context<'_>) -> Result<Vec<Blackout>> {
         Ok(store(ctx).await?.blackouts(LIST_MAX).await?)
@@ -142,8 +144,8 @@ impl ExclusionMutation {
         command(ctx, DeleteCalendar(name)).await.map(|()| true)
     }
 
-    /// Creates a blackout. Executions in flight continue. Run-now, backfills, retries and
-    /// recoveries start nevertheless.
+    /// Creates a blackout; for more than one job it needs EDITOR in the whole cluster. Executions
+    /// in flight continue. Run-now, backfills, retries and recoveries start nevertheless.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn create_blackout(&self, ctx: &Context<'_>, input: BlackoutInput) -> Result<Blackout> {
         command(ctx, input.into_command()?).await
@@ -174,6 +176,10 @@ impl CalendarRecord {
     /// The name in `Job.calendar`.
     async fn name(&self) -> &str {
         &self.name
+    }
+    /// Name of the namespace, whose jobs may name the calendar.
+    async fn namespace(&self) -> &str {
+        namespace::of_calendar(&self.name)
     }
     /// Display only; none without one.
     async fn description(&self) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! Commands about one or many executions.
 
 use super::bulk::refuse_unbound;
-use super::context::{command, store};
+use super::context::{command, job_to_use};
 use super::inputs::payload;
 use super::json::Json;
 use super::lists::{ExecutionFilterInput, JobFilterInput, size};
@@ -180,8 +180,7 @@ async fn own_payload(ctx: &Context<'_>, job: Uuid, mut given: Json) -> Result<Pa
     let masks = Masks::of(ctx)?;
     // Only masks need the stored payload of the job.
     if masks.are_in(Some(&given)) {
-        let found = store(ctx).await?.job(job).await?;
-        let found = found.ok_or_else(|| errors::not_found("job", job))?;
+        let found = job_to_use(ctx, job).await?;
         let restored =
             masks.restore_payload(&mut given, &Stored::of(&found)?, &found.definition.target);
         restored?;

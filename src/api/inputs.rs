@@ -20,6 +20,8 @@ use url::Url;
 pub struct CreateJobInput {
     /// Display only; at most 255 characters. Two jobs may have the same name.
     name: String,
+    /// Name of the namespace, for good. Default: `default`; in an edit, that of the job.
+    namespace: Option<String>,
     /// How the fire times are made.
     schedule_type: JobScheduleType,
     /// CRON: five fields (Unix), six to seven (Quartz), or a nickname such as @daily.
@@ -183,6 +185,7 @@ impl CreateJobInput {
             tags: self.tags.unwrap_or_default(),
             priority: self.priority,
             name: self.name,
+            namespace: self.namespace,
             schedule_type: self.schedule_type.into(),
             cron_expression: self.cron_expression,
             time_zone: self.time_zone,

@@ -2,6 +2,7 @@
 
 use super::context::caller;
 use super::date_time::DateTime;
+use super::namespaces::NamespaceRole;
 use crate::access::CurrentSession;
 use crate::model::access::{CallerKind, Role};
 use async_graphql::{Context, Object, Result, SimpleObject};
@@ -13,8 +14,10 @@ pub struct Me {
     name: String,
     /// Kind of the caller.
     kind: CallerKind,
-    /// Role of the caller.
-    role: Role,
+    /// Role of the caller in the whole cluster; none for a caller with roles in namespaces only.
+    role: Option<Role>,
+    /// Roles of the caller in namespaces.
+    namespace_roles: Vec<NamespaceRole>,
     /// Latest end of the session; none without a session.
     session_expires_at: Option<DateTime>,
 }
@@ -33,6 +36,7 @@ impl MeQuery {
             name: caller.name.clone(),
             kind: caller.kind,
             role: caller.role,
+            namespace_roles: NamespaceRole::list(&caller.namespace_roles),
             session_expires_at: ctx
                 .data_opt::<CurrentSession>()
                 .map(|session| DateTime(session.expires_at)),

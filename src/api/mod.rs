@@ -23,6 +23,7 @@ mod exclusions;
 mod executions;
 mod explanations;
 mod gathering;
+mod guard;
 mod inputs;
 mod job_loader;
 mod json;
@@ -31,9 +32,11 @@ mod load;
 mod masks;
 mod me;
 mod mutations;
+mod namespaces;
 mod objects;
 mod overview;
 mod queries;
+mod reach;
 pub mod request;
 mod search;
 mod secrets;
@@ -45,8 +48,6 @@ use crate::actors::job_manager::JobManager;
 use crate::model::introspection::Introspection;
 use crate::secrets::Keys;
 use crate::store::Store;
-pub use access::NeededRole;
-use access::Rights;
 use accounts::{AccountMutation, AccountQuery};
 use actix::Addr;
 use admission::AdmissionFactory;
@@ -60,6 +61,8 @@ use bulk::BulkMutation;
 use exclusions::{ExclusionMutation, ExclusionQuery};
 use executions::ExecutionMutation;
 use explanations::ExplanationQuery;
+pub use guard::NeededRole;
+use guard::Rights;
 use ipnet::IpNet;
 use lists::ListQuery;
 pub use lists::{after_key, cursor};
@@ -67,9 +70,11 @@ use load::LoadQuery;
 pub use masks::Masks;
 use me::MeQuery;
 use mutations::Mutation;
+use namespaces::{NamespaceMutation, NamespaceQuery};
 use objects::nodes::WebhookNetworks;
 use overview::OverviewQuery;
 use queries::Query;
+use reach::WholeStore;
 use search::SearchQuery;
 use secrets::{SecretMutation, SecretQuery};
 pub use subscriptions::Subscriber;
@@ -98,7 +103,13 @@ pub struct ClusterQueries(OverviewQuery, AgendaQuery, LoadQuery);
 
 /// Queries about callers, their rights and what they did.
 #[derive(MergedObject, Default)]
-pub struct AccessQueries(AccountQuery, AuditQuery, MeQuery, SecretQuery);
+pub struct AccessQueries(
+    AccountQuery,
+    AuditQuery,
+    MeQuery,
+    NamespaceQuery,
+    SecretQuery,
+);
 
 /// All mutations of the API.
 #[derive(MergedObject, Default)]
@@ -111,6 +122,7 @@ pub struct Mutations(
     BackfillMutation,
     AccountMutation,
     SecretMutation,
+    NamespaceMutation,
 );
 
 /// The schema with its resolvers.
@@ -156,7 +168,7 @@ pub fn schema(store: Store, jobs: Addr<JobManager>, settings: ApiSettings) -> Sc
     builder
         .data(LargeAnswers::default())
         .data(Feeds::new(&store))
-        .data(store)
+        .data(WholeStore::new(store))
         .data(jobs)
         .data(WebhookNetworks(settings.webhook_networks))
         .data(settings.masks)

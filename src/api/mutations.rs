@@ -1,6 +1,6 @@
 //! Commands about one job, one node or the cluster.
 
-use super::context::{self, command, store};
+use super::context::{self, command, job_to_use};
 use super::inputs::CreateJobInput;
 use super::masks::{Masks, Stored};
 use super::{cost, errors};
@@ -173,9 +173,8 @@ async fn request(
     // Most inputs have no mask, and need no read of the job.
     let stored = match original.filter(|_| input.holds_masks(masks)) {
         Some(id) => {
-            let job = store(ctx).await?.job(id).await?;
             // An edit between this read and the command gives the job another version: a conflict.
-            Stored::of(&job.ok_or_else(|| errors::not_found("job", id))?)?
+            Stored::of(&job_to_use(ctx, id).await?)?
         }
         None => Stored::default(),
     };

@@ -8,12 +8,13 @@ use super::lists::size;
 use super::objects::nodes::Cluster;
 use super::objects::schedule::SchedulePreview;
 use super::{allowance, errors};
-use crate::model::exclusions::Pending;
+use crate::model::exclusions::{Pending, validate_namespace};
 use crate::model::job::Job;
 use crate::model::job_request::JobRequest;
 use crate::model::node::NodeState;
 use crate::model::schedule::preview::COUNT_MAX;
 use crate::model::schedule::zone::tzdb_version;
+use crate::model::{InvalidInput, namespace};
 use crate::store::Store;
 use crate::store::jobs::job_rows::JobParts;
 use crate::store::jobs::versions::JobVersion;
@@ -100,17 +101,12 @@ impl Query {
             count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
         let now = store(ctx).await?.now().await?;
         // Only the schedule matters, but a request must have a name.
-        let request = JobRequest {
+        let mut request = JobRequest {
             name: "preview".to_owned(),
             ..input.into_request()?
         };
-        let edited = match job_id.map(|id| errors::uuid("jobId", &id)).transpose()? {
-            Some(id) => {
-                let job = store(ctx).await?.job(id).await?;
-                Some(job.ok_or_else(|| errors::not_found("job", id))?)
-            }
-            None => None,
-        };
+        let edited = edited_job(ctx, job_id).await?;
+        let namespace = namespace_of(edited.as_ref(), request.namespace.take())?;
         // The id is the seed of `H` in a cron expression, and of the jitter.
         let id = edited.as_ref().map_or_else(Uuid::now_v7, |job| job.id);
         let definition = match &edited {
@@ -118,6 +114,12 @@ impl Query {
             None => request.validate(id, now),
         };
         let definition = definition?;
+        if edited
+            .as_ref()
+            .is_none_or(|job| job.definition.calendar != definition.calendar)
+        {
+            validate_namespace(&definition, &namespace)?;
+        }
         let exclusions = store(ctx).await?.exclusions(&[&definition]).await?;
         exclusions.validate_edit(
             id,
@@ -162,6 +164,25 @@ impl Query {
     async fn cluster(&self, ctx: &Context<'_>) -> Result<Cluster> {
         cluster(&*store(ctx).await?).await
     }
+}
+
+/// The job of a preview of an edit.
+async fn edited_job(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<Job>> {
+    let Some(id) = id.map(|id| errors::uuid("jobId", &id)).transpose()? else {
+        return Ok(None);
+    };
+    let job = store(ctx).await?.job(id).await?;
+    job.map(Some).ok_or_else(|| errors::not_found("job", id))
+}
+
+/// The namespace of a preview: that of the job, or of the input.
+fn namespace_of(edited: Option<&Job>, asked: Option<String>) -> Result<String, InvalidInput> {
+    if let Some(job) = edited {
+        return Ok(job.namespace.clone());
+    }
+    let namespace = asked.unwrap_or_else(|| namespace::DEFAULT.to_owned());
+    namespace::validate_name("namespace", &namespace)?;
+    Ok(namespace)
 }
 
 /// Reads the state of the cluster.

@@ -5,10 +5,12 @@
 //! oldest events, and a client that was away reads the lists again. Events have no large fields; a
 //! large field that a listener selects is read when the listener takes the event.
 
-use super::context::{LARGE_OF_EXECUTIONS, LARGE_OF_JOBS, asks_for};
+use super::context::{LARGE_OF_EXECUTIONS, LARGE_OF_JOBS, asks_for, caller};
 use super::errors;
 use super::overview::{Overview, overview};
+use super::reach::WholeStore;
 use super::whole::Whole;
+use crate::model::access::{Reach, Role};
 use crate::model::client::Client;
 use crate::model::job::Job;
 use crate::store::Store;
@@ -48,7 +50,7 @@ pub struct Feeds {
     executions: Feed<ExecutionRecord>,
     jobs: Feed<Job>,
     nodes: Feed<NodeRecord>,
-    overviews: Feed<Overview>,
+    overviews: Overviews,
     whole: Arc<Whole>,
 }
 
@@ -58,6 +60,11 @@ struct Feed<T> {
     listeners: Listeners,
     behind_max: usize,
 }
+
+/// The feeds of overviews, one for each reach that has listeners. Two callers with the same reach
+/// share one.
+#[derive(Default)]
+struct Overviews(Mutex<HashMap<Reach, Arc<Feed<Overview>>>>);
 
 /// The channel of a feed; none without listeners.
 type Told<T> = Arc<Mutex<Option<Events<T>>>>;
@@ -99,9 +106,21 @@ impl Feeds {
             executions: Feed::new(BEHIND_MAX),
             jobs: Feed::new(BEHIND_MAX),
             nodes: Feed::new(BEHIND_MAX),
-            overviews: Feed::new(OVERVIEWS_BEHIND_MAX),
+            overviews: Overviews::default(),
             whole: Arc::new(Whole::new(store)),
         }
+    }
+}
+
+impl Overviews {
+    /// The feed of a reach. Those without listeners go.
+    fn of(&self, reach: &Reach) -> Arc<Feed<Overview>> {
+        let mut feeds = self.0.lock();
+        feeds.retain(|of, feed| of == reach || feed.told.lock().is_some());
+        feeds
+            .entry(reach.clone())
+            .or_insert_with(|| Arc::new(Feed::new(OVERVIEWS_BEHIND_MAX)))
+            .clone()
     }
 }
 
@@ -255,9 +274,12 @@ impl Subscription {
     /// Jobs that were created, edited, paused, resumed or deleted. With `payload` or `target` the
     /// event has the state of the moment at which it is sent.
     async fn job_updated(&self, ctx: &Context<'_>) -> Result<BoxStream<'static, Job>> {
-        let store = ctx.data::<Store>()?.clone();
+        let store = ctx.data::<WholeStore>()?.of_all().clone();
         let poll = async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await);
         let (_, events) = ctx.data::<Feeds>()?.jobs.listen(ctx, POLL_INTERVAL, poll)?;
+        let reach = caller(ctx)?.reach(Role::Viewer);
+        let is_within = move |job: &Job| std::future::ready(reach.includes(&job.namespace));
+        let events = events.filter(is_within).boxed();
         if !asks_for(ctx, &[], &LARGE_OF_JOBS) {
             return Ok(events);
         }
@@ -274,7 +296,7 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
     ) -> Result<impl Stream<Item = NodeRecord> + use<>> {
-        let store = ctx.data::<Store>()?.clone();
+        let store = ctx.data::<WholeStore>()?.of_all().clone();
         let poll = async move |seen: &mut NodesSeen| told(store.changed_nodes(seen).await);
         let (_, events) = ctx
             .data::<Feeds>()?
@@ -293,14 +315,16 @@ impl Subscription {
             let message = format!("everySeconds: must be from 1 to {PAUSE_SECONDS_MAX}");
             return Err(errors::bad_input("everySeconds", message));
         }
-        let store = ctx.data::<Store>()?.clone();
+        let caller = caller(ctx)?;
+        let feed = ctx
+            .data::<Feeds>()?
+            .overviews
+            .of(&caller.reach(Role::Viewer));
+        let store = ctx.data::<WholeStore>()?.of(caller);
         let poll = async move |(): &mut ()| overview(&store).await.ok().into_iter().collect();
         // The last overview is sent at once: a poll for each new listener would be thousands a
         // second for listeners that come and go.
-        let (last, events) = ctx
-            .data::<Feeds>()?
-            .overviews
-            .listen(ctx, OVERVIEW_EVERY, poll)?;
+        let (last, events) = feed.listen(ctx, OVERVIEW_EVERY, poll)?;
         // The feed has one event a second.
         let every = usize::try_from(every_seconds).unwrap_or(1);
         let told = stream::iter(last).chain(events).enumerate();
@@ -310,23 +334,28 @@ impl Subscription {
     }
 }
 
-/// Changed executions, of one job or of all.
+/// Changed executions within the reach of the caller, of one job or of all.
 fn executions(
     ctx: &Context<'_>,
     job_id: Option<Uuid>,
 ) -> Result<BoxStream<'static, ExecutionRecord>> {
-    let store = ctx.data::<Store>()?.clone();
+    let store = ctx.data::<WholeStore>()?.of_all().clone();
     let poll = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
     let (_, events) = ctx
         .data::<Feeds>()?
         .executions
         .listen(ctx, POLL_INTERVAL, poll)?;
-    let Some(job_id) = job_id else {
-        return Ok(events);
+    let reach = caller(ctx)?.reach(Role::Viewer);
+    let is_asked = move |execution: &ExecutionRecord| {
+        let namespace = execution.namespace.as_deref();
+        let is_within = match namespace {
+            Some(namespace) => reach.includes(namespace),
+            // The job was removed by hand.
+            None => reach == Reach::All,
+        };
+        std::future::ready(is_within && job_id.is_none_or(|job| execution.job_id == job))
     };
-    Ok(events
-        .filter(move |execution| std::future::ready(execution.job_id == job_id))
-        .boxed())
+    Ok(events.filter(is_asked).boxed())
 }
 
 /// Counts the events within a period after the first one.

@@ -99,6 +99,14 @@ pub fn role(text: &str) -> Result<Role, String> {
         .map_err(|_| "expected monitor, viewer, operator, editor or admin".to_owned())
 }
 
+/// A role in a namespace: `team=EDITOR`.
+pub fn grant(text: &str) -> Result<(String, Role), String> {
+    let (namespace, name) = text
+        .split_once('=')
+        .ok_or("expected NAMESPACE=ROLE, e.g. team=EDITOR")?;
+    Ok((namespace.to_owned(), role(name)?))
+}
+
 /// The error of a command, with its cause.
 pub fn carried_out<T>(result: Result<T, CommandError>) -> Result<T, anyhow::Error> {
     result.context("nothing was changed")

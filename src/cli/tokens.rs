@@ -1,11 +1,11 @@
 //! `horolog token`: API tokens of programs.
 
 use super::CLEAN;
-use super::access::{ClusterDatabase, carried_out, print_table, role, time};
+use super::access::{ClusterDatabase, carried_out, grant, print_table, role, time};
 use super::output::{complain, print, say};
 use crate::actors::job_manager::Command;
 use crate::actors::job_manager::accounts::{CreateApiToken, RevokeApiToken};
-use crate::model::access::Role;
+use crate::model::access::{NamespaceRoles, Role, roles_in_words};
 use crate::model::rfc3339;
 use crate::store::Store;
 use crate::store::access::tokens::TokenRecord;
@@ -25,9 +25,12 @@ enum TokenCommand {
     Create {
         /// Display only: from 1 to 100 characters.
         name: String,
-        /// MONITOR, VIEWER, OPERATOR, EDITOR or ADMIN.
-        #[arg(long, value_parser = role)]
-        role: Role,
+        /// Role in the whole cluster: MONITOR, VIEWER, OPERATOR, EDITOR or ADMIN.
+        #[arg(long, value_parser = role, required_unless_present = "grant")]
+        role: Option<Role>,
+        /// Role in a namespace: NAMESPACE=ROLE. May be given several times.
+        #[arg(long, value_name = "NAMESPACE=ROLE", value_parser = grant)]
+        grant: Vec<(String, Role)>,
         /// How long the token counts: 1 to 365 days.
         #[arg(long, default_value_t = 90)]
         days: i32,
@@ -54,12 +57,14 @@ pub async fn run(config: TokenConfig) -> Result<i32, anyhow::Error> {
         TokenCommand::Create {
             name,
             role,
+            grant,
             days,
             database,
         } => {
             let create = CreateApiToken {
                 name,
                 role,
+                namespace_roles: NamespaceRoles::validate(grant)?,
                 expires_in_days: days,
             };
             let store = database.store("createApiToken").await?;
@@ -82,7 +87,7 @@ async fn create_token(store: &Store, create: CreateApiToken) -> Result<i32, anyh
     complain(&format!(
         "token {} ({}) counts until {}; its text is shown this once",
         created.token.id,
-        created.token.role,
+        roles_in_words(created.token.role, &created.token.namespace_roles),
         rfc3339(created.token.expires_at)
     ));
     Ok(print(format!("{}\n", created.secret.expose()).as_bytes()))
@@ -107,7 +112,7 @@ fn row(token: TokenRecord) -> [String; 7] {
     [
         token.id.to_string(),
         token.name,
-        token.role.to_string(),
+        roles_in_words(token.role, &token.namespace_roles),
         rfc3339(token.expires_at),
         token.last_used_on.unwrap_or_else(|| "-".to_owned()),
         time(token.revoked_at),

@@ -1,14 +1,14 @@
 //! `horolog user`: users, for the first admin and for the case that none can sign in.
 
 use super::CLEAN;
-use super::access::{ClusterDatabase, carried_out, print_table, role, time};
+use super::access::{ClusterDatabase, carried_out, grant, print_table, role, time};
 use super::output::say;
 use crate::access::Password;
 use crate::actors::job_manager::Command;
 use crate::actors::job_manager::accounts::{CreateUser, DeleteUser, SetPassword, UpdateUser};
-use crate::model::access::Role;
+use crate::model::access::{NamespaceRoles, Role, roles_in_words};
 use crate::store::Store;
-use crate::store::access::users::UserRecord;
+use crate::store::access::users::{UserChange, UserRecord};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use std::io::{BufRead, Read};
@@ -29,12 +29,15 @@ enum UserCommand {
     Create {
         /// Name at the sign-in: from 1 to 100 characters without white space.
         name: String,
-        /// MONITOR, VIEWER, OPERATOR, EDITOR or ADMIN.
-        #[arg(long, value_parser = role, required_unless_present = "admin")]
+        /// Role in the whole cluster: MONITOR, VIEWER, OPERATOR, EDITOR or ADMIN.
+        #[arg(long, value_parser = role, required_unless_present_any = ["admin", "grant"])]
         role: Option<Role>,
         /// The same as --role ADMIN.
         #[arg(long, conflicts_with = "role")]
         admin: bool,
+        /// Role in a namespace: NAMESPACE=ROLE. May be given several times.
+        #[arg(long, value_name = "NAMESPACE=ROLE", value_parser = grant)]
+        grant: Vec<(String, Role)>,
         /// Reads the password from standard input, one line, instead of a random one.
         #[arg(long)]
         password_stdin: bool,
@@ -59,13 +62,16 @@ enum UserCommand {
         #[command(flatten)]
         database: ClusterDatabase,
     },
-    /// Changes the role.
+    /// Changes the role in the whole cluster, or replaces the roles in namespaces.
     SetRole {
         /// The user.
         name: String,
-        /// MONITOR, VIEWER, OPERATOR, EDITOR or ADMIN.
-        #[arg(long, value_parser = role)]
-        role: Role,
+        /// Role in the whole cluster: MONITOR, VIEWER, OPERATOR, EDITOR or ADMIN.
+        #[arg(long, value_parser = role, required_unless_present = "grant")]
+        role: Option<Role>,
+        /// Role in a namespace: NAMESPACE=ROLE. May be given several times.
+        #[arg(long, value_name = "NAMESPACE=ROLE", value_parser = grant)]
+        grant: Vec<(String, Role)>,
         #[command(flatten)]
         database: ClusterDatabase,
     },
@@ -104,7 +110,8 @@ pub async fn run(config: UserConfig) -> Result<i32, anyhow::Error> {
         UserCommand::Create {
             name,
             role,
-            admin: _,
+            admin,
+            grant,
             password_stdin,
             no_password,
             database,
@@ -112,7 +119,13 @@ pub async fn run(config: UserConfig) -> Result<i32, anyhow::Error> {
             let password = (!no_password).then(|| ChosenPassword::choose(password_stdin));
             let password = password.transpose()?;
             let store = database.store("createUser").await?;
-            create(&store, name, role.unwrap_or(Role::Admin), password).await
+            let create = CreateUser {
+                name,
+                role: if admin { Some(Role::Admin) } else { role },
+                namespace_roles: NamespaceRoles::validate(grant)?,
+                password: password.as_ref().map(|chosen| chosen.password.clone()),
+            };
+            self::create(&store, create, password).await
         }
         UserCommand::List { database } => {
             let store = database.store("users").await?;
@@ -130,18 +143,25 @@ pub async fn run(config: UserConfig) -> Result<i32, anyhow::Error> {
         UserCommand::SetRole {
             name,
             role,
+            grant,
             database,
         } => {
             let store = database.store("updateUser").await?;
-            update(&store, &name, Some(role), None).await
+            let roles = NamespaceRoles::validate(grant)?;
+            let change = UserChange {
+                role: role.map(Some),
+                namespace_roles: Some(roles).filter(|roles| !roles.is_empty()),
+                is_disabled: None,
+            };
+            update(&store, &name, change).await
         }
         UserCommand::Disable { name, database } => {
             let store = database.store("updateUser").await?;
-            update(&store, &name, None, Some(true)).await
+            update(&store, &name, disabled(true)).await
         }
         UserCommand::Enable { name, database } => {
             let store = database.store("updateUser").await?;
-            update(&store, &name, None, Some(false)).await
+            update(&store, &name, disabled(false)).await
         }
         UserCommand::Delete { name, database } => {
             let store = database.store("deleteUser").await?;
@@ -150,21 +170,23 @@ pub async fn run(config: UserConfig) -> Result<i32, anyhow::Error> {
     }
 }
 
+fn disabled(is_disabled: bool) -> UserChange {
+    UserChange {
+        is_disabled: Some(is_disabled),
+        ..UserChange::default()
+    }
+}
+
 async fn create(
     store: &Store,
-    name: String,
-    role: Role,
+    create: CreateUser,
     password: Option<ChosenPassword>,
 ) -> Result<i32, anyhow::Error> {
-    let create = CreateUser {
-        name,
-        role,
-        password: password.as_ref().map(|chosen| chosen.password.clone()),
-    };
     let user = carried_out(create.carry_out(store).await)?;
     say(format_args!(
         "user {} with the role {} is created",
-        user.name, user.role
+        user.name,
+        roles_in_words(user.role, &user.namespace_roles)
     ));
     if let Some(password) = password {
         password.print();
@@ -195,7 +217,7 @@ fn row(user: UserRecord) -> [String; 6] {
     let password = if user.has_password { "yes" } else { "no" };
     [
         user.name,
-        user.role.to_string(),
+        roles_in_words(user.role, &user.namespace_roles),
         state.to_owned(),
         password.to_owned(),
         time(user.last_sign_in_at),
@@ -221,16 +243,10 @@ async fn set_password(
     Ok(CLEAN)
 }
 
-async fn update(
-    store: &Store,
-    name: &str,
-    role: Option<Role>,
-    is_disabled: Option<bool>,
-) -> Result<i32, anyhow::Error> {
+async fn update(store: &Store, name: &str, change: UserChange) -> Result<i32, anyhow::Error> {
     let update = UpdateUser {
         id: user(store, name).await?.id,
-        role,
-        is_disabled,
+        change,
     };
     let user = carried_out(update.carry_out(store).await)?;
     let state = if user.is_disabled {
@@ -240,7 +256,7 @@ async fn update(
     };
     say(format_args!(
         "user {name} has the role {}, and is {state}",
-        user.role
+        roles_in_words(user.role, &user.namespace_roles)
     ));
     Ok(CLEAN)
 }

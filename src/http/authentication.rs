@@ -12,7 +12,7 @@ use super::cookie::{self, COOKIE};
 use super::proxies::TrustedProxies;
 use super::remembered::Remembered;
 use crate::access::{AuthenticationError, Authenticator, Credential, Identity};
-use crate::model::access::CallerKind;
+use crate::model::access::{CallerKind, Role};
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -51,7 +51,7 @@ pub struct Authenticated {
     authenticator: Arc<Authenticator>,
 }
 
-/// The reader of the metrics: any caller, or a client that was one within the hour while the
+/// The reader of the metrics: any caller with a role in the whole cluster, or a client that was one within the hour while the
 /// database does not answer.
 pub struct Scraper;
 
@@ -100,9 +100,19 @@ impl Authentication {
     /// Whether a request may read the metrics.
     async fn admit_scraper(&self, request: &HttpRequest) -> Result<(), Unauthenticated> {
         let credential = self.credential(request);
-        let Err(refused) = self.identify(request).await else {
-            self.remembered.note(&credential, Instant::now());
-            return Ok(());
+        let refused = match self.identify(request).await {
+            // The metrics count what happens in all namespaces.
+            Ok(identity) if !identity.caller.has_in_cluster(Role::Monitor) => {
+                return Err(Unauthenticated {
+                    reason: AuthenticationError::NoClusterRole,
+                    is_cookie_dead: false,
+                });
+            }
+            Ok(_) => {
+                self.remembered.note(&credential, Instant::now());
+                return Ok(());
+            }
+            Err(refused) => refused,
         };
         if !matches!(refused.reason, AuthenticationError::Unavailable(_)) {
             self.remembered.forget(&credential);
@@ -303,6 +313,7 @@ impl ResponseError for Unauthenticated {
             | AuthenticationError::Wrong
             | AuthenticationError::Expired { .. }
             | AuthenticationError::Disabled => StatusCode::UNAUTHORIZED,
+            AuthenticationError::NoClusterRole => StatusCode::FORBIDDEN,
         }
     }
 
@@ -311,6 +322,9 @@ impl ResponseError for Unauthenticated {
         let message = self.to_string();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             return HttpResponse::build(status).json(answer::errors(&message, "UNAVAILABLE"));
+        }
+        if status == StatusCode::FORBIDDEN {
+            return HttpResponse::build(status).json(answer::errors(&message, "FORBIDDEN"));
         }
         let mut response = HttpResponse::build(status);
         response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));

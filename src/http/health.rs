@@ -32,7 +32,7 @@ pub async fn readyz(view: web::Data<NodeView>) -> HttpResponse {
         .json(json!({"status": membership_state.description(Instant::now())}))
 }
 
-/// The metrics in the text format of Prometheus, for every caller: MONITOR is the lowest role.
+/// The metrics in the text format of Prometheus, for callers with a role in the whole cluster.
 pub async fn metrics(_: Scraper, view: web::Data<NodeView>) -> HttpResponse {
     let membership_state = *view.membership_state.borrow();
     let held = view.executions_held.load(Ordering::Relaxed);

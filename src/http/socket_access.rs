@@ -131,13 +131,13 @@ impl SocketAccess {
                 continue;
             }
             match self.judge().await {
-                Ok(identity) if !self.0.needed.is_met_by(identity.caller.role) => {
+                Ok(identity) if !self.0.needed.is_met_by(&identity.caller) => {
                     return Closing {
                         code: FORBIDDEN,
                         reason: format!(
-                            "{} has the role {} now: an operation of this socket needs more",
+                            "{} has {} now: an operation of this socket needs more",
                             identity.caller.label(),
-                            identity.caller.role
+                            identity.caller.roles_in_words()
                         ),
                     };
                 }
@@ -161,6 +161,7 @@ impl SocketAccess {
 fn closing(error: &AuthenticationError) -> Closing {
     let code = match error {
         AuthenticationError::Unavailable(_) => TRY_AGAIN,
+        AuthenticationError::NoClusterRole => FORBIDDEN,
         AuthenticationError::Missing
         | AuthenticationError::Wrong
         | AuthenticationError::Expired { .. }

@@ -1,34 +1,12 @@
-//! Access: the caller of an operation, and the roles.
+//! Access: the caller of an operation, and its rights.
 //!
 //! `docs/security.md` has the table of the roles and their rights.
 
+pub use super::namespace::{NamespaceRoles, Reach};
+pub use super::role::Role;
 use super::{InvalidInput, text, text_enum};
 use std::net::{IpAddr, Ipv6Addr};
 use uuid::Uuid;
-
-text_enum! {
-    /// Role of a user or an API token. Each role includes the rights of those before it.
-    #[derive(PartialOrd, Ord, async_graphql::Enum)]
-    Role, "role" {
-        /// Reads the metrics and the list of nodes.
-        Monitor = "MONITOR",
-        /// Reads everything but users, tokens and the audit log.
-        Viewer = "VIEWER",
-        /// Runs, pauses, resumes, cancels and reruns.
-        Operator = "OPERATOR",
-        /// Creates, changes and deletes jobs, calendars and blackouts.
-        Editor = "EDITOR",
-        /// Manages users, tokens, nodes and the cluster; reads the audit log.
-        Admin = "ADMIN",
-    }
-}
-
-impl Role {
-    /// Whether this role has the rights of `needed`.
-    pub fn includes(self, needed: Role) -> bool {
-        self >= needed
-    }
-}
 
 text_enum! {
     /// Kind of a caller.
@@ -56,8 +34,10 @@ pub struct Caller {
     pub id: Option<Uuid>,
     /// Name of the user, the token, the account of the operating system, or the node.
     pub name: String,
-    /// Role of the caller.
-    pub role: Role,
+    /// Role in the whole cluster.
+    pub role: Option<Role>,
+    /// Roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// Address of the client; none without a network.
     pub address: Option<IpAddr>,
 }
@@ -69,7 +49,8 @@ impl Caller {
             kind: CallerKind::Anonymous,
             id: None,
             name: "anonymous".to_owned(),
-            role: Role::Admin,
+            role: Some(Role::Admin),
+            namespace_roles: NamespaceRoles::default(),
             address,
         }
     }
@@ -89,9 +70,36 @@ impl Caller {
             kind,
             id: None,
             name: name.to_owned(),
-            role: Role::Admin,
+            role: Some(Role::Admin),
+            namespace_roles: NamespaceRoles::default(),
             address: None,
         }
+    }
+
+    /// Whether the caller has a role in the whole cluster that includes `needed`.
+    pub fn has_in_cluster(&self, needed: Role) -> bool {
+        self.role.is_some_and(|role| role.includes(needed))
+    }
+
+    /// Whether the caller has a role that includes `needed` in the whole cluster, or in any
+    /// namespace. Every caller has the rights of MONITOR that do not depend on a namespace.
+    pub fn has_somewhere(&self, needed: Role) -> bool {
+        let highest = self.role.max(self.namespace_roles.highest());
+        highest.unwrap_or(Role::Monitor).includes(needed)
+    }
+
+    /// The namespaces in which the caller has a role that includes `needed`.
+    pub fn reach(&self, needed: Role) -> Reach {
+        if self.has_in_cluster(needed) {
+            Reach::All
+        } else {
+            self.namespace_roles.with(needed)
+        }
+    }
+
+    /// The roles of the caller, for messages: `VIEWER`, `EDITOR in team`, `no role`.
+    pub fn roles_in_words(&self) -> String {
+        roles_in_words(self.role, &self.namespace_roles)
     }
 
     /// The caller in `changedBy` and in lists: `ada`, `token ci`, `node a`, `anonymous`.
@@ -102,6 +110,16 @@ impl Caller {
             CallerKind::Command => format!("command line of {}", self.name),
             CallerKind::Node => format!("node {}", self.name),
         }
+    }
+}
+
+/// The roles of a user, a token or a caller, for messages.
+pub fn roles_in_words(role: Option<Role>, namespace_roles: &NamespaceRoles) -> String {
+    match (role, namespace_roles.is_empty()) {
+        (Some(role), true) => role.to_string(),
+        (Some(role), false) => format!("{role}, {namespace_roles}"),
+        (None, false) => namespace_roles.to_string(),
+        (None, true) => "no role".to_owned(),
     }
 }
 
@@ -156,22 +174,6 @@ mod tests {
             &long,
         ] {
             assert!(!is_allowed(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_role_includes_those_before_it() {
-        let roles = [
-            Role::Monitor,
-            Role::Viewer,
-            Role::Operator,
-            Role::Editor,
-            Role::Admin,
-        ];
-        for (index, role) in roles.into_iter().enumerate() {
-            for (before, needed) in roles.into_iter().enumerate() {
-                assert_eq!(role.includes(needed), index >= before, "{role} {needed}");
-            }
         }
     }
 

@@ -16,7 +16,7 @@ pub use job_exclusion::{ExclusionKind, JobExclusion};
 use super::job::JobDefinition;
 use super::schedule::Schedule;
 use super::schedule::calendar::Calendar;
-use super::{InvalidInput, Timestamp, text, text_enum};
+use super::{InvalidInput, Timestamp, namespace, text, text_enum};
 use chrono::TimeDelta;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -195,11 +195,7 @@ impl Exclusions {
             return Ok(());
         };
         if self.calendar_of(job).is_none() {
-            let shown: String = name.chars().take(100).collect();
-            return Err(InvalidInput::new(
-                "calendar",
-                format!("there is no calendar `{}`", shown.escape_debug()),
-            ));
+            return Err(unknown_calendar(name));
         }
         let before = now - TimeDelta::microseconds(1);
         if job.next_fire_time(before).is_some() && self.next_open(id, job, before).is_none() {
@@ -327,6 +323,21 @@ impl Exclusions {
         }
         None
     }
+}
+
+/// Refuses a calendar of another namespace than that of its job. The name alone decides, so that
+/// the answer is the same whether such a calendar exists or not.
+pub fn validate_namespace(job: &JobDefinition, namespace: &str) -> Result<(), InvalidInput> {
+    match &job.calendar {
+        Some(name) if namespace::of_calendar(name) != namespace => Err(unknown_calendar(name)),
+        _ => Ok(()),
+    }
+}
+
+fn unknown_calendar(name: &str) -> InvalidInput {
+    let shown: String = name.chars().take(100).collect();
+    let message = format!("there is no calendar `{}`", shown.escape_debug());
+    InvalidInput::new("calendar", message)
 }
 
 /// The hash of the rules of two zones: that of the schedule, and that of its calendar.

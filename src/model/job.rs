@@ -110,6 +110,8 @@ pub struct JobDefinition {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     pub id: Uuid,
+    /// The namespace of the job, for good.
+    pub namespace: String,
     pub definition: JobDefinition,
     /// Active, paused or deleted.
     pub status: JobStatus,

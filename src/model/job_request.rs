@@ -27,6 +27,8 @@ const RECOVERIES_MAX: i32 = 100;
 #[derive(Debug, Clone)]
 pub struct JobRequest {
     pub name: String,
+    /// Namespace of the job. Default: `default`; in an edit that of the job.
+    pub namespace: Option<String>,
     /// Cron, fixed rate, fixed delay or one instant.
     pub schedule_type: ScheduleType,
     /// Description of at most 2,000 characters. Display only.
@@ -294,6 +296,7 @@ mod tests {
     fn request(change: impl FnOnce(&mut JobRequest)) -> Result<JobDefinition, InvalidInput> {
         let mut request = JobRequest {
             name: "report".into(),
+            namespace: None,
             schedule_type: ScheduleType::FixedRate,
             description: None,
             tags: Vec::new(),

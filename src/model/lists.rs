@@ -3,11 +3,13 @@
 use super::execution::ExecutionStatus;
 use super::job::{JobState, JobStatus};
 use super::schedule::ScheduleType;
-use super::{InvalidInput, Timestamp, text, text_enum};
+use super::{InvalidInput, Timestamp, namespace, text, text_enum};
 use uuid::Uuid;
 
 /// Most ids of a filter.
 const IDS_MAX: usize = 1_000;
+/// Most namespaces of a filter.
+const NAMESPACES_MAX: usize = 50;
 /// Most rows of a page.
 pub const PAGE_MAX: usize = 200;
 
@@ -30,6 +32,8 @@ text_enum! {
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
     pub ids: Option<Vec<Uuid>>,
+    /// Names of namespaces.
+    pub namespaces: Option<Vec<String>>,
     /// Part of the name or the description in any case, or the id.
     pub search: Option<String>,
     /// Default: `ACTIVE` and `PAUSED`.
@@ -57,6 +61,8 @@ pub enum LastOutcome {
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionFilter {
     pub ids: Option<Vec<Uuid>>,
+    /// Names of the namespaces of their jobs.
+    pub namespaces: Option<Vec<String>>,
     /// Executions of these jobs.
     pub job_ids: Option<Vec<Uuid>>,
     /// Executions of this job.
@@ -75,11 +81,25 @@ pub struct ExecutionFilter {
     pub to: Option<Timestamp>,
 }
 
+/// Refuses too many names, and names that no namespace has.
+fn validate_namespaces(field: &'static str, names: Option<&[String]>) -> Result<(), InvalidInput> {
+    let names = names.unwrap_or_default();
+    if names.len() > NAMESPACES_MAX {
+        let message = format!("must be at most {NAMESPACES_MAX}");
+        return Err(InvalidInput::new(field, message));
+    }
+    for (index, name) in names.iter().enumerate() {
+        namespace::validate_name(format!("{field}.{index}"), name)?;
+    }
+    Ok(())
+}
+
 impl ExecutionFilter {
     /// Whether the filter excludes any execution. An empty list excludes all.
     pub fn has_condition(&self) -> bool {
         let Self {
             ids,
+            namespaces,
             job_ids,
             job_id,
             statuses,
@@ -90,6 +110,7 @@ impl ExecutionFilter {
             to,
         } = self;
         ids.is_some()
+            || namespaces.is_some()
             || job_ids.is_some()
             || job_id.is_some()
             || statuses.is_some()
@@ -105,7 +126,7 @@ impl ExecutionFilter {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
             return Err(InvalidInput::new("filter.ids", "must be at most 1000"));
         }
-        Ok(())
+        validate_namespaces("filter.namespaces", self.namespaces.as_deref())
     }
 }
 
@@ -115,6 +136,7 @@ impl JobFilter {
     pub fn has_condition(&self) -> bool {
         let Self {
             ids,
+            namespaces,
             search,
             statuses,
             states,
@@ -123,6 +145,7 @@ impl JobFilter {
             last_outcomes,
         } = self;
         ids.is_some()
+            || namespaces.is_some()
             || search.as_ref().is_some_and(|search| !search.is_empty())
             || statuses.is_some()
             || states.is_some()
@@ -136,6 +159,7 @@ impl JobFilter {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
             return Err(InvalidInput::new("ids", "must be at most 1000"));
         }
+        validate_namespaces("namespaces", self.namespaces.as_deref())?;
         if self.tags.len() > 20 {
             return Err(InvalidInput::new("tags", "must be at most 20"));
         }

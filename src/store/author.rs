@@ -1,6 +1,6 @@
 //! The author of changes: the caller, and the command that was sent.
 
-use crate::model::access::Caller;
+use crate::model::access::{Caller, Reach};
 use crate::store::audit::entry::Entry;
 use crate::store::{During, Store, StoreError};
 use serde_json::{Map, Value};
@@ -14,18 +14,27 @@ pub struct Author {
     /// Name of the command: the mutation, or the command of the command line. None for what a node
     /// does by itself.
     pub command: Option<Arc<str>>,
+    /// The namespaces that the command sees.
+    pub reach: Reach,
     /// What the command says of itself, for its entry in the audit log.
     pub details: Map<String, Value>,
 }
 
 impl Author {
-    /// The author of a command.
+    /// The author of a command that sees the whole cluster.
     pub fn command(caller: Arc<Caller>, command: &str) -> Self {
         Self {
             caller,
             command: Some(command.into()),
+            reach: Reach::All,
             details: Map::new(),
         }
+    }
+
+    /// The same author of a command that sees these namespaces.
+    #[must_use]
+    pub fn within(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// A node of this name, for what it does by itself.
@@ -33,6 +42,7 @@ impl Author {
         Self {
             caller: Arc::new(Caller::node(name)),
             command: None,
+            reach: Reach::All,
             details: Map::new(),
         }
     }
@@ -43,6 +53,7 @@ impl Store {
     #[must_use]
     pub fn by(&self, author: Author) -> Self {
         Self {
+            reach: author.reach.clone(),
             author,
             ..self.clone()
         }

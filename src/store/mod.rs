@@ -14,14 +14,16 @@ pub mod jobs;
 pub mod maintenance;
 pub mod protocol;
 pub mod queries;
+pub mod reach;
 pub mod secrets;
 
 pub use error::StoreError;
 
 use crate::clock::Clock;
+use crate::model::namespace::Reach;
 use crate::store::author::Author;
 use crate::store::db::database::Database;
-use crate::store::db::pool::{Pool, pool, pool_error};
+use crate::store::db::pool::{Pools, pool_error};
 use crate::store::db::session::{Session, Transaction};
 use crate::store::db::unreadable::UnreadableRows;
 use error::{During, both};
@@ -33,7 +35,9 @@ use uuid::Uuid;
 /// The database, as the rest of the program sees it.
 #[derive(Clone)]
 pub struct Store {
-    pool: Pool,
+    pools: Pools,
+    /// The namespaces that its statements see.
+    reach: Reach,
     /// What the pool is called in the metrics.
     pool_name: &'static str,
     clock: Clock,
@@ -98,8 +102,8 @@ pub fn hot_statements() -> Vec<&'static str> {
 }
 
 impl Store {
-    /// A store on a pool of at most `connections`, which the runtime of the caller drives. Nothing
-    /// connects yet.
+    /// A store on pools of at most `connections` each, which the runtime of the caller drives.
+    /// Nothing connects yet.
     pub fn new(
         database: &Database,
         connections: usize,
@@ -107,7 +111,8 @@ impl Store {
         clock: Clock,
     ) -> Self {
         Self {
-            pool: pool(database, connections, call_timeout, Handle::current()),
+            pools: pools(database, connections, call_timeout, Handle::current()),
+            reach: Reach::All,
             pool_name: "firing",
             clock,
             call_timeout,
@@ -125,9 +130,9 @@ impl Store {
     /// no request can make firing wait. What firing remembers it shows.
     #[must_use]
     pub fn for_requests(&self, database: &Database, connections: usize, runtime: Handle) -> Self {
-        let pool = pool(database, connections, self.call_timeout, runtime);
+        let pools = pools(database, connections, self.call_timeout, runtime);
         Self {
-            pool,
+            pools,
             pool_name: "requests",
             ..self.clone()
         }
@@ -183,10 +188,16 @@ impl Store {
 
     async fn session(&self) -> Result<Session, StoreError> {
         let asked = Instant::now();
-        let client = self.pool.get().await.map_err(pool_error)?;
+        let pool = match &self.reach {
+            Reach::All => &self.pools.cluster,
+            Reach::Namespaces(_) => &self.pools.bounded,
+        };
+        let client = pool.get().await.map_err(pool_error)?;
         metrics::histogram!("horolog_pool_wait_seconds", "pool" => self.pool_name)
             .record(asked.elapsed().as_secs_f64());
-        Ok(Session::new(client))
+        let session = Session::new(client);
+        self.reach_out(&session).await?;
+        Ok(session)
     }
 
     /// Says of rows that could not be written, once, that they are left as they are.
@@ -207,4 +218,8 @@ impl Store {
         transaction.begin().await.during(call)?;
         Ok(transaction)
     }
+}
+
+fn pools(database: &Database, connections: usize, timeout: Duration, runtime: Handle) -> Pools {
+    Pools::new(database, connections, timeout, runtime, reach::VIEWS)
 }

@@ -167,7 +167,7 @@ async fn the_text_of_a_token_is_shown_once() {
         .caller;
     assert_eq!(
         (caller.kind, caller.role),
-        (CallerKind::Token, Role::Editor)
+        (CallerKind::Token, Some(Role::Editor))
     );
 
     let revoke = "mutation($id: ID!) { revokeApiToken(id: $id) { revokedAt lastUsedOn } }";

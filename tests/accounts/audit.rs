@@ -57,17 +57,17 @@ async fn each_change_leaves_one_entry_and_no_secret() {
 
     let log = entries(&api.accounts).await;
     let expected = [
-        "command line of tester, test, user ada, DONE {\"after\":{\"hasPassword\":true,\"role\":\"VIEWER\"}}",
+        "command line of tester, test, user ada, DONE {\"after\":{\"hasPassword\":true,\"namespaceRoles\":{},\"role\":\"VIEWER\"}}",
         "ada, signIn, user ada, DONE",
-        "anonymous, createUser, user bob, DONE {\"after\":{\"hasPassword\":true,\"role\":\"EDITOR\"}}",
-        "anonymous, createApiToken, token ci, DONE {\"after\":{\"expiresInDays\":30,\"role\":\"EDITOR\"}}",
+        "anonymous, createUser, user bob, DONE {\"after\":{\"hasPassword\":true,\"namespaceRoles\":{},\"role\":\"EDITOR\"}}",
+        "anonymous, createApiToken, token ci, DONE {\"after\":{\"expiresInDays\":30,\"namespaceRoles\":{},\"role\":\"EDITOR\"}}",
         "ada, changePassword, user ada, DONE {\"sessionsEnded\":0}",
         "ada, changePassword, REFUSED {\"reason\":\"the name or the password is wrong\"}",
         "anonymous, updateUser, user ada, DONE {\"after\":{\"role\":\"OPERATOR\"},\"before\":{\"role\":\"VIEWER\"}}",
         "ada, signOutEverywhere, user ada, DONE {\"sessionsEnded\":1}",
         "anonymous, setPassword, user ada, DONE {\"sessionsEnded\":0}",
         "anonymous, revokeApiToken, token ci, DONE",
-        "anonymous, deleteUser, user ada, DONE {\"before\":{\"isDisabled\":false,\"role\":\"OPERATOR\"}}",
+        "anonymous, deleteUser, user ada, DONE {\"before\":{\"isDisabled\":false,\"namespaceRoles\":{},\"role\":\"OPERATOR\"}}",
     ];
     assert_eq!(log, expected, "{log:#?}");
     let text = Value::from(log).to_string();

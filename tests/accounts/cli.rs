@@ -138,7 +138,7 @@ async fn users_are_changed_and_deleted_and_the_last_admin_stays() {
         .iter()
         .map(|user| (user.name.as_str(), user.role))
         .collect();
-    assert_eq!(users, [("ada", Role::Admin)]);
+    assert_eq!(users, [("ada", Some(Role::Admin))]);
 
     let unknown = shell.fails("user delete bob", "", 1);
     assert!(unknown.contains("there is no user `bob`"), "{unknown}");
@@ -173,7 +173,7 @@ async fn tokens_are_created_listed_and_revoked() {
         node.authenticate(Credential::Token(text.clone()), None)
             .await
     };
-    assert_eq!(ask().await.unwrap().caller.role, Role::Editor);
+    assert_eq!(ask().await.unwrap().caller.role, Some(Role::Editor));
 
     let listed = shell.done("token list");
     assert!(

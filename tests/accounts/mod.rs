@@ -17,9 +17,9 @@ use horolog::actors::job_manager::accounts::{
     CreateApiToken, CreateUser, CreatedToken, UpdateUser,
 };
 use horolog::clock::Clock;
-use horolog::model::access::{Caller, Role};
+use horolog::model::access::{Caller, NamespaceRoles, Role};
 use horolog::store::Store;
-use horolog::store::access::users::UserRecord;
+use horolog::store::access::users::{UserChange, UserRecord};
 use horolog::store::author::Author;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -61,7 +61,8 @@ impl Accounts {
     pub async fn user(&self, name: &str, role: Role) -> UserRecord {
         let create = CreateUser {
             name: name.to_owned(),
-            role,
+            role: Some(role),
+            namespace_roles: NamespaceRoles::default(),
             password: Some(Password::given(PASSWORD.to_owned())),
         };
         create.carry_out(&self.store).await.unwrap()
@@ -70,7 +71,8 @@ impl Accounts {
     pub async fn token(&self, role: Role, expires_in_days: i32) -> CreatedToken {
         let create = CreateApiToken {
             name: "ci".to_owned(),
-            role,
+            role: Some(role),
+            namespace_roles: NamespaceRoles::default(),
             expires_in_days,
         };
         create.carry_out(&self.store).await.unwrap()
@@ -109,8 +111,10 @@ fn token(text: &str) -> Credential {
 async fn update(accounts: &Accounts, user: &UserRecord, is_disabled: bool) {
     let update = UpdateUser {
         id: user.id,
-        role: None,
-        is_disabled: Some(is_disabled),
+        change: UserChange {
+            is_disabled: Some(is_disabled),
+            ..UserChange::default()
+        },
     };
     update.carry_out(&accounts.store).await.unwrap();
 }

@@ -4,7 +4,7 @@ use super::{Accounts, HERE, PASSWORD, THERE, update};
 use horolog::access::{AuthenticationError, Credential, Password, SignInError};
 use horolog::actors::job_manager::Command;
 use horolog::actors::job_manager::accounts::{CreateUser, SetPassword};
-use horolog::model::access::{Caller, CallerKind, Role};
+use horolog::model::access::{Caller, CallerKind, NamespaceRoles, Role};
 use horolog::model::secret::SecretHash;
 use horolog::store::access::sessions::SignIn;
 use std::net::IpAddr;
@@ -18,7 +18,8 @@ async fn every_failed_sign_in_has_one_answer_and_costs_one_comparison() {
     update(&accounts, &disabled, true).await;
     let proxied = CreateUser {
         name: "eve".to_owned(),
-        role: Role::Viewer,
+        role: Some(Role::Viewer),
+        namespace_roles: NamespaceRoles::default(),
         password: None,
     };
     proxied.carry_out(&accounts.store).await.unwrap();
@@ -142,7 +143,7 @@ async fn a_session_expires_an_hour_after_its_last_use() {
         .unwrap();
     assert_eq!(
         (asked.caller.kind, asked.caller.role),
-        (CallerKind::User, Role::Operator)
+        (CallerKind::User, Some(Role::Operator))
     );
     let expires_at = asked.session.unwrap().expires_at;
     assert_eq!(expires_at.to_rfc3339(), "2026-11-30T20:00:00+00:00");

@@ -36,7 +36,10 @@ async fn a_link_makes_one_admin_who_is_signed_in() {
         .await
         .unwrap()
         .caller;
-    assert_eq!((caller.name.as_str(), caller.role), ("ada", Role::Admin));
+    assert_eq!(
+        (caller.name.as_str(), caller.role),
+        ("ada", Some(Role::Admin))
+    );
     assert!(
         !node.is_open().await.unwrap(),
         "closed on this node at once"

@@ -72,7 +72,7 @@ async fn a_token_counts_until_it_expires() {
     let caller = accounts.asked(token(secret.expose())).await.unwrap().caller;
     assert_eq!(
         (caller.kind, caller.id, caller.role, caller.address),
-        (CallerKind::Token, Some(record.id), Role::Editor, HERE)
+        (CallerKind::Token, Some(record.id), Some(Role::Editor), HERE)
     );
     assert_eq!(caller.label(), "token ci");
 

@@ -5,7 +5,8 @@ use crate::support::eventually;
 use horolog::access::{AuthenticationError, Credential};
 use horolog::actors::job_manager::accounts::{CreateApiToken, CreateUser, DeleteUser, UpdateUser};
 use horolog::actors::job_manager::{Command, CommandError};
-use horolog::model::access::Role;
+use horolog::model::access::{NamespaceRoles, Role};
+use horolog::store::access::users::UserChange;
 
 #[actix::test]
 async fn a_disabled_user_has_no_caller_and_the_old_sessions_do_not_come_back() {
@@ -48,13 +49,17 @@ async fn the_last_enabled_admin_stays_one() {
     update(&accounts, &bob, true).await;
     let lower = UpdateUser {
         id: ada.id,
-        role: Some(Role::Editor),
-        is_disabled: None,
+        change: UserChange {
+            role: Some(Some(Role::Editor)),
+            ..UserChange::default()
+        },
     };
     let disable = UpdateUser {
         id: ada.id,
-        role: None,
-        is_disabled: Some(true),
+        change: UserChange {
+            is_disabled: Some(true),
+            ..UserChange::default()
+        },
     };
     let refusals = [
         lower.carry_out(&accounts.store).await.map(drop),
@@ -111,7 +116,8 @@ async fn names_of_users_differ_in_more_than_capital_letters() {
     for (name, is_conflict) in [("ada", true), ("token ci", false), ("anonymous", false)] {
         let create = CreateUser {
             name: name.to_owned(),
-            role: Role::Viewer,
+            role: Some(Role::Viewer),
+            namespace_roles: NamespaceRoles::default(),
             password: None,
         };
         let refused = create.carry_out(&accounts.store).await.unwrap_err();
@@ -134,12 +140,14 @@ async fn there_are_at_most_a_thousand_users_and_a_thousand_tokens_that_count() {
     accounts.sql.batch_execute(fill).await.unwrap();
     let user = CreateUser {
         name: "ada".to_owned(),
-        role: Role::Viewer,
+        role: Some(Role::Viewer),
+        namespace_roles: NamespaceRoles::default(),
         password: None,
     };
     let create = || CreateApiToken {
         name: "ci".to_owned(),
-        role: Role::Viewer,
+        role: Some(Role::Viewer),
+        namespace_roles: NamespaceRoles::default(),
         expires_in_days: 1,
     };
     let refused = user.carry_out(&accounts.store).await.map(drop);

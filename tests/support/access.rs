@@ -29,6 +29,45 @@ pub async fn token(client: &Client, role: &str) -> String {
     token.text.expose().to_owned()
 }
 
+/// Creates an API token with roles in namespaces alone (`team=EDITOR`), and the namespaces; its
+/// text.
+pub async fn token_in(client: &Client, grants: &[&str]) -> String {
+    let id = Uuid::now_v7();
+    let token = NewToken::generate(id);
+    let name = grants.join(",");
+    client
+        .execute(
+            INSERT_TOKEN,
+            &[&id, &name, &None::<&str>, &token.hash.bytes()],
+        )
+        .await
+        .unwrap();
+    for grant in grants {
+        let (namespace, role) = grant.split_once('=').unwrap();
+        self::namespace(client, namespace).await;
+        client
+            .execute(
+                "insert into role_binding (namespace, token_id, role) values ($1, $2, $3)",
+                &[&namespace, &id, &role],
+            )
+            .await
+            .unwrap();
+    }
+    token.text.expose().to_owned()
+}
+
+/// Creates a namespace, unless it exists.
+pub async fn namespace(client: &Client, name: &str) {
+    client
+        .execute(
+            "insert into namespace (name, created_at, created_by) values ($1, now(), 'test')
+             on conflict do nothing",
+            &[&name],
+        )
+        .await
+        .unwrap();
+}
+
 /// Creates a user with a role and [`PASSWORD`].
 pub async fn user(client: &Client, name: &str, role: &str) {
     let hash = Password::given(PASSWORD.to_owned()).hash().await;

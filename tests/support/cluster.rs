@@ -227,6 +227,7 @@ pub fn at(time: &str) -> Timestamp {
 fn request(schedule_type: ScheduleType) -> JobRequest {
     JobRequest {
         name: "job".into(),
+        namespace: None,
         schedule_type,
         description: None,
         tags: Vec::new(),

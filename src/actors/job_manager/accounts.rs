@@ -1,37 +1,39 @@
 //! Commands about users and API tokens.
 
-use super::{Command, CommandError, found};
+use super::{Command, CommandError, found, unknown_namespace};
 use crate::access::Password;
 use crate::access::token::NewToken;
-use crate::model::access::{Role, validate_user_name};
+use crate::model::access::{NamespaceRoles, Role, validate_user_name};
 use crate::model::secret::{Secret, SecretHash};
 use crate::model::{InvalidInput, text};
 use crate::store::Store;
-use crate::store::access::tokens::{NewTokenRecord, TOKENS_MAX, TokenRecord};
-use crate::store::access::users::{ChangeOutcome, CreateOutcome, NewUser, USERS_MAX, UserRecord};
+use crate::store::access::tokens::{self, NewTokenRecord, TOKENS_MAX, TokenRecord};
+use crate::store::access::users::{
+    ChangeOutcome, CreateOutcome, NewUser, USERS_MAX, UserChange, UserRecord,
+};
 use uuid::Uuid;
 
 /// Longest life of an API token.
 const TOKEN_DAYS_MAX: i32 = 365;
 
-/// Creates a user with a role.
+/// Creates a user with roles.
 pub struct CreateUser {
     /// The name at the sign-in.
     pub name: String,
-    /// Role of the user or the token.
-    pub role: Role,
+    /// Role in the whole cluster.
+    pub role: Option<Role>,
+    /// Roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// None: only a trusted proxy can name the user.
     pub password: Option<Password>,
 }
 
-/// Changes the role of a user, or whether the user is disabled.
+/// Changes the roles of a user, or whether the user is disabled.
 pub struct UpdateUser {
     /// User that is changed.
     pub id: Uuid,
-    /// New role; `None` keeps it.
-    pub role: Option<Role>,
-    /// Whether the user may not sign in.
-    pub is_disabled: Option<bool>,
+    /// What changes.
+    pub change: UserChange,
 }
 
 /// Deletes a user with all sessions.
@@ -54,8 +56,10 @@ pub struct EndSessions(pub Uuid);
 pub struct CreateApiToken {
     /// Name of the token. Display only.
     pub name: String,
-    /// Role of the user or the token.
-    pub role: Role,
+    /// Role in the whole cluster.
+    pub role: Option<Role>,
+    /// Roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// How long the token counts: 1 to 365.
     pub expires_in_days: i32,
 }
@@ -77,6 +81,7 @@ impl Command for CreateUser {
 
     async fn carry_out(self, store: &Store) -> Result<UserRecord, CommandError> {
         validate_user_name("name", &self.name)?;
+        require_role(self.role, &self.namespace_roles)?;
         let password_hash = match self.password {
             Some(password) => Some(password.hash().await),
             None => None,
@@ -85,6 +90,7 @@ impl Command for CreateUser {
             id: Uuid::now_v7(),
             name: self.name,
             role: self.role,
+            namespace_roles: self.namespace_roles,
             password_hash,
         };
         match store.create_user(&user).await? {
@@ -93,6 +99,7 @@ impl Command for CreateUser {
                 "there is a user `{}` already, perhaps with other capital letters",
                 user.name
             ))),
+            CreateOutcome::UnknownNamespace(name) => Err(unknown_namespace(name)),
             CreateOutcome::TooMany => Err(CommandError::Conflict(format!(
                 "there are {USERS_MAX} users, and there may not be more: delete one first"
             ))),
@@ -104,16 +111,17 @@ impl Command for UpdateUser {
     type Output = UserRecord;
 
     async fn carry_out(self, store: &Store) -> Result<UserRecord, CommandError> {
-        let Self {
-            id,
+        let Self { id, change } = self;
+        let UserChange {
             role,
+            namespace_roles,
             is_disabled,
-        } = self;
-        if role.is_none() && is_disabled.is_none() {
-            let message = "there is nothing to change: say role or isDisabled";
+        } = &change;
+        if role.is_none() && namespace_roles.is_none() && is_disabled.is_none() {
+            let message = "there is nothing to change: say role, namespaceRoles or isDisabled";
             return Err(InvalidInput::new("role", message).into());
         }
-        changed(store.update_user(id, role, is_disabled).await?, id)?;
+        changed(store.update_user(id, &change).await?, id)?;
         found(store.user(id).await?, "user", id)
     }
 }
@@ -155,19 +163,25 @@ impl Command for CreateApiToken {
             let message = format!("must be from 1 to {TOKEN_DAYS_MAX}");
             return Err(InvalidInput::new("expiresInDays", message).into());
         }
+        require_role(self.role, &self.namespace_roles)?;
         let id = Uuid::now_v7();
         let token = NewToken::generate(id);
         let record = NewTokenRecord {
             id,
             name: self.name,
             role: self.role,
+            namespace_roles: self.namespace_roles,
             hash: token.hash,
             expires_in_days: self.expires_in_days,
         };
-        if !store.create_token(&record).await? {
-            return Err(CommandError::Conflict(format!(
-                "there are {TOKENS_MAX} API tokens, and there may not be more: revoke one first"
-            )));
+        match store.create_token(&record).await? {
+            tokens::CreateOutcome::Done => {}
+            tokens::CreateOutcome::UnknownNamespace(name) => return Err(unknown_namespace(name)),
+            tokens::CreateOutcome::TooMany => {
+                return Err(CommandError::Conflict(format!(
+                    "there are {TOKENS_MAX} API tokens, and there may not be more: revoke one first"
+                )));
+            }
         }
         Ok(CreatedToken {
             token: found(store.token(id).await?, "API token", id)?,
@@ -187,10 +201,22 @@ impl Command for RevokeApiToken {
     }
 }
 
+/// Refuses a new user or token that may do nothing.
+fn require_role(role: Option<Role>, namespace_roles: &NamespaceRoles) -> Result<(), InvalidInput> {
+    if role.is_some() || !namespace_roles.is_empty() {
+        return Ok(());
+    }
+    Err(InvalidInput::new(
+        "role",
+        "there is no role: say role or namespaceRoles",
+    ))
+}
+
 fn changed(outcome: ChangeOutcome, id: Uuid) -> Result<(), CommandError> {
     match outcome {
         ChangeOutcome::Done => Ok(()),
         ChangeOutcome::NotFound => found(None, "user", id),
+        ChangeOutcome::UnknownNamespace(name) => Err(unknown_namespace(name)),
         ChangeOutcome::LastAdmin => Err(CommandError::Conflict(
             "the user is the last enabled admin: make another user an admin first".to_owned(),
         )),

@@ -1,10 +1,12 @@
 //! Commands about calendars and blackouts.
 
 use super::{Command, CommandError};
+use crate::model::access::Reach;
 use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Scope};
+use crate::model::namespace::validate_name;
 use crate::model::schedule::calendar::{Calendar, CalendarRules};
 use crate::model::schedule::zone::Zone;
-use crate::model::{InvalidInput, Timestamp, rfc3339, text};
+use crate::model::{InvalidInput, Timestamp, namespace, rfc3339, text};
 use crate::store::jobs::calendars::{CalendarDefinition, CalendarRecord, UpdateOutcome};
 use crate::store::{Store, StoreError};
 use uuid::Uuid;
@@ -73,7 +75,8 @@ impl Command for CreateCalendar {
     async fn carry_out(self, store: &Store) -> Result<CalendarRecord, CommandError> {
         let CreateCalendar(request) = self;
         let calendar = request.validate()?;
-        if !store.create_calendar(&calendar).await? {
+        validate_name("name", namespace::of_calendar(&calendar.name))?;
+        if !store.create_calendar(&calendar).await?? {
             return Err(CommandError::Conflict(format!(
                 "there is a calendar `{}` already",
                 calendar.name
@@ -132,7 +135,10 @@ impl Command for CreateBlackout {
             reason: request.reason,
         };
         blackout.validate(now)?;
-        if store.blackouts_not_over(BLACKOUTS_MAX).await? >= BLACKOUTS_MAX {
+        refuse_wide(store, &blackout.scope)?;
+        // Each lease reads those of all namespaces.
+        let store_of_all = store.within_reach(Reach::All);
+        if store_of_all.blackouts_not_over(BLACKOUTS_MAX).await? >= BLACKOUTS_MAX {
             let message = format!(
                 "{BLACKOUTS_MAX} blackouts are not over yet, and there may not be more: end those that are not \
                      needed, or give the jobs one tag and that tag one blackout"
@@ -156,6 +162,7 @@ impl Command for SetBlackoutEnd {
         let SetBlackoutEnd(id, end) = self;
         let now = store.now().await?;
         let old = existing_blackout(store, id).await?;
+        refuse_wide(store, &old.scope)?;
         if let Some(end) = end {
             Blackout {
                 ends_at: end,
@@ -170,6 +177,15 @@ impl Command for SetBlackoutEnd {
             )));
         }
         existing_blackout(store, id).await
+    }
+}
+
+/// Refuses a command about a blackout of the whole cluster or of a tag, which concerns the jobs of
+/// all namespaces.
+fn refuse_wide(store: &Store, scope: &Scope) -> Result<(), CommandError> {
+    match (scope, store.reach()) {
+        (Scope::Cluster | Scope::Tag(_), Reach::Namespaces(_)) => Err(CommandError::ClusterWide),
+        _ => Ok(()),
     }
 }
 

@@ -16,6 +16,10 @@ pub(super) fn jobs(filter: &JobFilter) -> Value {
         conditions.extend(value.map(|value| (name.to_owned(), value)));
     };
     note("ids", filter.ids.as_deref().map(ids));
+    note(
+        "namespaces",
+        filter.namespaces.as_ref().map(|names| json!(names)),
+    );
     note("search", filter.search.as_ref().map(|search| json!(search)));
     note("status", filter.statuses.as_deref().map(names));
     note("state", filter.states.as_deref().map(names));
@@ -42,6 +46,10 @@ pub(super) fn executions(filter: &ExecutionFilter) -> Value {
         conditions.extend(value.map(|value| (name.to_owned(), value)));
     };
     note("ids", filter.ids.as_deref().map(ids));
+    note(
+        "namespaces",
+        filter.namespaces.as_ref().map(|names| json!(names)),
+    );
     note("jobId", filter.job_id.map(|id| json!(id)));
     note("status", filter.statuses.as_deref().map(names));
     note("kind", filter.kinds.as_ref().map(|kinds| json!(kinds)));

@@ -201,16 +201,24 @@ async fn stored(store: &Store, namespace: &str, name: &str) -> Result<SecretReco
 }
 
 /// Refuses jobs that refer to a secret which does not exist, is not for the host of their target,
-/// or is of another kind. `place` names a job in the input. No query when there is no reference.
-pub(super) async fn refuse_references(
+/// or is of another kind. Jobs come with their namespaces; `place` names a job in the input. No
+/// query when there is no reference.
+pub(super) async fn refuse_references<'a>(
     store: &Store,
-    jobs: impl Iterator<Item = &JobDefinition>,
+    jobs: impl Iterator<Item = (&'a str, &'a JobDefinition)>,
     place: impl Fn(usize, InvalidInput) -> InvalidInput,
 ) -> Result<(), CommandError> {
     let mut referring = Vec::new();
-    for (index, job) in jobs.enumerate() {
+    for (index, (namespace, job)) in jobs.enumerate() {
         let references = job.secret_references();
         let references = references.map_err(|invalid| place(index, invalid))?;
+        // The editors of another namespace have no right to the values of this one.
+        if let Some(reference) = references.first()
+            && namespace != DEFAULT_NAMESPACE
+        {
+            let message = format!("only jobs of the namespace `{DEFAULT_NAMESPACE}` have secrets");
+            return Err(place(index, InvalidInput::new(reference.field, message)).into());
+        }
         if let (false, Target::Http(http)) = (references.is_empty(), &job.target) {
             referring.push((index, &http.url, references));
         }

@@ -17,9 +17,9 @@ use super::allowance::{Allowance, LargeAnswers};
 use super::budgets::CallerBudgets;
 use super::cost::LIST_MAX;
 use super::job_loader::JobLoader;
+use super::reach::WholeStore;
 use super::{cost, errors};
 use crate::model::access::Caller;
-use crate::store::Store;
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest, NextRequest,
@@ -151,10 +151,15 @@ impl Extension for Admission {
                 .map_err(|error| error.into_server_error(Pos::default()))?
                 .allowance(),
         };
-        if let Ok(store) = ctx.data::<Store>() {
-            request
-                .data
-                .insert(JobLoader::gathering(store.clone(), allowance.clone()));
+        let caller = request
+            .data
+            .get(&TypeId::of::<Arc<Caller>>())
+            .and_then(|data| data.downcast_ref::<Arc<Caller>>());
+        // A request without a caller is refused later.
+        if let (Ok(store), Some(caller)) = (ctx.data::<WholeStore>(), caller) {
+            let store = store.of(caller);
+            let loader = JobLoader::gathering(store, allowance.clone());
+            request.data.insert(loader);
         }
         request.data.insert(allowance.clone());
         drop(self.allowance.set(allowance));
@@ -228,9 +233,10 @@ impl Admission {
     /// does not answer.
     async fn jobs(&self, ctx: &ExtensionContext<'_>) -> usize {
         let count = async {
-            let (store, allowance) = (ctx.data_opt::<Store>()?, self.allowance.get()?);
+            let (store, allowance) = (ctx.data_opt::<WholeStore>()?, self.allowance.get()?);
+            let store = store.of(ctx.data_opt::<Arc<Caller>>()?);
             allowance
-                .store(store)
+                .store(&store)
                 .await
                 .ok()?
                 .jobs_up_to(LIST_MAX)

@@ -20,6 +20,8 @@ const VALUES_MAX: usize = 50;
 pub struct JobFilterInput {
     /// Exactly these jobs; at most 1,000 ids.
     ids: Option<Vec<ID>>,
+    /// Jobs of these namespaces; at most 50.
+    namespaces: Option<Vec<String>>,
     /// Part of the name or of the description in any case, or the id.
     search: Option<String>,
     /// Default: ACTIVE and PAUSED.
@@ -43,6 +45,8 @@ pub struct JobFilterInput {
 pub struct ExecutionFilterInput {
     /// Exactly these executions; at most 1,000 ids.
     ids: Option<Vec<ID>>,
+    /// Executions of jobs of these namespaces; at most 50.
+    namespaces: Option<Vec<String>>,
     /// Executions of this job.
     job_id: Option<ID>,
     /// Where the execution stands.
@@ -67,6 +71,7 @@ impl JobFilterInput {
             .map(|names| names.into_iter().map(Into::into).collect());
         let filter = JobFilter {
             ids: ids(&format!("{place}.ids"), self.ids)?,
+            namespaces: self.namespaces,
             search: self.search,
             statuses: self.status,
             states: self.state,
@@ -89,6 +94,7 @@ impl ExecutionFilterInput {
         bounded("filter.reason", self.reason.as_deref())?;
         let filter = ExecutionFilter {
             ids: ids("filter.ids", self.ids)?,
+            namespaces: self.namespaces,
             job_ids: None,
             job_id: id("filter.jobId", self.job_id)?,
             statuses: self.status,

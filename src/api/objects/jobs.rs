@@ -105,6 +105,10 @@ impl Job {
     async fn id(&self) -> ID {
         self.id.into()
     }
+    /// Name of the namespace; never changes.
+    async fn namespace(&self) -> &str {
+        &self.namespace
+    }
     /// Display only; two jobs may have the same name.
     async fn name(&self) -> &str {
         &self.definition.name

@@ -16,6 +16,7 @@ fn hourly() -> JobDefinition {
 
 fn job(definition: JobDefinition) -> Job {
     Job {
+        namespace: "default".to_owned(),
         id: JOB,
         definition,
         status: JobStatus::Active,

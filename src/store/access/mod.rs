@@ -1,5 +1,8 @@
-//! Users, API tokens, sessions, and the link of the set-up.
+//! Users, API tokens, their roles, sessions, namespaces, and the link of the set-up.
 
+#[macro_use]
+mod roles;
+pub mod namespaces;
 pub mod openid;
 pub mod sessions;
 pub mod set_up;
@@ -10,7 +13,6 @@ use super::db::row::Values;
 use super::db::session::Transaction;
 use super::db::statement::Statement;
 use super::{During, Store, StoreError};
-use crate::model::access::Role;
 
 /// Authentication is needed as soon as there is a user, or a token that is not revoked.
 const IS_OPEN: Statement = Statement::new(
@@ -19,6 +21,14 @@ select not exists (select from user_account)
    and not exists (select from api_token where revoked_at is null)",
 );
 
+/// The fate of a transaction, with the result of its change.
+enum Change<T> {
+    /// The change counts.
+    Commit(T),
+    /// Nothing of it does.
+    Undo(T),
+}
+
 impl Store {
     /// Whether the cluster has neither a user nor a token, so that no caller can authenticate.
     pub async fn is_open(&self) -> Result<bool, StoreError> {
@@ -26,23 +36,25 @@ impl Store {
             .await
     }
 
-    /// Runs a change in a transaction of its own. What returns without an error is committed.
+    /// Runs a change in a transaction of its own, and commits or undoes it.
     pub(super) async fn in_transaction<T>(
         &self,
         call: &'static str,
-        change: impl AsyncFnOnce(&Transaction) -> Result<T, StoreError>,
+        change: impl AsyncFnOnce(&Transaction) -> Result<Change<T>, StoreError>,
     ) -> Result<T, StoreError> {
         self.bounded(call, async {
             let transaction = self.begin(call).await?;
-            let done = change(&transaction).await?;
-            transaction.commit().await.during(call)?;
-            Ok(done)
+            match change(&transaction).await? {
+                Change::Commit(done) => {
+                    transaction.commit().await.during(call)?;
+                    Ok(done)
+                }
+                Change::Undo(refused) => {
+                    transaction.rollback().await.during(call)?;
+                    Ok(refused)
+                }
+            }
         })
         .await
     }
-}
-
-fn role(row: Values<'_>) -> Result<Role, StoreError> {
-    let role = row.get::<&str>("role")?;
-    role.parse().map_err(|error| row.unreadable(error))
 }

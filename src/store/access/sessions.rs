@@ -1,6 +1,7 @@
 //! Sessions of users: they expire an hour after their last use, and twelve hours after the sign-in,
 //! by the clock of the database.
 
+use super::Change;
 use super::users::{UserIdentity, entry, identity};
 use crate::model::Timestamp;
 use crate::model::secret::{Secret, SecretHash};
@@ -45,17 +46,20 @@ where expires_at < (select coalesce($1::timestamptz, clock_timestamp())) - inter
                   order by created_at desc, id_hash offset $3)",
 );
 
-const STATE: Statement = Statement::new(
+const STATE: Statement = Statement::new(concat!(
     "-- sessions.state
 select u.id, u.name, u.role, u.is_disabled, s.expires_at, e.ends_at,
        e.ends_at <= clock.now as has_ended,
-       s.used_at < clock.now - interval '1 minute' as is_stale
+       s.used_at < clock.now - interval '1 minute' as is_stale,
+       ",
+    namespace_roles!("user_id", "u.id"),
+    "
 from user_session s
 join user_account u on u.id = s.user_id
 cross join lateral (select least(s.expires_at, s.used_at + interval '1 hour') as ends_at) as e
 cross join (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
-where s.id_hash = $2",
-);
+where s.id_hash = $2"
+));
 
 /// A session that has expired stays so.
 const USE: Statement = Statement::new(
@@ -109,7 +113,7 @@ impl Store {
                 let name = &transaction.author().caller.name;
                 transaction.record(entry(sign_in.user_id, name));
             }
-            Ok(expires_at)
+            Ok(Change::Commit(expires_at))
         })
         .await
     }

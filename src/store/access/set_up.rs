@@ -1,5 +1,6 @@
 //! The link by which the first admin is created: for nodes whose operator has no command line.
 
+use super::Change;
 use super::sessions::SignIn;
 use super::users::NewUser;
 use crate::model::Timestamp;
@@ -71,12 +72,12 @@ impl Store {
                 .query_opt(transaction, &[&stub, &token.bytes()])
                 .await?;
             if valid.is_none() {
-                return Ok(None);
+                return Ok(Change::Undo(None));
             }
             LOCK.execute(transaction, &[]).await?;
             DELETE.execute(transaction, &[]).await?;
             if HAS_USER.query_opt(transaction, &[]).await?.is_some() {
-                return Ok(None);
+                return Ok(Change::Commit(None));
             }
             self.insert_user(transaction, admin).await?;
             let sign_in = SignIn {
@@ -84,7 +85,8 @@ impl Store {
                 user_id: admin.id,
                 password_hash,
             };
-            self.start_session_in(transaction, &sign_in).await
+            let expires_at = self.start_session_in(transaction, &sign_in).await?;
+            Ok(Change::Commit(expires_at))
         })
         .await
     }

@@ -1,8 +1,9 @@
 //! API tokens: the only file that writes `api_token`.
 
-use super::role;
+use super::Change;
+use super::roles::{self, Principal, roles};
 use crate::model::Timestamp;
-use crate::model::access::Role;
+use crate::model::access::{NamespaceRoles, Role};
 use crate::model::secret::SecretHash;
 use crate::store::audit::entry::Entry;
 use crate::store::db::row::Values;
@@ -16,12 +17,14 @@ use uuid::Uuid;
 pub const TOKENS_MAX: i64 = 1_000;
 
 /// Those that count first, the newest of them first.
-const LIST: Statement = Statement::new(
+const LIST: Statement = Statement::new(concat!(
     "-- tokens.list
-select id, name, role, created_at, created_by, expires_at, last_used_on::text, revoked_at
+select id, name, role, created_at, created_by, expires_at, last_used_on::text, revoked_at, ",
+    namespace_roles!("token_id", "api_token.id"),
+    "
 from api_token where $1::uuid is null or id = $1
-order by revoked_at is not null, created_at desc, id limit 1000",
-);
+order by revoked_at is not null, created_at desc, id limit 1000"
+));
 
 const INSERT: Statement = Statement::new(
     "-- tokens.insert
@@ -46,13 +49,16 @@ set revoked_at = coalesce(revoked_at, $1::timestamptz, clock_timestamp()) where 
 returning id, name",
 );
 
-const STATE: Statement = Statement::new(
+const STATE: Statement = Statement::new(concat!(
     "-- tokens.state
 select t.id, t.name, t.role, t.secret_hash, t.expires_at, t.expires_at <= clock.now as has_expired,
-       t.last_used_on is distinct from (clock.now at time zone 'UTC')::date as is_first_use_of_day
+       t.last_used_on is distinct from (clock.now at time zone 'UTC')::date as is_first_use_of_day,
+       ",
+    namespace_roles!("token_id", "t.id"),
+    "
 from api_token t, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
-where t.id = $2 and t.revoked_at is null",
-);
+where t.id = $2 and t.revoked_at is null"
+));
 
 const USE: Statement = Statement::new(
     "-- tokens.use
@@ -68,8 +74,10 @@ pub struct TokenRecord {
     pub id: Uuid,
     /// Display only.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// The role in the whole cluster.
+    pub role: Option<Role>,
+    /// The roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// Time of the creation.
     pub created_at: Timestamp,
     /// The caller that created the token. Display only.
@@ -89,12 +97,25 @@ pub struct NewTokenRecord {
     pub id: Uuid,
     /// Display only.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// The role in the whole cluster.
+    pub role: Option<Role>,
+    /// The roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// The hash of the secret.
     pub hash: SecretHash,
     /// How long the token counts.
     pub expires_in_days: i32,
+}
+
+/// Result of the creation of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// Created.
+    Done,
+    /// [`TOKENS_MAX`] tokens count.
+    TooMany,
+    /// There is no such namespace.
+    UnknownNamespace(String),
 }
 
 /// What a request needs to know of a token that is not revoked.
@@ -104,8 +125,10 @@ pub struct TokenState {
     pub id: Uuid,
     /// The name.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// The role in the whole cluster.
+    pub role: Option<Role>,
+    /// The roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// Whether the secret of the request is that of the token.
     pub is_right: bool,
     /// The token counts before this instant.
@@ -127,8 +150,8 @@ impl Store {
         self.read_opt(LIST, &[&Some(id)], record).await
     }
 
-    /// Stores a new token; false when [`TOKENS_MAX`] tokens count.
-    pub async fn create_token(&self, token: &NewTokenRecord) -> Result<bool, StoreError> {
+    /// Stores a new token.
+    pub async fn create_token(&self, token: &NewTokenRecord) -> Result<CreateOutcome, StoreError> {
         let stub = self.clock().stub();
         self.in_transaction("tokens.create", async |transaction| {
             PURGE.execute(transaction, &[&stub]).await?;
@@ -139,7 +162,7 @@ impl Store {
                         &stub,
                         &token.id,
                         &token.name,
-                        &token.role.as_str(),
+                        &token.role.map(Role::as_str),
                         &token.hash.bytes(),
                         &transaction.author().caller.label(),
                         &token.expires_in_days,
@@ -147,11 +170,21 @@ impl Store {
                     ],
                 )
                 .await?;
-            if inserted == 1 {
-                let after = json!({"role": token.role, "expiresInDays": token.expires_in_days});
-                transaction.record(entry(token.id, &token.name).with("after", after));
+            if inserted == 0 {
+                // What was purged stays purged.
+                return Ok(Change::Commit(CreateOutcome::TooMany));
             }
-            Ok(inserted == 1)
+            let (holder, roles) = (Principal::Token(token.id), &token.namespace_roles);
+            if let Some(unknown) = roles::replace(transaction, holder, roles).await? {
+                return Ok(Change::Undo(CreateOutcome::UnknownNamespace(unknown)));
+            }
+            let after = json!({
+                "role": token.role,
+                "namespaceRoles": roles::shown(roles),
+                "expiresInDays": token.expires_in_days,
+            });
+            transaction.record(entry(token.id, &token.name).with("after", after));
+            Ok(Change::Commit(CreateOutcome::Done))
         })
         .await
     }
@@ -161,11 +194,11 @@ impl Store {
         let stub = self.clock().stub();
         self.in_transaction("tokens.revoke", async |transaction| {
             let Some(row) = REVOKE.query_opt(transaction, &[&stub, &id]).await? else {
-                return Ok(false);
+                return Ok(Change::Undo(false));
             };
             let name: String = Values::of("api_token", &row).get("name")?;
             transaction.record(entry(id, &name));
-            Ok(true)
+            Ok(Change::Commit(true))
         })
         .await
     }
@@ -178,10 +211,12 @@ impl Store {
     ) -> Result<Option<TokenState>, StoreError> {
         self.read_opt(STATE, &[&self.clock().stub(), &id], |row| {
             let row = Values::of("api_token", row);
+            let (role, namespace_roles) = roles(row)?;
             Ok(TokenState {
                 id: row.get("id")?,
                 name: row.get("name")?,
-                role: role(row)?,
+                role,
+                namespace_roles,
                 is_right: hash.is(row.get("secret_hash")?),
                 expires_at: row.get("expires_at")?,
                 has_expired: row.get("has_expired")?,
@@ -205,10 +240,12 @@ fn entry(id: Uuid, name: &str) -> Entry {
 
 fn record(row: &Row) -> Result<TokenRecord, StoreError> {
     let row = Values::of("api_token", row);
+    let (role, namespace_roles) = roles(row)?;
     Ok(TokenRecord {
         id: row.get("id")?,
         name: row.get("name")?,
-        role: role(row)?,
+        role,
+        namespace_roles,
         created_at: row.get("created_at")?,
         created_by: row.get("created_by")?,
         expires_at: row.get("expires_at")?,

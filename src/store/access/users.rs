@@ -1,8 +1,9 @@
 //! Users: the only file that writes `user_account`, apart from the set-up and OpenID Connect.
 
-use super::role;
+use super::Change;
+use super::roles::{self, Principal, roles};
 use crate::model::Timestamp;
-use crate::model::access::Role;
+use crate::model::access::{NamespaceRoles, Role};
 use crate::model::secret::{Secret, SecretHash};
 use crate::store::audit::entry::Entry;
 use crate::store::db::row::{Values, column};
@@ -16,14 +17,16 @@ use uuid::Uuid;
 /// Most users: their list has no pages.
 pub const USERS_MAX: i64 = 1_000;
 
-const LIST: Statement = Statement::new(
+const LIST: Statement = Statement::new(concat!(
     "-- users.list
 select id, name, role, is_disabled, password_hash is not null as has_password, created_at,
-       created_by, last_sign_in_at
+       created_by, last_sign_in_at, ",
+    namespace_roles!("user_id", "user_account.id"),
+    "
 from user_account
 where ($1::uuid is null or id = $1) and ($2::text is null or name = $2)
-order by lower(name) limit 1000",
-);
+order by lower(name) limit 1000"
+));
 
 const INSERT: Statement = Statement::new(
     "-- users.insert
@@ -47,15 +50,16 @@ order by id for no key update",
 );
 
 /// A user as it is before a change, locked until its end.
-const LOCK: Statement = Statement::new(
+const LOCK: Statement = Statement::new(concat!(
     "-- users.lock
-select id, name, role, is_disabled from user_account where id = $1 for no key update",
-);
+select id, name, role, is_disabled, ",
+    namespace_roles!("user_id", "user_account.id"),
+    " from user_account where id = $1 for no key update"
+));
 
 const UPDATE: Statement = Statement::new(
     "-- users.update
-update user_account set role = coalesce($2, role), is_disabled = coalesce($3, is_disabled)
-where id = $1",
+update user_account set role = $2, is_disabled = $3 where id = $1",
 );
 
 const DELETE: Statement = Statement::new(
@@ -77,18 +81,21 @@ const END_SESSIONS: Statement = Statement::new(
 delete from user_session where user_id = $1 and id_hash is distinct from $2",
 );
 
-const PASSWORD: Statement = Statement::new(
+const PASSWORD: Statement = Statement::new(concat!(
     "-- users.password
-select id, name, role, is_disabled, password_hash from user_account
-where name = $1 and not is_disabled",
-);
+select id, name, role, is_disabled, password_hash, ",
+    namespace_roles!("user_id", "user_account.id"),
+    " from user_account where name = $1 and not is_disabled"
+));
 
 /// A user of an OpenID provider has chosen the name there: it is none that a proxy means.
-const IDENTITY: Statement = Statement::new(
+const IDENTITY: Statement = Statement::new(concat!(
     "-- users.identity
-select id, name, role, is_disabled from user_account u where name = $1
-    and not exists (select from openid_identity where user_id = u.id)",
-);
+select id, name, role, is_disabled, ",
+    namespace_roles!("user_id", "user_account.id"),
+    " from user_account where name = $1
+    and not exists (select from openid_identity where user_id = user_account.id)"
+));
 
 /// A user, without the hash of the password.
 #[derive(Debug, Clone)]
@@ -97,8 +104,10 @@ pub struct UserRecord {
     pub id: Uuid,
     /// The name at the sign-in.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// The role in the whole cluster.
+    pub role: Option<Role>,
+    /// The roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// Whether the user may not sign in.
     pub is_disabled: bool,
     /// Whether the user can sign in with a password.
@@ -118,8 +127,10 @@ pub struct NewUser {
     pub id: Uuid,
     /// The name at the sign-in.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// The role in the whole cluster.
+    pub role: Option<Role>,
+    /// The roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// The hash of the password. None: only a trusted proxy can name the user.
     pub password_hash: Option<Secret>,
 }
@@ -131,8 +142,10 @@ pub struct UserIdentity {
     pub id: Uuid,
     /// The name.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// The role in the whole cluster.
+    pub role: Option<Role>,
+    /// The roles in namespaces.
+    pub namespace_roles: NamespaceRoles,
     /// Whether the user may not sign in.
     pub is_disabled: bool,
 }
@@ -147,7 +160,7 @@ pub struct StoredPassword {
 }
 
 /// Result of the creation of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateOutcome {
     /// Created.
     Done,
@@ -155,10 +168,23 @@ pub enum CreateOutcome {
     NameTaken,
     /// There are [`USERS_MAX`] users.
     TooMany,
+    /// There is no such namespace.
+    UnknownNamespace(String),
+}
+
+/// A change of a user. `None` keeps what is stored.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// The role in the whole cluster, or none.
+    pub role: Option<Option<Role>>,
+    /// The roles in namespaces.
+    pub namespace_roles: Option<NamespaceRoles>,
+    /// Whether the user may not sign in.
+    pub is_disabled: Option<bool>,
 }
 
 /// Result of a change of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeOutcome {
     /// Changed.
     Done,
@@ -166,6 +192,8 @@ pub enum ChangeOutcome {
     NotFound,
     /// The user is the last enabled admin.
     LastAdmin,
+    /// There is no such namespace.
+    UnknownNamespace(String),
 }
 
 impl Store {
@@ -191,13 +219,18 @@ impl Store {
     pub async fn create_user(&self, user: &NewUser) -> Result<CreateOutcome, StoreError> {
         self.in_transaction("users.create", async |transaction| {
             if self.insert_user(transaction, user).await? {
-                return Ok(CreateOutcome::Done);
+                let (holder, roles) = (Principal::User(user.id), &user.namespace_roles);
+                let unknown = roles::replace(transaction, holder, roles).await?;
+                return Ok(match unknown {
+                    None => Change::Commit(CreateOutcome::Done),
+                    Some(name) => Change::Undo(CreateOutcome::UnknownNamespace(name)),
+                });
             }
             let taken = IS_TAKEN.query_opt(transaction, &[&user.name]).await?;
-            Ok(match taken {
+            Ok(Change::Undo(match taken {
                 Some(_) => CreateOutcome::NameTaken,
                 None => CreateOutcome::TooMany,
-            })
+            }))
         })
         .await
     }
@@ -216,7 +249,7 @@ impl Store {
                     &self.clock().stub(),
                     &user.id,
                     &user.name,
-                    &user.role.as_str(),
+                    &user.role.map(Role::as_str),
                     &hash,
                     &transaction.author().caller.label(),
                     &USERS_MAX,
@@ -224,37 +257,51 @@ impl Store {
             )
             .await?;
         if inserted == 1 {
-            let after = json!({"role": user.role, "hasPassword": user.password_hash.is_some()});
+            let after = json!({
+                "role": user.role,
+                "namespaceRoles": roles::shown(&user.namespace_roles),
+                "hasPassword": user.password_hash.is_some(),
+            });
             transaction.record(entry(user.id, &user.name).with("after", after));
         }
         Ok(inserted == 1)
     }
 
-    /// Changes the role of a user, or whether the user is disabled.
+    /// Changes the roles of a user, or whether the user is disabled.
     pub async fn update_user(
         &self,
         id: Uuid,
-        role: Option<Role>,
-        is_disabled: Option<bool>,
+        change: &UserChange,
     ) -> Result<ChangeOutcome, StoreError> {
-        let lowers = role.is_some_and(|role| role != Role::Admin) || is_disabled == Some(true);
+        let loses_role = change.role.is_some_and(|role| role != Some(Role::Admin));
+        let lowers = loses_role || change.is_disabled == Some(true);
         self.change_user(id, lowers, async |transaction, before| {
-            let name = role.map(Role::as_str);
+            let after = UserIdentity {
+                role: change.role.unwrap_or(before.role),
+                namespace_roles: change
+                    .namespace_roles
+                    .clone()
+                    .unwrap_or_else(|| before.namespace_roles.clone()),
+                is_disabled: change.is_disabled.unwrap_or(before.is_disabled),
+                ..before.clone()
+            };
+            let name = after.role.map(Role::as_str);
             UPDATE
-                .execute(transaction, &[&id, &name, &is_disabled])
+                .execute(transaction, &[&id, &name, &after.is_disabled])
                 .await?;
-            if before.is_disabled && is_disabled == Some(false) {
+            if let Some(roles) = &change.namespace_roles {
+                let unknown = roles::replace(transaction, Principal::User(id), roles).await?;
+                if let Some(unknown) = unknown {
+                    return Ok(ChangeOutcome::UnknownNamespace(unknown));
+                }
+            }
+            if before.is_disabled && !after.is_disabled {
                 // A session from before must not come back with the user.
                 END_SESSIONS.execute(transaction, &[&id, &ALL]).await?;
             }
-            let after = UserIdentity {
-                role: role.unwrap_or(before.role),
-                is_disabled: is_disabled.unwrap_or(before.is_disabled),
-                ..before.clone()
-            };
             let entry = entry(id, &before.name);
             transaction.record(entry.with_change(&content(before), &content(&after)));
-            Ok(())
+            Ok(ChangeOutcome::Done)
         })
         .await
     }
@@ -265,7 +312,7 @@ impl Store {
             DELETE.execute(transaction, &[&id]).await?;
             let entry = entry(id, &before.name);
             transaction.record(entry.with("before", content(before)));
-            Ok(())
+            Ok(ChangeOutcome::Done)
         })
         .await
     }
@@ -284,7 +331,7 @@ impl Store {
                 .await?;
             let ended = END_SESSIONS.execute(transaction, &[&id, &spared]).await?;
             transaction.record(entry(id, &before.name).with("sessionsEnded", ended));
-            Ok(())
+            Ok(ChangeOutcome::Done)
         })
         .await
     }
@@ -294,7 +341,7 @@ impl Store {
         self.change_user(id, false, async |transaction, before| {
             let ended = END_SESSIONS.execute(transaction, &[&id, &ALL]).await?;
             transaction.record(entry(id, &before.name).with("sessionsEnded", ended));
-            Ok(())
+            Ok(ChangeOutcome::Done)
         })
         .await
     }
@@ -325,21 +372,24 @@ impl Store {
         &self,
         id: Uuid,
         lowers: bool,
-        change: impl AsyncFnOnce(&Transaction, &UserIdentity) -> Result<(), StoreError>,
+        change: impl AsyncFnOnce(&Transaction, &UserIdentity) -> Result<ChangeOutcome, StoreError>,
     ) -> Result<ChangeOutcome, StoreError> {
         self.in_transaction("users.change", async |transaction| {
             if lowers {
                 let admins = LOCK_ADMINS.query(transaction, &[]).await?;
                 let admins: Vec<Uuid> = column(LOCK_ADMINS.name(), &admins, "id")?;
                 if admins == [id] {
-                    return Ok(ChangeOutcome::LastAdmin);
+                    return Ok(Change::Undo(ChangeOutcome::LastAdmin));
                 }
             }
             let Some(row) = LOCK.query_opt(transaction, &[&id]).await? else {
-                return Ok(ChangeOutcome::NotFound);
+                return Ok(Change::Undo(ChangeOutcome::NotFound));
             };
-            change(transaction, &identity(Values::of("user_account", &row))?).await?;
-            Ok(ChangeOutcome::Done)
+            let before = identity(Values::of("user_account", &row))?;
+            Ok(match change(transaction, &before).await? {
+                ChangeOutcome::Done => Change::Commit(ChangeOutcome::Done),
+                refused => Change::Undo(refused),
+            })
         })
         .await
     }
@@ -352,24 +402,32 @@ pub(super) fn entry(id: Uuid, name: &str) -> Entry {
 
 /// What the audit log shows of a user.
 fn content(user: &UserIdentity) -> serde_json::Value {
-    json!({"role": user.role, "isDisabled": user.is_disabled})
+    json!({
+        "role": user.role,
+        "namespaceRoles": roles::shown(&user.namespace_roles),
+        "isDisabled": user.is_disabled,
+    })
 }
 
 pub(super) fn identity(row: Values<'_>) -> Result<UserIdentity, StoreError> {
+    let (role, namespace_roles) = roles(row)?;
     Ok(UserIdentity {
         id: row.get("id")?,
         name: row.get("name")?,
-        role: role(row)?,
+        role,
+        namespace_roles,
         is_disabled: row.get("is_disabled")?,
     })
 }
 
 fn record(row: &Row) -> Result<UserRecord, StoreError> {
     let row = Values::of("user_account", row);
+    let (role, namespace_roles) = roles(row)?;
     Ok(UserRecord {
         id: row.get("id")?,
         name: row.get("name")?,
-        role: role(row)?,
+        role,
+        namespace_roles,
         is_disabled: row.get("is_disabled")?,
         has_password: row.get("has_password")?,
         created_at: row.get("created_at")?,

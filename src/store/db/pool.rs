@@ -5,6 +5,7 @@
 
 use super::admission::Statements;
 use super::database::Database;
+use super::statement::Statement;
 use crate::store::StoreError;
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
@@ -21,20 +22,51 @@ pub(super) type Pooled = managed::Object<Connections>;
 pub(crate) struct Connections {
     database: Database,
     runtime: Handle,
+    /// The commands that make a new connection ready.
+    preparation: Option<Statement<'static>>,
 }
 
-/// A pool of at most `size` connections on this runtime. Nothing connects yet.
-pub(crate) fn pool(database: &Database, size: usize, timeout: Duration, runtime: Handle) -> Pool {
-    Pool::builder(Connections {
-        database: database.clone(),
-        runtime,
-    })
-    .max_size(size)
-    .runtime(Runtime::Tokio1)
-    .wait_timeout(Some(timeout))
-    .create_timeout(Some(timeout))
-    .build()
-    .expect("a pool with timeouts builds when it has a runtime, and it has one")
+/// Pools of the same settings.
+#[derive(Clone)]
+pub(crate) struct Pools {
+    /// For what sees the whole cluster.
+    pub(crate) cluster: Pool,
+    /// For what sees some namespaces: each connection starts with the preparation.
+    pub(crate) bounded: Pool,
+}
+
+impl Pools {
+    /// Pools of at most `size` connections each on this runtime. Nothing connects yet.
+    pub(crate) fn new(
+        database: &Database,
+        size: usize,
+        timeout: Duration,
+        runtime: Handle,
+        preparation: Statement<'static>,
+    ) -> Self {
+        let pool = |runtime, preparation| {
+            let connections = Connections {
+                database: database.clone(),
+                runtime,
+                preparation,
+            };
+            pool(connections, size, timeout)
+        };
+        Self {
+            cluster: pool(runtime.clone(), None),
+            bounded: pool(runtime, Some(preparation)),
+        }
+    }
+}
+
+fn pool(connections: Connections, size: usize, timeout: Duration) -> Pool {
+    Pool::builder(connections)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(timeout))
+        .create_timeout(Some(timeout))
+        .build()
+        .expect("a pool with timeouts builds when it has a runtime, and it has one")
 }
 
 /// The error behind a pool without a connection.
@@ -54,11 +86,15 @@ impl managed::Manager for Connections {
         let opened = self
             .runtime
             .spawn(async move { database.open(Statements::Bounded).await });
-        match opened.await {
-            Ok(opened) => opened.map(|opened| ClientWrapper::new(opened.client, opened.driver)),
+        let Ok(opened) = opened.await else {
             // The runtime is shutting down, and the process with it.
-            Err(_) => std::future::pending().await,
+            return std::future::pending().await;
+        };
+        let client = opened.map(|opened| ClientWrapper::new(opened.client, opened.driver))?;
+        if let Some(preparation) = &self.preparation {
+            preparation.batch(&client).await?;
         }
+        Ok(client)
     }
 
     async fn recycle(

@@ -1,14 +1,16 @@
 //! Calendars: the only file that writes `calendar`.
 
 use super::exclusions::{lock_exclusive, repoll_by_calendar};
-use crate::model::Timestamp;
 use crate::model::schedule::calendar::CalendarRules;
+use crate::model::{Timestamp, namespace};
+use crate::store::access::namespaces::{NoPlace, take_places};
 use crate::store::audit::entry::Entry;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use serde_json::json;
+use std::collections::BTreeMap;
 use tokio_postgres::Row;
 
 /// Calendars by name, with the jobs that name them.
@@ -105,8 +107,16 @@ impl Store {
         self.read_opt(LIST, &[&Some(name), &1_i64], record).await
     }
 
-    /// Stores a new calendar; false when one has its name.
-    pub async fn create_calendar(&self, calendar: &CalendarDefinition) -> Result<bool, StoreError> {
+    /// Stores a new calendar in the namespace of its name; false when one has its name.
+    pub async fn create_calendar(
+        &self,
+        calendar: &CalendarDefinition,
+    ) -> Result<Result<bool, NoPlace>, StoreError> {
+        let namespace = namespace::of_calendar(&calendar.name);
+        if !self.reach().includes(namespace) {
+            return Ok(Err(NoPlace::Unknown(namespace.to_owned())));
+        }
+        let wanted = BTreeMap::from([(namespace.to_owned(), 0)]);
         let rules = rules(calendar)?;
         let (
             CalendarDefinition {
@@ -119,6 +129,10 @@ impl Store {
         ) = (calendar, self.clock().stub());
         self.bounded("calendars.create", async {
             let transaction = self.begin("calendars.begin").await?;
+            if let Err(no_place) = take_places(&transaction, &wanted).await? {
+                transaction.rollback().await.during("calendars.rollback")?;
+                return Ok(Err(no_place));
+            }
             let created = INSERT
                 .execute(&transaction, &[&stub, name, description, time_zone, &rules])
                 .await?
@@ -127,7 +141,7 @@ impl Store {
                 transaction.record(entry(name).with("after", content(calendar)));
             }
             transaction.commit().await.during("calendars.commit")?;
-            Ok(created)
+            Ok(Ok(created))
         })
         .await
     }

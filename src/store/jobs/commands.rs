@@ -10,9 +10,11 @@ use super::pauses::{MissedOnce, reschedule_paused};
 use super::triggers::{REMOVE_TRIGGERS, insert_triggers, reschedule};
 use super::versions::record_versions;
 use crate::model::Timestamp;
+use crate::model::access::Reach;
 use crate::model::execution::{Reason, one_off_execution_id};
 use crate::model::job::{Job, JobDefinition, JobStatus};
 use crate::model::payload::Payload;
+use crate::store::access::namespaces::{NoPlace, take_places};
 use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
 use crate::store::db::row::{Values, column};
@@ -21,13 +23,14 @@ use crate::store::db::statement::Statement;
 use crate::store::protocol::failing;
 use crate::store::secrets::references;
 use crate::store::{During, Store, StoreError};
+use std::collections::BTreeMap;
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql, Type};
 use uuid::Uuid;
 
 const INSERT: Statement = Statement::new(
     "-- commands.insert
-copy job_definition (id, status, version, created_at, updated_at, {columns})
+copy job_definition (id, namespace, status, version, created_at, updated_at, {columns})
 from stdin (format binary)",
 );
 
@@ -81,6 +84,17 @@ select gen_random_uuid(), f.node_id, f.job_id, array[f.id] from execution_in_fli
 where f.job_id = $1 and f.status = 'RUNNING'",
 );
 
+/// A job to be stored.
+#[derive(Debug)]
+pub struct NewJob {
+    /// Id of the job.
+    pub id: Uuid,
+    /// Namespace of the job.
+    pub namespace: String,
+    /// Definition of the job.
+    pub definition: JobDefinition,
+}
+
 /// Result of an update.
 #[derive(Debug)]
 pub enum UpdateOutcome {
@@ -96,15 +110,35 @@ impl Store {
     /// Stores jobs created at `now` and their triggers: all or none.
     pub async fn create_jobs(
         &self,
-        definitions: Vec<(Uuid, JobDefinition)>,
+        jobs: Vec<NewJob>,
         now: Timestamp,
-    ) -> Result<Vec<Job>, StoreError> {
-        let mut jobs: Vec<Job> = definitions
-            .into_iter()
-            .map(|(id, definition)| new_job(id, definition, now))
-            .collect();
+    ) -> Result<Result<Vec<Job>, NoPlace>, StoreError> {
+        let jobs: Vec<Job> = jobs.into_iter().map(|job| new_job(job, now)).collect();
+        if let Some(job) = jobs
+            .iter()
+            .find(|job| !self.reach().includes(&job.namespace))
+        {
+            return Ok(Err(NoPlace::Unknown(job.namespace.clone())));
+        }
+        // COPY needs the tables themselves. All of the jobs are within reach.
+        self.within_reach(Reach::All).insert_jobs(jobs, now).await
+    }
+
+    async fn insert_jobs(
+        &self,
+        mut jobs: Vec<Job>,
+        now: Timestamp,
+    ) -> Result<Result<Vec<Job>, NoPlace>, StoreError> {
+        let mut wanted = BTreeMap::new();
+        for job in &jobs {
+            *wanted.entry(job.namespace.clone()).or_default() += 1;
+        }
         self.bounded("commands.create", async {
             let transaction = self.begin("commands.begin").await?;
+            if let Err(no_place) = take_places(&transaction, &wanted).await? {
+                transaction.rollback().await.during("commands.rollback")?;
+                return Ok(Err(no_place));
+            }
             let exclusions = exclusions::lock_shared(
                 &transaction,
                 jobs.iter().map(|job| &job.definition),
@@ -121,10 +155,9 @@ impl Store {
             transaction.record(created(&jobs));
             notify(&transaction).await?;
             transaction.commit().await.during("commands.commit")?;
-            Ok(())
+            Ok(Ok(jobs))
         })
-        .await?;
-        Ok(jobs)
+        .await
     }
 
     /// Replaces the definition of a job that still has this version. A paused job stays paused;
@@ -370,9 +403,15 @@ fn now_and_version(row: &Row) -> Result<(Timestamp, i32), StoreError> {
     Ok((row.get(0)?, row.get(1)?))
 }
 
-fn new_job(id: Uuid, definition: JobDefinition, now: Timestamp) -> Job {
+fn new_job(new: NewJob, now: Timestamp) -> Job {
+    let NewJob {
+        id,
+        namespace,
+        definition,
+    } = new;
     Job {
         id,
+        namespace,
         next_fire_time: definition.first_fire_time(now),
         definition,
         status: JobStatus::Active,
@@ -403,6 +442,7 @@ async fn insert(transaction: &Transaction, jobs: &[Job], now: Timestamp) -> Resu
     let own = [
         Type::UUID,
         Type::TEXT,
+        Type::TEXT,
         Type::INT4,
         Type::TIMESTAMPTZ,
         Type::TIMESTAMPTZ,
@@ -415,8 +455,14 @@ async fn insert(transaction: &Transaction, jobs: &[Job], now: Timestamp) -> Resu
     let mut rows = std::pin::pin!(rows);
     for job in jobs {
         let definition = DefinitionRow::of(&job.definition);
-        let own: [&(dyn ToSql + Sync); 5] =
-            [&job.id, &job.status.as_str(), &job.version, &now, &now];
+        let own: [&(dyn ToSql + Sync); 6] = [
+            &job.id,
+            &job.namespace,
+            &job.status.as_str(),
+            &job.version,
+            &now,
+            &now,
+        ];
         let values: Vec<_> = own.into_iter().chain(definition.values()).collect();
         let written = rows.as_mut().write(&values).await;
         written.during(INSERT.name())?;

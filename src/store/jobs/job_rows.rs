@@ -30,7 +30,7 @@ macro_rules! columns {
         "j.id, j.name, j.description, j.tags, j.priority, j.policies, j.schedule_type, \
          j.cron_expression, j.time_zone, j.interval_seconds, j.calendar, j.initial_delay_seconds, \
          j.anchor_at, j.payload, j.target, j.recovery, j.max_recoveries, \
-         j.status, j.pause_reason, j.version, j.created_at, j.updated_at"
+         j.namespace, j.status, j.pause_reason, j.version, j.created_at, j.updated_at"
     };
 }
 
@@ -287,6 +287,7 @@ pub(crate) fn job(row: &Row) -> Result<Job, StoreError> {
     let policies = read_policies(row)?;
     Ok(Job {
         id: row.get("id")?,
+        namespace: row.get("namespace")?,
         definition: JobDefinition {
             name: row.get("name")?,
             description: row.get("description")?,

@@ -198,6 +198,7 @@ mod tests {
         let mut definition = JobDefinition::plain("job", Schedule::Once { at });
         definition.payload = Payload::of_json(format!("\"{}\"", "x".repeat(payload_bytes))).ok();
         Arc::new(Job {
+            namespace: "default".to_owned(),
             id: Uuid::from_u128(id),
             definition,
             status: JobStatus::Active,

@@ -7,7 +7,8 @@
 //! source is read to a limited depth: a page holds the executions above the highest of these
 //! depths, and the next page starts there.
 
-use super::execution_list::{ExecutionPage, SCAN_LIMIT, Searched, conditions, searched};
+use super::execution_list::{ExecutionPage, SCAN_LIMIT, conditions};
+use super::execution_scans::{Found, JOBS_MAX, found, merged, of_jobs};
 use super::executions::ExecutionTexts;
 use super::filters::Conditions;
 use crate::model::lists::ExecutionFilter;
@@ -15,13 +16,8 @@ use crate::store::db::row::column;
 use crate::store::db::session::Session;
 use crate::store::db::statement::Statement;
 use crate::store::{Store, StoreError};
-use std::collections::BTreeSet;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Most jobs found by name whose executions are looked up by job: 2 to 20 ms. With more jobs, all
-/// executions are searched, among which many match.
-const NAMED_MAX: usize = 200;
 /// Characters of an error or an output that are searched.
 const TEXT_MAX: usize = 4_000;
 
@@ -43,19 +39,6 @@ select (select count(*) from looked) as looked_at,
        array(select l.id from looked l where {fits} order by l.id desc limit {limit}) as ids",
 );
 
-/// See [`of_jobs`].
-const OF_JOBS: Statement = Statement::new(
-    "-- execution_search.of_jobs
-select of_job.* from unnest({jobs}::uuid[]) as x (id) cross join lateral (
-    with looked as materialized (
-        select l.id, l.job_id, l.status, l.kind, l.reason, l.node_id from job_execution_log l
-        where l.job_id = x.id and {found} order by l.id desc limit {through}
-    )
-    select (select count(*) from looked), (select id from looked order by id limit 1),
-           array(select l.id from looked l where {fits} order by l.id desc limit {limit})
-) as of_job (looked_at, last, ids)",
-);
-
 /// A search in the names of jobs and in error messages.
 #[derive(Debug, Clone, Copy)]
 pub struct ExecutionSearch<'a> {
@@ -63,13 +46,6 @@ pub struct ExecutionSearch<'a> {
     pub text: &'a str,
     /// Whether outputs are searched as well.
     pub outputs: bool,
-}
-
-/// The executions of a source, and the depth of its search; no depth at its end.
-#[derive(Default)]
-struct Found {
-    ids: Vec<Uuid>,
-    depth: Option<Uuid>,
 }
 
 impl Store {
@@ -84,7 +60,7 @@ impl Store {
     ) -> Result<ExecutionPage, StoreError> {
         self.on_session("execution_search.page", async |session| {
             let named = named(session, search.text).await?;
-            let has_many = named.len() > NAMED_MAX;
+            let has_many = named.len() > JOBS_MAX;
             let mut found =
                 vec![of_texts(session, search, has_many, conditions(filter, after), limit).await?];
             if !has_many && !named.is_empty() {
@@ -101,9 +77,9 @@ impl Store {
     }
 }
 
-/// Jobs that the text names, at most `NAMED_MAX` + 1.
+/// Jobs that the text names, at most `JOBS_MAX` + 1.
 async fn named(session: &Session, text: &str) -> Result<Vec<Uuid>, StoreError> {
-    let most = i64::try_from(NAMED_MAX + 1).unwrap_or(i64::MAX);
+    let most = i64::try_from(JOBS_MAX + 1).unwrap_or(i64::MAX);
     let id = Uuid::try_parse(text).ok();
     let rows = NAMED.query(session, &[&text, &id, &most]).await?;
     column(NAMED.name(), &rows, 0)
@@ -147,102 +123,4 @@ async fn of_texts(
         .query_one_unprepared(session, &conditions.values())
         .await?;
     found(&row, SCAN_LIMIT)
-}
-
-/// The newest executions of each of some jobs.
-async fn of_jobs(
-    session: &Session,
-    jobs: &[Uuid],
-    mut conditions: Conditions,
-    limit: usize,
-) -> Result<Vec<Found>, StoreError> {
-    let through = if conditions.are_selective() {
-        (SCAN_LIMIT / jobs.len()).max(limit + 1)
-    } else {
-        limit + 1
-    };
-    let jobs = conditions.value(jobs.to_vec());
-    let text = OF_JOBS.filled(&[
-        ("{jobs}", &jobs),
-        ("{found}", &conditions.found()),
-        ("{fits}", &conditions.fits()),
-        ("{through}", &through.to_string()),
-        ("{limit}", &(limit + 1).to_string()),
-    ]);
-    let rows = OF_JOBS
-        .with_sql(&text)
-        .query_unprepared(session, &conditions.values())
-        .await?;
-    rows.iter().map(|row| found(row, through)).collect()
-}
-
-fn found(row: &Row, through: usize) -> Result<Found, StoreError> {
-    let Searched {
-        looked_at,
-        last,
-        ids,
-    } = searched(row)?;
-    let depth = last.filter(|_| usize::try_from(looked_at) == Ok(through));
-    Ok(Found { ids, depth })
-}
-
-/// The newest of all sources above the highest depth, at most `limit`, and the key after which the
-/// next page starts.
-fn merged(found: &[Found], limit: usize) -> (Vec<Uuid>, Option<Uuid>) {
-    let depth = found.iter().filter_map(|source| source.depth).max();
-    let ids: BTreeSet<Uuid> = found
-        .iter()
-        .flat_map(|source| source.ids.iter().copied())
-        .collect();
-    let mut newest: Vec<Uuid> = ids
-        .into_iter()
-        .rev()
-        .filter(|id| depth.is_none_or(|depth| *id >= depth))
-        .collect();
-    if newest.len() <= limit {
-        return (newest, depth);
-    }
-    newest.truncate(limit);
-    let next = newest.last().copied();
-    (newest, next)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(ids: &[u128], depth: Option<u128>) -> Found {
-        Found {
-            ids: ids.iter().copied().map(Uuid::from_u128).collect(),
-            depth: depth.map(Uuid::from_u128),
-        }
-    }
-
-    fn page(found: &[Found], limit: usize) -> (Vec<u128>, Option<u128>) {
-        let (ids, next) = merged(found, limit);
-        (
-            ids.iter().map(Uuid::as_u128).collect(),
-            next.map(|id| id.as_u128()),
-        )
-    }
-
-    #[test]
-    fn a_page_holds_nothing_below_the_depth_of_any_source() {
-        let found = [
-            source(&[90, 40], None),
-            source(&[80, 70], Some(60)),
-            source(&[90, 50], Some(50)),
-        ];
-        assert_eq!(page(&found, 10), (vec![90, 80, 70], Some(60)));
-        assert_eq!(page(&found, 2), (vec![90, 80], Some(80)));
-        assert_eq!(
-            page(&[source(&[5], None), source(&[9], None)], 10),
-            (vec![9, 5], None)
-        );
-        assert_eq!(
-            page(&[source(&[], Some(30))], 10),
-            (vec![], Some(30)),
-            "none, and there may be more"
-        );
-    }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// A job's executions, newest fire time first. Served by `job_execution_log_by_job`.
 const OF_JOB: Statement = Statement::new(
     "-- executions.of_job
-select {columns}, n.name as node_name, j.name as job_name
+select {columns}, n.name as node_name, j.name as job_name, j.namespace
 from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j
     on j.id = l.job_id
 where l.job_id = $1 order by l.id desc limit $2",
@@ -23,7 +23,7 @@ where l.job_id = $1 order by l.id desc limit $2",
 
 const GET: Statement = Statement::new(
     "-- executions.get
-select {columns}, n.name as node_name, j.name as job_name
+select {columns}, n.name as node_name, j.name as job_name, j.namespace
 from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j
     on j.id = l.job_id
 where l.id = $1",
@@ -32,7 +32,7 @@ where l.id = $1",
 /// Executions by their ids; `between` prunes partitions.
 const BY_IDS: Statement = Statement::new(
     "-- executions.by_ids
-select {columns}, n.name as node_name, j.name as job_name
+select {columns}, n.name as node_name, j.name as job_name, j.namespace
 from job_execution_log l left join cluster_node n on n.id = l.node_id left join job_definition j
     on j.id = l.job_id
 where l.id = any($1::uuid[]) and l.id between $2 and $3",
@@ -96,6 +96,8 @@ pub struct ExecutionRecord {
     pub node_name: Option<String>,
     /// Name of the job; deleted jobs keep it.
     pub job_name: Option<String>,
+    /// Namespace of the job.
+    pub namespace: Option<String>,
     /// Version of the definition under which it was taken.
     pub job_version: Option<i32>,
     /// Attempts that ended by themselves without success.
@@ -217,6 +219,7 @@ pub(crate) fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
         node_id: row.get("node_id")?,
         node_name: row.get("node_name")?,
         job_name: row.get("job_name")?,
+        namespace: row.get("namespace")?,
         job_version: row.get("job_version")?,
         failures: row.get("failures")?,
         started_at: row.get("started_at")?,

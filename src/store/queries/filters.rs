@@ -114,6 +114,9 @@ pub(crate) fn jobs(filter: &JobFilter) -> Conditions {
     if let Some(ids) = &filter.ids {
         conditions.find("j.id = any(?::uuid[])", ids.clone());
     }
+    if let Some(namespaces) = &filter.namespaces {
+        conditions.find("j.namespace = any(?::text[])", namespaces.clone());
+    }
     if let Some(search) = filter
         .search
         .as_deref()

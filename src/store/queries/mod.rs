@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod changes;
 pub mod execution_list;
+pub(crate) mod execution_scans;
 pub mod execution_search;
 pub mod executions;
 pub(crate) mod filters;
