@@ -51,6 +51,10 @@ const RIGHTS: &[Rights] = &[
     row("user_account", ROWS, ""),
     row("api_token", ROWS, ""),
     row("user_session", ROWS, ""),
+    row("openid_identity", ROWS, ""),
+    row("openid_sign_in", ROWS, ""),
+    row("role_binding", ROWS, ""),
+    row("namespace", ROWS, READ),
     row("set_up_link", ONCE, ""),
     row("audit_log", SEALED, ""),
     row("secret", ROWS, ""),
@@ -60,7 +64,7 @@ const RIGHTS: &[Rights] = &[
 /// Without `target` and `payload`, whose values may be secrets.
 const READ_JOBS: &str = "select (id, name, schedule_type, cron_expression, interval_seconds, \
     initial_delay_seconds, anchor_at, recovery, max_recoveries, status, version, created_at, \
-    updated_at, time_zone, description, tags, priority, policies, pause_reason, calendar)";
+    updated_at, time_zone, description, tags, priority, policies, pause_reason, calendar, namespace)";
 
 /// Without payloads, for the same reason.
 const READ_TRIGGERS: &str = "select (id, job_id, kind, fire_time, due_at, awaits, paused, \
