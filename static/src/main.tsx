@@ -1,6 +1,7 @@
 import '@/styles.css'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
+import { returnToPage } from '@/access/provider'
 import { BASE } from '@/api/base'
 import { loadChunk } from '@/api/chunks'
 import { createQueryClient } from '@/api/queries'
@@ -26,6 +27,7 @@ if (location.pathname === `${BASE}set-up`) {
     ),
   )
 } else {
+  returnToPage()
   const queries = createQueryClient()
   const router = createDashboardRouter(queries)
   root.render(

@@ -10,7 +10,7 @@ import { signedInAs } from '@/api/sign-in'
 import { FIRST } from '@/components/dialog'
 import { Logo } from '@/components/logo'
 import type { Me } from './me'
-import { SignInForm } from './sign-in-form'
+import { SignInWays } from './sign-in-ways'
 
 /** The sign-in page, while there is no session. */
 export default function SignIn() {
@@ -27,7 +27,7 @@ export default function SignIn() {
   }
   return (
     <SignInPage onOtherTab={signedIn} note={known === undefined ? null : noteOf(session.reason)}>
-      <SignInForm name={known ?? ''} onSignedIn={signedIn} />
+      <SignInWays name={known ?? ''} waits={known !== undefined} onSignedIn={signedIn} />
     </SignInPage>
   )
 }
@@ -91,10 +91,6 @@ function SignInPage({ note, onOtherTab, children }: SignInPageProps) {
           </p>
         )}
         {children}
-        <p className="text-muted text-xs">
-          Forgotten the password? An admin sets another one, and so does{' '}
-          <code className="font-mono">horolog user set-password</code> on the host of a node.
-        </p>
       </main>
     </dialog>
   )

@@ -41,6 +41,29 @@ export function setUp(token: string, name: string, password: string): Promise<vo
   return request('POST', 'session/set-up', { token, name, password })
 }
 
+/** The ways to sign in. */
+export interface SignInOptions {
+  password: boolean
+  /** The provider of OpenID Connect; null without one. */
+  openId: { name: string } | null
+}
+
+/** What a node without an answer offers, and one that is older. */
+export const PASSWORD_ONLY: SignInOptions = { password: true, openId: null }
+
+/** The ways to sign in at this node. */
+export async function getSignInOptions(): Promise<SignInOptions> {
+  try {
+    const response = await fetch(`${BASE}session/options`, { headers: { accept: 'application/json' } })
+    const { password, openId } = (await response.json()) as Partial<SignInOptions>
+    const name = openId?.name
+    if (!response.ok || typeof name !== 'string') return PASSWORD_ONLY
+    return { password: password !== false, openId: { name } }
+  } catch {
+    return PASSWORD_ONLY
+  }
+}
+
 interface Refusal {
   errors?: { message?: string; extensions?: { field?: string | null } }[]
 }

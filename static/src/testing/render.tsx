@@ -32,7 +32,7 @@ const ALWAYS: Answers = {
   AuditLog: () => ({ auditLog: pageOf([]) }),
 }
 
-/** A route without GraphQL, such as `POST /session`: 204, or a Refusal. */
+/** A route without GraphQL, such as `POST /session`: 204, JSON, or a Refusal. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -61,7 +61,8 @@ export function fakeApi(answers: Answers): Asked[] {
       const { message, status, headers } = answer
       return Response.json({ errors: [{ message }] }, { status, headers })
     }
-    return answer instanceof Error ? Promise.reject(answer) : new Response(null, { status: 204 })
+    if (answer instanceof Error) return Promise.reject(answer)
+    return answer === undefined ? new Response(null, { status: 204 }) : Response.json(answer)
   }
   vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
     if (url !== '/graphql') return route(`${init?.method ?? 'GET'} ${url}`, init)
