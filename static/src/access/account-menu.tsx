@@ -16,7 +16,7 @@ import { useToast } from '@/components/toasts'
 import type { Look } from './account'
 import type { Me } from './me'
 import { PasswordDialog } from './password-dialog'
-import { includes, RIGHTS } from './rights'
+import { RIGHTS, useMay } from './rights'
 
 interface AccountMenuProps {
   me: Me
@@ -27,6 +27,7 @@ interface AccountMenuProps {
 /** Who the caller is, and the commands about the own session; on an open cluster how to close it. */
 export default function AccountMenu({ me, look, defaultOpen }: AccountMenuProps) {
   const [changing, setChanging] = useState(false)
+  const mayChange = useMay('changePassword')
   const leave = useLeaving()
   const everywhere = useLeavingEverywhere()
   const navigate = useNavigate()
@@ -55,8 +56,17 @@ export default function AccountMenu({ me, look, defaultOpen }: AccountMenuProps)
           <p className="font-medium [overflow-wrap:anywhere]">
             <Name text={me.name} />
           </p>
-          <p>{enumLabel(me.role)}</p>
-          <p className="text-muted text-xs">{RIGHTS[me.role]}</p>
+          {me.role && (
+            <>
+              <p>{enumLabel(me.role)}</p>
+              <p className="text-muted text-xs">{RIGHTS[me.role]}</p>
+            </>
+          )}
+          {me.namespaceRoles.map(({ namespace, role }) => (
+            <p key={namespace} title={RIGHTS[role]}>
+              {enumLabel(role)} in {namespace}
+            </p>
+          ))}
         </MenuNote>
         <MenuLine />
         {/* Without a session a proxy says who the caller is. */}
@@ -64,7 +74,7 @@ export default function AccountMenu({ me, look, defaultOpen }: AccountMenuProps)
           <MenuNote>Signed in by a proxy: sign out there.</MenuNote>
         ) : (
           <>
-            {includes(me.role, 'VIEWER') && (
+            {mayChange && (
               <MenuItem icon={KeyRound} onSelect={() => setChanging(true)}>
                 Change password…
               </MenuItem>

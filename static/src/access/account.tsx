@@ -4,8 +4,8 @@ import { LockOpen, UserRound } from 'lucide-react'
 import { useState } from 'react'
 import { useLazyPart } from '@/api/lazy-part'
 import { IconButton } from '@/components/button'
-import { enumLabel } from '@/components/status'
 import { type Me, useMe } from './me'
+import { rolesInWords } from './rights'
 
 const getMenu = () => import('./account-menu')
 
@@ -26,5 +26,5 @@ export type Look = ReturnType<typeof lookOf>
 
 function lookOf(me: Me) {
   if (me.kind === 'ANONYMOUS') return { icon: LockOpen, label: 'No authentication', className: 'text-warn!' }
-  return { icon: UserRound, label: `Account: ${me.name}, ${enumLabel(me.role).toLowerCase()}`, className: '' }
+  return { icon: UserRound, label: `Account: ${me.name}, ${rolesInWords(me)}`, className: '' }
 }

@@ -6,9 +6,8 @@ import type { ReactNode } from 'react'
 import { buttonClass } from '@/components/button'
 import { Missing } from '@/components/panel'
 import { Loading } from '@/components/states'
-import { enumLabel } from '@/components/status'
 import { useMe } from './me'
-import { type Command, NEEDED, needsRole, useMay } from './rights'
+import { type Command, NEEDED, needsRole, rolesInWords, useMay } from './rights'
 
 /** The page for callers with the right to `command`; for the others the name of the missing role. */
 export function Guarded({ command, children }: { command: Command; children: ReactNode }) {
@@ -19,7 +18,7 @@ export function Guarded({ command, children }: { command: Command; children: Rea
   return (
     <Missing icon={Lock} title={needsRole(NEEDED[command]).slice(0, -1)}>
       <p className="mb-3">
-        You are {me.name} with the role {enumLabel(me.role).toLowerCase()}. An admin can change it.
+        You are {me.name} ({rolesInWords(me)}). An admin can change it.
       </p>
       <Link to="/" className={buttonClass()}>
         To the overview

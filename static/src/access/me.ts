@@ -17,6 +17,15 @@ const MeContext = createContext<Me | null>(null)
 /** Gives the caller to the components inside. */
 export const MeProvider = MeContext.Provider
 
+/** The namespace of the object that a part of a page is about: null for the whole cluster, undefined for any. */
+const NamespaceContext = createContext<string | null | undefined>(undefined)
+
+/** Gives the namespace to the commands inside. */
+export const InNamespace = NamespaceContext.Provider
+
+/** The namespace around a command. */
+export const useInNamespace = () => useContext(NamespaceContext)
+
 /** The caller; null until it is known. */
 export const useMe = () => useContext(MeContext)
 

@@ -3,13 +3,18 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { screen, waitFor, within } from '@testing-library/react'
 import { expect, test } from 'vitest'
-import { ROLE_VALUES } from '@/api/generated'
-import { jobRow, user } from '@/testing/factories'
+import { ROLE_VALUES, type Role } from '@/api/generated'
+import { jobRow, namespace, user } from '@/testing/factories'
 import { open, pageOf } from '@/testing/render'
-import { type Command, includes, NEEDED, offerTo } from './rights'
+import { type Command, includes, NEEDED, OF_CLUSTER, offerTo, type Roles, roleIn, rolesInWords } from './rights'
 
 const COMMANDS = Object.keys(NEEDED) as Command[]
 const TABLE = join(dirname(fileURLToPath(import.meta.url)), '../../../src/api/access.rs')
+
+const of = (role: Role | null, ...namespaceRoles: [string, Role][]): Roles => ({
+  role,
+  namespaceRoles: namespaceRoles.map(([namespace, role]) => ({ namespace, role })),
+})
 
 test('a role includes those before it', () => {
   ROLE_VALUES.forEach((role, index) => {
@@ -22,15 +27,15 @@ test('a role includes those before it', () => {
 test('a command is offered to the roles that have it, and to no other', () => {
   for (const command of COMMANDS) {
     for (const role of ROLE_VALUES) {
-      expect(offerTo(role, command).disabled, `${role} ${command}`).toBe(!includes(role, NEEDED[command]))
+      expect(offerTo(of(role), command).disabled, `${role} ${command}`).toBe(!includes(role, NEEDED[command]))
     }
   }
 })
 
 test('a caller without any command sees none; the others read which role is missing', () => {
   expect(offerTo(null, 'runJobNow').shown).toBe(false)
-  expect(offerTo('VIEWER', 'runJobNow').shown).toBe(false)
-  expect(offerTo('OPERATOR', 'deleteJob')).toEqual({
+  expect(offerTo(of('VIEWER'), 'runJobNow').shown).toBe(false)
+  expect(offerTo(of('OPERATOR'), 'deleteJob')).toEqual({
     shown: true,
     disabled: true,
     title: 'This needs the role editor.',
@@ -41,6 +46,36 @@ test.skipIf(!existsSync(TABLE))('the table is that of the node', () => {
   const rows = [...readFileSync(TABLE, 'utf8').matchAll(/\("(\w+)", Role::(\w+)\)/g)]
   const nodes = new Map(rows.map(([, field = '', role = '']) => [field, role.toUpperCase()]))
   expect(Object.fromEntries(COMMANDS.map((command) => [command, nodes.get(command)]))).toEqual(NEEDED)
+})
+
+test.skipIf(!existsSync(TABLE))('the commands of the whole cluster are those of the node', () => {
+  const list = /OF_NAMESPACES: \[&str; \d+\] = \[([^\]]*)\]/.exec(readFileSync(TABLE, 'utf8'))?.[1] ?? ''
+  const ofNamespaces = new Set([...list.matchAll(/"(\w+)"/g)].map(([, field]) => field))
+  expect(COMMANDS.filter((command) => !ofNamespaces.has(command)).sort()).toEqual([...OF_CLUSTER].sort())
+})
+
+test('a role counts in its namespace, and that of the cluster everywhere', () => {
+  const caller = of('VIEWER', ['a', 'EDITOR'], ['b', 'OPERATOR'])
+  expect([roleIn(caller, 'a'), roleIn(caller, 'b'), roleIn(caller, 'c')]).toEqual(['EDITOR', 'OPERATOR', 'VIEWER'])
+  expect([roleIn(caller, null), roleIn(caller, undefined)]).toEqual(['VIEWER', 'EDITOR'])
+  expect(roleIn(of('ADMIN', ['a', 'VIEWER']), 'a')).toBe('ADMIN')
+  expect(roleIn(of(null, ['a', 'VIEWER']), 'b')).toBeNull()
+  expect(rolesInWords(caller)).toBe('viewer, editor in a, operator in b')
+  expect(rolesInWords(of(null))).toBe('no role')
+})
+
+test('what a caller may not do in the namespace of an object is not there', () => {
+  const caller = of(null, ['a', 'EDITOR'], ['b', 'OPERATOR'])
+  expect(offerTo(caller, 'updateJob', 'a')).toMatchObject({ shown: true, disabled: false })
+  expect(offerTo(caller, 'updateJob', 'b').shown).toBe(false)
+  expect(offerTo(caller, 'runJobNow', 'b').shown).toBe(true)
+  expect(offerTo(caller, 'runJobNow', 'c').shown).toBe(false)
+  expect(offerTo(caller, 'createJob')).toMatchObject({ shown: true, disabled: false })
+  // An admin of a namespace manages neither users nor the cluster.
+  for (const command of OF_CLUSTER) {
+    expect(offerTo(of(null, ['a', 'ADMIN']), command, 'a').shown, command).toBe(false)
+    expect(offerTo(of(null, ['a', 'ADMIN']), command).shown, command).toBe(false)
+  }
 })
 
 const jobs = { JobsPage: () => ({ jobsPage: pageOf([jobRow({ name: 'Payroll' })]) }) }
@@ -96,4 +131,22 @@ test('a refusal for a missing role is a sentence, and the role is read again', a
   await person.click(await screen.findByRole('button', { name: 'Run Payroll now' }))
   await screen.findByText('This needs the role operator, and yours is viewer. An admin can change it.')
   await waitFor(() => expect(screen.queryByRole('button', { name: 'Run Payroll now' })).toBeNull())
+})
+
+test('in a list each job has the commands of its namespace', async () => {
+  const rows = ['a', 'b'].map((name) => jobRow({ name: `Job of ${name}`, namespace: name }))
+  const me = user(null, 'ada', [
+    { namespace: 'a', role: 'EDITOR' },
+    { namespace: 'b', role: 'VIEWER' },
+  ])
+  const { user: person } = await open('/jobs', {
+    JobsPage: () => ({ jobsPage: pageOf(rows) }),
+    Me: () => ({ me }),
+    Namespaces: () => ({ namespaces: [namespace('a'), namespace('b')] }),
+  })
+  await screen.findByRole('button', { name: 'Run Job of a now' })
+  expect(screen.queryByRole('button', { name: 'Run Job of b now' })).toBeNull()
+  await person.click(screen.getByRole('button', { name: 'More for Job of b' }))
+  const items = await screen.findAllByRole('menuitem')
+  expect(items.map((item) => item.textContent)).toEqual(['View executions'])
 })

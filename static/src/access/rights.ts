@@ -3,7 +3,7 @@
 
 import { type Mutation, ROLE_VALUES, type Role } from '@/api/generated'
 import { enumLabel } from '@/components/status'
-import { useMe } from './me'
+import { type Me, useInNamespace, useMe } from './me'
 
 /** A mutation, or a page of admins by the query that it shows. */
 export type Command = keyof Mutation | 'users' | 'apiTokens' | 'auditLog'
@@ -47,10 +47,32 @@ export const NEEDED: Record<Command, Role> = {
   createApiToken: 'ADMIN',
   revokeApiToken: 'ADMIN',
   auditLog: 'ADMIN',
+  createNamespace: 'ADMIN',
+  updateNamespace: 'ADMIN',
+  deleteNamespace: 'ADMIN',
 
   changePassword: 'VIEWER',
   signOutEverywhere: 'VIEWER',
 }
+
+/** Commands that need a role in the whole cluster; for the others a role in the namespace suffices. */
+export const OF_CLUSTER: ReadonlySet<Command> = new Set<Command>([
+  'drainNode',
+  'pauseCluster',
+  'resumeCluster',
+  'users',
+  'createUser',
+  'updateUser',
+  'deleteUser',
+  'setPassword',
+  'apiTokens',
+  'createApiToken',
+  'revokeApiToken',
+  'auditLog',
+  'createNamespace',
+  'updateNamespace',
+  'deleteNamespace',
+])
 
 /** What a role may do, in a line. */
 export const RIGHTS: Record<Role, string> = {
@@ -74,14 +96,34 @@ export interface Offer {
   title: string | undefined
 }
 
+/** The roles of a caller. */
+export type Roles = Pick<Me, 'role' | 'namespaceRoles'>
+
+/** Where a command acts: in a namespace, in the whole cluster (null), or in any namespace (undefined). */
+export type Where = string | null | undefined
+
+/** The role of a caller there; the highest one in any namespace. */
+export function roleIn({ role, namespaceRoles }: Roles, where: Where): Role | null {
+  const there = namespaceRoles.filter(({ namespace }) => where === undefined || namespace === where)
+  return [role, ...there.map((one) => one.role)].reduce(higher, null)
+}
+
+function higher(one: Role | null, other: Role | null): Role | null {
+  if (!one || !other) return one ?? other
+  return includes(one, other) ? one : other
+}
+
 /**
- * The offer of a command to a role. A caller without any command sees none; one with some sees all, and the names of
- * the roles for the others. Pure.
+ * The offer of a command to a caller. About an object of a namespace, only what the caller may do there is shown.
+ * Elsewhere a caller without any command sees none; one with some sees all, and the names of the roles for the others.
+ * Pure.
  */
-export function offerTo(role: Role | null, command: Command): Offer {
+export function offerTo(caller: Roles | null, command: Command, where?: Where): Offer {
   const needed = NEEDED[command]
+  const there = OF_CLUSTER.has(command) ? null : where
+  const role = caller && roleIn(caller, there)
   if (role && includes(role, needed)) return { shown: true, disabled: false, title: undefined }
-  const shown = role !== null && includes(role, 'OPERATOR')
+  const shown = typeof there !== 'string' && role !== null && includes(role, 'OPERATOR')
   return { shown, disabled: true, title: needsRole(needed) }
 }
 
@@ -90,9 +132,21 @@ export function needsRole(needed: Role): string {
   return `This needs the role ${enumLabel(needed).toLowerCase()}.`
 }
 
-/** How a command is offered to the caller; until the caller is known, it is not. */
+/** "editor", "viewer, operator in team", "no role". */
+export function rolesInWords({ role, namespaceRoles }: Roles): string {
+  const roles = namespaceRoles.map((one) => `${enumLabel(one.role).toLowerCase()} in ${one.namespace}`)
+  return [...(role ? [enumLabel(role).toLowerCase()] : []), ...roles].join(', ') || 'no role'
+}
+
+/** The same as a label: "Viewer, editor in team". */
+export function rolesLabel(roles: Roles): string {
+  const words = rolesInWords(roles)
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** How a command is offered to the caller where the page is; until the caller is known, it is not. */
 export function useOffer(command: Command): Offer {
-  return offerTo(useMe()?.role ?? null, command)
+  return offerTo(useMe(), command, useInNamespace())
 }
 
 /** Whether the caller may do something. */

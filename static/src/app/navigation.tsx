@@ -8,6 +8,7 @@ import {
   CalendarDays,
   CalendarOff,
   ChartGantt,
+  Folder,
   Gauge,
   Keyboard,
   KeyRound,
@@ -40,6 +41,7 @@ const LINKS = [
 ] as const
 
 const ADMIN_LINKS = [
+  { to: '/namespaces', label: 'Namespaces', icon: Folder },
   { to: '/users', label: 'Users', icon: Users },
   { to: '/tokens', label: 'API tokens', icon: KeyRound },
   { to: '/audit-log', label: 'Audit log', icon: ScrollText },

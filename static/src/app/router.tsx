@@ -111,6 +111,12 @@ const calendars = createRoute({
   component: lazyRouteComponent(loadChunk(() => import('@/pages/calendars'))),
 })
 
+const namespaces = createRoute({
+  getParentRoute: () => root,
+  path: '/namespaces',
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/namespaces'))),
+})
+
 const users = createRoute({
   getParentRoute: () => root,
   path: '/users',
@@ -148,6 +154,7 @@ export function createDashboardRouter(queries: QueryClient, history?: RouterHist
       nodes,
       upcoming,
       calendars,
+      namespaces,
       users,
       tokens,
       auditLog,

@@ -5,7 +5,7 @@ import { Lock } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { Account } from '@/access/account'
 import { type Me, MeProvider, useMeUpdates } from '@/access/me'
-import { useMay } from '@/access/rights'
+import { includes, roleIn, rolesInWords, useMay } from '@/access/rights'
 import { useConnection } from '@/api/connection'
 import { useLazyPart } from '@/api/lazy-part'
 import { currentSession } from '@/api/session'
@@ -24,7 +24,12 @@ const getHelp = () => import('./help')
 /** Navigation, banner, page; for the role of the caller. */
 export function Shell() {
   const me = useMeUpdates()
-  return <MeProvider value={me}>{me?.role === 'MONITOR' ? <NoPages me={me} /> : <Frame />}</MeProvider>
+  return <MeProvider value={me}>{me && !readsPages(me) ? <NoPages me={me} /> : <Frame />}</MeProvider>
+}
+
+function readsPages(me: Me): boolean {
+  const role = roleIn(me, undefined)
+  return role !== null && includes(role, 'VIEWER')
 }
 
 /** A caller whose role reads no page. */
@@ -35,7 +40,8 @@ function NoPages({ me }: { me: Me }) {
         <Account />
       </div>
       <Missing icon={Lock} title="Your role has no pages">
-        You are {me.name} with the role monitor, which reads the metrics and the list of nodes. An admin can change it.
+        You are {me.name} ({rolesInWords(me)}): that reads the metrics and the list of nodes only. An admin can change
+        it.
       </Missing>
     </main>
   )

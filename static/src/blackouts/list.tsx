@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
+import { InNamespace, useInNamespace } from '@/access/me'
 import { type BlackoutEndPolicy, type BlackoutRowFragment, EndBlackoutDocument, JobNameDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useCommand } from '@/commands/command'
@@ -23,12 +24,20 @@ export function BlackoutList({ blackouts, jobId }: BlackoutListProps) {
     <>
       <ul className="divide-y">
         {blackouts.map((blackout) => (
-          <BlackoutItem key={blackout.id} blackout={blackout} jobId={jobId} onMove={() => setMoved(blackout)} />
+          <BlackoutScope key={blackout.id} blackout={blackout}>
+            <BlackoutItem blackout={blackout} jobId={jobId} onMove={() => setMoved(blackout)} />
+          </BlackoutScope>
         ))}
       </ul>
       {moved && <BlackoutEndDialog blackout={moved} onClose={() => setMoved(null)} />}
     </>
   )
+}
+
+/** A blackout of several jobs concerns all namespaces: its commands need a role in the whole cluster. */
+function BlackoutScope({ blackout, children }: { blackout: BlackoutRowFragment; children: ReactNode }) {
+  const around = useInNamespace()
+  return <InNamespace value={blackout.jobId ? around : null}>{children}</InNamespace>
 }
 
 interface BlackoutProps {

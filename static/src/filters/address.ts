@@ -31,6 +31,7 @@ import {
 /** Of `/jobs`. */
 export interface JobsSearch {
   search?: string
+  namespace?: string[]
   status?: JobStatus[]
   state?: JobState[]
   type?: JobScheduleType[]
@@ -43,6 +44,7 @@ export interface JobsSearch {
 export function jobsSearch(search: Record<string, unknown>): JobsSearch {
   return {
     search: text(search.search),
+    namespace: list(search.namespace),
     status: listOf(JOB_STATUSES, search.status),
     state: listOf(JOB_STATES, search.state),
     type: listOf(SCHEDULE_TYPES, search.type),
@@ -85,6 +87,7 @@ export interface ExecutionsSearch {
   search?: string
   /** Where the text is searched, in addition to names and errors. */
   in?: 'outputs'
+  namespace?: string[]
   job?: string
   status?: ExecutionStatus[]
   kind?: TriggerKind[]
@@ -99,6 +102,7 @@ export function executionsSearch(search: Record<string, unknown>): ExecutionsSea
   return {
     search: text(search.search),
     in: oneOf(['outputs'], search.in),
+    namespace: list(search.namespace),
     job: text(search.job),
     status: listOf(EXECUTION_STATUSES, search.status),
     kind: listOf(EXECUTION_KINDS, search.kind),

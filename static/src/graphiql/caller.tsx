@@ -4,7 +4,8 @@ import { BASE, GRAPHQL } from '@/api/base'
 interface Me {
   name: string
   kind: string
-  role: string
+  role: string | null
+  namespaceRoles: { namespace: string; role: string }[]
 }
 
 /** Who sends the operations of this page: the session of the dashboard, in the same browser. */
@@ -29,14 +30,19 @@ export function Caller() {
     )
   }
   if (me.kind === 'ANONYMOUS') return 'No authentication: any client that reaches this node may do everything.'
-  return `${me.name}, ${me.role.toLowerCase()}`
+  return `${me.name}, ${rolesOf(me)}`
+}
+
+function rolesOf({ role, namespaceRoles }: Me): string {
+  const roles = namespaceRoles.map((one) => `${one.role.toLowerCase()} in ${one.namespace}`)
+  return [...(role ? [role.toLowerCase()] : []), ...roles].join(', ') || 'no role'
 }
 
 async function readMe(): Promise<Me | null> {
   const response = await fetch(GRAPHQL, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query: '{ me { name kind role } }' }),
+    body: JSON.stringify({ query: '{ me { name kind role namespaceRoles { namespace role } } }' }),
   })
   if (response.status === 401) return null
   const { data } = (await response.json()) as { data: { me: Me } }

@@ -5,16 +5,33 @@ import type {
   ExecutionRowFragment,
   JobRowFragment,
   MeQuery,
+  NamespaceRowFragment,
   OverviewPartsFragment,
   Role,
 } from '@/api/generated'
 
 /** The caller of an open cluster. */
-export const ANONYMOUS: MeQuery['me'] = { name: 'anonymous', kind: 'ANONYMOUS', role: 'ADMIN', sessionExpiresAt: null }
+export const ANONYMOUS: MeQuery['me'] = {
+  name: 'anonymous',
+  kind: 'ANONYMOUS',
+  role: 'ADMIN',
+  namespaceRoles: [],
+  sessionExpiresAt: null,
+}
 
 /** A user with a session. */
-export function user(role: Role, name = 'ada'): MeQuery['me'] {
-  return { name, kind: 'USER', role, sessionExpiresAt: '2999-01-01T00:00:00.000Z' }
+export function user(
+  role: Role | null,
+  name = 'ada',
+  namespaceRoles: MeQuery['me']['namespaceRoles'] = [],
+): MeQuery['me'] {
+  return { name, kind: 'USER', role, namespaceRoles, sessionExpiresAt: '2999-01-01T00:00:00.000Z' }
+}
+
+/** A namespace without a limit. */
+export function namespace(name: string, given: Partial<NamespaceRowFragment> = {}): NamespaceRowFragment {
+  const createdAt = '2026-11-30T10:00:00.000Z'
+  return { name, description: null, createdAt, createdBy: 'ada', maxJobs: null, jobCount: 0, ...given }
 }
 
 let made = 0
@@ -26,6 +43,7 @@ export function jobRow(given: Partial<JobRowFragment> = {}): JobRowFragment {
     id: nextId(),
     version: 0,
     name: 'Invoice run',
+    namespace: 'default',
     status: 'ACTIVE',
     state: 'ACTIVE',
     hasEnded: false,

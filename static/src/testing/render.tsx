@@ -7,7 +7,7 @@ import { vi } from 'vitest'
 import { createQueryClient } from '@/api/queries'
 import { Dashboard } from '@/app/dashboard'
 import { createDashboardRouter } from '@/app/router'
-import { ANONYMOUS, overview } from './factories'
+import { ANONYMOUS, namespace, overview } from './factories'
 
 type Variables = Record<string, unknown>
 
@@ -30,6 +30,7 @@ const ALWAYS: Answers = {
   Exclusions: () => ({ calendars: [], blackouts: [] }),
   Me: () => ({ me: ANONYMOUS }),
   AuditLog: () => ({ auditLog: pageOf([]) }),
+  Namespaces: () => ({ namespaces: [namespace('default')] }),
 }
 
 /** A route without GraphQL, such as `POST /session`: 204, JSON, or a Refusal. */

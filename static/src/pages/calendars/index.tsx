@@ -2,6 +2,7 @@
 
 import { CalendarOff, CalendarX, Pencil, Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
+import { InNamespace } from '@/access/me'
 import { type CalendarRowFragment, DeleteCalendarDocument, ExclusionsDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { BlackoutDialog } from '@/blackouts/dialog'
@@ -50,7 +51,9 @@ export default function CalendarsPage() {
               {calendars.length === 0 && <Empty icon={CalendarOff} title="No calendar yet" />}
               <ul className="divide-y">
                 {calendars.map((calendar) => (
-                  <CalendarItem key={calendar.name} calendar={calendar} onEdit={() => setOpen({ calendar })} />
+                  <InNamespace key={calendar.name} value={calendar.namespace}>
+                    <CalendarItem calendar={calendar} onEdit={() => setOpen({ calendar })} />
+                  </InNamespace>
                 ))}
               </ul>
             </Panel>

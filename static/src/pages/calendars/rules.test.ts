@@ -4,6 +4,7 @@ import { describeRules, inputOf, isLong, valuesOf } from './rules'
 
 const HOLIDAYS: CalendarRowFragment = {
   name: 'holidays',
+  namespace: 'default',
   description: null,
   timeZone: 'Europe/Berlin',
   version: 0,

@@ -1,4 +1,5 @@
 import { Ban, RotateCw, Zap } from 'lucide-react'
+import { InNamespace } from '@/access/me'
 import {
   CancelExecutionDocument,
   ExecutionJobDocument,
@@ -12,10 +13,22 @@ import { CommandButton } from '@/commands/offered'
 import { useConfirm } from '@/components/confirm'
 import { isInFlight, isRepeatable } from '@/format/execution'
 
+type Execution = NonNullable<ExecutionQuery['execution']>
+
 /** Cancel a running execution; repeat the fire time of an ended one; run the job at any time. */
-export function Commands({ execution }: { execution: NonNullable<ExecutionQuery['execution']> }) {
+export function Commands({ execution }: { execution: Execution }) {
+  const { data } = useApi(ExecutionJobDocument, { id: execution.jobId })
+  // Until its namespace is known, no command is offered.
+  if (!data) return null
+  return (
+    <InNamespace value={data.job?.namespace}>
+      <ExecutionCommands execution={execution} runs={data.job !== null && data.job.status !== 'DELETED'} />
+    </InNamespace>
+  )
+}
+
+function ExecutionCommands({ execution, runs }: { execution: Execution; runs: boolean }) {
   const ask = useConfirm()
-  const job = useApi(ExecutionJobDocument, { id: execution.jobId })
   const cancel = useCommand(CancelExecutionDocument, ({ cancelExecution }) =>
     cancelExecution ? 'Its node stops it.' : 'It had ended already.',
   )
@@ -33,7 +46,6 @@ export function Commands({ execution }: { execution: NonNullable<ExecutionQuery[
     })
     if (sure !== null) cancel.mutate({ id: execution.id })
   }
-  const runs = job.data?.job && job.data.job.status !== 'DELETED'
   return (
     <>
       {isInFlight(execution.status) && (

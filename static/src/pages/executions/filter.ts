@@ -15,6 +15,7 @@ export function executionListOf(search: ExecutionsSearch): { filter: ExecutionFi
 
 function filterOf(search: ExecutionsSearch): ExecutionFilter {
   return {
+    namespaces: search.namespace ?? null,
     jobId: search.job ?? null,
     status: search.status ?? null,
     kind: search.kind ?? null,

@@ -10,6 +10,7 @@ import { TimeRange } from '@/components/time-range'
 import type { ExecutionsSearch } from '@/filters/address'
 import { EXECUTION_KINDS, EXECUTION_REASONS, EXECUTION_STATUSES } from '@/filters/enums'
 import { databaseNow } from '@/lib/clock'
+import { NamespaceFilter } from '@/namespaces/filter'
 
 interface FiltersProps {
   search: ExecutionsSearch
@@ -33,8 +34,13 @@ export function Filters({ search, onChange }: FiltersProps) {
           {search.job && <JobFilterChip id={search.job} onClear={() => onChange({ job: undefined })} />}
         </>
       }
-      active={[search.status, search.reason, search.kind, search.node, search.from, search.to].filter(Boolean).length}
+      active={
+        [search.namespace, search.status, search.reason, search.kind, search.node, search.from, search.to].filter(
+          Boolean,
+        ).length
+      }
     >
+      <NamespaceFilter chosen={search.namespace} onChange={(namespace) => onChange({ namespace })} />
       <FilterMenu
         label="Status"
         all={EXECUTION_STATUSES}

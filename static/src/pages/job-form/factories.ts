@@ -5,6 +5,7 @@ export function formJob(over: Partial<FormJobFragment> = {}): FormJobFragment {
   return {
     id: '1',
     name: 'Report',
+    namespace: 'default',
     description: null,
     tags: ['a', 'b, c'],
     priority: 5,

@@ -3,12 +3,13 @@
 
 import { CircleAlert } from 'lucide-react'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
-import { FormProvider, useForm } from 'react-hook-form'
+import { FormProvider, useForm, useFormContext } from 'react-hook-form'
 import { ApiError, errorMessage } from '@/api/client'
 import type { CreateJobInput, FormJobFragment } from '@/api/generated'
 import { Button } from '@/components/button'
-import { TextArea, TextField } from '@/components/field'
+import { SelectField, TextArea, TextField } from '@/components/field'
 import { Panel } from '@/components/panel'
+import { useHasNamespaces, useNamespacesFor } from '@/namespaces/namespaces'
 import { useFieldProps } from './fields'
 import { useLeaving } from './leaving'
 import { PolicyFields } from './policy-fields'
@@ -58,7 +59,7 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
       >
         <div className="flex min-w-0 flex-col gap-4">
           {notice}
-          <IdentityFields />
+          <IdentityFields isNew={edited === undefined} />
           <ScheduleFields />
           <TargetFields />
           <PolicyFields />
@@ -79,12 +80,13 @@ export function JobForm({ values, action, edited, notice, onSave, onCancel }: Jo
   )
 }
 
-function IdentityFields() {
+function IdentityFields({ isNew }: { isNew: boolean }) {
   const field = useFieldProps()
   return (
     <Panel title="Job">
       <div className="flex flex-col gap-4">
         <TextField label="Name" maxLength={255} {...field('name', { required: true })} />
+        {isNew && <NamespaceField />}
         <TextArea label="Description" rows={2} maxLength={2000} {...field('description')} />
         <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_10rem]">
           <TextField label="Tags" hint="Separated by commas; for search and grouping" {...field('tags')} />
@@ -97,6 +99,36 @@ function IdentityFields() {
         </div>
       </div>
     </Panel>
+  )
+}
+
+/** The namespace of a new job: one in which the caller may create jobs. */
+function NamespaceField() {
+  const { register, setValue, getValues } = useFormContext<FormValues>()
+  const { error } = useFieldProps()('namespace')
+  const several = useHasNamespaces()
+  const names = useNamespacesFor('createJob')
+  const [first] = names
+  // A caller without a role in the default namespace creates in the first of the others.
+  const isLost = first !== undefined && !names.includes(getValues('namespace'))
+  useEffect(() => {
+    if (isLost) setValue('namespace', first)
+  }, [isLost, first, setValue])
+  if (!several) return null
+  return (
+    <SelectField
+      label="Namespace"
+      hint="It decides who may see and change the job, and never changes"
+      error={error}
+      className="sm:w-1/2"
+      {...register('namespace')}
+    >
+      {names.map((name) => (
+        <option key={name} value={name}>
+          {name}
+        </option>
+      ))}
+    </SelectField>
   )
 }
 

@@ -5,6 +5,7 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { FileQuestion, RotateCcw } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { Guarded } from '@/access/guarded'
+import { InNamespace } from '@/access/me'
 import { ApiError, send } from '@/api/client'
 import { CreateJobDocument, FormJobDocument, type FormJobFragment, UpdateJobDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
@@ -90,7 +91,11 @@ function EditJobPage() {
       <QueryBoundary query={read} what="the job" lines={8}>
         {({ job }) =>
           job && job.status !== 'DELETED' ? (
-            <EditForm key={jobId} first={job} />
+            <InNamespace value={job.namespace}>
+              <Guarded command="updateJob">
+                <EditForm key={jobId} first={job} />
+              </Guarded>
+            </InNamespace>
           ) : (
             <Missing icon={FileQuestion} title="There is no such job">
               It may have been deleted.

@@ -124,8 +124,11 @@ function CalendarField() {
 }
 
 function CalendarOptions() {
-  const names = useApi(CalendarNamesDocument, {}, { staleTime: 10_000 })
-  return names.data?.calendars.map(({ name }) => (
+  const { data } = useApi(CalendarNamesDocument, {}, { staleTime: 10_000 })
+  const namespace = useFormContext<FormValues>().watch('namespace')
+  // A job may name the calendars of its namespace only.
+  const calendars = data?.calendars.filter((calendar) => calendar.namespace === namespace)
+  return calendars?.map(({ name }) => (
     <option key={name} value={name}>
       {name}
     </option>

@@ -15,6 +15,7 @@ import type {
 } from '@/api/generated'
 import { fromLocalInput, toLocalInput } from '@/format/time'
 import { compact, indented, JsonText } from '@/lib/json'
+import { DEFAULT_NAMESPACE } from '@/namespaces/namespaces'
 
 export type TargetKind = 'log' | 'http' | 'noop'
 
@@ -23,6 +24,7 @@ export type BodyKind = 'payload' | 'text'
 
 export interface FormValues {
   name: string
+  namespace: string
   description: string
   /** Separated by commas. */
   tags: string
@@ -73,6 +75,7 @@ export interface FormValues {
 export function newValues(zone: string): FormValues {
   return {
     name: '',
+    namespace: DEFAULT_NAMESPACE,
     description: '',
     tags: '',
     priority: '5',
@@ -116,6 +119,7 @@ export function valuesOf(job: FormJobFragment): FormValues {
   return {
     ...plain,
     name: job.name,
+    namespace: job.namespace,
     description: job.description ?? '',
     tags: job.tags.join(', '),
     priority: text(job.priority),
@@ -181,6 +185,7 @@ export function inputOf(values: FormValues): CreateJobInput {
   const interval = scheduleType === 'FIXED_RATE' || scheduleType === 'FIXED_DELAY'
   return {
     name: values.name,
+    namespace: values.namespace,
     description: descriptionOf(values.description, values.original.description),
     tags: tagsOf(values.tags, values.original.tags),
     priority: number(values.priority),

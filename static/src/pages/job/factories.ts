@@ -7,6 +7,7 @@ export type JobOfPage = NonNullable<JobQuery['job']>
 const JOB: JobOfPage = {
   id: 'j',
   name: 'Payroll',
+  namespace: 'default',
   description: null,
   tags: [],
   status: 'ACTIVE',

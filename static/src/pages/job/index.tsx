@@ -3,6 +3,7 @@
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { Copy, FileQuestion, Pause, Pencil, Play, Zap } from 'lucide-react'
 import { useMemo } from 'react'
+import { InNamespace } from '@/access/me'
 import {
   ExclusionsDocument,
   JobDocument,
@@ -27,6 +28,7 @@ import { badgesOf } from '@/format/job'
 import { counted } from '@/format/number'
 import { scheduleWords } from '@/format/schedule'
 import { describeTarget } from '@/format/target'
+import { NamespaceLabel, NamespaceLabels } from '@/namespaces/label'
 import { JobAudit } from './audit'
 import { Backfills } from './backfills'
 import { Blackouts } from './blackouts'
@@ -55,7 +57,11 @@ export default function JobPage() {
     <QueryBoundary query={result} what="the job" lines={8} alone>
       {({ job }) =>
         job ? (
-          <JobView job={job} refetchInterval={refetchInterval} />
+          <InNamespace value={job.namespace}>
+            <NamespaceLabels>
+              <JobView job={job} refetchInterval={refetchInterval} />
+            </NamespaceLabels>
+          </InNamespace>
         ) : (
           <Missing icon={FileQuestion} title="There is no such job">
             No job has the id {jobId}.
@@ -154,6 +160,7 @@ function JobSubtitle({ job }: { job: Job }) {
       <span className="max-w-full truncate" title={describeTarget(job.target)}>
         {describeTarget(job.target)}
       </span>
+      <NamespaceLabel name={job.namespace} />
       {job.tags.slice(0, TAGS_SHOWN).map((tag) => (
         <Link
           key={tag}

@@ -2,6 +2,7 @@
 
 import { Link } from '@tanstack/react-router'
 import { Zap } from 'lucide-react'
+import { InNamespace } from '@/access/me'
 import type { JobRowFragment } from '@/api/generated'
 import { JobMenu } from '@/commands/job-menu'
 import { useJobCommands } from '@/commands/jobs'
@@ -18,6 +19,7 @@ import { scheduleWords, zoneOf } from '@/format/schedule'
 import { onTheirClock, relativeTime, sameClock, shortTime, viewerZone } from '@/format/time'
 import { useNow } from '@/lib/clock'
 import { allThatMatch, isSelected, NOTHING, type Selection, withRow } from '@/lib/selection'
+import { NamespaceLabel } from '@/namespaces/label'
 
 export const ROW_HEIGHT = 56
 export const CARD_HEIGHT = 112
@@ -71,7 +73,7 @@ const COLUMNS: Column<JobRowFragment>[] = [
     id: 'commands',
     width: '4.25rem',
     header: <span className="sr-only">Commands</span>,
-    cell: (job) => <Commands job={job} />,
+    cell: (job) => <JobCommands job={job} />,
   },
 ]
 
@@ -100,7 +102,7 @@ export function JobCard({ job, selection, onSelect }: Omit<JobProps, 'onSelect'>
         <div className="min-w-0 flex-1">
           <JobNameCell job={job} />
         </div>
-        <Commands job={job} />
+        <JobCommands job={job} />
       </div>
       <div className="flex items-center justify-between gap-2 text-xs">
         <Badges job={job} />
@@ -131,6 +133,7 @@ function JobNameCell({ job }: { job: JobRowFragment }) {
         <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="truncate font-medium text-sm hover:underline">
           <Name text={job.name} />
         </Link>
+        <NamespaceLabel name={job.namespace} />
         {job.tags.slice(0, 2).map((tag) => (
           <span
             key={tag}
@@ -207,6 +210,15 @@ const LATE_MILLIS = 5_000
 function missed(job: JobRowFragment, now: number): string | null {
   const isHeld = job.status === 'PAUSED' && job.scheduleType === 'ONCE' && job.previousFireTime === null
   return isHeld && job.startAt !== null && Date.parse(job.startAt) <= now ? job.startAt : null
+}
+
+/** The commands that the caller has in the namespace of the job. */
+function JobCommands({ job }: { job: JobRowFragment }) {
+  return (
+    <InNamespace value={job.namespace}>
+      <Commands job={job} />
+    </InNamespace>
+  )
 }
 
 function Commands({ job }: { job: JobRowFragment }) {

@@ -16,6 +16,7 @@ export function jobListOf(search: JobsSearch): { filter: JobFilter; orderBy: Job
 export function filterOf(search: JobsSearch): JobFilter {
   return {
     search: search.search ?? null,
+    namespaces: search.namespace ?? null,
     status: search.status ?? null,
     state: search.state ?? null,
     scheduleType: search.type ?? null,

@@ -7,6 +7,7 @@ import { enumLabel } from '@/components/status'
 import { TagFilter, useTags } from '@/components/tag-filter'
 import type { JobsSearch } from '@/filters/address'
 import { JOB_OUTCOMES, JOB_STATES, JOB_STATUSES, ORDERS, SCHEDULE_TYPES } from '@/filters/enums'
+import { NamespaceFilter } from '@/namespaces/filter'
 
 interface FiltersProps {
   search: JobsSearch
@@ -26,8 +27,11 @@ export function Filters({ search, onChange }: FiltersProps) {
           onChange={(text) => onChange({ search: text || undefined })}
         />
       }
-      active={[search.status, search.state, search.type, search.tag, search.outcome].filter(Boolean).length}
+      active={
+        [search.namespace, search.status, search.state, search.type, search.tag, search.outcome].filter(Boolean).length
+      }
     >
+      <NamespaceFilter chosen={search.namespace} onChange={(namespace) => onChange({ namespace })} />
       <FilterMenu
         label="Status"
         all={JOB_STATUSES}

@@ -18,6 +18,7 @@ import { Empty } from '@/components/states'
 import type { JobsSearch } from '@/filters/address'
 import { counted } from '@/format/number'
 import { allThatMatch, NOTHING, type Selection } from '@/lib/selection'
+import { NamespaceLabels } from '@/namespaces/label'
 import { BulkBar } from './bulk-bar'
 import { CARD_HEIGHT, columnsOf, JobCard, ROW_HEIGHT } from './columns'
 import { isFiltered, jobListOf, PAGE_SIZE } from './filter'
@@ -91,20 +92,22 @@ export default function JobsPage() {
           onDone={() => setSelection(NOTHING)}
         />
       )}
-      <PagedGrid
-        label="Jobs"
-        what="the jobs"
-        pages={jobs}
-        empty={<NoJobs filtered={isFiltered(search)} onClear={() => change(CLEARED)} />}
-        columns={columns}
-        keyOf={keyOf}
-        rowHeight={ROW_HEIGHT}
-        hasDensity
-        card={card}
-        cardHeight={CARD_HEIGHT}
-        onStill={setStill}
-        news={newsOf(jobs.withheld, list.orderBy)}
-      />
+      <NamespaceLabels>
+        <PagedGrid
+          label="Jobs"
+          what="the jobs"
+          pages={jobs}
+          empty={<NoJobs filtered={isFiltered(search)} onClear={() => change(CLEARED)} />}
+          columns={columns}
+          keyOf={keyOf}
+          rowHeight={ROW_HEIGHT}
+          hasDensity
+          card={card}
+          cardHeight={CARD_HEIGHT}
+          onStill={setStill}
+          news={newsOf(jobs.withheld, list.orderBy)}
+        />
+      </NamespaceLabels>
     </Page>
   )
 }
@@ -120,6 +123,7 @@ function newsOf({ arrived, moved }: Withheld, order: JobOrder): string | null {
 
 const CLEARED: JobsSearch = {
   search: undefined,
+  namespace: undefined,
   status: undefined,
   state: undefined,
   type: undefined,

@@ -1,7 +1,7 @@
 import { useRef, useState } from 'react'
-import { RoleField } from '@/access/role-field'
+import { RolesFields, type RolesValue, rolesFault } from '@/access/roles-fields'
 import { send } from '@/api/client'
-import { CreateApiTokenDocument, type Role } from '@/api/generated'
+import { CreateApiTokenDocument } from '@/api/generated'
 import { useSaving } from '@/commands/saving'
 import { FIRST } from '@/components/dialog'
 import { TextField } from '@/components/field'
@@ -14,18 +14,20 @@ const DAYS_MAX = 365
 /** Creates an API token; shows its secret once. */
 export function CreateTokenDialog({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState('')
-  const [role, setRole] = useState<Role>('VIEWER')
+  const [roles, setRoles] = useState<RolesValue>({ role: 'VIEWER', namespaceRoles: [] })
   const [days, setDays] = useState(DAYS_DEFAULT)
   const [secret, setSecret] = useState<string | null>(null)
   const answer = useRef('')
   const { errors, setErrors, busy, save } = useSaving(() => setSecret(answer.current))
   const create = () => {
-    const fault = daysFault(days)
-    if (!name.trim() || fault) {
-      return setErrors({ name: name.trim() ? undefined : 'This is needed', expiresInDays: fault })
+    const faults = {
+      name: name.trim() ? undefined : 'This is needed',
+      role: rolesFault(roles),
+      expiresInDays: daysFault(days),
     }
+    if (faults.name || faults.role || faults.expiresInDays) return setErrors(faults)
     void save(async () => {
-      const variables = { name: name.trim(), role, expiresInDays: Number(days) }
+      const variables = { name: name.trim(), ...roles, expiresInDays: Number(days) }
       const { createApiToken } = await send(CreateApiTokenDocument, variables)
       answer.current = createApiToken.secret
       return `The token “${variables.name}” is created.`
@@ -52,7 +54,7 @@ export function CreateTokenDialog({ onClose }: { onClose: () => void }) {
         {...{ [FIRST]: true }}
         onChange={(event) => setName(event.target.value)}
       />
-      <RoleField value={role} onChange={setRole} error={errors.role} />
+      <RolesFields value={roles} onChange={setRoles} errors={errors} />
       <TextField
         label="Days until it expires"
         hint={`1 to ${DAYS_MAX}`}

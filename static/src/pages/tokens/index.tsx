@@ -4,6 +4,7 @@ import { KeyRound, Plus } from 'lucide-react'
 import { useState } from 'react'
 import { Guarded } from '@/access/guarded'
 import { useMe } from '@/access/me'
+import { rolesLabel } from '@/access/rights'
 import { ApiTokensDocument, RevokeApiTokenDocument, type TokenRowFragment } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { useCommand } from '@/commands/command'
@@ -12,7 +13,7 @@ import { useConfirm } from '@/components/confirm'
 import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
 import { Empty, QueryBoundary } from '@/components/states'
-import { enumLabel, StatusBadge } from '@/components/status'
+import { StatusBadge } from '@/components/status'
 import { Table } from '@/components/table'
 import { Time } from '@/components/time'
 import { useNow } from '@/lib/clock'
@@ -79,7 +80,7 @@ function TokenRow({ token }: { token: TokenRowFragment }) {
       <th scope="row" className="h-11 px-4 font-medium [overflow-wrap:anywhere]">
         <Name text={token.name} />
       </th>
-      <td className="px-4">{enumLabel(token.role)}</td>
+      <td className="px-4">{rolesLabel(token)}</td>
       <td className="px-4 whitespace-nowrap">
         <StatusBadge status={state} />
         {token.revokedAt && (

@@ -12,6 +12,7 @@ function token(given: Partial<TokenRowFragment>): TokenRowFragment {
     id: 't1',
     name: 'ci',
     role: 'OPERATOR',
+    namespaceRoles: [],
     createdAt: '2026-11-01T00:00:00.000Z',
     createdBy: 'ada',
     expiresAt: '2999-01-01T00:00:00.000Z',
@@ -52,7 +53,12 @@ test('a secret is shown once, with a warning', async () => {
   await person.type(screen.getByLabelText('Days until it expires'), '{Backspace}')
   await person.click(screen.getByRole('button', { name: 'Create token' }))
   const dialog = await screen.findByRole('dialog', { name: 'The token “backup”' })
-  expect(last(asked, 'CreateApiToken')).toEqual({ name: 'backup', role: 'VIEWER', expiresInDays: 40 })
+  expect(last(asked, 'CreateApiToken')).toEqual({
+    name: 'backup',
+    role: 'VIEWER',
+    namespaceRoles: [],
+    expiresInDays: 40,
+  })
   expect(within(dialog).getByRole('region', { name: 'Token' }).textContent).toBe('hrl_secret')
   expect(within(dialog).getByRole('button', { name: 'Copy token' })).toBeTruthy()
   expect(dialog.textContent).toContain('The token is shown only now')

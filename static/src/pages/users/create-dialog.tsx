@@ -1,8 +1,8 @@
 import { useState } from 'react'
 import { useMe } from '@/access/me'
-import { RoleField } from '@/access/role-field'
+import { RolesFields, type RolesValue, rolesFault } from '@/access/roles-fields'
 import { send } from '@/api/client'
-import { CreateUserDocument, type Role } from '@/api/generated'
+import { CreateUserDocument } from '@/api/generated'
 import { noteSignedIn } from '@/api/session'
 import { signIn } from '@/api/sign-in'
 import { useSaving } from '@/commands/saving'
@@ -15,18 +15,21 @@ import { NewPasswordFields, PasswordSecret, useNewPassword } from './new-passwor
 export function CreateUserDialog({ onClose }: { onClose: () => void }) {
   const [isFirst] = useState(useMe()?.kind === 'ANONYMOUS')
   const [name, setName] = useState('')
-  const [role, setRole] = useState<Role>(isFirst ? 'ADMIN' : 'VIEWER')
+  const [roles, setRoles] = useState<RolesValue>({ role: isFirst ? 'ADMIN' : 'VIEWER', namespaceRoles: [] })
   const [created, setCreated] = useState(false)
   const password = useNewPassword()
   const { errors, setErrors, busy, save } = useSaving(() =>
     password.way === 'generated' ? setCreated(true) : onClose(),
   )
   const create = () => {
-    if (!name.trim() || password.fault) {
-      return setErrors({ name: name.trim() ? undefined : 'This is needed', password: password.fault })
+    const faults = {
+      name: name.trim() ? undefined : 'This is needed',
+      role: rolesFault(roles),
+      password: password.fault,
     }
+    if (faults.name || faults.role || faults.password) return setErrors(faults)
     void save(async () => {
-      await send(CreateUserDocument, { name: name.trim(), role, password: password.password })
+      await send(CreateUserDocument, { name: name.trim(), ...roles, password: password.password })
       if (isFirst) {
         // Without it the cluster would refuse the next request of this page.
         await signIn(name.trim(), password.password ?? '')
@@ -69,10 +72,10 @@ export function CreateUserDialog({ onClose }: { onClose: () => void }) {
         {...{ [FIRST]: true }}
         onChange={(event) => setName(event.target.value)}
       />
-      <RoleField
-        value={role}
-        onChange={setRole}
-        error={errors.role}
+      <RolesFields
+        value={roles}
+        onChange={setRoles}
+        errors={errors}
         {...(isFirst && { fixed: 'The first user is an admin, who creates the others' })}
       />
       <NewPasswordFields

@@ -4,13 +4,14 @@ import { UserPlus } from 'lucide-react'
 import { useState } from 'react'
 import { Guarded } from '@/access/guarded'
 import { useMe } from '@/access/me'
+import { rolesLabel } from '@/access/rights'
 import { type UserRowFragment, UsersDocument } from '@/api/generated'
 import { useApi } from '@/api/queries'
 import { Button } from '@/components/button'
 import { Name } from '@/components/name'
 import { Page, Panel } from '@/components/panel'
 import { Empty, QueryBoundary } from '@/components/states'
-import { enumLabel, StatusBadge } from '@/components/status'
+import { StatusBadge } from '@/components/status'
 import { Table } from '@/components/table'
 import { Time } from '@/components/time'
 import { CreateUserDialog } from './create-dialog'
@@ -72,7 +73,7 @@ function UserRow({ user }: { user: UserRowFragment }) {
         <Name text={user.name} />
         {me?.kind === 'USER' && me.name === user.name && <span className="font-normal text-muted"> (you)</span>}
       </th>
-      <td className="px-4">{enumLabel(user.role)}</td>
+      <td className="px-4">{rolesLabel(user)}</td>
       <td className="px-4 whitespace-nowrap">
         <StatusBadge status={user.isDisabled ? 'DISABLED' : 'ACTIVE'} />
         {!user.hasPassword && <span className="text-muted text-xs"> · without a password</span>}

@@ -1,9 +1,10 @@
 // Dialogs about one user: another role, another password.
 
 import { useState } from 'react'
-import { RoleField } from '@/access/role-field'
+import { rolesInWords } from '@/access/rights'
+import { RolesFields, type RolesValue, rolesFault } from '@/access/roles-fields'
 import { send } from '@/api/client'
-import { SetPasswordDocument, UpdateUserDocument, type UserRowFragment } from '@/api/generated'
+import { SetPasswordDocument, SetUserRolesDocument, type UserRowFragment } from '@/api/generated'
 import { useSaving } from '@/commands/saving'
 import { FormDialog, ShownOnceDialog } from '@/components/form-dialog'
 import { NewPasswordFields, PasswordSecret, useNewPassword } from './new-password'
@@ -13,26 +14,30 @@ interface UserDialogProps {
   onClose: () => void
 }
 
-/** Gives a user another role. */
+/** Gives a user other roles. */
 export function RoleDialog({ user, onClose }: UserDialogProps) {
-  const [role, setRole] = useState(user.role)
-  const { errors, busy, save } = useSaving(onClose)
-  const change = () =>
+  const { role, namespaceRoles } = user
+  const [roles, setRoles] = useState<RolesValue>({ role, namespaceRoles })
+  const { errors, setErrors, busy, save } = useSaving(onClose)
+  const change = () => {
+    const fault = rolesFault(roles)
+    if (fault) return setErrors({ role: fault })
     void save(async () => {
-      await send(UpdateUserDocument, { id: user.id, role })
-      return `“${user.name}” has another role.`
+      await send(SetUserRolesDocument, { id: user.id, ...roles })
+      return `“${user.name}” has other roles.`
     })
+  }
   return (
     <FormDialog
-      title={`Role of “${user.name}”`}
-      action="Change role"
+      title={`Roles of “${user.name}”`}
+      action="Change roles"
       busy={busy}
-      disabled={role === user.role}
+      disabled={rolesInWords(roles) === rolesInWords(user)}
       fault={errors.all}
       onSubmit={change}
       onClose={onClose}
     >
-      <RoleField value={role} onChange={setRole} error={errors.role} />
+      <RolesFields value={roles} onChange={setRoles} errors={errors} />
     </FormDialog>
   )
 }

@@ -2,8 +2,8 @@ import { Ellipsis, KeyRound, MonitorX, Trash2, UserCheck, UserCog, UserX } from 
 import { useState } from 'react'
 import {
   DeleteUserDocument,
+  SetUserDisabledDocument,
   SignOutEverywhereDocument,
-  UpdateUserDocument,
   type UserRowFragment,
 } from '@/api/generated'
 import { useCommand } from '@/commands/command'
@@ -20,7 +20,7 @@ export function UserMenu({ user }: { user: UserRowFragment }) {
     <>
       <Menu trigger={<IconButton icon={Ellipsis} label={`More for ${user.name}`} />}>
         <MenuItem icon={UserCog} onSelect={() => setOpen('role')}>
-          Change role…
+          Change roles…
         </MenuItem>
         <MenuItem icon={KeyRound} onSelect={() => setOpen('password')}>
           Set password…
@@ -50,7 +50,7 @@ export function UserMenu({ user }: { user: UserRowFragment }) {
 
 function useUserCommands({ id, name }: UserRowFragment) {
   const ask = useConfirm()
-  const update = useCommand(UpdateUserDocument, (_, { isDisabled }) =>
+  const update = useCommand(SetUserDisabledDocument, (_, { isDisabled }) =>
     isDisabled ? `“${name}” is disabled.` : `“${name}” is enabled.`,
   )
   const remove = useCommand(DeleteUserDocument, () => `“${name}” is deleted.`)

@@ -2,7 +2,7 @@ import { screen, waitFor, within } from '@testing-library/react'
 import { beforeEach, expect, test } from 'vitest'
 import type { UserRowFragment } from '@/api/generated'
 import { noteSignedIn } from '@/api/session'
-import { user } from '@/testing/factories'
+import { ANONYMOUS, namespace, user } from '@/testing/factories'
 import { type Answers, last, open } from '@/testing/render'
 
 beforeEach(() => noteSignedIn(false))
@@ -12,6 +12,7 @@ const ROWS: UserRowFragment[] = [
     id: 'u1',
     name: 'ada',
     role: 'ADMIN',
+    namespaceRoles: [],
     isDisabled: false,
     hasPassword: true,
     createdAt: '2026-11-01T00:00:00.000Z',
@@ -22,6 +23,7 @@ const ROWS: UserRowFragment[] = [
     id: 'u2',
     name: 'bob',
     role: 'VIEWER',
+    namespaceRoles: [],
     isDisabled: true,
     hasPassword: false,
     createdAt: '2026-11-02T00:00:00.000Z',
@@ -79,7 +81,7 @@ test('the first user of an open cluster is an admin, and this browser is signed 
   let isOpen = true
   const { user: person, asked } = await see({
     Me: () => ({
-      me: isOpen ? { name: 'anonymous', kind: 'ANONYMOUS', role: 'ADMIN', sessionExpiresAt: null } : user('ADMIN'),
+      me: isOpen ? ANONYMOUS : user('ADMIN'),
     }),
     Users: () => ({ users: [] }),
     CreateUser: () => {
@@ -107,11 +109,11 @@ async function choose(command: string, more: Answers) {
 
 test('the role of a user is changed; the last admin is told by the node', async () => {
   const last_admin = () => Object.assign(new Error('The last enabled admin stays one.'), { code: 'CONFLICT' })
-  const { user: person, asked } = await choose('Change role…', { UpdateUser: last_admin })
+  const { user: person, asked } = await choose('Change roles…', { SetUserRoles: last_admin })
   await person.selectOptions(await screen.findByLabelText('Role'), 'Editor')
-  await person.click(screen.getByRole('button', { name: 'Change role' }))
+  await person.click(screen.getByRole('button', { name: 'Change roles' }))
   expect((await screen.findByRole('alert')).textContent).toBe('The last enabled admin stays one.')
-  expect(last(asked, 'UpdateUser')).toEqual({ id: 'u2', role: 'EDITOR' })
+  expect(last(asked, 'SetUserRoles')).toEqual({ id: 'u2', role: 'EDITOR', namespaceRoles: [] })
 })
 
 test('another password is set and shown once', async () => {
@@ -124,15 +126,45 @@ test('another password is set and shown once', async () => {
 
 test('a user is enabled, and deleted after a question', async () => {
   const { user: person, asked } = await choose('Enable', {
-    UpdateUser: () => ({ updateUser: { id: 'u2' } }),
+    SetUserDisabled: () => ({ updateUser: { id: 'u2' } }),
     DeleteUser: () => ({ deleteUser: true }),
   })
   await screen.findByText('“bob” is enabled.')
-  expect(last(asked, 'UpdateUser')).toEqual({ id: 'u2', isDisabled: false })
+  expect(last(asked, 'SetUserDisabled')).toEqual({ id: 'u2', isDisabled: false })
   await person.click(screen.getByRole('button', { name: 'More for bob' }))
   await person.click(await screen.findByRole('menuitem', { name: 'Delete…' }))
   expect(last(asked, 'DeleteUser')).toBeUndefined()
   await person.click(await screen.findByRole('button', { name: 'Delete user' }))
   await screen.findByText('“bob” is deleted.')
   expect(last(asked, 'DeleteUser')).toEqual({ id: 'u2' })
+})
+
+test('a user gets a role in a namespace only', async () => {
+  const { user: person, asked } = await see({
+    Namespaces: () => ({ namespaces: ['default', 'team-a', 'team-b'].map((name) => namespace(name)) }),
+    CreateUser: () => ({ createUser: { id: 'u3' } }),
+  })
+  await person.click(await screen.findByRole('button', { name: 'New user' }))
+  await person.type(screen.getByLabelText('Name'), 'eve')
+  await person.selectOptions(await screen.findByLabelText('Role in the whole cluster'), 'None')
+  await person.click(screen.getByRole('button', { name: 'Create user' }))
+  expect(await screen.findByText('A role is needed, here or in a namespace')).toBeTruthy()
+  expect(last(asked, 'CreateUser')).toBeUndefined()
+  await person.click(screen.getByRole('button', { name: 'Add a namespace' }))
+  await person.selectOptions(screen.getByLabelText('Namespace 1'), 'team-b')
+  await person.selectOptions(screen.getByLabelText('Role in team-b'), 'Editor')
+  await person.click(screen.getByRole('button', { name: 'Create user' }))
+  await screen.findByRole('dialog', { name: '“eve” is created' })
+  expect(last(asked, 'CreateUser')).toMatchObject({
+    name: 'eve',
+    role: null,
+    namespaceRoles: [{ namespace: 'team-b', role: 'EDITOR' }],
+  })
+})
+
+test('with one namespace a form has one role, as before', async () => {
+  const { user: person } = await see()
+  await person.click(await screen.findByRole('button', { name: 'New user' }))
+  expect(await screen.findByLabelText('Role')).toBeTruthy()
+  expect(screen.queryByText('Roles in namespaces')).toBeNull()
 })
