@@ -5,8 +5,8 @@ import { type Mutation, ROLE_VALUES, type Role } from '@/api/generated'
 import { enumLabel } from '@/components/status'
 import { type Me, useInNamespace, useMe } from './me'
 
-/** A mutation, or a page of admins by the query that it shows. */
-export type Command = keyof Mutation | 'users' | 'apiTokens' | 'auditLog'
+/** A mutation, or a page by the query that it shows. */
+export type Command = keyof Mutation | 'users' | 'apiTokens' | 'auditLog' | 'secrets'
 
 /** Each mutation of the API is in the table, or it does not compile. */
 export const NEEDED: Record<Command, Role> = {
@@ -34,6 +34,7 @@ export const NEEDED: Record<Command, Role> = {
   createBlackout: 'EDITOR',
   setBlackoutEnd: 'EDITOR',
   endBlackout: 'EDITOR',
+  secrets: 'EDITOR',
 
   drainNode: 'ADMIN',
   pauseCluster: 'ADMIN',
@@ -50,6 +51,9 @@ export const NEEDED: Record<Command, Role> = {
   createNamespace: 'ADMIN',
   updateNamespace: 'ADMIN',
   deleteNamespace: 'ADMIN',
+  createSecret: 'ADMIN',
+  updateSecret: 'ADMIN',
+  deleteSecret: 'ADMIN',
 
   changePassword: 'VIEWER',
   signOutEverywhere: 'VIEWER',

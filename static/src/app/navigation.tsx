@@ -12,6 +12,7 @@ import {
   Gauge,
   Keyboard,
   KeyRound,
+  KeySquare,
   Menu as MenuIcon,
   Monitor,
   Moon,
@@ -40,6 +41,8 @@ const LINKS = [
   { to: '/nodes', label: 'Nodes', icon: Server },
 ] as const
 
+const SECRETS_LINK = { to: '/secrets', label: 'Secrets', icon: KeySquare } as const
+
 const ADMIN_LINKS = [
   { to: '/namespaces', label: 'Namespaces', icon: Folder },
   { to: '/users', label: 'Users', icon: Users },
@@ -54,6 +57,7 @@ const LINK =
 export function Navigation({ onHelp, onSearch }: { onHelp: () => void; onSearch: () => void }) {
   const [open, setOpen] = useState(false)
   const isAdmin = useMay('users')
+  const readsSecrets = useMay('secrets')
   return (
     <nav
       aria-label="Main"
@@ -88,14 +92,16 @@ export function Navigation({ onHelp, onSearch }: { onHelp: () => void; onSearch:
           <Kbd>/</Kbd>
         </button>
         <ul className="flex flex-col gap-0.5">
-          {[...LINKS, ...(isAdmin ? ADMIN_LINKS : [])].map(({ to, label, icon: Icon }) => (
-            <li key={to}>
-              <Link to={to} activeOptions={{ exact: to === '/' }} className={LINK} onClick={() => setOpen(false)}>
-                <Icon size={16} aria-hidden />
-                {label}
-              </Link>
-            </li>
-          ))}
+          {[...LINKS, ...(readsSecrets ? [SECRETS_LINK] : []), ...(isAdmin ? ADMIN_LINKS : [])].map(
+            ({ to, label, icon: Icon }) => (
+              <li key={to}>
+                <Link to={to} activeOptions={{ exact: to === '/' }} className={LINK} onClick={() => setOpen(false)}>
+                  <Icon size={16} aria-hidden />
+                  {label}
+                </Link>
+              </li>
+            ),
+          )}
         </ul>
         <div className="mt-auto flex flex-col gap-2">
           <ClusterLine />

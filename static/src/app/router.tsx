@@ -117,6 +117,12 @@ const namespaces = createRoute({
   component: lazyRouteComponent(loadChunk(() => import('@/pages/namespaces'))),
 })
 
+const secrets = createRoute({
+  getParentRoute: () => root,
+  path: '/secrets',
+  component: lazyRouteComponent(loadChunk(() => import('@/pages/secrets'))),
+})
+
 const users = createRoute({
   getParentRoute: () => root,
   path: '/users',
@@ -154,6 +160,7 @@ export function createDashboardRouter(queries: QueryClient, history?: RouterHist
       nodes,
       upcoming,
       calendars,
+      secrets,
       namespaces,
       users,
       tokens,

@@ -4,7 +4,18 @@ import { AUDIT_OUTCOME_VALUES, type AuditFilter, type AuditOutcome } from '@/api
 import { oneOf, text } from '@/lib/search'
 
 /** The kinds of objects that entries are about. */
-export const OBJECT_KINDS = ['job', 'calendar', 'blackout', 'execution', 'node', 'cluster', 'user', 'token'] as const
+export const OBJECT_KINDS = [
+  'job',
+  'calendar',
+  'blackout',
+  'execution',
+  'node',
+  'cluster',
+  'user',
+  'token',
+  'namespace',
+  'secret',
+] as const
 
 /** Of `/audit-log`. */
 export interface AuditSearch {

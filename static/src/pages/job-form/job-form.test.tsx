@@ -6,7 +6,7 @@ import { formJob } from './factories'
 const PREVIEW = { zone: 'UTC', description: 'every 300 seconds', fireTimes: ['2026-11-24T10:00:00.000Z'], warnings: [] }
 
 const ANSWERS = {
-  CalendarNames: () => ({ calendars: [{ name: 'holidays' }] }),
+  CalendarNames: () => ({ calendars: [{ name: 'holidays', namespace: 'default' }] }),
   PreviewSchedule: () => ({ previewSchedule: PREVIEW }),
 }
 

@@ -6,9 +6,15 @@ import { EditorView, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { type Ref, useEffect, useEffectEvent, useImperativeHandle, useRef } from 'react'
 
-interface JsonEditorProps {
+export interface EditorHandle {
   /** Moves the focus into the editor, and scrolls it into view. */
-  ref?: Ref<{ focus: () => void }>
+  focus: () => void
+  /** The place of the cursor in the text. */
+  cursor: () => number
+}
+
+interface JsonEditorProps {
+  ref?: Ref<EditorHandle>
   id: string
   label: string
   value: string
@@ -41,6 +47,7 @@ export default function JsonEditor({ ref, id, label, value, onChange, ...describ
       host.current?.scrollIntoView({ block: 'center' })
       view.current?.focus()
     },
+    cursor: () => view.current?.state.selection.main.head ?? 0,
   }))
   useEffect(() => {
     if (!host.current) return

@@ -1,12 +1,15 @@
 // JSON in an editor: coloured, checked while typing, formatted on demand. The editor is a chunk of its own; before its
 // arrival the text is editable as plain text.
 
-import { lazy, Suspense } from 'react'
+import { lazy, Suspense, useRef } from 'react'
 import { useController } from 'react-hook-form'
 import { loadChunk } from '@/api/chunks'
 import { Button } from '@/components/button'
 import { Field, INPUT_CLASS } from '@/components/field'
 import { indented, jsonFault } from '@/lib/json'
+import { withReference } from '@/secrets/reference'
+import type { EditorHandle } from './json-editor'
+import { SecretOffer } from './secret-fields'
 import type { FormValues } from './values'
 
 const JsonEditor = lazy(loadChunk(() => import('./json-editor')))
@@ -21,15 +24,24 @@ interface JsonFieldProps {
   hint: string
   /** Why a text cannot be saved. Default: not JSON. */
   check?: (text: string) => string | undefined
+  /** An empty text with a reference to a secret. Default: secrets are not offered. */
+  withSecret?: (reference: string) => string
 }
 
-export function JsonField({ name, label, hint, check = jsonFault }: JsonFieldProps) {
+export function JsonField({ name, label, hint, check = jsonFault, withSecret }: JsonFieldProps) {
   const { field, fieldState } = useController<FormValues, JsonFieldProps['name']>({
     name,
     rules: { validate: (text) => check(text) ?? true },
   })
   const { value, ref } = field
   const change = field.onChange
+  const editor = useRef<EditorHandle>(null)
+  const focusOn = (handle: EditorHandle | null) => {
+    editor.current = handle
+    ref(handle)
+  }
+  const insert = (secret: string, empty: (reference: string) => string) =>
+    change(withReference(value, editor.current?.cursor() ?? value.length, secret, empty))
   return (
     <Field
       label={label}
@@ -50,16 +62,20 @@ export function JsonField({ name, label, hint, check = jsonFault }: JsonFieldPro
               />
             }
           >
-            <JsonEditor {...ids} ref={ref} label={label} value={value} onChange={change} />
+            <JsonEditor {...ids} ref={focusOn} label={label} value={value} onChange={change} />
           </Suspense>
-          <Button
-            kind="quiet"
-            className="self-end"
-            disabled={!value.trim() || jsonFault(value) !== undefined}
-            onClick={() => change(indented(value))}
-          >
-            Format
-          </Button>
+          <div className="flex flex-wrap justify-end gap-1">
+            {withSecret && (
+              <SecretOffer where={label.toLowerCase()} onChoose={(secret) => insert(secret, withSecret)} />
+            )}
+            <Button
+              kind="quiet"
+              disabled={!value.trim() || jsonFault(value) !== undefined}
+              onClick={() => change(indented(value))}
+            >
+              Format
+            </Button>
+          </div>
         </div>
       )}
     </Field>

@@ -7,6 +7,7 @@ import { Panel } from '@/components/panel'
 import { headersFault } from '@/lib/json'
 import { useFieldProps } from './fields'
 import { JsonField } from './json-field'
+import { SigningFields } from './secret-fields'
 import type { BodyKind, FormValues, TargetKind } from './values'
 
 const KINDS: [TargetKind, string, string][] = [
@@ -69,6 +70,7 @@ export function TargetFields() {
               hint='Names and values, such as {"X-Team": "ops"}'
               name="target.http.headers"
               check={headersFault}
+              withSecret={(reference) => JSON.stringify({ Authorization: `Bearer ${reference}` }, null, 2)}
             />
             <SelectField label="Request body" className="sm:w-1/2" {...register('target.http.bodyKind')}>
               {BODIES.map(([value, label]) => (
@@ -80,6 +82,7 @@ export function TargetFields() {
             {watch('target.http.bodyKind') === 'text' && (
               <TextArea label="Body" hint="Empty: the request has no body" {...field('target.http.body')} />
             )}
+            <SigningFields />
           </>
         )}
         {kind === 'noop' && (
@@ -94,6 +97,9 @@ export function TargetFields() {
           label="Payload"
           hint="Data for the target: JSON of at most 256 KB without white space"
           name="payload"
+          {...(kind === 'http' && {
+            withSecret: (reference: string) => JSON.stringify({ token: reference }, null, 2),
+          })}
         />
       </div>
     </Panel>

@@ -64,6 +64,8 @@ export interface FormValues {
       bodyKind: BodyKind
       body: string
       timeoutSeconds: string
+      /** At most two names; empty ones are left out. */
+      signingSecrets: string[]
     }
     noop: { sleepMillis: string }
   }
@@ -105,7 +107,15 @@ export function newValues(zone: string): FormValues {
     payload: '',
     target: {
       kind: 'http',
-      http: { url: '', method: 'POST', headers: '', bodyKind: 'payload', body: '', timeoutSeconds: '30' },
+      http: {
+        url: '',
+        method: 'POST',
+        headers: '',
+        bodyKind: 'payload',
+        body: '',
+        timeoutSeconds: '30',
+        signingSecrets: [],
+      },
       noop: { sleepMillis: '0' },
     },
     original: { description: null, startAt: null, endAt: null, tags: [] },
@@ -174,6 +184,7 @@ function targetOf(target: unknown, plain: FormValues['target']): Partial<FormVal
       bodyKind: body === null || body === undefined ? 'payload' : 'text',
       body: body ?? '',
       timeoutSeconds: String(fields?.timeoutSeconds ?? plain.http.timeoutSeconds),
+      signingSecrets: (fields?.signingSecrets as string[] | undefined) ?? [],
     },
   }
 }
@@ -230,6 +241,7 @@ export function inputOf(values: FormValues): CreateJobInput {
                 headers: target.http.headers.trim() ? JSON.parse(target.http.headers) : null,
                 body: target.http.bodyKind === 'text' ? target.http.body : null,
                 timeoutSeconds: number(target.http.timeoutSeconds),
+                signingSecrets: target.http.signingSecrets.filter(Boolean),
               },
             },
   }
