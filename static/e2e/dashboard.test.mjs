@@ -449,6 +449,17 @@ test('a form with something typed in it is not left without a question', async (
   await page.getByRole('link', { name: 'Nodes' }).click()
   await page.getByRole('button', { name: 'Stay' }).click()
   assert.equal(await page.getByLabel('Description').inputValue(), 'half typed')
+  // The browser's own question needs a key or a click of the user before.
+  await page.getByLabel('Description').press('End')
+  const [question] = await Promise.all([
+    page.waitForEvent('dialog'),
+    page.evaluate(() => {
+      location.reload()
+    }),
+  ])
+  assert.equal(question.type(), 'beforeunload')
+  await question.dismiss()
+  assert.equal(await page.getByLabel('Description').inputValue(), 'half typed')
   await page.getByRole('link', { name: 'Nodes' }).click()
   await page.getByRole('button', { name: 'Leave' }).click()
   await page.getByRole('heading', { level: 1, name: 'Nodes' }).waitFor()
