@@ -2,7 +2,7 @@ import { screen, waitFor } from '@testing-library/react'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { noteSignedIn } from '@/api/session'
 import { type Answers, open } from '@/testing/render'
-import { rememberPage, returnToPage } from './provider'
+import { rememberPage, returnToPage, takeProviderFault } from './provider'
 
 const UNKNOWN = () => Object.assign(new Error('the caller is unknown'), { code: 'UNAUTHENTICATED' })
 const OPTIONS = 'GET /session/options'
@@ -63,11 +63,12 @@ test('the page that was open is open again after the sign-in, and no other host'
   expect(location.pathname).toBe('/')
 })
 
-test('the return waits while the provider reports a fault', () => {
-  history.replaceState(null, '', '/jobs')
+test('a fault of the provider leads to that page, too', () => {
+  history.replaceState(null, '', '/jobs?search=pay')
   rememberPage()
   history.replaceState(null, '', '/#/sign-in?error=denied')
   returnToPage()
-  expect(location.pathname).toBe('/')
-  expect(sessionStorage.getItem('horolog.return')).toBe('/jobs')
+  expect(location.pathname + location.search + location.hash).toBe('/jobs?search=pay#/sign-in?error=denied')
+  expect(takeProviderFault()).toBe('The provider refused the sign-in.')
+  expect(location.pathname + location.search + location.hash).toBe('/jobs?search=pay')
 })

@@ -42,8 +42,8 @@ export function rememberPage() {
 /** Opens that page again, if the browser is back at the root; called before the first route. */
 export function returnToPage() {
   const page = sessionStorage.getItem(RETURN)
-  if (page === null || location.pathname !== BASE || location.hash) return
+  if (page === null || location.pathname !== BASE) return
   sessionStorage.removeItem(RETURN)
-  // Addresses of the dashboard only: two slashes would name another host.
-  if (page.startsWith(BASE) && !page.startsWith('//')) history.replaceState(null, '', page)
+  // Addresses of the dashboard only: two slashes would name another host. A fault stays for the sign-in page.
+  if (page.startsWith(BASE) && !page.startsWith('//')) history.replaceState(null, '', page + location.hash)
 }
