@@ -257,6 +257,10 @@ async fn nothing_is_repaired_while_the_clock_is_not_trusted() {
         .await
         .unwrap();
     assert_eq!(back, ClockVerdict::Returned(jump));
+    // The next heartbeat finds no pause.
+    let now: Timestamp = cluster.sql.query_one(clock, &[]).await.unwrap().get(0);
+    let good = node.store.watch_clock(Moment::now(), now, None).await;
+    assert_eq!(good.unwrap(), ClockVerdict::Good);
     let repairs = node.reconcile().await.repairs.expect("it repairs again");
     assert_eq!(
         (repairs.scheduled, repairs.continued, repairs.retried),

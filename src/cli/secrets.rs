@@ -109,7 +109,10 @@ pub async fn run(config: SecretConfig) -> Result<i32, anyhow::Error> {
             };
             set(&database, request, keys).await
         }
-        SecretCommand::List { database } => list(&database.store("secrets").await?).await,
+        SecretCommand::List { database } => {
+            let store = database.store("secrets").await?;
+            list(&store).await
+        }
         SecretCommand::Delete { name, database } => {
             let delete = DeleteSecret {
                 namespace: DEFAULT_NAMESPACE.to_owned(),

@@ -143,7 +143,7 @@ impl Store {
     #[must_use]
     pub fn for_secrets(&self, database: &Database) -> Self {
         Self {
-            pool: pool(database, 1, self.call_timeout, Handle::current()),
+            pools: pools(database, 1, self.call_timeout, Handle::current()),
             pool_name: "secrets",
             ..self.clone()
         }

@@ -22,7 +22,7 @@ use super::random;
 use super::refusals::{note, unknown};
 use super::session::NewSession;
 use super::throttle::Throttle;
-use crate::model::access::{Caller, CallerKind, Role};
+use crate::model::access::{Caller, CallerKind, NamespaceRoles, Role};
 use crate::model::grant::role_of_groups;
 use crate::model::secret::SecretHash;
 use crate::store::access::openid::{OpenIdOutcome, OpenIdSignIn};
@@ -317,7 +317,8 @@ impl OpenId {
         Ok(UserIdentity {
             id,
             name: name.ok_or(OpenIdError::Busy)?,
-            role,
+            role: Some(role),
+            namespace_roles: NamespaceRoles::default(),
             is_disabled: false,
         })
     }
@@ -355,6 +356,7 @@ fn caller(user: &UserIdentity, address: Option<IpAddr>) -> Caller {
         id: Some(user.id),
         name: user.name.clone(),
         role: user.role,
+        namespace_roles: user.namespace_roles.clone(),
         address,
     }
 }

@@ -22,7 +22,7 @@ select not exists (select from user_account)
 );
 
 /// The fate of a transaction, with the result of its change.
-enum Change<T> {
+pub(super) enum Change<T> {
     /// The change counts.
     Commit(T),
     /// Nothing of it does.

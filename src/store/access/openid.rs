@@ -1,8 +1,9 @@
 //! Users of an OpenID provider: the only file that writes `openid_identity` and `openid_sign_in`.
 
+use super::Change;
 use super::users::{NewUser, UserIdentity, entry, identity};
 use crate::model::Timestamp;
-use crate::model::access::Role;
+use crate::model::access::{NamespaceRoles, Role};
 use crate::model::secret::SecretHash;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
@@ -127,21 +128,21 @@ impl Store {
         let stub = self.clock().stub();
         self.in_transaction("openid.sign_in", async |transaction| {
             if sign_in.is_new && !is_still_new(transaction, sign_in).await? {
-                return Ok(OpenIdOutcome::Changed);
+                return Ok(Change::Commit(OpenIdOutcome::Changed));
             }
             let nonce = sign_in.nonce.bytes();
             if USE_NONCE.execute(transaction, &[&stub, &nonce]).await? == 0 {
-                return Ok(OpenIdOutcome::Used);
+                return Ok(Change::Commit(OpenIdOutcome::Used));
             }
             if sign_in.is_new && !self.create(transaction, sign_in).await? {
-                return Ok(OpenIdOutcome::TooManyUsers);
+                return Ok(Change::Commit(OpenIdOutcome::TooManyUsers));
             }
             let (user, role) = (sign_in.user, sign_in.role.as_str());
             let updated = UPDATE_USER
                 .execute(transaction, &[&stub, &user.id, &role])
                 .await?;
             if updated == 0 {
-                return Ok(OpenIdOutcome::Disabled);
+                return Ok(Change::Commit(OpenIdOutcome::Disabled));
             }
             if !sign_in.is_new {
                 let (before, after) = (json!({"role": user.role}), json!({"role": sign_in.role}));
@@ -150,7 +151,7 @@ impl Store {
             }
             let session = sign_in.session;
             let expires_at = self.insert_session(transaction, session, user.id).await?;
-            Ok(OpenIdOutcome::Started(expires_at))
+            Ok(Change::Commit(OpenIdOutcome::Started(expires_at)))
         })
         .await
     }
@@ -164,7 +165,8 @@ impl Store {
         let new = NewUser {
             id: sign_in.user.id,
             name: sign_in.user.name.clone(),
-            role: sign_in.role,
+            role: Some(sign_in.role),
+            namespace_roles: NamespaceRoles::default(),
             password_hash: None,
         };
         if !self.insert_user(transaction, &new).await? {

@@ -4,6 +4,7 @@ use super::rows::{KEY_IDS, SealedSecret, sealed, texts};
 use crate::model::secret::Secret;
 use crate::model::secret_host::SecretHost;
 use crate::secrets::{Binding, CannotOpen, Keys, Sealed};
+use crate::store::access::Change;
 use crate::store::audit::entry::Entry;
 use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
@@ -121,7 +122,7 @@ impl Store {
     ) -> Result<ChangeOutcome, StoreError> {
         self.in_transaction("secrets.create", async |transaction| {
             if let Some(error) = missing_key(transaction, keys).await? {
-                return Ok(cannot(&new.name, error));
+                return Ok(Change::Undo(cannot(&new.name, error)));
             }
             let binding = Binding {
                 namespace: &new.namespace,
@@ -131,19 +132,21 @@ impl Store {
             };
             let sealed = match keys.seal(binding, &new.value) {
                 Ok(sealed) => sealed,
-                Err(error) => return Ok(cannot(&new.name, error.into())),
+                Err(error) => return Ok(Change::Undo(cannot(&new.name, error.into()))),
             };
             let inserted = self.insert_secret(transaction, new, &sealed).await?;
             if inserted {
                 let entry = entry(&new.namespace, &new.name);
                 let after = content(new.description.as_deref(), &new.hosts, 1);
                 transaction.record(entry.with("after", after));
-                return Ok(ChangeOutcome::Done);
+                return Ok(Change::Commit(ChangeOutcome::Done));
             }
             let taken = LOCK
                 .query_opt(transaction, &[&new.namespace, &new.name])
                 .await?;
-            Ok(taken.map_or(ChangeOutcome::TooMany, |_| ChangeOutcome::NameTaken))
+            Ok(Change::Commit(taken.map_or(ChangeOutcome::TooMany, |_| {
+                ChangeOutcome::NameTaken
+            })))
         })
         .await
     }
@@ -186,21 +189,21 @@ impl Store {
                 .query_opt(transaction, &[&change.namespace, &change.name])
                 .await?;
             let Some(mut locked) = row.as_ref().map(Locked::of).transpose()? else {
-                return Ok(ChangeOutcome::NotFound);
+                return Ok(Change::Undo(ChangeOutcome::NotFound));
             };
             let given = change.value.as_ref();
             if given.is_some_and(|(_, is_signing)| *is_signing != locked.is_signing) {
-                return Ok(ChangeOutcome::OtherKind);
+                return Ok(Change::Undo(ChangeOutcome::OtherKind));
             }
             let before = locked.content();
             if given.is_some() || change.hosts.is_some() {
                 if let Some(error) = missing_key(transaction, keys).await? {
-                    return Ok(cannot(&change.name, error));
+                    return Ok(Change::Undo(cannot(&change.name, error)));
                 }
                 let hosts = change.hosts.as_ref();
                 let value = given.map(|(value, _)| value);
                 if let Err(error) = locked.secret.seal_again(keys, value, hosts) {
-                    return Ok(cannot(&change.name, error));
+                    return Ok(Change::Undo(cannot(&change.name, error)));
                 }
             }
             if let Some(description) = &change.description {
@@ -213,7 +216,7 @@ impl Store {
                     .with_change(&before, &locked.content())
                     .with("hasNewValue", given.is_some()),
             );
-            Ok(ChangeOutcome::Done)
+            Ok(Change::Commit(ChangeOutcome::Done))
         })
         .await
     }
@@ -233,11 +236,11 @@ impl Store {
         let deleted = self.in_transaction("secrets.delete", async |transaction| {
             let row = LOCK.query_opt(transaction, &[&namespace, &name]).await?;
             let Some(locked) = row.as_ref().map(Locked::of).transpose()? else {
-                return Ok(ChangeOutcome::NotFound);
+                return Ok(Change::Undo(ChangeOutcome::NotFound));
             };
             DELETE.execute(transaction, &[&namespace, &name]).await?;
             transaction.record(entry(namespace, name).with("before", locked.content()));
-            Ok(ChangeOutcome::Done)
+            Ok(Change::Commit(ChangeOutcome::Done))
         });
         match deleted.await {
             // A job has referred to it since the count.
@@ -255,7 +258,7 @@ impl Store {
         self.in_transaction("secrets.rotate", async |transaction| {
             let current = match keys.current() {
                 Ok(current) => current,
-                Err(error) => return Ok(Err(cannot("", error.into()))),
+                Err(error) => return Ok(Change::Undo(Err(cannot("", error.into())))),
             };
             let mut others = Vec::new();
             for row in LOCK_ALL.query(transaction, &[]).await? {
@@ -267,14 +270,14 @@ impl Store {
             // Before the first is written: all of them can be decrypted, or none changes.
             for locked in &mut others {
                 if let Err(error) = locked.secret.seal_again(keys, None, None) {
-                    return Ok(Err(cannot(&locked.secret.name, error)));
+                    return Ok(Change::Undo(Err(cannot(&locked.secret.name, error))));
                 }
             }
             for locked in &others {
                 self.write_secret(transaction, locked).await?;
             }
             transaction.record(Entry::about("secret").with("count", others.len()));
-            Ok(Ok(others.len()))
+            Ok(Change::Commit(Ok(others.len())))
         })
         .await
     }
