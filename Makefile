@@ -38,10 +38,6 @@ test: setup-tests ## everything that CI checks: format, lints, tests
 	scripts/dashboard e2e || test $$? = 3
 	scripts/drills
 	scripts/newcomer-drill || test $$? = 3
-	scripts/systemd-drill || test $$? = 3
-	scripts/docker-drill || test $$? = 3
-	scripts/test-postgres 14 || test $$? = 3
-	scripts/test-postgres 18 || test $$? = 3
 
 # First the dashboard, then the program that embeds it: in the other order the browser would see the previous one.
 test-dashboard: ## drive the dashboard with a real browser; screenshots go to target/screenshots
@@ -62,12 +58,14 @@ VERSION ?= 18
 test-postgres: ## the tests that depend on PostgreSQL, with another version (VERSION=14, 17 or 18)
 	scripts/test-postgres $(VERSION) || test $$? = 3
 
-environments: ## what people install it on: a user without root, systemd, Docker, Patroni
+environments: ## what people install it on: no root, systemd, Docker, Patroni, PostgreSQL 14 and 18
 	cargo build --features otel,fault-injection
 	scripts/newcomer-drill || test $$? = 3
 	scripts/systemd-drill || test $$? = 3
 	scripts/docker-drill || test $$? = 3
 	scripts/patroni-drill || test $$? = 3
+	scripts/test-postgres 14 || test $$? = 3
+	scripts/test-postgres 18 || test $$? = 3
 
 drill: ## failover drills: what CI runs of them
 	cargo build --features otel,fault-injection

@@ -387,6 +387,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn every_impossible_setting_is_refused_with_its_name() {
         let cases = [
             ("--node-ttl 2s --heartbeat-interval 1s", "three times"),

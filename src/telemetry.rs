@@ -359,7 +359,7 @@ mod tests {
         for directives in [
             "info,tokio_postgres=debug",
             "tokio_postgres",
-            "info, tokio_postgres::query=trace",
+            concat!("info, tokio_postgres", "::query=trace"),
         ] {
             assert!(shows_parameters(directives), "{directives}");
         }

@@ -406,7 +406,6 @@ async fn a_flood_of_refusals_writes_a_few_rows_and_counts_the_rest() {
 async fn the_api_lists_entries_by_filter_a_page_at_a_time() {
     let mut walk = Walk::start().await;
     walk.exclusions().await;
-    walk.namespaces().await;
     let job = json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 3600});
     let job = walk.node.create(job).await;
     let pause = format!("mutation {{ pauseJob(id: \"{job}\") {{ id }} }}");
@@ -473,7 +472,6 @@ async fn the_api_lists_entries_by_filter_a_page_at_a_time() {
 async fn a_node_seals_what_is_written() {
     let mut walk = Walk::start().await;
     walk.exclusions().await;
-    walk.namespaces().await;
     eventually("all is sealed", async || {
         let unsealed = "select from audit_log where position is null";
         walk.sql

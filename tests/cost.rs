@@ -294,12 +294,16 @@ fn dashboard_variables(operation: &str) -> Value {
             (_, "CreateJobInput") => {
                 json!({"name": "x", "scheduleType": "FIXED_RATE", "intervalSeconds": 60})
             }
-            (_, "CalendarInput") => json!({"name": "x"}),
+            (_, "CalendarInput" | "NamespaceInput" | "UpdateSecretInput") => json!({"name": "x"}),
             (_, "BlackoutInput") => json!({"reason": "x", "endsAt": "2026-11-28T00:00:00Z"}),
             (_, "JobFilter") => json!({"search": "x"}),
             (_, "ExecutionFilter") => json!({}),
             (_, "Boolean") => json!(false),
             (_, "Role") => json!("VIEWER"),
+            (_, "[NamespaceRoleInput!]") => json!([{"namespace": "default", "role": "VIEWER"}]),
+            (_, "CreateSecretInput") => {
+                json!({"name": "x", "value": "a long value", "hosts": ["x.example"]})
+            }
             (_, "AuditFilter") => json!({"caller": "x"}),
             (_, "JSON") => json!({"a": 1}),
             other => panic!("no value for {other:?}"),

@@ -73,6 +73,9 @@ impl Schema {
             (_, "HttpTargetInput") => json!({"url": "http://example.com/"}),
             (_, "DayWindowInput") => json!({"from": "22:00", "to": "06:00"}),
             (_, "CalendarInput" | "NamespaceInput") => json!({"name": "fine"}),
+            (_, "CreateSecretInput" | "UpdateSecretInput") => {
+                json!({"name": "fine", "value": "a long value", "hosts": ["a.example"]})
+            }
             (_, "NamespaceRoleInput") => json!({"namespace": "default", "role": "VIEWER"}),
             (_, "BlackoutInput") => {
                 json!({"reason": "x", "startsAt": "2030-01-01T00:00:00Z",

@@ -83,7 +83,7 @@ impl ClusterDatabase {
             Some(data_dir) => data_dir.clone(),
             None => default_data_dir()?,
         };
-        // `horolog demo`, and so `make run`, has its own beside that of `horolog serve`.
+        // `horolog demo`, and so `make run`, has another one than `horolog serve`.
         let candidates = [data_dir.clone(), data_dir.join(DEMO)];
         let found = candidates.iter().find(|directory| has_cluster(directory));
         let found = found.ok_or(NoDatabase { data_dir })?;

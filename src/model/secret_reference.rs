@@ -187,11 +187,15 @@ pub(super) fn validate_references(
 
 fn validate_signing_secrets(names: &[String]) -> Result<(), InvalidInput> {
     const FIELD: &str = "target.http.signingSecrets";
+    const FIELDS: [&str; SIGNING_SECRETS_MAX] = [
+        "target.http.signingSecrets.0",
+        "target.http.signingSecrets.1",
+    ];
     if names.len() > SIGNING_SECRETS_MAX {
         return Err(InvalidInput::new(FIELD, "must be at most 2 secrets"));
     }
-    for name in names {
-        validate_secret_name(FIELD, name)?;
+    for (name, field) in names.iter().zip(FIELDS) {
+        validate_secret_name(field, name)?;
     }
     if names.len() == SIGNING_SECRETS_MAX && names[0] == names[1] {
         return Err(InvalidInput::new(
@@ -318,7 +322,7 @@ mod tests {
             ("${secret:", &[][..], "target.http.headers"),
             ("", &["a", "a"][..], "target.http.signingSecrets"),
             ("", &["a", "b", "c"][..], "target.http.signingSecrets"),
-            ("", &["a b"][..], "target.http.signingSecrets"),
+            ("", &["a b"][..], "target.http.signingSecrets.0"),
         ] {
             let target = http("https://a.example/", header, signing);
             assert_eq!(refused(&target, None), Some(field.to_owned()));

@@ -54,6 +54,10 @@ pub(super) const VIEWS: Statement = Statement::new(concat!(
     of_jobs!("execution_in_flight", "job_id"),
     of_jobs!("job_failing", "job_id"),
     of_jobs!("job_backfill", "job_id"),
+    of_jobs!("job_secret", "job_id"),
+    "create or replace temporary view secret as select x.* from secret x where ",
+    within_reach!("x.namespace"),
+    ";\n",
     "create or replace temporary view blackout as select x.* from blackout x
 where x.scope <> 'JOB' or (select j.namespace from job_definition j where j.id = x.job_id)",
     within_reach!(""),

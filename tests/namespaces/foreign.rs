@@ -39,7 +39,7 @@ const REQUESTS: [&str; 33] = [
     "mutation { deleteCalendar(name: \"CALENDAR\") }",
     "mutation { updateCalendar(input: {name: \"CALENDAR\"}, version: 0) { name } }",
     "mutation { createBlackout(input: {reason: \"r\", jobId: \"JOB\",
-        endsAt: \"2990-01-02T00:00:00Z\"}) { id } }",
+        startsAt: \"2990-01-01T00:00:00Z\", endsAt: \"2990-01-02T00:00:00Z\"}) { id } }",
     "mutation { pauseJobs(filter: {ids: [\"JOB\"]}) { matched changed } }",
     "mutation { rerunExecutions(filter: {ids: [\"EXECUTION\"]}) { matched } }",
     "mutation { updateJob(id: \"JOB\", version: 0, input: {name: \"x\",

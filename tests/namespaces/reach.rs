@@ -146,7 +146,7 @@ async fn what_concerns_all_namespaces_needs_a_role_in_the_whole_cluster() {
     let namespaces = Namespaces::start().await;
     let token = namespaces.token(&["own=ADMIN"]).await;
     let wide = "mutation { createBlackout(input: {reason: \"r\", tag: \"tag-foreign\",
-        endsAt: \"2990-01-02T00:00:00Z\"}) { id } }";
+        startsAt: \"2990-01-01T00:00:00Z\", endsAt: \"2990-01-02T00:00:00Z\"}) { id } }";
     let id =
         namespaces.data(&namespaces.admin, wide, json!({})).await["createBlackout"]["id"].take();
     let end = format!("mutation {{ endBlackout(id: {id}) {{ id }} }}");
@@ -207,7 +207,7 @@ async fn commands_within_reach_work_as_ever() {
         "mutation($id: ID!) { resumeJob(id: $id) { status } }",
         "mutation($id: ID!) { runJobNow(id: $id, payload: {a: 1}) }",
         "mutation($id: ID!) { createBlackout(input: {reason: \"r\", jobId: $id,
-            endsAt: \"2990-01-02T00:00:00Z\"}) { id } }",
+            startsAt: \"2990-01-01T00:00:00Z\", endsAt: \"2990-01-02T00:00:00Z\"}) { id } }",
         "mutation($id: ID!) { pauseJobs(filter: {ids: [$id]}) { matched } }",
         "mutation($id: ID!) { resumeJobs(filter: {ids: [$id]}) { matched } }",
         "mutation($id: ID!) { runJobsNow(filter: {ids: [$id]}) { matched } }",

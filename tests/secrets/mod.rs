@@ -32,6 +32,7 @@ pub async fn create_secret(node: &ApiNode, name: &str, value: &str, host: &str) 
 }
 
 /// A job that runs on demand only.
+#[expect(clippy::needless_pass_by_value, reason = "the callers make the values")]
 pub fn job(url: &str, http: Value, payload: Value) -> Value {
     let mut input = json!({"name": "secretive", "scheduleType": "FIXED_RATE",
         "intervalSeconds": 86_400, "initialDelaySeconds": 86_400, "payload": payload,

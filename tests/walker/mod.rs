@@ -200,7 +200,12 @@ impl Walk {
 
     /// The node lives, is small, and fires a new job.
     async fn look(&mut self) {
-        self.data("mutation { resumeCluster }").await;
+        // A conflict when no operation has paused it.
+        let resume = Operation {
+            query: "mutation { resumeCluster }".to_owned(),
+            variables: json!({}),
+        };
+        self.post(&resume).await;
         let blackouts =
             "select id::text from blackout where starts_at <= now() and ends_at > now()";
         for row in self.sql.query(blackouts, &[]).await.unwrap() {

@@ -50,11 +50,10 @@ impl Walker {
         ];
         // A backfill begins at the id of a job.
         let word = match words.iter().find(|word| context.contains(**word)) {
-            Some(&"jobid") => "job",
             Some(&"userid") => "user",
-            Some(&"backfill") if !context.contains("cancel") => "job",
+            Some(&"backfill") if context.contains("cancel") => "backfill",
+            Some(&"jobid" | &"backfill") | None => "job",
             Some(word) => word,
-            None => "job",
         };
         let known = self.known.get(word).cloned().unwrap_or_default();
         if !known.is_empty() && self.random.u8(0..10) < 8 {

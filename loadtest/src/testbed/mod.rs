@@ -11,6 +11,7 @@ pub mod operator;
 pub mod patroni;
 pub mod postgres;
 pub mod proxy;
+mod server_programs;
 pub mod sink;
 
 use crate::micros::Micros;

@@ -162,8 +162,8 @@ impl Patroni {
         role: &str,
         not: Option<SocketAddr>,
     ) -> Result<SocketAddr, anyhow::Error> {
-        let begun = Instant::now();
-        while begun.elapsed() < STATE_MAX {
+        let started = Instant::now();
+        while started.elapsed() < STATE_MAX {
             for member in self.members.iter().filter(|it| Some(it.server) != not) {
                 let url = format!("http://{}/{role}", member.api);
                 let answer = self.http.get(&url, LOOK_MAX).await;

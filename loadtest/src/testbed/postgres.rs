@@ -1,6 +1,7 @@
 //! PostgreSQL servers of a drill: durable settings, on loopback, with a random password; killed,
 //! restarted and promoted like real ones.
 
+use super::server_programs::{Account, account, binaries};
 use super::{clock, now};
 use crate::micros::Micros;
 use anyhow::{Context, bail, ensure};
@@ -8,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
 use tokio_postgres::{Client, NoTls};
@@ -21,13 +22,6 @@ const DATABASE: &str = "horolog";
 
 /// The role of the nodes, which reads and writes rows only.
 const NODE_ROLE: &str = "horolog_node";
-
-/// The user of server processes: PostgreSQL refuses root.
-#[derive(Debug, Clone, Copy)]
-struct Account {
-    uid: u32,
-    gid: u32,
-}
 
 /// A server. Dropping it kills the server.
 pub struct Postgres {
@@ -460,57 +454,4 @@ fn give(path: &Path, account: Option<Account>) -> Result<(), anyhow::Error> {
             .with_context(|| format!("cannot give {} away", path.display()))?;
     }
     Ok(())
-}
-
-/// Root becomes `postgres`, or `nobody`; other users stay the same.
-async fn account() -> Result<Option<Account>, anyhow::Error> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    for name in ["postgres", "nobody"] {
-        if let (Some(uid), Some(gid)) = (id("-u", name).await, id("-g", name).await) {
-            return Ok(Some(Account { uid, gid }));
-        }
-    }
-    bail!("PostgreSQL cannot run as root, and there is neither a user `postgres` nor `nobody`")
-}
-
-/// The user id (`-u`) or group id (`-g`) of a user.
-async fn id(flag: &str, user: &str) -> Option<u32> {
-    let output: Output = Command::new("id").args([flag, user]).output().await.ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-}
-
-/// `HOROLOG_PG_BIN`, or the newest of the system's.
-fn binaries() -> Result<PathBuf, anyhow::Error> {
-    if let Some(directory) = std::env::var_os("HOROLOG_PG_BIN") {
-        return Ok(directory.into());
-    }
-    let entries = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
-        .iter()
-        .filter_map(|d| std::fs::read_dir(d).ok());
-    let mut found: Vec<PathBuf> = entries
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("bin"))
-        .filter(|bin| bin.join("initdb").is_file())
-        .collect();
-    found.sort_by_key(|bin| {
-        let name = bin
-            .parent()
-            .and_then(Path::file_name)
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        name.rsplit('@')
-            .next()
-            .and_then(|version| version.parse::<u32>().ok())
-    });
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let in_path =
-        std::env::split_paths(&paths).find(|directory| directory.join("initdb").is_file());
-    found.pop().or(in_path).context(
-        "no PostgreSQL server: install it (Debian: \
-        apt-get install postgresql), or name its directory in HOROLOG_PG_BIN",
-    )
 }

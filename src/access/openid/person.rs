@@ -85,6 +85,8 @@ fn name(text: &str) -> Option<String> {
         .map(|char| if char.is_whitespace() { '.' } else { char })
         .filter(|char| char.is_alphanumeric() || "._@+-".contains(*char));
     let name: String = allowed.take(NAME_CHARS_MAX).collect();
+    // White space around what was left out.
+    let name = name.trim_matches('.').to_owned();
     let is_allowed = !name.eq_ignore_ascii_case("anonymous")
         && name.contains(char::is_alphanumeric)
         && text::USER_NAME.check("name", &name).is_ok();

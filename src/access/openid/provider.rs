@@ -233,7 +233,7 @@ impl Provider {
         // Or the code and the client secret would be readable on their way.
         let addresses = [
             Some(metadata.authorization_endpoint().url()),
-            metadata.token_endpoint().map(|url| url.url()),
+            metadata.token_endpoint().map(openidconnect::TokenUrl::url),
             Some(metadata.jwks_uri().url()),
         ];
         let scheme = self.settings.issuer.url().scheme();
@@ -317,12 +317,12 @@ fn verifier(client: &Client, now: Timestamp) -> CoreIdTokenVerifier<'_> {
 mod tests {
     use super::*;
 
-    fn failure(since: Instant) -> Option<(ProviderError, Instant)> {
+    fn failure(since: Instant) -> (ProviderError, Instant) {
         let error = ProviderError {
             url: "https://login.example.com".to_owned(),
             cause: "no answer".to_owned(),
         };
-        Some((error, since))
+        (error, since)
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
         let start = Instant::now();
         let known = Known {
             metadata: None,
-            failed: failure(start),
+            failed: Some(failure(start)),
         };
         assert!(known.at(start).is_some_and(|known| known.is_err()));
         assert!(known.at(start + FAILED_FOR).is_none());

@@ -13,12 +13,13 @@ use serde_json::json;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-const FIND: Statement = Statement::new(
+const FIND: Statement = Statement::new(concat!(
     "-- openid.find
-select u.id, u.name, u.role, u.is_disabled
-from openid_identity o join user_account u on u.id = o.user_id
-where o.issuer = $1 and o.subject = $2",
-);
+select u.id, u.name, u.role, u.is_disabled, ",
+    namespace_roles!("user_id", "u.id"),
+    " from openid_identity o join user_account u on u.id = o.user_id
+where o.issuer = $1 and o.subject = $2"
+));
 
 /// The first of these names that no user has.
 const FREE_NAME: Statement = Statement::new(

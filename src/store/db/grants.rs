@@ -196,25 +196,25 @@ async fn script(client: &Client, role: &str, is_node: bool) -> Result<String, St
     let (schema, tables): (String, Vec<String>) = (values.get(0)?, values.get(1)?);
     let functions: Vec<String> = values.get(2)?;
     let role = quoted(role);
-    let mut text = format!("grant usage on schema {schema} to {role};\n");
+    let mut statements = vec![format!("grant usage on schema {schema} to {role};\n")];
     for rights in RIGHTS {
         if !tables.iter().any(|table| table == rights.name) {
             continue;
         }
         let name = rights.name;
         let granted = if is_node { rights.node } else { rights.reader };
-        text += &format!("revoke all on {name} from {role};\n");
+        statements.push(format!("revoke all on {name} from {role};\n"));
         if !granted.is_empty() {
-            text += &format!("grant {granted} on {name} to {role};\n");
+            statements.push(format!("grant {granted} on {name} to {role};\n"));
         }
     }
     for function in functions {
-        text += &format!("revoke all on function {function} from {role};\n");
+        statements.push(format!("revoke all on function {function} from {role};\n"));
         if is_node {
-            text += &format!("grant execute on function {function} to {role};\n");
+            statements.push(format!("grant execute on function {function} to {role};\n"));
         }
     }
-    Ok(text)
+    Ok(statements.concat())
 }
 
 /// An identifier in quotes, whatever is in it.
@@ -239,11 +239,11 @@ pub(super) async fn missing(client: &Client) -> Result<Option<String>, StoreErro
         .iter()
         .map(|row| Values::of(MISSING.name(), row).get(0))
         .collect::<Result<Vec<String>, _>>()?;
-    let named = missing[..missing.len().min(NAMED)].join(", ");
+    let first = missing[..missing.len().min(NAMED)].join(", ");
     Ok(match missing.len() {
         0 => None,
-        count if count > NAMED => Some(format!("{named} and {} more", count - NAMED)),
-        _ => Some(named),
+        count if count > NAMED => Some(format!("{first} and {} more", count - NAMED)),
+        _ => Some(first),
     })
 }
 

@@ -76,6 +76,10 @@ export const OF_CLUSTER: ReadonlySet<Command> = new Set<Command>([
   'createNamespace',
   'updateNamespace',
   'deleteNamespace',
+  'secrets',
+  'createSecret',
+  'updateSecret',
+  'deleteSecret',
 ])
 
 /** What a role may do, in a line. */
