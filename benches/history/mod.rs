@@ -43,9 +43,9 @@ pub async fn beside(
         store.create_partitions().await?;
         let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await?;
         tokio::spawn(connection);
-        let begun = Instant::now();
+        let started = Instant::now();
         fill(&client, jobs, executions).await?;
-        let took = begun.elapsed();
+        let took = started.elapsed();
         println!(
             "{jobs} jobs, {executions} executions, filled in {took:.0?}; of {CALLS} calls, median / longest:"
         );
@@ -62,9 +62,9 @@ pub async fn time<E>(what: &str, mut call: impl AsyncFnMut() -> Result<(), E>) -
     call().await?; // what is read once is warm
     let mut times = Vec::new();
     for _ in 0..CALLS {
-        let begun = Instant::now();
+        let started = Instant::now();
         call().await?;
-        times.push(begun.elapsed());
+        times.push(started.elapsed());
     }
     times.sort();
     println!(

@@ -318,7 +318,7 @@ impl Store {
     }
 }
 
-/// Takes places for new jobs, so many in each namespace, until the transaction ends.
+/// Takes places for new jobs, a number in each namespace, until the transaction ends.
 pub(in crate::store) async fn take_places(
     transaction: &Transaction,
     wanted: &BTreeMap<String, usize>,
