@@ -189,6 +189,12 @@ fn a_manual_run_within_the_jitter_takes_the_place_of_the_buffer() {
     skipped.node = None;
     skipped.started_at = None;
     skipped.finished_at = Some(3_700 * MILLI);
+    history.transitions.push(Transition {
+        execution: skipped.execution,
+        attempt: 0,
+        status: skipped.status.clone(),
+        at: 3_700 * MILLI,
+    });
     history.rows.push(skipped);
     history.ended = 5 * SECOND;
     assert_eq!(rules(&history), Vec::<String>::new());
