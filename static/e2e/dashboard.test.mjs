@@ -451,14 +451,15 @@ test('a form with something typed in it is not left without a question', async (
   assert.equal(await page.getByLabel('Description').inputValue(), 'half typed')
   // The browser's own question needs a key or a click of the user before.
   await page.getByLabel('Description').press('End')
-  const [question] = await Promise.all([
-    page.waitForEvent('dialog'),
-    page.evaluate(() => {
-      location.reload()
-    }),
-  ])
-  assert.equal(question.type(), 'beforeunload')
-  await question.dismiss()
+  // The reload waits for the answer, and so would a script that reloads at once.
+  const asked = page.waitForEvent('dialog').then(async (question) => {
+    await question.dismiss()
+    return question.type()
+  })
+  await page.evaluate(() => {
+    setTimeout(() => location.reload())
+  })
+  assert.equal(await asked, 'beforeunload')
   assert.equal(await page.getByLabel('Description').inputValue(), 'half typed')
   await page.getByRole('link', { name: 'Nodes' }).click()
   await page.getByRole('button', { name: 'Leave' }).click()

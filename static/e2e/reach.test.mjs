@@ -85,7 +85,7 @@ test('an admin creates a namespace, and a user with a role in one', async () => 
   await page.getByLabel('Role in the whole cluster').selectOption('None')
   await page.getByRole('button', { name: 'Add a namespace' }).click()
   await page.getByLabel('Namespace 1').selectOption('team-a')
-  await page.getByLabel('Role in team-a').selectOption('Editor')
+  await page.getByLabel('Role in team-a', { exact: true }).selectOption('Editor')
   await page.getByLabel('Password', { exact: true }).selectOption('Type one')
   await page.getByLabel('New password').fill(EVE.password)
   await picture(page, 'new-user')
