@@ -5,7 +5,7 @@ use super::fault_spec::NodeChoice;
 use super::file::{Database, Drill};
 use super::records::Records;
 use super::small_disk::SmallDisk;
-use crate::history::{History, Scope};
+use crate::history::{History, Row, Scope};
 use crate::job::SECOND;
 use crate::micros::Micros;
 use crate::testbed::database::{self, Auditor};
@@ -372,7 +372,11 @@ impl DrillTestbed {
         deliveries.sort_by_key(|delivery| delivery.arrived);
         // Jobs of the harness itself (a backlog) are not checked.
         jobs.extend(deliveries.iter().map(|delivery| delivery.job));
+        let is_foreign = |row: &&Row| !jobs.contains(&row.job);
+        let foreign = rows.iter().filter(is_foreign).map(|row| row.execution);
+        let foreign: HashSet<Uuid> = foreign.collect();
         rows.retain(|row| jobs.contains(&row.job));
+        transitions.retain(|transition| !foreign.contains(&transition.execution));
         for (from, until) in self.disk_watch.stalls() {
             // Nodes give up a call after half a TTL: beyond it the database is away.
             let is_long = until - from
