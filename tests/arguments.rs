@@ -258,3 +258,23 @@ async fn only_arguments_that_are_read_are_judged() {
         );
     }
 }
+
+#[actix::test]
+async fn a_variable_without_a_value_leaves_its_argument_out() {
+    let node = ApiNode::start().await;
+    // The default of the argument applies; null would be refused for an `Int!`.
+    let preview = "query ($count: Int) {
+        previewSchedule(
+            input: {name: \"a\", scheduleType: CRON, cronExpression: \"0 0 12 * * ?\"}
+            count: $count
+        ) { fireTimes }
+    }";
+    let times = node.data(preview, json!({})).await;
+    let times = &times["previewSchedule"]["fireTimes"];
+    assert_eq!(times.as_array().map(Vec::len), Some(10), "{times}");
+    let unused = node
+        .error("query ($a: Int) { jobs { id } }", json!({}))
+        .await;
+    let message = unused["message"].as_str().unwrap();
+    assert!(message.contains("is not used"), "{message}");
+}

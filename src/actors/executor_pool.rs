@@ -115,15 +115,20 @@ pub struct PoolConfig {
     pub watchdog: Watchdog,
 }
 
-/// Runs attempts on tokio tasks.
+/// Runs attempts on tokio tasks. Each attempt has a clone.
 #[derive(Clone)]
 struct Runner {
-    handlers: Handlers,
-    secrets: SecretReader,
+    work: Arc<Work>,
     membership_state: watch::Receiver<MembershipState>,
     slots: Slots,
     results: mpsc::UnboundedSender<Ended>,
     ended: WakeUp,
+}
+
+/// What attempts are run with.
+struct Work {
+    handlers: Handlers,
+    secrets: SecretReader,
 }
 
 impl ExecutorPool {
@@ -133,8 +138,10 @@ impl ExecutorPool {
         let settler = Settler::new(config.store.clone(), config.slots.clone(), receiver);
         Self {
             runner: Runner {
-                handlers: config.handlers,
-                secrets: config.secrets,
+                work: Arc::new(Work {
+                    handlers: config.handlers,
+                    secrets: config.secrets,
+                }),
                 membership_state: config.membership_state,
                 slots: config.slots.clone(),
                 results: sender,
@@ -221,12 +228,14 @@ impl Runner {
     ) -> Option<Settlement> {
         let started_at = time.database_now();
         record_start(attempt, started_at);
-        let (handlers, secrets) = (self.handlers.clone(), self.secrets.clone());
+        let work = self.work.clone();
         let run = async {
-            match secrets.of(attempt).await {
+            match work.secrets.of(attempt).await {
                 Ok(secrets) => {
                     let now = time.database_now();
-                    handlers.run(attempt, RunContext { secrets, now }).await
+                    work.handlers
+                        .run(attempt, RunContext { secrets, now })
+                        .await
                 }
                 Err(error) => Outcome::failed(Reason::Error, error.to_string()),
             }

@@ -1,6 +1,6 @@
 //! Users and API tokens in the API.
 
-use super::context::{caller, command, is_given, store};
+use super::context::{caller, command, store};
 use super::cost::{self, LIST_MAX};
 use super::date_time::DateTime;
 use super::errors;
@@ -86,12 +86,11 @@ impl AccountMutation {
         namespace_roles: Option<Vec<NamespaceRoleInput>>,
         is_disabled: Option<bool>,
     ) -> Result<UserRecord> {
-        // To leave the role out keeps it; only null takes it away.
-        let role = role.as_opt_ref().map(Option::<&Role>::copied);
         let update = UpdateUser {
             id: errors::uuid("id", &id)?,
             change: UserChange {
-                role: role.filter(|_| is_given(ctx, "role")),
+                // Left out: the role stays; null: it is taken away.
+                role: role.as_opt_ref().map(Option::<&Role>::copied),
                 namespace_roles: namespace_roles.map(roles).transpose()?,
                 is_disabled,
             },

@@ -152,13 +152,3 @@ pub async fn texts(ctx: &Context<'_>, paths: &[&[&str]]) -> Result<ExecutionText
     }
     Ok(texts)
 }
-
-/// Whether an argument of the resolver's field is given. async-graphql reads a variable without a
-/// value as null; by GraphQL (§6.4.1) it is as if the argument was left out.
-pub fn is_given(ctx: &Context<'_>, argument: &str) -> bool {
-    let given = ctx.item.node.get_argument(argument);
-    given.is_some_and(|value| match &value.node {
-        async_graphql_value::Value::Variable(name) => ctx.query_env.variables.contains_key(name),
-        _ => true,
-    })
-}

@@ -3,9 +3,10 @@
 //!
 //! In order: the lexer bounds tokens and nesting; the query is parsed once; the expansion of its
 //! fragments is counted, which bounds the work of validation and execution; all operations but the
-//! executed one are removed. No walk here uses recursion, so that its stack does not depend on the
+//! executed one are removed, and so are arguments whose variable has no value. No walk here uses recursion, so that its stack does not depend on the
 //! request. POST and sockets pass through the same extension.
 
+mod absent;
 mod arguments;
 mod conflicts;
 mod expansion;
@@ -293,7 +294,8 @@ fn admit(mut request: Request, types: &BTreeMap<String, MetaType>) -> ServerResu
         &variables,
         types,
     )?;
-    if let Some(executed) = executed {
+    let with_values = absent::without_absent(executed.as_ref().unwrap_or(document), &variables);
+    if let Some(executed) = with_values.or(executed) {
         request.set_parsed_query(executed);
     }
     request.variables = variables;
