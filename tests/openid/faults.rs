@@ -1,10 +1,12 @@
 //! Providers that do something wrong: none of them lets a person in.
 
 use super::browser::Browser;
-use super::provider::Fault;
+use super::provider::{Fault, OpenIdProvider};
 use super::{Site, refusal};
 use crate::support::access::{PASSWORD, user};
 use crate::support::eventually;
+use reqwest::header::LOCATION;
+use reqwest::redirect::Policy;
 use serde_json::json;
 
 #[actix::test]
@@ -45,6 +47,8 @@ async fn an_answer_that_is_none_lets_no_person_in() {
         (Fault::ServerError, "provider"),
         (Fault::NotJson, "provider"),
         (Fault::HugeTokens, "provider"),
+        // The client secret must not follow to another address.
+        (Fault::Redirects, "provider"),
         (Fault::InvalidGrant, "not-started"),
     ] {
         site.provider.does_wrong(fault);
@@ -70,8 +74,27 @@ async fn a_provider_that_is_silent_makes_no_other_request_wait() {
     });
     match futures_util::future::select(waiting, other).await {
         futures_util::future::Either::Left(_) => panic!("the provider has answered"),
-        futures_util::future::Either::Right((status, _)) => assert_eq!(status, 204),
+        futures_util::future::Either::Right((status, waiting)) => {
+            assert_eq!(status, 204);
+            assert_eq!(refusal(&waiting.await), "provider", "not for ever");
+        }
     }
+}
+
+#[actix::test]
+async fn a_silent_provider_holds_64_sign_ins_and_no_more() {
+    let provider = OpenIdProvider::start();
+    provider.does_wrong(Fault::SilentAboutItself);
+    let site = Site::start_at(provider, &["--openid-grant", "ops=OPERATOR"]).await;
+    // One client for all: each new one reads the certificates of the system.
+    let client = reqwest::Client::builder().redirect(Policy::none());
+    let client = client.no_proxy().build().unwrap();
+    let url = format!("{}/session/openid", site.node.url);
+    let begun: Vec<_> = (0..65).map(|_| client.get(&url).send()).collect();
+    let (first, ..) = futures_util::future::select_all(begun).await;
+    let answer = first.unwrap();
+    let page = answer.headers()[LOCATION].to_str().unwrap();
+    assert!(page.ends_with("?error=busy"), "{page}");
 }
 
 #[actix::test]

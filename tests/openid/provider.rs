@@ -53,6 +53,8 @@ pub enum Fault {
     NotJson,
     HugeTokens,
     Silent,
+    SilentAboutItself,
+    Redirects,
 }
 
 /// The provider; it ends with the test.
@@ -294,6 +296,9 @@ fn encode_json(value: &Value) -> String {
 type Shared = web::Data<Arc<Mutex<State>>>;
 
 async fn discovery(state: Shared) -> HttpResponse {
+    if matches!(state.lock().fault, Fault::SilentAboutItself) {
+        return std::future::pending().await;
+    }
     let mut state = state.lock();
     state.count("/.well-known/openid-configuration");
     let issuer = &state.issuer;
@@ -361,6 +366,11 @@ async fn token(request: HttpRequest, body: web::Bytes, state: Shared) -> HttpRes
     };
     match fault {
         Fault::Silent => std::future::pending().await,
+        Fault::Redirects if request.query_string() != "moved" => {
+            return HttpResponse::TemporaryRedirect()
+                .insert_header((LOCATION, "/token?moved"))
+                .finish();
+        }
         Fault::ServerError => return HttpResponse::InternalServerError().body("<h1>sorry</h1>"),
         Fault::NotJson => {
             return HttpResponse::Ok()

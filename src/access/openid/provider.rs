@@ -230,17 +230,7 @@ impl Provider {
         let issuer = self.settings.issuer.clone();
         let read = CoreProviderMetadata::discover_async(issuer, &self.http).await;
         let metadata = read.map_err(|error| failed(&self.discovery_url(), &error))?;
-        // Or the code and the client secret would be readable on their way.
-        let addresses = [
-            Some(metadata.authorization_endpoint().url()),
-            metadata.token_endpoint().map(openidconnect::TokenUrl::url),
-            Some(metadata.jwks_uri().url()),
-        ];
-        let scheme = self.settings.issuer.url().scheme();
-        let plain = addresses
-            .into_iter()
-            .flatten()
-            .find(|url| scheme == "https" && url.scheme() != scheme);
+        let plain = without_tls(self.settings.issuer.url(), &metadata);
         match plain {
             None => Ok(metadata),
             Some(url) => Err(ProviderError {
@@ -268,6 +258,18 @@ impl Provider {
         let issuer = self.settings.issuer.as_str().trim_end_matches('/');
         format!("{issuer}/.well-known/openid-configuration")
     }
+}
+
+/// The first address without TLS of a provider with TLS: the code and the client secret would be
+/// readable on their way.
+fn without_tls<'a>(issuer: &Url, metadata: &'a CoreProviderMetadata) -> Option<&'a Url> {
+    let addresses = [
+        Some(metadata.authorization_endpoint().url()),
+        metadata.token_endpoint().map(openidconnect::TokenUrl::url),
+        Some(metadata.jwks_uri().url()),
+    ];
+    let is_plain = |url: &&Url| issuer.scheme() == "https" && url.scheme() != "https";
+    addresses.into_iter().flatten().find(is_plain)
 }
 
 /// Why a code was not exchanged.
@@ -316,6 +318,7 @@ fn verifier(client: &Client, now: Timestamp) -> CoreIdTokenVerifier<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn failure(since: Instant) -> (ProviderError, Instant) {
         let error = ProviderError {
@@ -335,6 +338,33 @@ mod tests {
         assert!(known.at(start).is_some_and(|known| known.is_err()));
         assert!(known.at(start + FAILED_FOR).is_none());
         assert!(Known::default().at(start).is_none());
+    }
+
+    #[test]
+    fn a_provider_with_tls_names_no_address_without_tls() {
+        let issuer = Url::parse("https://login.example.com").expect("an address");
+        let addresses = ["authorization_endpoint", "token_endpoint", "jwks_uri"];
+        let document = |plain: &str| {
+            let mut document = json!({
+                "issuer": issuer,
+                "response_types_supported": ["code"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+            });
+            for name in addresses {
+                let scheme = if name == plain { "http" } else { "https" };
+                document[name] = format!("{scheme}://login.example.com/{name}").into();
+            }
+            serde_json::from_value::<CoreProviderMetadata>(document).expect("a document")
+        };
+        assert_eq!(without_tls(&issuer, &document("")), None);
+        for plain in addresses {
+            let document = document(plain);
+            let found = without_tls(&issuer, &document).expect("an address without TLS");
+            assert!(found.path().ends_with(plain), "{found}");
+        }
+        let local = Url::parse("http://127.0.0.1:9000").expect("an address");
+        assert_eq!(without_tls(&local, &document("jwks_uri")), None);
     }
 
     #[test]
