@@ -45,6 +45,7 @@ pub fn attempt(target: HttpTarget) -> Attempt {
         lease_id: Uuid::nil(),
         job_id: Uuid::from_u128(3),
         job_name: "nightly report".to_owned(),
+        namespace: "default".to_owned(),
         kind: TriggerKind::Retry,
         fire_time,
         due_time: fire_time + TimeDelta::milliseconds(1_500),

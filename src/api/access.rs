@@ -99,7 +99,7 @@ pub const SUBSCRIPTIONS: [Right; 5] = [
 
 /// Fields about what belongs to a namespace, or to the caller: a role in any namespace suffices to
 /// call them, and they reach the namespaces in which the caller has it.
-pub const OF_NAMESPACES: [&str; 57] = [
+pub const OF_NAMESPACES: [&str; 61] = [
     "jobs",
     "job",
     "jobLogs",
@@ -124,6 +124,10 @@ pub const OF_NAMESPACES: [&str; 57] = [
     "nodeLoad",
     "me",
     "namespaces",
+    "secrets",
+    "createSecret",
+    "updateSecret",
+    "deleteSecret",
     "createJob",
     "createJobs",
     "updateJob",

@@ -7,8 +7,8 @@ use super::lists::size;
 use crate::actors::job_manager::secrets::{
     CreateSecret, DeleteSecret, SecretRequest, UpdateSecret,
 };
+use crate::model::namespace::validate_name;
 use crate::model::secret::Secret;
-use crate::model::secret_reference::validate_namespace;
 use crate::secrets::Keys;
 use crate::store::secrets::rows::SecretRecord;
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, Result};
@@ -16,7 +16,7 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, Result};
 /// A new secret.
 #[derive(InputObject)]
 pub struct CreateSecretInput {
-    /// Namespace of the jobs that may refer to it. Only `default` exists.
+    /// Namespace of the jobs that may refer to it.
     #[graphql(default = "default")]
     namespace: String,
     /// The name in references: from 1 to 100 letters, digits, `.`, `_` and `-`.
@@ -34,7 +34,7 @@ pub struct CreateSecretInput {
 /// A change of a secret. Fields that are left out stay as they are.
 #[derive(InputObject)]
 pub struct UpdateSecretInput {
-    /// Namespace of the secret. Only `default` exists.
+    /// Namespace of the secret.
     #[graphql(default = "default")]
     namespace: String,
     /// The secret.
@@ -57,7 +57,8 @@ pub struct SecretMutation;
 
 #[Object]
 impl SecretQuery {
-    /// Secrets by name, without their values; at most 1,000. Default: those of all namespaces.
+    /// Secrets by name, without their values; at most 1,000. Default: those of all namespaces within
+    /// reach.
     #[graphql(complexity = "cost::list(LIST_MAX as usize, child_complexity)")]
     async fn secrets(
         &self,
@@ -65,7 +66,7 @@ impl SecretQuery {
         namespace: Option<String>,
     ) -> Result<Vec<SecretRecord>> {
         if let Some(namespace) = &namespace {
-            validate_namespace("namespace", namespace)?;
+            validate_name("namespace", namespace)?;
         }
         Ok(store(ctx).await?.secrets(namespace.as_deref()).await?)
     }

@@ -7,9 +7,9 @@ use crate::actors::job_manager::Command;
 use crate::actors::job_manager::secrets::{
     CreateSecret, DeleteSecret, RotateSecrets, SecretRequest, UpdateSecret,
 };
+use crate::model::namespace;
 use crate::model::rfc3339;
 use crate::model::secret::Secret;
-use crate::model::secret_reference::DEFAULT_NAMESPACE;
 use crate::secrets::Keys;
 use crate::store::Store;
 use crate::store::secrets::rows::SecretRecord;
@@ -46,6 +46,9 @@ enum SecretCommand {
         /// Display only: at most 2,000 characters.
         #[arg(long)]
         description: Option<String>,
+        /// Namespace of the jobs that may refer to it.
+        #[arg(long, default_value = namespace::DEFAULT)]
+        namespace: String,
         #[command(flatten)]
         keys: KeyFile,
         #[command(flatten)]
@@ -60,6 +63,9 @@ enum SecretCommand {
     Delete {
         /// The secret.
         name: String,
+        /// Namespace of the secret.
+        #[arg(long, default_value = namespace::DEFAULT)]
+        namespace: String,
         #[command(flatten)]
         database: ClusterDatabase,
     },
@@ -96,12 +102,13 @@ pub async fn run(config: SecretConfig) -> Result<i32, anyhow::Error> {
             name,
             host,
             description,
+            namespace,
             keys,
             database,
         } => {
             let keys = Keys::read(&keys.secrets_key_file)?;
             let request = SecretRequest {
-                namespace: DEFAULT_NAMESPACE.to_owned(),
+                namespace,
                 name,
                 value: Some(value_of_input()?),
                 hosts: Some(host).filter(|hosts| !hosts.is_empty()),
@@ -113,11 +120,12 @@ pub async fn run(config: SecretConfig) -> Result<i32, anyhow::Error> {
             let store = database.store("secrets").await?;
             list(&store).await
         }
-        SecretCommand::Delete { name, database } => {
-            let delete = DeleteSecret {
-                namespace: DEFAULT_NAMESPACE.to_owned(),
-                name,
-            };
+        SecretCommand::Delete {
+            name,
+            namespace,
+            database,
+        } => {
+            let delete = DeleteSecret { namespace, name };
             let store = database.store("deleteSecret").await?;
             let done = format!("secret {} is deleted", delete.name);
             carried_out(delete.carry_out(&store).await)?;
@@ -159,8 +167,8 @@ async fn set(
     keys: Keys,
 ) -> Result<i32, anyhow::Error> {
     let store = database.store("updateSecret").await?;
-    let names = [request.name.as_str()];
-    let known = store.secrets_named(&request.namespace, &names).await?;
+    let named = [(request.namespace.as_str(), request.name.as_str())];
+    let known = store.secrets_named(&named).await?;
     let secret = if known.is_empty() {
         if request.hosts.is_none() {
             bail!("a new secret needs --host: the hosts that it is sent to");
@@ -179,14 +187,23 @@ async fn set(
 
 async fn list(store: &Store) -> Result<i32, anyhow::Error> {
     let rows: Vec<_> = store.secrets(None).await?.into_iter().map(row).collect();
-    let heads = ["NAME", "VERSION", "HOSTS", "JOBS", "UPDATED", "CREATED BY"];
+    let heads = [
+        "NAMESPACE",
+        "NAME",
+        "VERSION",
+        "HOSTS",
+        "JOBS",
+        "UPDATED",
+        "CREATED BY",
+    ];
     print_table(heads, &rows);
     Ok(CLEAN)
 }
 
-fn row(secret: SecretRecord) -> [String; 6] {
+fn row(secret: SecretRecord) -> [String; 7] {
     let hosts: Vec<String> = secret.hosts.iter().map(ToString::to_string).collect();
     [
+        secret.namespace,
         secret.name,
         secret.version.to_string(),
         hosts.join(","),

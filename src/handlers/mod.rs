@@ -111,6 +111,7 @@ mod tests {
             lease_id: Uuid::nil(),
             job_id: Uuid::from_u128(4),
             job_name: "nightly\nreport".to_owned(),
+            namespace: "default".to_owned(),
             kind: TriggerKind::Schedule,
             fire_time: DateTime::UNIX_EPOCH,
             due_time: DateTime::UNIX_EPOCH,

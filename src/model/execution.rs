@@ -52,6 +52,8 @@ pub struct Attempt {
     pub job_id: Uuid,
     /// Name of the job; display only.
     pub job_name: String,
+    /// Namespace of the job, and of the secrets that the attempt may have.
+    pub namespace: String,
     /// Origin of the trigger.
     pub kind: TriggerKind,
     /// The instant that the schedule names.
@@ -97,6 +99,7 @@ impl Attempt {
             lease_id: holder.lease_id,
             job_id: job.id,
             job_name: job.definition.name.clone(),
+            namespace: job.namespace.clone(),
             kind: kind.in_log(),
             fire_time: execution.fire_time,
             due_time: execution.due_time,

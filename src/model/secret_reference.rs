@@ -7,17 +7,6 @@ use super::job::JobDefinition;
 use super::payload::Payload;
 use super::target::Target;
 
-/// The namespace of all secrets, until jobs have one.
-pub const DEFAULT_NAMESPACE: &str = "default";
-
-/// Refuses other namespaces: only one exists.
-pub fn validate_namespace(field: &'static str, name: &str) -> Result<(), InvalidInput> {
-    if name == DEFAULT_NAMESPACE {
-        return Ok(());
-    }
-    Err(InvalidInput::new(field, "must be `default`"))
-}
-
 /// Begins a reference.
 const OPEN: &str = "${secret:";
 /// Longest name of a secret.

@@ -37,8 +37,8 @@ impl Runs {
 
     /// Says which secrets the node cannot read: attempts of jobs that refer to them fail here.
     pub(super) async fn warn_of_missing_keys(&self, store: &Store) -> Result<(), StoreError> {
-        let used = store.secret_key_ids().await?;
-        for key in used.iter().filter(|key| !self.keys.knows(key)) {
+        let totals = store.secret_totals().await?;
+        for key in totals.key_ids.iter().filter(|key| !self.keys.knows(key)) {
             tracing::warn!(
                 key,
                 "this node cannot read secrets that are encrypted with this key \

@@ -50,7 +50,7 @@ async fn a_namespace_is_deleted_when_it_is_empty_and_its_name_does_not_come_back
     let delete = "mutation { deleteNamespace(name: \"own\") }";
     for (request, part) in [
         (create, "already"),
-        (delete, "1 job(s) and 1 calendar(s)"),
+        (delete, "1 job(s), 1 calendar(s) and 0 secret(s)"),
         (
             "mutation { deleteNamespace(name: \"default\") }",
             "cannot be deleted",

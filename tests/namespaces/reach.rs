@@ -270,12 +270,33 @@ async fn every_table_with_jobs_or_namespaces_has_a_view_of_its_reach() {
     // A request opens a connection with the views.
     let token = namespaces.token(&["own=VIEWER"]).await;
     namespaces.data(&token, "{ jobs { id } }", json!({})).await;
-    let views = "select relname::text from pg_class
+    let views = "select relname::text, pg_get_viewdef(oid),
+            exists (select from pg_attribute where attrelid = oid and attname = 'job_id')
+        from pg_class
         where relkind = 'v' and relnamespace <> 'public'::regnamespace and relpersistence = 't'";
     let views = namespaces.sql.query(views, &[]).await.unwrap();
-    let views: Vec<String> = views.iter().map(|row| row.get(0)).collect();
+    let of_own = "select set_config('horolog.namespaces', '{own}', false)";
+    namespaces.sql.query_one(of_own, &[]).await.unwrap();
+    let mut names: Vec<String> = Vec::new();
+    let mut rows_within_reach = 0;
+    for view in &views {
+        let (name, definition): (String, String) = (view.get(0), view.get(1));
+        assert!(definition.contains("horolog.namespaces"), "{definition}");
+        if view.get(2) {
+            let definition = definition.trim_end_matches(';');
+            let count = format!(
+                "select count(*) filter (where j.namespace <> 'own'), count(*)
+                 from ({definition}) v join job_definition j on j.id = v.job_id"
+            );
+            let row = namespaces.sql.query_one(&count, &[]).await.unwrap();
+            assert_eq!(row.get::<_, i64>(0), 0, "foreign rows in {name}");
+            rows_within_reach += row.get::<_, i64>(1);
+        }
+        names.push(name);
+    }
+    assert!(rows_within_reach >= 6, "{rows_within_reach}");
     for row in rows {
         let table: String = row.get(0);
-        assert!(views.contains(&table), "{table}: {views:?}");
+        assert!(names.contains(&table), "{table}: {names:?}");
     }
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod keys;
 mod log_levels;
+mod namespaces;
 mod refusals;
 mod sending;
 mod signing;

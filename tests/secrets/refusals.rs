@@ -130,7 +130,7 @@ async fn secrets_that_are_not_valid_are_refused_with_their_field() {
             "hosts.1",
             "BAD_USER_INPUT",
         ),
-        (json!({"namespace": "other"}), "namespace", "BAD_USER_INPUT"),
+        (json!({"namespace": "Other"}), "namespace", "BAD_USER_INPUT"),
         (
             json!({"description": "x".repeat(2_001)}),
             "description",

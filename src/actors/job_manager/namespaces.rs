@@ -65,9 +65,13 @@ impl Command for DeleteNamespace {
         match store.delete_namespace(&name).await? {
             DeleteOutcome::Done => Ok(()),
             DeleteOutcome::NotFound => Err(unknown_namespace(name)),
-            DeleteOutcome::InUse { jobs, calendars } => Err(CommandError::Conflict(format!(
-                "{jobs} job(s) and {calendars} calendar(s) belong to the namespace: delete them \
-                 first"
+            DeleteOutcome::InUse {
+                jobs,
+                calendars,
+                secrets,
+            } => Err(CommandError::Conflict(format!(
+                "{jobs} job(s), {calendars} calendar(s) and {secrets} secret(s) belong to the \
+                 namespace: delete them first"
             ))),
         }
     }

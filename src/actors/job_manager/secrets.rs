@@ -1,12 +1,11 @@
 //! Commands about secrets, and the check of the references of jobs.
 
-use super::{Command, CommandError};
+use super::{Command, CommandError, unknown_namespace};
 use crate::model::job::JobDefinition;
+use crate::model::namespace::validate_name;
 use crate::model::secret::Secret;
 use crate::model::secret_host::{SecretHost, host_and_port};
-use crate::model::secret_reference::{
-    DEFAULT_NAMESPACE, SecretReference, SecretUse, validate_namespace, validate_secret_name,
-};
+use crate::model::secret_reference::{SecretReference, SecretUse, validate_secret_name};
 use crate::model::target::Target;
 use crate::model::{InvalidInput, text};
 use crate::secrets::{CannotOpen, Keys, SigningKey};
@@ -53,7 +52,7 @@ pub struct RotateSecrets(pub Keys);
 
 impl SecretRequest {
     fn validate(self) -> Result<SecretChange, InvalidInput> {
-        validate_namespace("namespace", &self.namespace)?;
+        validate_name("namespace", &self.namespace)?;
         validate_secret_name("name", &self.name)?;
         let description = self.description.as_ref();
         let description = description.and_then(Option::as_deref);
@@ -117,7 +116,11 @@ impl Command for CreateSecret {
             is_signing,
             value,
         };
-        changed(store.create_secret(&new, &keys).await?, &new.name)?;
+        let outcome = store.create_secret(&new, &keys).await?;
+        if outcome == ChangeOutcome::UnknownNamespace {
+            return Err(unknown_namespace(new.namespace));
+        }
+        changed(outcome, &new.name)?;
         stored(store, &new.namespace, &new.name).await
     }
 }
@@ -142,7 +145,7 @@ impl Command for DeleteSecret {
 
     async fn carry_out(self, store: &Store) -> Result<(), CommandError> {
         let DeleteSecret { namespace, name } = self;
-        validate_namespace("namespace", &namespace)?;
+        validate_name("namespace", &namespace)?;
         validate_secret_name("name", &name)?;
         changed(store.delete_secret(&namespace, &name).await?, &name)
     }
@@ -163,7 +166,7 @@ impl Command for RotateSecrets {
 fn changed(outcome: ChangeOutcome, name: &str) -> Result<(), CommandError> {
     let message = match outcome {
         ChangeOutcome::Done => return Ok(()),
-        ChangeOutcome::NotFound => return Err(not_found(name)),
+        ChangeOutcome::NotFound | ChangeOutcome::UnknownNamespace => return Err(not_found(name)),
         ChangeOutcome::NameTaken => format!("there is a secret `{name}` already"),
         ChangeOutcome::TooMany => {
             format!("there are {SECRETS_MAX} secrets, and there may not be more: delete one first")
@@ -196,7 +199,7 @@ fn not_found(name: &str) -> CommandError {
 }
 
 async fn stored(store: &Store, namespace: &str, name: &str) -> Result<SecretRecord, CommandError> {
-    let mut found = store.secrets_named(namespace, &[name]).await?;
+    let mut found = store.secrets_named(&[(namespace, name)]).await?;
     found.pop().ok_or_else(|| not_found(name))
 }
 
@@ -212,27 +215,26 @@ pub(super) async fn refuse_references<'a>(
     for (index, (namespace, job)) in jobs.enumerate() {
         let references = job.secret_references();
         let references = references.map_err(|invalid| place(index, invalid))?;
-        // The editors of another namespace have no right to the values of this one.
-        if let Some(reference) = references.first()
-            && namespace != DEFAULT_NAMESPACE
-        {
-            let message = format!("only jobs of the namespace `{DEFAULT_NAMESPACE}` have secrets");
-            return Err(place(index, InvalidInput::new(reference.field, message)).into());
-        }
         if let (false, Target::Http(http)) = (references.is_empty(), &job.target) {
-            referring.push((index, &http.url, references));
+            referring.push((index, namespace, &http.url, references));
         }
     }
     if referring.is_empty() {
         return Ok(());
     }
-    let all = referring.iter().flat_map(|(_, _, references)| references);
-    let names: BTreeSet<&str> = all.map(|reference| reference.name).collect();
-    let names: Vec<&str> = names.into_iter().collect();
-    let secrets = store.secrets_named(DEFAULT_NAMESPACE, &names).await?;
-    for (index, url, references) in referring {
+    // Only secrets of the same namespace: its editors have no right to the values of another one.
+    let mut wanted = BTreeSet::new();
+    for (_, namespace, _, references) in &referring {
+        wanted.extend(references.iter().map(|one| (*namespace, one.name)));
+    }
+    let wanted: Vec<(&str, &str)> = wanted.into_iter().collect();
+    let secrets = store.secrets_named(&wanted).await?;
+    for (index, namespace, url, references) in referring {
         for reference in references {
-            if let Some(problem) = problem(&reference, url, &secrets) {
+            let secret = secrets
+                .iter()
+                .find(|secret| secret.namespace == namespace && secret.name == reference.name);
+            if let Some(problem) = problem(&reference, url, secret) {
                 return Err(place(index, InvalidInput::new(reference.field, problem)).into());
             }
         }
@@ -243,10 +245,10 @@ pub(super) async fn refuse_references<'a>(
 fn problem(
     reference: &SecretReference<'_>,
     url: &url::Url,
-    secrets: &[SecretRecord],
+    secret: Option<&SecretRecord>,
 ) -> Option<String> {
     let name = reference.name;
-    let Some(secret) = secrets.iter().find(|secret| secret.name == name) else {
+    let Some(secret) = secret else {
         return Some(format!("there is no secret `{name}`"));
     };
     if !secret.hosts.iter().any(|host| host.is_of(url)) {

@@ -52,7 +52,8 @@ const CONTENT: Statement = Statement::new(
 select (select count(*) from job_definition where namespace = $1 and status <> 'DELETED') as jobs,
        exists (select from job_definition where namespace = $1) as has_history,
        (select count(*) from calendar where split_part(name, '/', 1) = $1
-           and name like '%/%') as calendars",
+           and name like '%/%') as calendars,
+       (select count(*) from secret where namespace = $1) as secrets",
 );
 
 const DELETE: Statement = Statement::new(
@@ -170,6 +171,8 @@ pub enum DeleteOutcome {
         jobs: i64,
         /// Calendars.
         calendars: i64,
+        /// Secrets.
+        secrets: i64,
     },
 }
 
@@ -302,8 +305,13 @@ impl Store {
             let row = CONTENT.query_one(transaction, &[&name]).await?;
             let row = Values::of(CONTENT.name(), &row);
             let (jobs, calendars) = (row.get("jobs")?, row.get("calendars")?);
-            if jobs > 0 || calendars > 0 {
-                return Ok(Change::Undo(DeleteOutcome::InUse { jobs, calendars }));
+            let secrets = row.get("secrets")?;
+            if jobs > 0 || calendars > 0 || secrets > 0 {
+                return Ok(Change::Undo(DeleteOutcome::InUse {
+                    jobs,
+                    calendars,
+                    secrets,
+                }));
             }
             if row.get("has_history")? {
                 let stub = self.clock().stub();
@@ -316,6 +324,16 @@ impl Store {
         })
         .await
     }
+}
+
+/// Holds a namespace against its deletion until the transaction ends. False when the namespace does
+/// not exist, or is out of reach.
+pub(in crate::store) async fn lock_namespace(
+    transaction: &Transaction,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let locked = LOCK_SHARED.query(transaction, &[&vec![name]]).await?;
+    Ok(!locked.is_empty())
 }
 
 /// Takes places for new jobs, a number in each namespace, until the transaction ends.

@@ -1,12 +1,13 @@
 //! Changes of secrets. Together with `rows.rs` the only file that knows `secret`.
 
-use super::rows::{KEY_IDS, SealedSecret, sealed, texts};
+use super::rows::{SealedSecret, SecretTotals, sealed, texts};
 use crate::model::secret::Secret;
 use crate::model::secret_host::SecretHost;
 use crate::secrets::{Binding, CannotOpen, Keys, Sealed};
 use crate::store::access::Change;
+use crate::store::access::namespaces::lock_namespace;
 use crate::store::audit::entry::Entry;
-use crate::store::db::row::{Values, column};
+use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
 use crate::store::{Store, StoreError};
@@ -91,6 +92,8 @@ pub enum ChangeOutcome {
     NameTaken,
     /// There are [`SECRETS_MAX`] secrets.
     TooMany,
+    /// There is no such namespace, or it is out of reach.
+    UnknownNamespace,
     /// There is no such secret.
     NotFound,
     /// The number of jobs that refer to the secret.
@@ -120,9 +123,17 @@ impl Store {
         new: &NewSecret,
         keys: &Keys,
     ) -> Result<ChangeOutcome, StoreError> {
+        let totals = self.secret_totals().await?;
+        if let Some(error) = missing_key(&totals, keys) {
+            return Ok(cannot(&new.name, error));
+        }
+        // The statement counts what is within reach; the bound is that of the cluster.
+        if totals.secrets >= SECRETS_MAX {
+            return Ok(ChangeOutcome::TooMany);
+        }
         self.in_transaction("secrets.create", async |transaction| {
-            if let Some(error) = missing_key(transaction, keys).await? {
-                return Ok(Change::Undo(cannot(&new.name, error)));
+            if !lock_namespace(transaction, &new.namespace).await? {
+                return Ok(Change::Undo(ChangeOutcome::UnknownNamespace));
             }
             let binding = Binding {
                 namespace: &new.namespace,
@@ -184,6 +195,7 @@ impl Store {
         change: &SecretChange,
         keys: &Keys,
     ) -> Result<ChangeOutcome, StoreError> {
+        let totals = self.secret_totals().await?;
         self.in_transaction("secrets.update", async |transaction| {
             let row = LOCK
                 .query_opt(transaction, &[&change.namespace, &change.name])
@@ -197,7 +209,7 @@ impl Store {
             }
             let before = locked.content();
             if given.is_some() || change.hosts.is_some() {
-                if let Some(error) = missing_key(transaction, keys).await? {
+                if let Some(error) = missing_key(&totals, keys) {
                     return Ok(Change::Undo(cannot(&change.name, error)));
                 }
                 let hosts = change.hosts.as_ref();
@@ -227,7 +239,7 @@ impl Store {
         namespace: &str,
         name: &str,
     ) -> Result<ChangeOutcome, StoreError> {
-        let found = self.secrets_named(namespace, &[name]).await?;
+        let found = self.secrets_named(&[(namespace, name)]).await?;
         match found.first() {
             None => return Ok(ChangeOutcome::NotFound),
             Some(found) if found.jobs > 0 => return Ok(ChangeOutcome::InUse(found.jobs)),
@@ -372,15 +384,10 @@ fn cannot(name: &str, error: CannotOpen) -> ChangeOutcome {
 
 /// A value must not be encrypted with a key that the other nodes do not have: a key of the cluster
 /// that this process does not know shows that it has another key file.
-async fn missing_key(
-    transaction: &Transaction,
-    keys: &Keys,
-) -> Result<Option<CannotOpen>, StoreError> {
+fn missing_key(totals: &SecretTotals, keys: &Keys) -> Option<CannotOpen> {
     if let Err(error) = keys.current() {
-        return Ok(Some(error.into()));
+        return Some(error.into());
     }
-    let rows = KEY_IDS.query(transaction, &[]).await?;
-    let ids: Vec<String> = column(KEY_IDS.name(), &rows, 0)?;
-    let unknown = ids.into_iter().find(|id| !keys.knows(id));
-    Ok(unknown.map(CannotOpen::UnknownKey))
+    let unknown = totals.key_ids.iter().find(|id| !keys.knows(id));
+    unknown.cloned().map(CannotOpen::UnknownKey)
 }

@@ -7,7 +7,7 @@
 
 use super::rows::SealedSecret;
 use crate::model::execution::Attempt;
-use crate::model::secret_reference::{DEFAULT_NAMESPACE, references};
+use crate::model::secret_reference::references;
 use crate::model::target::Target;
 use crate::secrets::{AttemptSecrets, CannotOpen, Keys, KnownSecret};
 use crate::store::{Store, StoreError};
@@ -53,10 +53,13 @@ pub enum SecretError {
 pub struct SecretReader {
     store: Store,
     keys: Keys,
-    cache: Arc<Mutex<HashMap<String, Cached>>>,
+    cache: Arc<Mutex<HashMap<Key, Cached>>>,
     /// Held by the one that reads rows.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// Namespace and name of a secret.
+type Key = (String, String);
 
 struct Cached {
     secret: Arc<KnownSecret>,
@@ -90,9 +93,10 @@ impl SecretReader {
         if names.is_empty() {
             return Ok(AttemptSecrets::default());
         }
-        let known = match self.fresh(&names) {
+        let namespace = attempt.namespace.as_str();
+        let known = match self.fresh(namespace, &names) {
             Some(known) => known,
-            None => tokio::time::timeout(READ_TIMEOUT, self.read(&names))
+            None => tokio::time::timeout(READ_TIMEOUT, self.read(namespace, &names))
                 .await
                 .map_err(|_| SecretError::Slow)??,
         };
@@ -100,25 +104,29 @@ impl SecretReader {
     }
 
     /// The values, if all of them were read a short time ago.
-    fn fresh(&self, names: &BTreeSet<&str>) -> Option<Vec<Arc<KnownSecret>>> {
+    fn fresh(&self, namespace: &str, names: &BTreeSet<&str>) -> Option<Vec<Arc<KnownSecret>>> {
         let cache = self.cache.lock();
         let fresh = names.iter().map(|name| {
-            let cached = cache.get(*name)?;
+            let cached = cache.get(&(namespace.to_owned(), (*name).to_owned()))?;
             (cached.checked_at.elapsed() < FRESH_FOR).then(|| Arc::clone(&cached.secret))
         });
         fresh.collect()
     }
 
-    async fn read(&self, names: &BTreeSet<&str>) -> Result<Vec<Arc<KnownSecret>>, SecretError> {
+    async fn read(
+        &self,
+        namespace: &str,
+        names: &BTreeSet<&str>,
+    ) -> Result<Vec<Arc<KnownSecret>>, SecretError> {
         let _turn = self.turn.lock().await;
         // The attempt before may have read them.
-        if let Some(known) = self.fresh(names) {
+        if let Some(known) = self.fresh(namespace, names) {
             return Ok(known);
         }
         let wanted: Vec<&str> = names.iter().copied().collect();
         // Before the statement: the row may change while its answer is on the way.
         let asked_at = Instant::now();
-        let rows = self.store.sealed_secrets(DEFAULT_NAMESPACE, &wanted);
+        let rows = self.store.sealed_secrets(namespace, &wanted);
         let rows = rows.await.inspect_err(|error| {
             let error = error as &dyn std::error::Error;
             tracing::warn!(error, "the secrets of a job could not be read");
@@ -134,8 +142,9 @@ impl SecretReader {
 
     /// Decrypts a value, unless it is the one in memory.
     fn open(&self, row: &SealedSecret, asked_at: Instant) -> Result<Arc<KnownSecret>, SecretError> {
+        let key = (row.namespace.clone(), row.name.clone());
         let mut cache = self.cache.lock();
-        if let Some(cached) = cache.get_mut(&row.name)
+        if let Some(cached) = cache.get_mut(&key)
             && cached.nonce == row.sealed.nonce
         {
             cached.checked_at = asked_at;
@@ -156,12 +165,12 @@ impl SecretReader {
             nonce: row.sealed.nonce.clone(),
             checked_at: asked_at,
         };
-        if cache.len() >= CACHED_MAX && !cache.contains_key(&row.name) {
+        if cache.len() >= CACHED_MAX && !cache.contains_key(&key) {
             let oldest = cache.iter().min_by_key(|(_, cached)| cached.checked_at);
-            let oldest = oldest.map(|(name, _)| name.clone());
-            oldest.and_then(|name| cache.remove(&name));
+            let oldest = oldest.map(|(key, _)| key.clone());
+            oldest.and_then(|key| cache.remove(&key));
         }
-        cache.insert(row.name.clone(), cached);
+        cache.insert(key, cached);
         Ok(secret)
     }
 }

@@ -1,7 +1,6 @@
 //! References of jobs to secrets: the only file that writes `job_secret`.
 
 use crate::model::job::{Job, JobDefinition};
-use crate::model::secret_reference::DEFAULT_NAMESPACE;
 use crate::store::StoreError;
 use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
@@ -11,7 +10,8 @@ use uuid::Uuid;
 const INSERT: Statement = Statement::new(
     "-- job_secrets.insert
 insert into job_secret (job_id, namespace, name)
-select r.job_id, $3, r.name from unnest($1::uuid[], $2::text[]) as r (job_id, name)",
+select r.job_id, j.namespace, r.name from unnest($1::uuid[], $2::text[]) as r (job_id, name)
+join job_definition j on j.id = r.job_id",
 );
 
 const DELETE: Statement = Statement::new(
@@ -35,9 +35,7 @@ pub(crate) async fn insert<'a>(
     if ids.is_empty() {
         return Ok(());
     }
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-        [&ids, &names, &DEFAULT_NAMESPACE];
-    INSERT.execute(transaction, &values).await?;
+    INSERT.execute(transaction, &[&ids, &names]).await?;
     Ok(())
 }
 

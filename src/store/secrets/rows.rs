@@ -1,6 +1,7 @@
 //! Secrets as they are stored.
 
 use crate::model::Timestamp;
+use crate::model::namespace::Reach;
 use crate::model::secret_host::SecretHost;
 use crate::secrets::{Binding, Sealed};
 use crate::store::db::row::Values;
@@ -15,8 +16,18 @@ select s.namespace, s.name, s.description, s.hosts, s.is_signing, s.version, s.c
        (select count(*) from job_secret j where j.namespace = s.namespace and j.name = s.name)
            as jobs
 from secret s
-where ($1::text is null or s.namespace = $1) and ($2::text[] is null or s.name = any($2))
+where $1::text is null or s.namespace = $1
 order by s.namespace, s.name limit 1000",
+);
+
+const NAMED: Statement = Statement::new(
+    "-- secrets.named
+select s.namespace, s.name, s.description, s.hosts, s.is_signing, s.version, s.created_at,
+       s.created_by, s.updated_at,
+       (select count(*) from job_secret j where j.namespace = s.namespace and j.name = s.name)
+           as jobs
+from unnest($1::text[], $2::text[]) as wanted (namespace, name)
+join secret s on s.namespace = wanted.namespace and s.name = wanted.name",
 );
 
 const SEALED: Statement = Statement::new(
@@ -25,9 +36,11 @@ select namespace, name, version, hosts, key_id, nonce, ciphertext from secret
 where namespace = $1 and name = any($2::text[])",
 );
 
-pub(super) const KEY_IDS: Statement = Statement::new(
-    "-- secrets.key_ids
-select distinct key_id from secret order by key_id",
+const TOTALS: Statement = Statement::new(
+    "-- secrets.totals
+select count(*) as secrets,
+       coalesce(array_agg(distinct key_id order by key_id), '{}') as key_ids
+from secret",
 );
 
 /// A secret without its value.
@@ -55,6 +68,15 @@ pub struct SecretRecord {
     pub jobs: i64,
 }
 
+/// What is known of all secrets together.
+#[derive(Debug)]
+pub struct SecretTotals {
+    /// Number of secrets.
+    pub secrets: i64,
+    /// The keys that they are encrypted with.
+    pub key_ids: Vec<String>,
+}
+
 /// A secret with its encrypted value.
 #[derive(Debug)]
 pub(super) struct SealedSecret {
@@ -68,24 +90,34 @@ pub(super) struct SealedSecret {
 impl Store {
     /// All secrets of a namespace, or of the cluster.
     pub async fn secrets(&self, namespace: Option<&str>) -> Result<Vec<SecretRecord>, StoreError> {
-        self.read_all(LIST, &[&namespace, &None::<Vec<&str>>], record)
-            .await
+        self.read_all(LIST, &[&namespace], record).await
     }
 
-    /// The secrets of these names that exist.
+    /// Those of these secrets that exist, each given by its namespace and its name.
     pub async fn secrets_named(
         &self,
-        namespace: &str,
-        names: &[&str],
+        wanted: &[(&str, &str)],
     ) -> Result<Vec<SecretRecord>, StoreError> {
-        self.read_all(LIST, &[&Some(namespace), &Some(names)], record)
-            .await
+        let (namespaces, names): (Vec<&str>, Vec<&str>) = wanted.iter().copied().unzip();
+        self.read_all(NAMED, &[&namespaces, &names], record).await
     }
 
-    /// The keys that secrets are encrypted with.
-    pub async fn secret_key_ids(&self) -> Result<Vec<String>, StoreError> {
-        self.read_all(KEY_IDS, &[], |row| Values::of(KEY_IDS.name(), row).get(0))
-            .await
+    /// The number and the keys of the secrets of the whole cluster, whatever the reach of the
+    /// caller: the bound and the keys are those of the cluster.
+    pub async fn secret_totals(&self) -> Result<SecretTotals, StoreError> {
+        let cluster = self.within_reach(Reach::All);
+        let totals = cluster.read_opt(TOTALS, &[], |row| {
+            let row = Values::of(TOTALS.name(), row);
+            Ok(SecretTotals {
+                secrets: row.get("secrets")?,
+                key_ids: row.get("key_ids")?,
+            })
+        });
+        let totals = totals.await?;
+        Ok(totals.unwrap_or(SecretTotals {
+            secrets: 0,
+            key_ids: Vec::new(),
+        }))
     }
 
     /// Encrypted values of the secrets that exist.

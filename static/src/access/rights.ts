@@ -76,10 +76,6 @@ export const OF_CLUSTER: ReadonlySet<Command> = new Set<Command>([
   'createNamespace',
   'updateNamespace',
   'deleteNamespace',
-  'secrets',
-  'createSecret',
-  'updateSecret',
-  'deleteSecret',
 ])
 
 /** What a role may do, in a line. */
