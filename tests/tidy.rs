@@ -235,6 +235,38 @@ fn every_statement_has_a_name_of_its_own() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The calls of the driver, and the names of its errors. The rest of the store sends a `Statement`,
+/// so the name of a statement is the same in its text and in its errors.
+#[test]
+fn only_the_room_of_the_connections_sends_statements_by_hand() {
+    let by_hand = [
+        "prepare_cached(",
+        "prepare_typed",
+        "batch_execute(",
+        "simple_query(",
+        "query_raw(",
+        "query_typed",
+    ];
+    // The driver's words for a transaction have no text of ours, and are named where they stand.
+    let named = [".begin\"", ".commit\"", ".rollback\""];
+    let mut wrong = Vec::new();
+    for (path, text) in rust_files("src/store") {
+        if path.starts_with("src/store/db") {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            let is_sent = by_hand.iter().any(|call| line.contains(call));
+            let is_named = line
+                .split_once(".during(\"")
+                .is_some_and(|(_, name)| !named.iter().any(|end| name.contains(end)));
+            if is_sent || is_named || line.contains(": &str = \"--") {
+                wrong.push(format!("{}:{number}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn no_file_exceeds_the_line_limit() {
     let files = ["src", "crates", "tests", "loadtest", "protocol"]

@@ -9,14 +9,14 @@ use std::sync::Arc;
 /// Who changes what a store changes.
 #[derive(Debug, Clone)]
 pub struct Author {
-    /// The caller.
+    /// The caller of the command.
     pub caller: Arc<Caller>,
     /// Name of the command: the mutation, or the command of the command line. None for what a node
-    /// does by itself.
+    /// does without a command.
     pub command: Option<Arc<str>>,
     /// The namespaces that the command sees.
     pub reach: Reach,
-    /// What the command says of itself, for its entry in the audit log.
+    /// What the command says of itself, for the entry in the audit log.
     pub details: Map<String, Value>,
 }
 
@@ -31,13 +31,13 @@ impl Author {
         }
     }
 
-    /// The same author of a command that sees these namespaces.
+    /// The same author of a command that sees the namespaces.
     #[must_use]
     pub fn within(self, reach: Reach) -> Self {
         Self { reach, ..self }
     }
 
-    /// A node of this name, for what it does by itself.
+    /// A node of the name, for decisions without a command.
     pub fn node(name: &str) -> Self {
         Self {
             caller: Arc::new(Caller::node(name)),
@@ -49,7 +49,7 @@ impl Author {
 }
 
 impl Store {
-    /// The same database for what this author changes.
+    /// The same database for what the author changes.
     #[must_use]
     pub fn by(&self, author: Author) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Store {
         self.by(author)
     }
 
-    /// The same for one batch of a command: the entry is written with the first.
+    /// The same for a batch of a command: the entry is written with the first.
     #[must_use]
     pub fn of_batch(&self, index: usize) -> Self {
         if index == 0 {
@@ -102,7 +102,7 @@ impl Store {
         .await
     }
 
-    /// Writes the entry of a decision that a node takes by itself.
+    /// Writes the entry of a decision of a node without a command.
     pub async fn record_decision(&self, action: &str, entry: Entry) -> Result<(), StoreError> {
         self.bounded("audit.record", async {
             let transaction = self.begin("audit.begin").await?;

@@ -1,4 +1,4 @@
-//! Errors of the store, and what a caller may do after one.
+//! Errors of the store, and the possible reactions of a caller.
 
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
@@ -12,7 +12,7 @@ pub enum StoreError {
     /// No server of the URL can be used: waiting does not help.
     #[error("the database cannot be used")]
     Unfit(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The call exceeded its time limit; whether it took effect is unknown.
+    /// The call exceeded the time limit; the effect is unknown.
     #[error("the database did not answer `{call}` within {after:?}")]
     Timeout {
         /// Name of the statement or call.
@@ -35,14 +35,14 @@ pub enum StoreError {
         /// The budget, in bytes.
         max: usize,
     },
-    /// A row has a value that this binary cannot read.
+    /// A row has a value unreadable to the binary.
     #[error("row {id} of {table} cannot be understood: {reason}")]
     Unreadable {
         /// Table of the row.
         table: &'static str,
         /// Key of the row.
         id: String,
-        /// Which value, and why.
+        /// The value, and the reason.
         reason: String,
     },
 }
@@ -53,14 +53,14 @@ impl StoreError {
         self.is_refused_with(&SqlState::UNIQUE_VIOLATION)
     }
 
-    /// Whether another row refers to the row that was to be deleted.
+    /// Whether another row refers to the row to delete.
     pub(crate) fn is_of_a_reference(&self) -> bool {
         self.is_refused_with(&SqlState::FOREIGN_KEY_VIOLATION)
     }
 
-    /// Whether one row of a batch is the cause, so that the batch would succeed without it: the row
-    /// cannot be read, or the database refuses it (a value, a constraint, a limit of the server, a
-    /// trigger that raises).
+    /// Whether one row of a batch is the cause, so the batch would succeed without it: the row is
+    /// unreadable, or the database refuses the row (a value, a constraint, a limit of the server, a
+    /// raising trigger).
     pub fn is_of_a_row(&self) -> bool {
         const CLASSES: [&str; 9] = ["21", "22", "23", "2B", "38", "39", "44", "54", "P0"];
         match self {
@@ -76,8 +76,8 @@ impl StoreError {
         }
     }
 
-    /// A text about a row that could not be read or written, for display. Without the server's
-    /// detail, which may repeat the whole row.
+    /// A text about a failed row, for display. Without the server's detail, which may repeat the
+    /// whole row.
     pub fn in_words(&self) -> String {
         match self {
             Self::Refused { source, .. } => match source.as_db_error() {
@@ -137,7 +137,7 @@ fn is_unsendable(error: &tokio_postgres::Error) -> bool {
     error.code().is_none() && error.to_string().starts_with("error serializing parameter")
 }
 
-/// Both answers of statements that were sent together. Of two errors the cause: after an error the
+/// Both answers of statements sent together. Of two errors returns the cause: after an error the
 /// server refuses the rest of the transaction without a reason.
 pub(crate) fn both<A, B>(
     one: Result<A, StoreError>,

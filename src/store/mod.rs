@@ -1,9 +1,9 @@
 //! All access to the database.
 //!
-//! One file per noun; SQL is in named constants above the rows that it maps. Every call has a time
+//! A file per noun; SQL is in named constants above the mapping of the rows. Every call has a time
 //! limit on this side of the wire: `statement_timeout` does not limit COMMIT, and an unreachable
-//! server does not answer. A call that exceeds its limit drops its connection and has an *unknown*
-//! outcome; callers read the state again by key (fences make this safe).
+//! server does not answer. A call over the limit drops the connection and has an *unknown* outcome;
+//! callers read the state again by key (fences make the repetition safe).
 
 pub mod access;
 pub mod audit;
@@ -25,6 +25,7 @@ use crate::store::author::Author;
 use crate::store::db::database::Database;
 use crate::store::db::pool::{Pools, pool_error};
 use crate::store::db::session::{Session, Transaction};
+use crate::store::db::statement::Statement;
 use crate::store::db::unreadable::UnreadableRows;
 use error::{During, both};
 use std::sync::Arc;
@@ -32,65 +33,67 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-/// The database, as the rest of the program sees it.
+/// The database, for the rest of the program.
 #[derive(Clone)]
 pub struct Store {
     pools: Pools,
-    /// The namespaces that its statements see.
+    /// The namespaces visible to the statements.
     reach: Reach,
-    /// What the pool is called in the metrics.
+    /// The name of the pool in the metrics.
     pool_name: &'static str,
     clock: Clock,
     call_timeout: Duration,
-    /// What it cannot read.
+    /// Notes of rows that the program cannot read.
     unreadable: UnreadableRows,
-    /// Who holds how many of this node's slots.
+    /// The holders of the node's slots.
     shares: protocol::shares::Shares,
-    /// What its clock said last.
+    /// The last reading of the clock.
     clock_watch: maintenance::clock_jumps::ClockWatch,
-    /// What this node did since it last wrote it down.
+    /// Counts since the last write.
     activity_counter: queries::activity::ActivityCounter,
-    /// Who changes what it changes.
+    /// The author of changes.
     author: Author,
-    /// Refused attempts.
+    /// Attempts that were refused, for the audit log.
     refusals: audit::refusals::Refusals,
-    /// What the rows of one request may take.
+    /// The memory budget for the rows of a request.
     budget: Option<Arc<db::budget::Budget>>,
 }
 
-/// The statements of the hot path, for the test of their plans: lease, settle,
-/// take over; and those of commands about many executions.
+const PING: Statement = Statement::new("-- ping\nselect 1");
+
+/// The statements of the hot path, for the test of the plans: lease, settle, take over; and of
+/// commands about many executions.
 pub fn hot_statements() -> Vec<&'static str> {
     vec![
-        protocol::locking::LOCK_MEMBERSHIP,
-        protocol::locking::LOCK_DUE,
-        protocol::locking::LOOK_AHEAD,
-        protocol::acquire::PEEK,
+        protocol::locking::LOCK_MEMBERSHIP.sql(),
+        protocol::locking::LOCK_DUE.sql(),
+        protocol::locking::LOOK_AHEAD.sql(),
+        protocol::acquire::PEEK.sql(),
         jobs::job_rows::BY_IDS.sql(),
-        protocol::apply::INSERT,
-        protocol::apply::INSERT_OR_SKIP,
-        protocol::own::INSERT_OWN,
-        protocol::own::SKIP_OWN,
-        protocol::apply::RESUME,
-        protocol::apply::MOVE_ON,
-        protocol::apply::LIST,
-        protocol::apply::REMOVE,
-        protocol::skipped::RECORD_SKIPPED,
-        protocol::complete::SETTLE,
-        protocol::failing::MARK,
-        protocol::failing::CLEAR,
-        protocol::complete::RETRY,
-        protocol::overlap::RELEASE_BUFFERED,
-        protocol::complete::ALREADY_SETTLED,
-        protocol::overlap::IN_FLIGHT,
-        protocol::fixed_delay::REARM_FIXED_DELAY,
-        protocol::complete::END_LEASES,
-        protocol::hand_over::LEASES,
-        protocol::cluster_view::CLUSTER_VIEW,
-        protocol::takeover::LOCK_GONE,
-        protocol::hand_over::TAKE_OVER,
-        protocol::hand_over::NEXT_ATTEMPTS,
-        protocol::reclaim::RECLAIM,
+        protocol::apply::INSERT.sql(),
+        protocol::apply::INSERT_OR_SKIP.sql(),
+        protocol::own::INSERT_OWN.sql(),
+        protocol::own::SKIP_OWN.sql(),
+        protocol::apply::RESUME.sql(),
+        protocol::apply::MOVE_ON.sql(),
+        protocol::apply::LIST.sql(),
+        protocol::apply::REMOVE.sql(),
+        protocol::skipped::RECORD_SKIPPED.sql(),
+        protocol::complete::SETTLE.sql(),
+        protocol::failing::MARK.sql(),
+        protocol::failing::CLEAR.sql(),
+        protocol::complete::RETRY.sql(),
+        protocol::overlap::RELEASE_BUFFERED.sql(),
+        protocol::complete::ALREADY_SETTLED.sql(),
+        protocol::overlap::IN_FLIGHT.sql(),
+        protocol::fixed_delay::REARM_FIXED_DELAY.sql(),
+        protocol::complete::END_LEASES.sql(),
+        protocol::hand_over::LEASES.sql(),
+        protocol::cluster_view::CLUSTER_VIEW.sql(),
+        protocol::takeover::LOCK_GONE.sql(),
+        protocol::hand_over::TAKE_OVER.sql(),
+        protocol::hand_over::NEXT_ATTEMPTS.sql(),
+        protocol::reclaim::RECLAIM.sql(),
         jobs::cancellations::LOCK_TRIGGERS.sql(),
         jobs::cancellations::CANCEL_PENDING.sql(),
         jobs::cancellations::CANCEL_RETRYING.sql(),
@@ -102,8 +105,8 @@ pub fn hot_statements() -> Vec<&'static str> {
 }
 
 impl Store {
-    /// A store on pools of at most `connections` each, which the runtime of the caller drives.
-    /// Nothing connects yet.
+    /// A store on pools of at most `connections` each, driven by the runtime of the caller. Nothing
+    /// connects yet.
     pub fn new(
         database: &Database,
         connections: usize,
@@ -126,8 +129,8 @@ impl Store {
         }
     }
 
-    /// The same database for the API: with connections of its own, on a runtime of its own, so that
-    /// no request can make firing wait. What firing remembers it shows.
+    /// The same database for the API: with separate connections, on a separate runtime, so no
+    /// request can make firing wait. The state of firing is shared.
     #[must_use]
     pub fn for_requests(&self, database: &Database, connections: usize, runtime: Handle) -> Self {
         let pools = pools(database, connections, self.call_timeout, runtime);
@@ -138,8 +141,8 @@ impl Store {
         }
     }
 
-    /// The same database for the secrets of attempts: with one connection of its own, which is
-    /// opened when a job refers to a secret.
+    /// The same database for the secrets of attempts: with a single separate connection, opened for
+    /// the first reference to a secret.
     #[must_use]
     pub fn for_secrets(&self, database: &Database) -> Self {
         Self {
@@ -149,12 +152,12 @@ impl Store {
         }
     }
 
-    /// The clock that statements are asked with.
+    /// The clock for statements.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Who holds how many of this node's slots.
+    /// The holders of the node's slots.
     pub fn shares(&self) -> &protocol::shares::Shares {
         &self.shares
     }
@@ -163,15 +166,15 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.bounded("ping", async {
             let session = self.session().await?;
-            session.simple_query("select 1").await.during("ping")?;
+            PING.batch(&session).await?;
             session.release();
             Ok(())
         })
         .await
     }
 
-    /// Runs one call under the bound. When it is cut off, its [`Session`] is
-    /// dropped with it and the connection is closed, not reused.
+    /// Runs a call under the time limit. A call over the limit drops the [`Session`], and the
+    /// connection is closed, not reused.
     async fn bounded<T>(
         &self,
         call: &'static str,
@@ -193,6 +196,7 @@ impl Store {
             Reach::Namespaces(_) => &self.pools.bounded,
         };
         let client = pool.get().await.map_err(pool_error)?;
+        // Also the time of opening a connection: a caller waits for both.
         metrics::histogram!("horolog_pool_wait_seconds", "pool" => self.pool_name)
             .record(asked.elapsed().as_secs_f64());
         let session = Session::new(client);
@@ -200,7 +204,7 @@ impl Store {
         Ok(session)
     }
 
-    /// Says of rows that could not be written, once, that they are left as they are.
+    /// Notes rows refused by the database, each once: the rows stay unchanged.
     fn note_odd(&self, table: &'static str, odd: Vec<(Uuid, StoreError)>) {
         for (id, error) in odd {
             let reason = format!("it cannot be written: {}", error.in_words());
@@ -212,7 +216,7 @@ impl Store {
         }
     }
 
-    /// A transaction on a session of its own.
+    /// A transaction on a separate session.
     async fn begin(&self, call: &'static str) -> Result<Transaction, StoreError> {
         let transaction = Transaction::new(self.session().await?, self.author.clone());
         transaction.begin().await.during(call)?;

@@ -7,15 +7,15 @@
 //! command changes no job that it does not see. The views are writable, and locks reach through
 //! them to the rows.
 //!
-//! The condition on a row of another table is a look-up of its job, which leaves the plan of a
-//! statement as it is.
+//! The condition on a row of another table is a look-up of the job, which leaves the plan of a
+//! statement unchanged.
 
 use super::db::session::Session;
 use super::db::statement::Statement;
 use super::{Store, StoreError};
 use crate::model::namespace::Reach;
 
-/// The namespaces within reach of the connection, read once for a statement. An error without the
+/// The namespaces within reach of the connection, read once per statement. An error without the
 /// setting: a connection without a reach sees nothing.
 macro_rules! within_reach {
     ($namespace:expr) => {
@@ -26,7 +26,7 @@ macro_rules! within_reach {
     };
 }
 
-/// A view of the rows whose column is a job within reach.
+/// A view of the rows with a job within reach.
 macro_rules! of_jobs {
     ($table:literal, $job:literal) => {
         concat!(
@@ -82,7 +82,7 @@ select pg_catalog.set_config('horolog.namespaces', $1::text[]::text, false)",
 );
 
 impl Store {
-    /// The same database within this reach.
+    /// The same database within the reach.
     #[must_use]
     pub fn within_reach(&self, reach: Reach) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl Store {
         }
     }
 
-    /// The namespaces that its statements see.
+    /// The namespaces visible to the statements.
     pub fn reach(&self) -> &Reach {
         &self.reach
     }
@@ -99,6 +99,7 @@ impl Store {
     /// Gives a session the reach of the store, before the first statement.
     pub(super) async fn reach_out(&self, session: &Session) -> Result<(), StoreError> {
         if let Reach::Namespaces(namespaces) = &self.reach {
+            // Each time: the pool gives the connection to other reaches as well.
             SET.execute(session, &[&&**namespaces]).await?;
         }
         Ok(())

@@ -232,8 +232,8 @@ async fn a_node_that_has_seen_the_new_primary_leaves_the_old_one() {
 
     assert!(session.is_closed());
     store.ping().await.unwrap();
-    let pooled =
-        "select from pg_stat_activity where application_name = 'horolog' and query = 'select 1'";
+    let pooled = "select from pg_stat_activity
+        where application_name = 'horolog' and query like '-- ping%'";
     let sql = standby.sql().await;
     eventually("the pool has moved", async || {
         sql.query_opt(pooled, &[]).await.unwrap()

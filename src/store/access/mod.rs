@@ -14,29 +14,29 @@ use super::db::session::Transaction;
 use super::db::statement::Statement;
 use super::{During, Store, StoreError};
 
-/// Authentication is needed as soon as there is a user, or a token that is not revoked.
+/// Authentication is needed as soon as there is a user or an unrevoked token.
 const IS_OPEN: Statement = Statement::new(
     "-- access.is_open
 select not exists (select from user_account)
    and not exists (select from api_token where revoked_at is null)",
 );
 
-/// The fate of a transaction, with the result of its change.
+/// The fate of a transaction, with the result of the change.
 pub(super) enum Change<T> {
-    /// The change counts.
+    /// The change is committed.
     Commit(T),
-    /// Nothing of it does.
+    /// Nothing of the change counts.
     Undo(T),
 }
 
 impl Store {
-    /// Whether the cluster has neither a user nor a token, so that no caller can authenticate.
+    /// Whether the cluster has neither a user nor a token, so no caller can authenticate.
     pub async fn is_open(&self) -> Result<bool, StoreError> {
         self.read_one(IS_OPEN, &[], |row| Values::of(IS_OPEN.name(), row).get(0))
             .await
     }
 
-    /// Runs a change in a transaction of its own, and commits or undoes it.
+    /// Runs a change in a separate transaction, and commits or undoes it.
     pub(super) async fn in_transaction<T>(
         &self,
         call: &'static str,

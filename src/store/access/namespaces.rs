@@ -1,4 +1,4 @@
-//! Namespaces: the only file that writes `namespace`, with their quotas.
+//! Namespaces: the only writer of `namespace`, with the quotas.
 
 use super::Change;
 use crate::model::Timestamp;
@@ -46,7 +46,7 @@ const UPDATE: Statement = Statement::new(
 update namespace set description = $2, max_jobs = $3 where name = $1",
 );
 
-/// What is in a namespace: jobs, deleted jobs, calendars.
+/// The content of a namespace: jobs, deleted jobs, calendars.
 const CONTENT: Statement = Statement::new(
     "-- namespaces.content
 select (select count(*) from job_definition where namespace = $1 and status <> 'DELETED') as jobs,
@@ -68,8 +68,8 @@ with unbound as (delete from role_binding where namespace = $2)
 update namespace set deleted_at = coalesce($1::timestamptz, clock_timestamp()) where name = $2",
 );
 
-/// Against the deletion of the namespaces of new jobs. `default` is never deleted, and its row is
-/// not locked without need.
+/// Against the deletion of the namespaces of new jobs. `default` is never deleted, and the row of
+/// `default` is not locked without need.
 const LOCK_SHARED: Statement = Statement::new(
     "-- namespaces.lock_shared
 select name, max_jobs from namespace
@@ -88,7 +88,7 @@ const LIMITS: Statement = Statement::new(
 select name, max_jobs from namespace where name = any($1::text[]) and deleted_at is null",
 );
 
-/// Counted to one more than the limit.
+/// Counted to the limit plus one.
 const COUNT: Statement = Statement::new(
     "-- namespaces.count
 select count(*) from (
@@ -117,20 +117,20 @@ const OF_BLACKOUT: Statement = Statement::new(
 select j.namespace from blackout b join job_definition j on j.id = b.job_id where b.id = $1",
 );
 
-/// A namespace, as the API shows it.
+/// A namespace, as shown by the API.
 #[derive(Debug, Clone)]
 pub struct NamespaceRecord {
     /// Name of the namespace.
     pub name: String,
-    /// Display only.
+    /// A text for display only.
     pub description: Option<String>,
-    /// Most jobs that are not deleted.
+    /// Most jobs, without deleted jobs.
     pub max_jobs: Option<i32>,
     /// Time of the creation.
     pub created_at: Timestamp,
-    /// The caller that created the namespace. Display only.
+    /// The creator of the namespace. Display only.
     pub created_by: String,
-    /// Jobs that are not deleted.
+    /// Jobs, without deleted jobs.
     pub jobs: i64,
 }
 
@@ -139,20 +139,20 @@ pub struct NamespaceRecord {
 pub struct NamespaceDefinition {
     /// Name of the namespace.
     pub name: String,
-    /// Display only.
+    /// A text for display only.
     pub description: Option<String>,
-    /// Most jobs that are not deleted.
+    /// Most jobs, without deleted jobs.
     pub max_jobs: Option<i32>,
 }
 
 /// Result of the creation of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateOutcome {
-    /// Created.
+    /// The namespace has been created.
     Done,
     /// A namespace has the name.
     NameTaken,
-    /// A deleted namespace has it.
+    /// A deleted namespace has the name.
     Retired,
     /// There are [`NAMESPACES_MAX`] namespaces.
     TooMany,
@@ -161,15 +161,15 @@ pub enum CreateOutcome {
 /// Result of the deletion of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
-    /// Deleted.
+    /// The namespace has been deleted.
     Done,
     /// There is no such namespace.
     NotFound,
-    /// Something belongs to it.
+    /// The namespace is not empty.
     InUse {
-        /// Jobs that are not deleted.
+        /// Jobs, without deleted jobs.
         jobs: i64,
-        /// Calendars.
+        /// The number of calendars.
         calendars: i64,
         /// Secrets.
         secrets: i64,
@@ -179,27 +179,27 @@ pub enum DeleteOutcome {
 /// Why jobs were not created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoPlace {
-    /// There is no such namespace, or it is out of reach.
+    /// There is no such namespace, or the namespace is out of reach.
     Unknown(String),
-    /// The namespace would have more jobs than its limit.
+    /// The namespace would have more jobs than the limit.
     Full {
         /// Name of the namespace.
         namespace: String,
-        /// Most jobs that are not deleted.
+        /// Most jobs, without deleted jobs.
         max_jobs: i32,
     },
 }
 
-/// An object that belongs to a namespace.
+/// An object of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Member {
     /// A job.
     Job(Uuid),
-    /// An execution, also one that has not started.
+    /// An execution, also before the start.
     Execution(Uuid),
     /// A backfill.
     Backfill(Uuid),
-    /// A blackout of one job.
+    /// A blackout of a job.
     Blackout(Uuid),
 }
 
@@ -210,7 +210,7 @@ impl Store {
             .await
     }
 
-    /// A namespace by its name.
+    /// A namespace by name.
     pub async fn namespace(&self, name: &str) -> Result<Option<NamespaceRecord>, StoreError> {
         self.read_opt(LIST, &[&Some(name), &1_i64], record).await
     }
@@ -265,7 +265,7 @@ impl Store {
         .await
     }
 
-    /// Replaces the description and the limit of a namespace; false when there is none of the name.
+    /// Replaces the description and the limit of a namespace; false when no namespace has the name.
     pub async fn update_namespace(
         &self,
         namespace: &NamespaceDefinition,
@@ -315,6 +315,7 @@ impl Store {
             }
             if row.get("has_history")? {
                 let stub = self.clock().stub();
+                // The log of deleted jobs refers to the namespace by name.
                 RETIRE.execute(transaction, &[&stub, &name]).await?;
             } else {
                 DELETE.execute(transaction, &[&name]).await?;
@@ -345,6 +346,7 @@ pub(in crate::store) async fn take_places(
     let rows = LIMITS.query(transaction, &[&names]).await?;
     let mut limits = limits(&rows)?;
     if limits.values().any(Option::is_some) {
+        // Only a limit needs the exclusive lock. Without a limit creations run side by side.
         let rows = LOCK_LIMITED.query(transaction, &[&names]).await?;
         limits.extend(self::limits(&rows)?);
     }
@@ -387,11 +389,12 @@ async fn has_places(
 }
 
 fn limits(rows: &[Row]) -> Result<BTreeMap<String, Option<i32>>, StoreError> {
-    let limit = |row: &Row| {
-        let row = Values::of("namespace", row);
-        Ok((row.get("name")?, row.get("max_jobs")?))
-    };
-    rows.iter().map(limit).collect()
+    rows.iter()
+        .map(|row| {
+            let row = Values::of("namespace", row);
+            Ok((row.get("name")?, row.get("max_jobs")?))
+        })
+        .collect()
 }
 
 fn entry(name: &str) -> Entry {

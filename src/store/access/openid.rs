@@ -21,7 +21,7 @@ select u.id, u.name, u.role, u.is_disabled, ",
 where o.issuer = $1 and o.subject = $2"
 ));
 
-/// The first of these names that no user has.
+/// The first free name of the list.
 const FREE_NAME: Statement = Statement::new(
     "-- openid.free_name
 select n.name from unnest($1::text[]) with ordinality as n (name, rank)
@@ -29,13 +29,13 @@ where not exists (select from user_account u where lower(u.name) = lower(n.name)
 order by n.rank limit 1",
 );
 
-/// No user is created until the end of the transaction.
+/// No other session creates a user until the end of the transaction.
 const LOCK: Statement = Statement::new(
     "-- openid.lock
 lock table user_account in share row exclusive mode",
 );
 
-/// No row when the nonce was used. A sign-in of yesterday is over in any case.
+/// No row when the nonce was used. A sign-in started yesterday is over in any case.
 const USE_NONCE: Statement = Statement::new(
     "-- openid.use_nonce
 with clock as (select coalesce($1::timestamptz, clock_timestamp()) as now), old as (
@@ -65,18 +65,18 @@ const END_SESSIONS: Statement = Statement::new(
 delete from user_session where user_id = $1",
 );
 
-/// The sign-in of a person whose ID token was verified.
+/// The sign-in of a person with a verified ID token.
 #[derive(Debug)]
 pub struct OpenIdSignIn<'a> {
-    /// The provider.
+    /// The issuer: the provider's address.
     pub issuer: &'a str,
     /// Id of the person at the provider.
     pub subject: &'a str,
-    /// The user of the person, or the one to be created.
+    /// The user of the person, or the user to create.
     pub user: &'a UserIdentity,
     /// Whether the user is created.
     pub is_new: bool,
-    /// The role that the groups of the person have now.
+    /// The current role of the groups of the person.
     pub role: Role,
     /// The hash of the nonce.
     pub nonce: SecretHash,
@@ -87,7 +87,7 @@ pub struct OpenIdSignIn<'a> {
 /// Result of a sign-in by OpenID Connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenIdOutcome {
-    /// The session counts before this instant.
+    /// The session counts before the instant.
     Started(Timestamp),
     /// The nonce was used before.
     Used,
@@ -109,19 +109,21 @@ impl Store {
         self.read_opt(FIND, &[&issuer, &subject], user).await
     }
 
-    /// The first of these names that no user has.
+    /// The first free name of the list.
     pub async fn free_user_name(&self, names: &[String]) -> Result<Option<String>, StoreError> {
-        let name = |row: &Row| Values::of(FREE_NAME.name(), row).get("name");
-        self.read_opt(FREE_NAME, &[&names], name).await
+        self.read_opt(FREE_NAME, &[&names], |row| {
+            Values::of(FREE_NAME.name(), row).get("name")
+        })
+        .await
     }
 
-    /// Ends the sessions of a user whom the provider gives no role any more.
+    /// Ends the sessions of a user without a role at the provider.
     pub async fn end_openid_sessions(&self, user_id: Uuid) -> Result<(), StoreError> {
         self.execute(END_SESSIONS, &[&user_id]).await.map(drop)
     }
 
     /// Starts a session of a person, and creates the user at the first sign-in. The role is the
-    /// one of now.
+    /// current role.
     pub async fn sign_in_by_openid(
         &self,
         sign_in: &OpenIdSignIn<'_>,
@@ -133,6 +135,7 @@ impl Store {
             }
             let nonce = sign_in.nonce.bytes();
             if USE_NONCE.execute(transaction, &[&stub, &nonce]).await? == 0 {
+                // COMMIT, not ROLLBACK: the purge of old nonces counts.
                 return Ok(Change::Commit(OpenIdOutcome::Used));
             }
             if sign_in.is_new && !self.create(transaction, sign_in).await? {
@@ -143,6 +146,7 @@ impl Store {
                 .execute(transaction, &[&stub, &user.id, &role])
                 .await?;
             if updated == 0 {
+                // The nonce stays used: the same answer of the provider must not be tried again.
                 return Ok(Change::Commit(OpenIdOutcome::Disabled));
             }
             if !sign_in.is_new {
@@ -157,7 +161,8 @@ impl Store {
         .await
     }
 
-    /// False when there are too many users. Its entry of the audit log is that of the user.
+    /// False when there are too many users. The entry of the user stands for the sign-in in the
+    /// audit log.
     async fn create(
         &self,
         transaction: &Transaction,

@@ -1,4 +1,4 @@
-//! Roles of users and tokens: the only file that writes `role_binding`.
+//! Roles of users and tokens: the only writer of `role_binding`.
 
 use crate::model::UnknownName;
 use crate::model::access::{NamespaceRoles, Role};
@@ -26,7 +26,7 @@ const DELETE: Statement = Statement::new(
 delete from role_binding where user_id = $1 or token_id = $2",
 );
 
-/// The namespaces stay until the end of the transaction. One row for each that exists.
+/// The namespaces stay until the end of the transaction. A row for each existing namespace.
 const INSERT: Statement = Statement::new(
     "-- roles.insert
 insert into role_binding (namespace, user_id, token_id, role)
@@ -42,7 +42,7 @@ pub(super) enum Principal {
     Token(Uuid),
 }
 
-/// The roles of a row: that in the whole cluster, and those in namespaces.
+/// The roles of a row: in the whole cluster, and in namespaces.
 pub(super) fn roles(row: Values<'_>) -> Result<(Option<Role>, NamespaceRoles), StoreError> {
     let unreadable = |error: UnknownName| row.unreadable(error);
     let role = row.get::<Option<&str>>("role")?.map(str::parse).transpose();
@@ -57,8 +57,8 @@ pub(super) fn roles(row: Values<'_>) -> Result<(Option<Role>, NamespaceRoles), S
     ))
 }
 
-/// Replaces the roles in namespaces. The first namespace that does not exist, if there is one: then
-/// the caller does not commit.
+/// Replaces the roles in namespaces. Returns the first missing namespace, if any: then the caller
+/// does not commit.
 pub(super) async fn replace(
     transaction: &Transaction,
     principal: Principal,
@@ -85,11 +85,12 @@ pub(super) async fn replace(
     }
     let unknown = namespaces
         .iter()
+        // `returning` has no row for a missing or deleted namespace.
         .find(|name| !known.iter().any(|known| known == *name));
     Ok(unknown.map(|name| (*name).to_owned()))
 }
 
-/// The roles, as the audit log shows them.
+/// The roles, as shown by the audit log.
 pub(super) fn shown(roles: &NamespaceRoles) -> serde_json::Value {
     let shown = roles
         .iter()

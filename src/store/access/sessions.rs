@@ -1,5 +1,5 @@
-//! Sessions of users: they expire an hour after their last use, and twelve hours after the sign-in,
-//! by the clock of the database.
+//! Sessions of users. A session expires an hour after the last use, and twelve hours after the
+//! sign-in, by the clock of the database.
 
 use super::Change;
 use super::users::{UserIdentity, entry, identity};
@@ -11,11 +11,11 @@ use crate::store::db::statement::Statement;
 use crate::store::{Store, StoreError};
 use uuid::Uuid;
 
-/// Most sessions of one user: a script that signs in for each request must not fill the table.
+/// Most sessions of a user: a script with a sign-in for each request must not fill the table.
 const SESSIONS_OF_USER: i64 = 100;
 
-/// No row when the password was replaced, or the user disabled, since the password was compared:
-/// the update waits for such a change.
+/// No row when the password was replaced, or the user disabled, since the comparison of the
+/// password: the update waits for such a change.
 const START: Statement = Statement::new(
     "-- sessions.start
 with clock as (select coalesce($1::timestamptz, clock_timestamp()) as now), signed_in as (
@@ -28,7 +28,7 @@ from signed_in, clock
 returning expires_at",
 );
 
-/// A session of a user whose credential was judged within the transaction.
+/// A session of a user with a credential checked within the transaction.
 const INSERT: Statement = Statement::new(
     "-- sessions.insert
 insert into user_session (id_hash, user_id, created_at, used_at, expires_at)
@@ -37,7 +37,7 @@ from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 returning expires_at",
 );
 
-/// The oldest sessions of a user with too many, and all that expired a day ago.
+/// The oldest sessions of a user with too many, and all sessions expired a day ago.
 const PURGE: Statement = Statement::new(
     "-- sessions.purge
 delete from user_session
@@ -61,7 +61,7 @@ cross join (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 where s.id_hash = $2"
 ));
 
-/// A session that has expired stays so.
+/// An expired session stays expired.
 const USE: Statement = Statement::new(
     "-- sessions.use
 update user_session s set used_at = greatest(s.used_at, clock.now)
@@ -74,35 +74,35 @@ const END: Statement = Statement::new(
 delete from user_session where id_hash = $1",
 );
 
-/// A sign-in whose password was right.
+/// A sign-in with the right password.
 #[derive(Debug)]
 pub struct SignIn<'a> {
     /// The hash of the id of the new session.
     pub session: SecretHash,
-    /// The user.
+    /// The user who signs in.
     pub user_id: Uuid,
-    /// The hash that the password was compared with.
+    /// The hash compared with the password.
     pub password_hash: &'a Secret,
 }
 
-/// What a request needs to know of its session.
+/// The state of a session for a request.
 #[derive(Debug, Clone)]
 pub struct SessionState {
-    /// The user.
+    /// The user of the session.
     pub user: UserIdentity,
-    /// The session counts before this instant, however often it is used.
+    /// The session counts before the instant, independent of the use.
     pub expires_at: Timestamp,
-    /// The instant at which it expires without a further use.
+    /// The instant of the expiry without a further use.
     pub ends_at: Timestamp,
-    /// Whether it has expired.
+    /// Whether the session has expired.
     pub has_ended: bool,
     /// Whether the last recorded use is more than a minute old.
     pub is_stale: bool,
 }
 
 impl Store {
-    /// Starts a session of the author; the instant of its end. None when the password has changed
-    /// since it was compared.
+    /// Starts a session of the author; the instant of the end. None when the password has changed
+    /// since the comparison.
     pub async fn start_session(
         &self,
         sign_in: &SignIn<'_>,
@@ -132,13 +132,14 @@ impl Store {
                 &[&stub, &sign_in.session.bytes(), &user_id, &hash],
             )
             .await?;
+        // At each sign-in, so no background work needs the table of sessions.
         self.purge_sessions(transaction, user_id).await?;
         started
             .map(|row| Values::of(START.name(), &row).get("expires_at"))
             .transpose()
     }
 
-    /// Starts a session of a user; the instant of its end.
+    /// Starts a session of a user; the instant of the end.
     pub(super) async fn insert_session(
         &self,
         transaction: &Transaction,
@@ -165,7 +166,7 @@ impl Store {
             .map(drop)
     }
 
-    /// A session that was not ended.
+    /// A session, unless its user has signed out.
     pub async fn session_state(
         &self,
         hash: SecretHash,
@@ -177,6 +178,7 @@ impl Store {
                 expires_at: row.get("expires_at")?,
                 ends_at: row.get("ends_at")?,
                 has_ended: row.get("has_ended")?,
+                // One write a minute at most: a page asks many times a second.
                 is_stale: row.get("is_stale")?,
             })
         })

@@ -1,4 +1,4 @@
-//! The link by which the first admin is created: for nodes whose operator has no command line.
+//! The link for the creation of the first admin, for operators without a command line.
 
 use super::Change;
 use super::sessions::SignIn;
@@ -8,7 +8,7 @@ use crate::model::secret::{Secret, SecretHash};
 use crate::store::db::statement::Statement;
 use crate::store::{Store, StoreError};
 
-/// Only while there is no user. Links that have expired go.
+/// Only while there is no user. Deletes expired links.
 const CREATE: Statement = Statement::new(
     "-- set_up.create
 with clock as (select coalesce($1::timestamptz, clock_timestamp()) as now), expired as (
@@ -25,7 +25,7 @@ select 1 from set_up_link
 where token_hash = $2 and expires_at > (select coalesce($1::timestamptz, clock_timestamp()))",
 );
 
-/// A user that another session creates at the same time is waited for.
+/// Waits for a user created by another session at the same time.
 const LOCK: Statement = Statement::new(
     "-- set_up.lock
 lock table user_account in share row exclusive mode",
@@ -48,7 +48,7 @@ impl Store {
         Ok(self.execute(CREATE, &[&stub, &token.bytes()]).await? == 1)
     }
 
-    /// Whether a link counts.
+    /// Whether a link is valid.
     pub async fn is_set_up_link(&self, token: SecretHash) -> Result<bool, StoreError> {
         let stub = self.clock().stub();
         let row = self
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// Creates the first admin, and a session of that user; the end of the session. None when the
-    /// link does not count, or there is a user. All links are deleted.
+    /// link is invalid, or there is a user. All links are deleted.
     pub async fn set_up(
         &self,
         token: SecretHash,
@@ -74,9 +74,11 @@ impl Store {
             if valid.is_none() {
                 return Ok(Change::Undo(None));
             }
+            // Two requests with the link must not create two admins.
             LOCK.execute(transaction, &[]).await?;
             DELETE.execute(transaction, &[]).await?;
             if HAS_USER.query_opt(transaction, &[]).await?.is_some() {
+                // COMMIT: the links are of no use any more.
                 return Ok(Change::Commit(None));
             }
             self.insert_user(transaction, admin).await?;

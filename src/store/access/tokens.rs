@@ -1,4 +1,4 @@
-//! API tokens: the only file that writes `api_token`.
+//! API tokens: the only writer of `api_token`.
 
 use super::Change;
 use super::roles::{self, Principal, roles};
@@ -13,10 +13,10 @@ use serde_json::json;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Most tokens that count: their list has no pages.
+/// Most valid tokens: the list has no pages.
 pub const TOKENS_MAX: i64 = 1_000;
 
-/// Those that count first, the newest of them first.
+/// Valid tokens first, the newest first.
 const LIST: Statement = Statement::new(concat!(
     "-- tokens.list
 select id, name, role, created_at, created_by, expires_at, last_used_on::text, revoked_at, ",
@@ -34,14 +34,14 @@ from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 where (select count(*) from api_token where revoked_at is null and expires_at > clock.now) < $8",
 );
 
-/// What was revoked or has expired a year ago.
+/// Tokens revoked or expired a year ago.
 const PURGE: Statement = Statement::new(
     "-- tokens.purge
 delete from api_token where least(revoked_at, expires_at)
     < (select coalesce($1::timestamptz, clock_timestamp())) - interval '365 days'",
 );
 
-/// A token stays revoked at its first instant.
+/// A token stays revoked at the first instant.
 const REVOKE: Statement = Statement::new(
     "-- tokens.revoke
 update api_token
@@ -67,12 +67,12 @@ set last_used_on = (coalesce($1::timestamptz, clock_timestamp()) at time zone 'U
 where id = $2",
 );
 
-/// An API token, without the hash of its secret.
+/// An API token, without the hash of the secret.
 #[derive(Debug, Clone)]
 pub struct TokenRecord {
-    /// The token.
+    /// The id of the token.
     pub id: Uuid,
-    /// Display only.
+    /// A name for display only.
     pub name: String,
     /// The role in the whole cluster.
     pub role: Option<Role>,
@@ -80,9 +80,9 @@ pub struct TokenRecord {
     pub namespace_roles: NamespaceRoles,
     /// Time of the creation.
     pub created_at: Timestamp,
-    /// The caller that created the token. Display only.
+    /// The creator of the token. Display only.
     pub created_by: String,
-    /// The token counts before this instant.
+    /// The token counts before the instant.
     pub expires_at: Timestamp,
     /// Day (UTC) of the last use: 2026-11-30.
     pub last_used_on: Option<String>,
@@ -93,9 +93,9 @@ pub struct TokenRecord {
 /// A token to be stored.
 #[derive(Debug, Clone)]
 pub struct NewTokenRecord {
-    /// The token.
+    /// The id of the token.
     pub id: Uuid,
-    /// Display only.
+    /// A name for display only.
     pub name: String,
     /// The role in the whole cluster.
     pub role: Option<Role>,
@@ -110,42 +110,42 @@ pub struct NewTokenRecord {
 /// Result of the creation of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateOutcome {
-    /// Created.
+    /// The token has been created.
     Done,
-    /// [`TOKENS_MAX`] tokens count.
+    /// There are [`TOKENS_MAX`] tokens that count.
     TooMany,
     /// There is no such namespace.
     UnknownNamespace(String),
 }
 
-/// What a request needs to know of a token that is not revoked.
+/// The state of an unrevoked token for a request.
 #[derive(Debug, Clone)]
 pub struct TokenState {
-    /// The token.
+    /// The id of the token.
     pub id: Uuid,
-    /// The name.
+    /// The name of the token.
     pub name: String,
     /// The role in the whole cluster.
     pub role: Option<Role>,
     /// The roles in namespaces.
     pub namespace_roles: NamespaceRoles,
-    /// Whether the secret of the request is that of the token.
+    /// Whether the secret of the request is the token's.
     pub is_right: bool,
-    /// The token counts before this instant.
+    /// The token counts before the instant.
     pub expires_at: Timestamp,
-    /// Whether it has expired.
+    /// Whether the token has expired.
     pub has_expired: bool,
     /// Whether no use is recorded for the day.
     pub is_first_use_of_day: bool,
 }
 
 impl Store {
-    /// All API tokens, those that are not revoked first.
+    /// All API tokens, unrevoked tokens first.
     pub async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
         self.read_all(LIST, &[&None::<Uuid>], record).await
     }
 
-    /// An API token by its id.
+    /// An API token by id.
     pub async fn token(&self, id: Uuid) -> Result<Option<TokenRecord>, StoreError> {
         self.read_opt(LIST, &[&Some(id)], record).await
     }
@@ -154,6 +154,7 @@ impl Store {
     pub async fn create_token(&self, token: &NewTokenRecord) -> Result<CreateOutcome, StoreError> {
         let stub = self.clock().stub();
         self.in_transaction("tokens.create", async |transaction| {
+            // A creation is the only occasion for the purge: tokens are created rarely.
             PURGE.execute(transaction, &[&stub]).await?;
             let inserted = INSERT
                 .execute(
@@ -171,10 +172,11 @@ impl Store {
                 )
                 .await?;
             if inserted == 0 {
-                // What was purged stays purged.
+                // The purge counts in any case.
                 return Ok(Change::Commit(CreateOutcome::TooMany));
             }
             let (holder, roles) = (Principal::Token(token.id), &token.namespace_roles);
+            // The purge is undone as well: the next creation repeats the purge.
             if let Some(unknown) = roles::replace(transaction, holder, roles).await? {
                 return Ok(Change::Undo(CreateOutcome::UnknownNamespace(unknown)));
             }
@@ -203,7 +205,7 @@ impl Store {
         .await
     }
 
-    /// A token that is not revoked, compared with the secret of a request.
+    /// An unrevoked token, compared with the secret of a request.
     pub async fn token_state(
         &self,
         id: Uuid,
@@ -217,6 +219,8 @@ impl Store {
                 name: row.get("name")?,
                 role,
                 namespace_roles,
+                // Compared here and not in SQL: a comparison of constant time tells an attacker
+                // nothing.
                 is_right: hash.is(row.get("secret_hash")?),
                 expires_at: row.get("expires_at")?,
                 has_expired: row.get("has_expired")?,

@@ -1,4 +1,4 @@
-//! Users: the only file that writes `user_account`, apart from the set-up and OpenID Connect.
+//! Users: the only writer of `user_account`, apart from the set-up and OpenID Connect.
 
 use super::Change;
 use super::roles::{self, Principal, roles};
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Most users: their list has no pages.
+/// Most users: the list has no pages.
 pub const USERS_MAX: i64 = 1_000;
 
 const LIST: Statement = Statement::new(concat!(
@@ -41,7 +41,7 @@ const IS_TAKEN: Statement = Statement::new(
 select 1 from user_account where lower(name) = lower($1)",
 );
 
-/// The enabled admins, locked: two changes at once must not each count on the other's admin. A
+/// The enabled admins, locked: two changes at once must not each rely on the other's admin. A
 /// session may refer to a locked row.
 const LOCK_ADMINS: Statement = Statement::new(
     "-- users.lock_admins
@@ -49,7 +49,7 @@ select id from user_account where role = 'ADMIN' and not is_disabled
 order by id for no key update",
 );
 
-/// A user as it is before a change, locked until its end.
+/// A user before a change, locked until the end.
 const LOCK: Statement = Statement::new(concat!(
     "-- users.lock
 select id, name, role, is_disabled, ",
@@ -75,7 +75,7 @@ update user_account set password_hash = $2 where id = $1",
 /// All sessions of a user are to end.
 const ALL: Option<&[u8]> = None;
 
-/// All sessions of a user but one, if one is given.
+/// All sessions of a user, except for the given session, if any.
 const END_SESSIONS: Statement = Statement::new(
     "-- users.end_sessions
 delete from user_session where user_id = $1 and id_hash is distinct from $2",
@@ -88,7 +88,8 @@ select id, name, role, is_disabled, password_hash, ",
     " from user_account where name = $1 and not is_disabled"
 ));
 
-/// A user of an OpenID provider has chosen the name there: it is none that a proxy means.
+/// Without users of an OpenID provider: such a user has chosen the name there, and a proxy means
+/// another user.
 const IDENTITY: Statement = Statement::new(concat!(
     "-- users.identity
 select id, name, role, is_disabled, ",
@@ -100,7 +101,7 @@ select id, name, role, is_disabled, ",
 /// A user, without the hash of the password.
 #[derive(Debug, Clone)]
 pub struct UserRecord {
-    /// The user.
+    /// The id of the user.
     pub id: Uuid,
     /// The name at the sign-in.
     pub name: String,
@@ -114,7 +115,7 @@ pub struct UserRecord {
     pub has_password: bool,
     /// Time of the creation.
     pub created_at: Timestamp,
-    /// The caller that created the user. Display only.
+    /// The creator of the user. Display only.
     pub created_by: String,
     /// Time of the last sign-in with the password.
     pub last_sign_in_at: Option<Timestamp>,
@@ -123,7 +124,7 @@ pub struct UserRecord {
 /// A user to be stored.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// The user.
+    /// The id of the user.
     pub id: Uuid,
     /// The name at the sign-in.
     pub name: String,
@@ -131,16 +132,16 @@ pub struct NewUser {
     pub role: Option<Role>,
     /// The roles in namespaces.
     pub namespace_roles: NamespaceRoles,
-    /// The hash of the password. None: only a trusted proxy can name the user.
+    /// The hash of the password. None: the user can only come through a trusted proxy.
     pub password_hash: Option<Secret>,
 }
 
-/// What a request needs to know of a user.
+/// The state of a user for a request.
 #[derive(Debug, Clone)]
 pub struct UserIdentity {
-    /// The user.
+    /// The id of the user.
     pub id: Uuid,
-    /// The name.
+    /// The name at the sign-in.
     pub name: String,
     /// The role in the whole cluster.
     pub role: Option<Role>,
@@ -150,21 +151,21 @@ pub struct UserIdentity {
     pub is_disabled: bool,
 }
 
-/// The password of a user who may sign in.
+/// The password of a user with the right to sign in.
 #[derive(Debug, Clone)]
 pub struct StoredPassword {
     /// The user.
     pub user: UserIdentity,
-    /// Its hash; none for a user of a trusted proxy.
+    /// The hash; none for a user of a trusted proxy.
     pub hash: Option<Secret>,
 }
 
 /// Result of the creation of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateOutcome {
-    /// Created.
+    /// The user has been created.
     Done,
-    /// A user has the name, or one that differs only in the case of letters.
+    /// A user has the name, apart from upper and lower case.
     NameTaken,
     /// There are [`USERS_MAX`] users.
     TooMany,
@@ -172,7 +173,7 @@ pub enum CreateOutcome {
     UnknownNamespace(String),
 }
 
-/// A change of a user. `None` keeps what is stored.
+/// A change of a user. `None` keeps the stored value.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
     /// The role in the whole cluster, or none.
@@ -186,7 +187,7 @@ pub struct UserChange {
 /// Result of a change of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeOutcome {
-    /// Changed.
+    /// The user has been changed.
     Done,
     /// There is no such user.
     NotFound,
@@ -203,7 +204,7 @@ impl Store {
             .await
     }
 
-    /// A user by the id.
+    /// A user by id.
     pub async fn user(&self, id: Uuid) -> Result<Option<UserRecord>, StoreError> {
         self.read_opt(LIST, &[&Some(id), &None::<&str>], record)
             .await
@@ -223,9 +224,12 @@ impl Store {
                 let unknown = roles::replace(transaction, holder, roles).await?;
                 return Ok(match unknown {
                     None => Change::Commit(CreateOutcome::Done),
+                    // `replace` names the missing namespace: a foreign key would only abort the
+                    // transaction.
                     Some(name) => Change::Undo(CreateOutcome::UnknownNamespace(name)),
                 });
             }
+            // The insert has two reasons to write nothing: the second query only finds out which.
             let taken = IS_TAKEN.query_opt(transaction, &[&user.name]).await?;
             Ok(Change::Undo(match taken {
                 Some(_) => CreateOutcome::NameTaken,
@@ -274,6 +278,7 @@ impl Store {
         change: &UserChange,
     ) -> Result<ChangeOutcome, StoreError> {
         let loses_role = change.role.is_some_and(|role| role != Some(Role::Admin));
+        // Only such changes take the lock on all admins: other changes may run side by side.
         let lowers = loses_role || change.is_disabled == Some(true);
         self.change_user(id, lowers, async |transaction, before| {
             let after = UserIdentity {
@@ -291,6 +296,7 @@ impl Store {
                 .await?;
             if let Some(roles) = &change.namespace_roles {
                 let unknown = roles::replace(transaction, Principal::User(id), roles).await?;
+                // The caller undoes the transaction, so the update above does not count either.
                 if let Some(unknown) = unknown {
                     return Ok(ChangeOutcome::UnknownNamespace(unknown));
                 }
@@ -309,6 +315,7 @@ impl Store {
     /// Deletes a user with all sessions. The API tokens that the user has created stay.
     pub async fn delete_user(&self, id: Uuid) -> Result<ChangeOutcome, StoreError> {
         self.change_user(id, true, async |transaction, before| {
+            // Sessions and roles go with the row: foreign keys with ON DELETE CASCADE.
             DELETE.execute(transaction, &[&id]).await?;
             let entry = entry(id, &before.name);
             transaction.record(entry.with("before", content(before)));
@@ -329,6 +336,8 @@ impl Store {
             SET_PASSWORD
                 .execute(transaction, &[&id, &hash.expose()])
                 .await?;
+            // A thief of the old password keeps no session; the session of the change itself may
+            // stay.
             let ended = END_SESSIONS.execute(transaction, &[&id, &spared]).await?;
             transaction.record(entry(id, &before.name).with("sessionsEnded", ended));
             Ok(ChangeOutcome::Done)
@@ -366,8 +375,8 @@ impl Store {
         .await
     }
 
-    /// Runs a change of one user, unless it takes the last enabled admin away. The change gets the
-    /// user as it is before.
+    /// Runs a change of a user, unless it takes the last enabled admin away. The change gets the
+    /// user before the change.
     async fn change_user(
         &self,
         id: Uuid,
@@ -378,10 +387,13 @@ impl Store {
             if lowers {
                 let admins = LOCK_ADMINS.query(transaction, &[]).await?;
                 let admins: Vec<Uuid> = column(LOCK_ADMINS.name(), &admins, "id")?;
+                // Without an admin no command could bring one back.
                 if admins == [id] {
                     return Ok(Change::Undo(ChangeOutcome::LastAdmin));
                 }
             }
+            // After the lock on the admins: two changes with the opposite order could wait for each
+            // other.
             let Some(row) = LOCK.query_opt(transaction, &[&id]).await? else {
                 return Ok(Change::Undo(ChangeOutcome::NotFound));
             };

@@ -1,4 +1,4 @@
-//! The hash chain: what a hash is of. Pure.
+//! The hash chain: the input of a hash. Pure.
 
 use super::row::AuditRow;
 use sha2::{Digest, Sha256};
@@ -9,15 +9,16 @@ pub type Hash = [u8; 32];
 /// The hash before the first row.
 pub const BEFORE_FIRST: Hash = [0; 32];
 
-/// What every hash begins with: another form of the content gets another name.
+/// The beginning of every input: another form of the content gets another name.
 const FORM: &[u8] = b"horolog audit 1";
 
-/// The hash of a row at its place. Each value has its length before it, so that no text can stand
-/// for the end of one value and the beginning of the next.
+/// The hash of a row at the place. Each value follows a length, so no text can stand for the end of
+/// a value and the beginning of the next.
 pub fn hash(row: &AuditRow, position: i64, previous: &[u8]) -> Hash {
     let mut digest = Sha256::new();
     digest.update(FORM);
     let at = row.at.timestamp_micros();
+    // Microseconds: the precision of PostgreSQL. A finer instant would differ after the reading.
     for number in [position, row.seq, at] {
         value(&mut digest, Some(&number.to_be_bytes()));
     }
@@ -42,7 +43,7 @@ pub fn hash(row: &AuditRow, position: i64, previous: &[u8]) -> Hash {
     digest.finalize().into()
 }
 
-/// A missing value is not an empty one.
+/// A missing value differs from an empty value.
 fn value(digest: &mut Sha256, bytes: Option<&[u8]>) {
     match bytes {
         Some(bytes) => {

@@ -1,7 +1,6 @@
-//! Entries of the audit log: what a command did, or what a node decided.
+//! Entries of the audit log: actions of commands, and decisions of nodes.
 //!
-//! Entries hold what this room is told, and commands tell no payload, no header value and no
-//! secret.
+//! Entries hold only the details given by the commands: no payload, no header value and no secret.
 
 use crate::model::access::Caller;
 use crate::model::audit::AuditOutcome;
@@ -13,7 +12,7 @@ use tokio_postgres::types::ToSql;
 /// Longest label of a caller, and reason of a refusal.
 const TEXT_CHARS_MAX: usize = 300;
 
-/// The entries of one transaction. Of a job the row has its name.
+/// The entries of a transaction. An entry about a job gets the name from the row of the job.
 pub(crate) const INSERT: Statement = Statement::new(
     "-- audit.insert
 insert into audit_log (at, caller, caller_kind, caller_id, address, action, object_kind, object_id,
@@ -26,7 +25,7 @@ from unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::tex
     as x (action, object_kind, object_id, object_name, outcome, details)",
 );
 
-/// What happened to an object.
+/// An action on an object.
 #[derive(Debug, Clone)]
 pub struct Entry {
     object_kind: Option<&'static str>,
@@ -37,7 +36,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Something about one object.
+    /// Something about an object.
     pub fn of(kind: &'static str, id: impl Into<String>) -> Self {
         Self {
             object_id: Some(id.into()),
@@ -56,7 +55,7 @@ impl Entry {
         }
     }
 
-    /// A refusal, for this reason.
+    /// A refusal, with a reason.
     pub(super) fn refused(reason: &str) -> Self {
         Self {
             object_kind: None,
@@ -73,7 +72,7 @@ impl Entry {
         self
     }
 
-    /// One detail. Never a payload, the value of a header, or a secret.
+    /// A detail. Never a payload, the value of a header, or a secret.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.details.insert(key.to_owned(), value.into());
@@ -89,14 +88,14 @@ impl Entry {
         )
     }
 
-    /// What a change replaced: the keys whose values differ, before and after.
+    /// The changed part: the keys with differing values, before and after.
     #[must_use]
     pub fn with_change(self, before: &Value, after: &Value) -> Self {
         let (before, after) = differing(before, after);
         self.with("before", before).with("after", after)
     }
 
-    /// Details that the command knows before its transaction.
+    /// Details known to the command before the transaction.
     #[must_use]
     pub(crate) fn with_all(mut self, details: Map<String, Value>) -> Self {
         self.details.extend(details);
@@ -104,18 +103,19 @@ impl Entry {
     }
 }
 
-/// A text that may come from a caller whom nothing has checked yet, such as the name at a sign-in
-/// that failed.
+/// A text possibly from an unchecked caller, such as the name at a failed sign-in.
 fn storable(text: &str) -> String {
     let bounded = text.chars().take(TEXT_CHARS_MAX);
     bounded
+        // PostgreSQL refuses a NUL in a text, and other control characters could garble a terminal.
         .map(|char| if char.is_control() { '\u{fffd}' } else { char })
         .collect()
 }
 
-/// The keys whose values differ.
+/// The keys with differing values.
 fn differing(before: &Value, after: &Value) -> (Value, Value) {
     let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        // Whole values: only objects have keys to compare.
         return (before.clone(), after.clone());
     };
     let only = |these: &Map<String, Value>, those: &Map<String, Value>| {
@@ -131,7 +131,7 @@ fn differing(before: &Value, after: &Value) -> (Value, Value) {
     (only(before, after), only(after, before))
 }
 
-/// Entries of one caller, as columns.
+/// Entries of a caller, as columns.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     actions: Vec<String>,
@@ -158,7 +158,7 @@ impl Entries {
         self.actions.len()
     }
 
-    /// Keeps the first ones: the work of the others was undone.
+    /// Keeps the first entries: the work of the others was undone.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.actions.truncate(len);
         self.kinds.truncate(len);
@@ -168,7 +168,7 @@ impl Entries {
         self.details.truncate(len);
     }
 
-    /// Writes the entries in one statement.
+    /// Writes the entries in a single statement.
     pub(crate) async fn write(
         &self,
         client: &ClientWrapper,

@@ -1,7 +1,7 @@
 //! Lists of the audit log: filtered, newest first, a page at a time.
 //!
-//! A filter without an index reads a limited number of rows per page, as the list of executions
-//! does: a page may hold fewer rows than the limit, and still have a next page.
+//! A filter without an index reads a limited number of rows per page, like the list of executions:
+//! a page may hold fewer rows than the limit, and still have a next page.
 
 use super::reader;
 use super::row::AuditRow;
@@ -13,7 +13,7 @@ use crate::store::queries::execution_list::SCAN_LIMIT;
 use crate::store::queries::filters::Conditions;
 use crate::store::{Store, StoreError};
 
-/// The number of rows read, the last of them, and the numbers of the matching ones.
+/// The number of rows read, the last row read, and the numbers of the matching rows.
 const SEARCH: Statement = Statement::new(
     "-- audit.search
 with looked as materialized (
@@ -48,7 +48,7 @@ pub struct AuditKey {
 pub struct AuditPage {
     /// Rows of the page.
     pub rows: Vec<AuditRow>,
-    /// The key after which the next page starts; none at the end.
+    /// The key before the next page; none at the end.
     pub next: Option<AuditKey>,
 }
 
@@ -72,6 +72,7 @@ impl Store {
     ) -> Result<AuditPage, StoreError> {
         self.on_session("audit.page", async |session| {
             let conditions = conditions(filter, after);
+            // Without a selective condition every row read fits, so a page and a row more suffice.
             let through = if conditions.are_selective() {
                 SCAN_LIMIT
             } else {

@@ -1,8 +1,8 @@
 //! The audit log. Writes `audit_log`.
 //!
-//! A transaction keeps the entries of its command and writes them with its commit ([`entry`]).
-//! Sealing links the committed rows in a hash chain afterwards ([`seal`], [`chain`]), so that no
-//! command waits for another one.
+//! A transaction keeps the entries of the command and writes the entries with COMMIT ([`entry`]).
+//! Sealing links the committed rows in a hash chain afterwards ([`seal`], [`chain`]), so no command
+//! waits for another command.
 
 pub mod chain;
 pub mod entry;

@@ -1,7 +1,7 @@
 //! Retention of the audit log: old rows are removed from the beginning of the chain.
 //!
 //! The purge is an entry of the log itself, with the place and the hash of the last removed row. A
-//! chain that does not begin at 1 is whole when such an entry says so.
+//! chain with a later begin than 1 is whole if such an entry says so.
 
 use super::chain;
 use super::entry::Entry;
@@ -11,13 +11,13 @@ use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use std::time::Duration;
 
-/// Rows of one pass.
+/// Rows of a pass.
 const BATCH: i32 = 10_000;
 
 /// The action of a purge.
 pub const PURGE: &str = "purgeAuditLog";
 
-/// Whole days (UTC), so that there is at most one purge a day while there is little to purge.
+/// Whole days (UTC), so there is at most one purge a day while there is little to purge.
 const REMOVE: Statement = Statement::new(
     "-- audit.purge
 select removed, through, through_hash
@@ -26,7 +26,7 @@ from purge_audit_log(
 );
 
 impl Store {
-    /// Removes sealed rows of days that are older than `retention`, at most a batch; their number.
+    /// Removes sealed rows of days older than `retention`, at most a batch. Returns the number.
     /// Does nothing while another node seals or purges.
     pub async fn purge_audit_log(&self, retention: Duration) -> Result<i64, StoreError> {
         // `Duration::MAX` stands for all times.
@@ -50,6 +50,7 @@ impl Store {
                         .with("rows", removed)
                         .with("through", through)
                         .with("hash", chain::hex(hash));
+                    // In the transaction of the removal: a verification must always find both.
                     transaction.record_decision(PURGE, entry);
                 }
             }

@@ -1,4 +1,4 @@
-//! Reading the whole audit log, in the order of the chain, in one snapshot.
+//! Reading the whole audit log, in the order of the chain, in a single snapshot.
 
 use super::chain;
 use super::row::AuditRow;
@@ -10,7 +10,7 @@ use crate::store::{During, Store, StoreError};
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 
-/// Rows of one statement.
+/// Rows of a statement.
 const BATCH: i64 = 2_000;
 
 /// A purge or a seal during the reading must not look like a gap.
@@ -34,7 +34,7 @@ from audit_log where position is null and seq > $1 order by seq limit $2",
 );
 
 impl AuditRow {
-    /// The row as one JSON object with the names of the API, for an export.
+    /// The row as a JSON object with the names of the API, for an export.
     pub fn json(&self) -> Value {
         let details = self.details.as_deref();
         json!({
@@ -56,7 +56,7 @@ impl AuditRow {
     }
 }
 
-/// A reader of the log: its transaction keeps one snapshot.
+/// A reader of the log, with a single snapshot for the whole reading.
 pub struct AuditReader {
     store: Store,
     transaction: Transaction,
@@ -69,6 +69,7 @@ impl Store {
         let transaction = self
             .bounded("audit.begin", async {
                 let transaction = self.begin("audit.begin").await?;
+                // Before the first query: the snapshot is taken by the first query.
                 ONE_SNAPSHOT.batch(&transaction).await?;
                 Ok(transaction)
             })
@@ -86,12 +87,14 @@ impl AuditReader {
     pub async fn sealed(&mut self) -> Result<Vec<AuditRow>, StoreError> {
         let rows = self.batch(SEALED).await?;
         if let Some(last) = rows.last() {
+            // A sealed row always has a position; the largest one ends the reading instead of a
+            // loop.
             self.after = last.position.unwrap_or(i64::MAX);
         }
         Ok(rows)
     }
 
-    /// The rows that are not sealed yet, after those with this number.
+    /// The unsealed rows, after the row with the number.
     pub async fn unsealed(&mut self, after: i64) -> Result<Vec<AuditRow>, StoreError> {
         self.after = after;
         self.batch(UNSEALED).await
@@ -99,10 +102,10 @@ impl AuditReader {
 
     /// Ends the transaction of the reading.
     pub async fn end(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.during("audit.end")
+        self.transaction.commit().await.during("audit.commit")
     }
 
-    /// The connection that reads.
+    /// The connection of the reader.
     pub(super) fn transaction(&self) -> &Transaction {
         &self.transaction
     }

@@ -1,7 +1,7 @@
 //! Refused attempts: a bounded number of rows, and a count of the others.
 //!
 //! A client without rights may send thousands of requests a second. Each node writes a few rows at
-//! once and then one a second; the next row has the number of the refusals that got none.
+//! once and then a row per second; the next row has the number of the refusals without a row.
 
 use super::entry::Entry;
 use crate::model::access::Caller;
@@ -11,14 +11,14 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Rows that may be written at once.
+/// Most rows written at once.
 const AT_ONCE: u32 = 20;
-/// Time until one more row may be written.
+/// Time until another row may be written.
 const EVERY: Duration = Duration::from_secs(1);
-/// The action of a row that only counts.
+/// The action of a row with only a count.
 const COUNTED: &str = "refusals";
 
-/// The refusals of a node, shared by the clones of its store.
+/// The refusals of a node, shared by the clones of the store.
 #[derive(Clone, Default)]
 pub(crate) struct Refusals(Arc<Mutex<State>>);
 
@@ -27,7 +27,7 @@ struct State {
     /// Rows written since the last refill.
     written: u32,
     refilled: Option<Instant>,
-    /// Refusals that got no row yet.
+    /// Refusals without a row so far.
     counted: u64,
 }
 
@@ -49,7 +49,7 @@ impl State {
 }
 
 impl Refusals {
-    /// The number of earlier refusals for the row of this one; none when it gets no row.
+    /// The number of earlier refusals for the row of a refusal; none when the refusal gets no row.
     fn admit(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock();
         if state.take(now) {
@@ -59,7 +59,7 @@ impl Refusals {
         None
     }
 
-    /// The number of refusals without a row, when there are some and a row may be written.
+    /// The number of refusals without a row, if any, and if a row may be written.
     fn counted(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock();
         if state.counted == 0 || !state.take(now) {
@@ -74,7 +74,7 @@ impl Refusals {
 }
 
 impl Store {
-    /// Records that a caller was refused, or only counts it: see the module.
+    /// Records the refusal of a caller, or only counts the refusal: see the module.
     pub async fn record_refusal(
         &self,
         caller: &Arc<Caller>,
@@ -90,10 +90,11 @@ impl Store {
         }
         let author = Author::command(caller.clone(), action);
         let written = self.by(author).record_alone(entry).await;
+        // A count that could not be written goes into the next row.
         written.inspect_err(|_| self.refusals.give_back(unrecorded + 1))
     }
 
-    /// Writes the number of the refusals that got no row, after a flood.
+    /// Writes the number of the refusals without a row, after a flood.
     pub async fn record_counted_refusals(&self) -> Result<(), StoreError> {
         let Some(counted) = self.refusals.counted(Instant::now()) else {
             return Ok(());

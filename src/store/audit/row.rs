@@ -3,10 +3,10 @@
 use crate::model::Timestamp;
 use uuid::Uuid;
 
-/// A row of the audit log, as it is stored.
+/// A row of the audit log, as stored.
 #[derive(Debug, Clone)]
 pub struct AuditRow {
-    /// Order in which the rows were written.
+    /// Number in the order of writing.
     pub seq: i64,
     /// Instant of the entry, by the database's clock.
     pub at: Timestamp,
@@ -28,12 +28,12 @@ pub struct AuditRow {
     pub object_name: Option<String>,
     /// Outcome: `DONE` or `REFUSED`.
     pub outcome: String,
-    /// JSON.
+    /// The details, as JSON.
     pub details: Option<String>,
     /// Place in the chain.
     pub position: Option<i64>,
     /// Hash of the row before.
     pub previous_hash: Option<Vec<u8>>,
-    /// Hash of this row.
+    /// Hash of the row.
     pub hash: Option<Vec<u8>>,
 }

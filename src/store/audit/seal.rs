@@ -1,8 +1,8 @@
 //! Sealing: links committed rows to the end of the hash chain.
 //!
-//! A command writes its row without a place in the chain, because a chain that is made by the
-//! commands would make each wait for the one before it. One node at a time seals what is committed,
-//! in the order of `seq`. A row that is committed later than one with a higher number gets the next
+//! A command writes a row without a place in the chain, because a chain made by the commands would
+//! make each command wait for the command before. A single node at a time seals the committed rows,
+//! in the order of `seq`. A row committed later than a row with a higher number gets the next
 //! place: the place is given here.
 
 use super::chain::{self, Hash};
@@ -13,13 +13,13 @@ use crate::store::db::session::Transaction;
 use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 
-/// Rows of one transaction.
+/// Rows of a transaction.
 const BATCH: i64 = 1_000;
 
-/// Advisory lock of who seals or purges: "HORAUDIT" in ASCII.
+/// Advisory lock for sealing and purging: "HORAUDIT" in ASCII.
 pub(super) const AUDIT_LOCK: i64 = 0x484f_5241_5544_4954;
 
-/// Mostly there is nothing to seal: one look at an empty index.
+/// Mostly there is nothing to seal: the check reads an empty index.
 const ANY_UNSEALED: Statement = Statement::new(
     "-- audit.any_unsealed
 select exists (select from audit_log where position is null)",
@@ -56,17 +56,17 @@ where l.seq = x.seq and l.position is null",
 pub struct ChainEnd {
     /// Place of the last row; 0 for an empty chain.
     pub position: i64,
-    /// Its hash.
+    /// The hash of the last row.
     pub hash: Vec<u8>,
 }
 
 impl ChainEnd {
-    /// Its hash in hexadecimal digits.
+    /// The hash in hexadecimal digits.
     pub fn hash_hex(&self) -> String {
         chain::hex(&self.hash)
     }
 
-    /// The chain before its first row.
+    /// The chain before the first row.
     pub fn empty() -> Self {
         Self {
             position: 0,
@@ -85,14 +85,19 @@ struct Seals {
 }
 
 impl Store {
-    /// Seals what is committed by now; the new end of the chain. None when there was nothing to
-    /// seal, or another node seals.
+    /// Seals the rows committed so far. Returns the new end of the chain, or none when there was
+    /// nothing to seal, or another node seals.
     pub async fn seal_audit_log(&self) -> Result<Option<ChainEnd>, StoreError> {
         let mut end = None;
-        let is_any = |row: &tokio_postgres::Row| Values::of(ANY_UNSEALED.name(), row).get(0);
-        while self.read_one(ANY_UNSEALED, &[], is_any).await? {
+        while self
+            .read_one(ANY_UNSEALED, &[], |row| {
+                Values::of(ANY_UNSEALED.name(), row).get(0)
+            })
+            .await?
+        {
             match self.bounded("audit.seal", self.seal_batch()).await? {
                 Some(sealed) => end = Some(sealed),
+                // The other node seals the rest, too.
                 None => break,
             }
         }
@@ -106,7 +111,7 @@ impl Store {
             transaction.commit().await.during("audit.commit")?;
             return Ok(None);
         }
-        // Read after the lock, so that the seals of the last node are seen.
+        // Read after the lock, so the seals of the last node are seen.
         let last = chain_end(&transaction).await?;
         let rows = UNSEALED.query(&transaction, &[&BATCH]).await?;
         let rows = rows
@@ -149,7 +154,7 @@ impl Seals {
     }
 }
 
-/// The end of the chain, as this transaction sees it.
+/// The end of the chain, as the transaction sees it.
 async fn chain_end(transaction: &Transaction) -> Result<ChainEnd, StoreError> {
     let Some(row) = LAST.query_opt(transaction, &[]).await? else {
         return Ok(ChainEnd::empty());

@@ -1,7 +1,7 @@
 //! Verification of the hash chain.
 //!
-//! It finds a row that was changed, removed, inserted or moved since it was sealed. It cannot find
-//! that the last rows were cut off; for that, the log of the nodes has the hash of the end now and
+//! The verification finds a row changed, removed, inserted or moved after the seal. Missing last
+//! rows cannot be found; for such a case, the log of the nodes has the hash of the end now and
 //! then, and a verification can begin there.
 
 use super::chain::{self, BEFORE_FIRST, Hash};
@@ -29,35 +29,35 @@ select count(*) from audit_log where position is null",
 pub enum Verdict {
     /// The chain is whole.
     Whole {
-        /// Rows that were verified.
+        /// The number of verified rows.
         rows: u64,
         /// The end of the chain.
         end: ChainEnd,
-        /// Rows that are not sealed yet.
+        /// The number of unsealed rows.
         unsealed: i64,
     },
     /// The chain is broken.
     Broken {
-        /// The first place where it is.
+        /// The first broken place.
         position: i64,
-        /// What is wrong there.
+        /// The error at the place.
         reason: &'static str,
     },
-    /// No row has the hash from which to verify.
+    /// No row has the hash for the begin of the verification.
     NoSuchHash,
 }
 
 /// A walk along the chain.
 struct Walk {
-    /// The end of what was walked.
+    /// The end of the walked part.
     end: ChainEnd,
     rows: u64,
-    /// What a purge must have said when the chain does not begin at 1.
+    /// The end that a purge must have recorded when the chain does not begin at 1.
     removed: Option<ChainEnd>,
 }
 
 impl Store {
-    /// Verifies the chain: all of it, or the rows behind the one with the hash `since`.
+    /// Verifies the whole chain, or the rows behind the row with the hash `since`.
     pub async fn verify_audit_log(&self, since: Option<Hash>) -> Result<Verdict, StoreError> {
         let end = match since {
             None => ChainEnd::empty(),
@@ -122,9 +122,8 @@ impl Store {
     }
 
     async fn position_of(&self, hash: &[u8]) -> Result<Option<i64>, StoreError> {
-        let position = |row: &tokio_postgres::Row| Values::of(FIND.name(), row).get(0);
         Ok(self
-            .read_opt::<Option<i64>>(FIND, &[&hash], position)
+            .read_opt::<Option<i64>>(FIND, &[&hash], |row| Values::of(FIND.name(), row).get(0))
             .await?
             .flatten())
     }
@@ -166,7 +165,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Whether this row is the purge that explains the beginning of the chain.
+    /// Whether the row is the purge that explains the beginning of the chain.
     fn note_purge(&mut self, row: &AuditRow) {
         let Some(removed) = &self.removed else { return };
         if row.action != PURGE || row.caller_kind != "NODE" {

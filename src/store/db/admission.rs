@@ -1,8 +1,8 @@
 //! Admission: the requirements on a server, and the settings of each session.
 //!
-//! Roles, databases, servers and poolers have defaults of their own. So the node sets, after
-//! connecting, each setting that its statements depend on. Start-up `options` would do the same,
-//! but poolers refuse them or drop them silently. The five messages travel together and cost one
+//! Roles, databases, servers and poolers have different defaults. So the node sets, after
+//! connecting, each setting needed by the statements. Start-up `options` would do the same, but
+//! poolers refuse or silently drop `options`. The five messages travel together and cost a single
 //! round trip.
 
 use super::refusal::Refusal;
@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 /// Oldest supported major version of PostgreSQL, as `server_version_num`.
 const SERVER_VERSION_MIN: u32 = 140_000;
 
-/// Constant settings. SET takes no snapshot, so a default of `deferrable` cannot make it wait.
+/// Constant settings. SET takes no snapshot, so a default of `deferrable` cannot cause a wait.
 const SETTINGS: &str = "
 set default_transaction_isolation = 'read committed';
 set default_transaction_read_only = off;
@@ -30,11 +30,12 @@ set transform_null_equals = off;
 set plan_cache_mode = auto;
 ";
 // No statement runs long enough to be worth compiling, but over a month of partitions the planner
-// compiles some: 117 of 200 ms (`cargo bench --bench lists`). And one statement has one core: with
-// parallel workers a few lists of the API would occupy the cores that leases and settlements need.
+// compiles some: 117 of 200 ms (`cargo bench --bench lists`). And a statement uses a single core:
+// with parallel workers a few lists of the API would occupy the cores needed by leases and
+// settlements.
 const PLANNER: &str = "set jit = off; set max_parallel_workers_per_gather = 0;";
 
-/// A message of its own: another engine may refuse all others.
+/// A separate message: another engine may refuse all others.
 const VERSION: &str = "select version()";
 
 const SERVER: &str = "-- admission.server
@@ -43,10 +44,10 @@ select current_setting('server_version_num') as version_number,
        current_setting('server_encoding') as encoding, current_database() as database,
        pg_is_in_recovery() as is_standby, pg_backend_pid() as pid";
 
-/// Sets the path to the schema that holds Horolog's tables, and no other: a table of the same name
-/// in another schema must not hide them. `pg_temp` is named because it would come first otherwise.
-/// The schema is that of the role's path, if it leads to the tables; else the one schema that has
-/// them; else, before the first migration, the role's first schema.
+/// Sets the path to the schema of Horolog's tables, and no other: a table of the same name in
+/// another schema must not hide Horolog's. `pg_temp` is named because `pg_temp` would come first
+/// otherwise. The schema comes from the role's path, if the path leads to the tables; else from the
+/// only schema with the tables; else, before the first migration, the schema is the role's first.
 const PATH: &str = "-- admission.path
 with here as (
     select n.nspname, pg_catalog.pg_table_is_visible(c.oid) as is_visible
@@ -59,7 +60,7 @@ select pg_catalog.set_config('search_path', pg_catalog.quote_ident(coalesce(
     nullif(pg_catalog.current_schema(), 'pg_catalog'), 'public')) || ', pg_temp', false);
 ";
 
-/// The same when the URL names a path: only a schema of that path is used.
+/// The same when the URL names a path: only a schema of the path is used.
 const PATH_OF_URL: &str = "-- admission.path_of_url
 select pg_catalog.set_config('search_path', coalesce(pg_catalog.quote_ident(coalesce(
     (select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n
@@ -69,10 +70,10 @@ select pg_catalog.set_config('search_path', coalesce(pg_catalog.quote_ident(coal
     pg_catalog.current_schema())) || ', pg_temp', ''), false);
 ";
 
-/// Settings that depend on the server: `transaction_timeout` exists since PostgreSQL 17. A commit
-/// that is acknowledged before it is durable would fire again after a crash of the server; the
-/// number of standbys that it waits for is the operator's choice. The last query shows a pooler:
-/// another session than before.
+/// Settings that depend on the server: `transaction_timeout` exists since PostgreSQL 17. The fire
+/// times of a commit acknowledged before being durable would fire again after a crash of the
+/// server; the number of awaited standbys is the operator's choice. The last query detects a
+/// pooler: another session than before.
 const REST: &str = "
 select pg_catalog.set_config('transaction_timeout', '0', false)
 where pg_catalog.current_setting('transaction_timeout', true) is not null;
@@ -82,8 +83,8 @@ select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_schema() as schema
        pg_catalog.current_setting('lock_timeout') as lock_timeout;
 ";
 
-/// The first eight digits of a WAL file's name are its timeline. After a promotion they change
-/// before the control file does.
+/// The first eight digits of a WAL file's name are its timeline. After a promotion the timeline
+/// changes before the control file does.
 const TIMELINE: &str = "-- timeline.ask
 select (pg_control_system()).system_identifier as system,
        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int as timeline";
@@ -95,8 +96,8 @@ pub(super) const TRANSACTION_POOLER: &str = "a pooler in transaction mode, where
 /// The settings of the sessions of a process.
 #[derive(Debug, Clone)]
 pub(super) struct SessionSettings {
-    /// Bounds waits for locks and idle transactions on the server as well, so that a frozen node
-    /// cannot lock rows for longer.
+    /// Bounds waits for locks and idle transactions on the server as well, so a frozen node cannot
+    /// lock rows for longer.
     pub(crate) timeout: Duration,
     /// `search_path` of the URL's options.
     pub(super) search_path: Option<String>,
@@ -105,9 +106,9 @@ pub(super) struct SessionSettings {
 /// How long a statement of a session may take on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Statements {
-    /// As long as its caller waits: a statement without a caller must not load the server.
+    /// As long as the caller waits: a statement without a caller must not load the server.
     Bounded,
-    /// As long as it takes: migrations, and waits for other sessions.
+    /// Without a limit: migrations, and waits for other sessions.
     Unbounded,
 }
 
@@ -129,6 +130,8 @@ pub(super) async fn admit(
     refuse_engine(text(&row(version)?, "version")?)?;
     let server = row(server)?;
     refuse_server(&server)?;
+    // After the engine and the version: an old server refuses a setting, and the version is the
+    // better reason.
     stated.map_err(|error| Refusal::from(&error))?;
     refuse_session(&server, &row(rest)?, settings)?;
     match timeline.map(|messages| place(&messages)) {
@@ -172,7 +175,7 @@ impl SessionSettings {
     }
 }
 
-/// Engines that speak PostgreSQL's protocol and do not keep its promises.
+/// Engines with PostgreSQL's protocol and without PostgreSQL's promises.
 fn refuse_engine(version: &str) -> Result<(), Refusal> {
     if version.contains("CockroachDB") {
         return Err(Refusal::ForGood(
@@ -216,7 +219,7 @@ fn refuse_server(server: &SimpleQueryRow) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses a connection whose settings are gone in the next message: it has another session.
+/// Refuses a connection with settings lost in the next message: the sign of another session.
 fn refuse_session(
     server: &SimpleQueryRow,
     session: &SimpleQueryRow,
@@ -277,8 +280,8 @@ fn place(messages: &[SimpleQueryMessage]) -> Option<Place> {
     })
 }
 
-/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`. The last one counts,
-/// as for the server. A backslash escapes the next character, for example a blank.
+/// `search_path` of start-up options such as `-c search_path=jobs --jit=off`. The last setting
+/// counts, as for the server. A backslash escapes the next character, for example a blank.
 pub(super) fn search_path_of(options: &str) -> Option<String> {
     let mut words = vec![String::new()];
     let mut characters = options.chars();

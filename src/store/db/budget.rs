@@ -1,7 +1,7 @@
-//! The memory budget of the rows of one request.
+//! The memory budget of the rows of a request.
 //!
-//! Rows are read as a stream and counted one by one, so that a list of large rows is never in
-//! memory completely.
+//! Rows are read as a stream and counted one by one, so a list of large rows is never in memory
+//! completely.
 
 use super::session::Session;
 use super::statement::{Parameters, Statement};
@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-/// Approximate bytes of memory of a JSON value, in addition to its text.
+/// Approximate bytes of memory of a JSON value, in addition to the text.
 const JSON_VALUE_BYTES: usize = 64;
 
-/// Bytes of memory for rows. [`Budget::refill`] alone returns them.
+/// Bytes of memory for rows. Only [`Budget::refill`] returns bytes.
 #[derive(Debug)]
 pub struct Budget {
     max: usize,
@@ -24,7 +24,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of that many bytes.
+    /// A budget of `max` bytes.
     pub fn of(max: usize) -> Self {
         Self {
             max,
@@ -32,7 +32,7 @@ impl Budget {
         }
     }
 
-    /// Bytes that were taken.
+    /// The bytes that are taken.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
@@ -63,7 +63,7 @@ impl Store {
         }
     }
 
-    /// The rows of a statement, within the budget if there is one.
+    /// The rows of a statement, within the budget, if any.
     pub(crate) async fn rows(
         &self,
         session: &Session,
@@ -77,6 +77,7 @@ impl Store {
         pin_mut!(stream);
         let mut rows = Vec::new();
         while let Some(row) = stream.try_next().await.during(statement.name())? {
+            // Before the row is kept: the first row over the budget ends the reading.
             budget.take(&row)?;
             rows.push(row);
         }
@@ -84,7 +85,7 @@ impl Store {
     }
 }
 
-/// Commas in a `jsonb` column: about as many as values. A `json` column is kept as its text.
+/// Commas in a `jsonb` column: about as many as values. A `json` column is kept as text.
 struct Commas(usize);
 
 impl<'a> FromSql<'a> for Commas {

@@ -1,4 +1,4 @@
-//! Calls of one statement, each on a session of its own.
+//! Calls of a statement, each on a separate session.
 
 use super::session::Session;
 use super::statement::{Parameters, Statement};
@@ -6,7 +6,7 @@ use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
 
 impl Store {
-    /// The rows that this binary can read, within the budget of the request.
+    /// The readable rows, within the budget of the request.
     pub(crate) async fn read_all<T>(
         &self,
         statement: Statement<'_>,
@@ -31,7 +31,7 @@ impl Store {
             .inspect_err(|error| self.unreadable.note(error))
     }
 
-    /// The row of a statement that always has one.
+    /// The row of a statement that always returns a row.
     pub(crate) async fn read_one<T>(
         &self,
         statement: Statement<'_>,
@@ -44,7 +44,7 @@ impl Store {
         .await
     }
 
-    /// How many rows a statement wrote, which is a transaction by itself.
+    /// The number of rows written by a statement outside of a transaction.
     pub(crate) async fn execute(
         &self,
         statement: Statement<'_>,
@@ -67,8 +67,7 @@ impl Store {
         .await
     }
 
-    /// Runs one call under the time limit, with a session that goes back to the pool when the call
-    /// ends well.
+    /// Runs a call under the time limit. After a successful call the session returns to the pool.
     pub(crate) async fn on_session<T>(
         &self,
         call: &'static str,
@@ -77,6 +76,7 @@ impl Store {
         self.bounded(call, async {
             let session = self.session().await?;
             let answer = work(&session).await?;
+            // Not after an error: the connection is then closed with the session.
             session.release();
             Ok(answer)
         })

@@ -1,9 +1,9 @@
-//! The database of the URL: its hosts, and the connections to them, for the pools and for the
-//! sessions that must not be pooled (membership, watch, listener).
+//! The database of the URL: its hosts, and the connections, for the pools and for the unpooled
+//! sessions (membership, watch, listener).
 //!
 //! Keepalives alone do not detect a partition while data is in flight, and `tcp_user_timeout` alone
-//! does not detect an idle one: both are set. The settings of each session, and the servers that
-//! are refused, are in `admission`.
+//! does not detect a partition of an idle connection: both are set. `admission` has the settings of
+//! each session, and refuses servers.
 
 use super::admission::{SessionSettings, Statements, admit, search_path_of};
 use super::pooler::{PROBES_MAX, Shown, probe};
@@ -26,22 +26,22 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 pub struct Database {
     /// In the order of the URL.
     servers: Arc<[Server]>,
-    /// The host that was writable last; tried first.
+    /// The last writable host; tried first.
     writable: Arc<AtomicUsize>,
     newest: Arc<NewestTimeline>,
     settings: Arc<SessionSettings>,
     tls: MakeRustlsConnect,
 }
 
-/// One host of the URL.
+/// A host of the URL.
 struct Server {
     config: Config,
-    /// Set when a probe has shown that a connection is a session of its own. Concurrent connections
-    /// probe each for itself: a probe of the API must not delay one of firing.
+    /// Set when a probe has shown that a connection is a separate session. Concurrent connections
+    /// probe separately: a probe of the API must not delay a connection of firing.
     gives_sessions: AtomicBool,
 }
 
-/// A connection that may be used.
+/// An admitted connection.
 pub(crate) struct Opened {
     pub(crate) client: Client,
     /// Task that drives the connection.
@@ -50,7 +50,7 @@ pub(crate) struct Opened {
     messages: mpsc::UnboundedReceiver<AsyncMessage>,
 }
 
-/// The reason of each host that gave no connection.
+/// The reason of each host without a connection.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(|(host, why)| format!("{host}: {}", why.reason())).collect::<Vec<_>>().join("; "))]
 struct NoHost(Vec<(String, Refusal)>);
@@ -63,7 +63,7 @@ struct NoHost(Vec<(String, Refusal)>);
 )]
 pub struct BadDatabaseUrl(String);
 
-/// Ends its connection when it is dropped.
+/// Ends the connection when dropped.
 pub(crate) struct Guard(JoinHandle<()>);
 
 impl Drop for Guard {
@@ -74,7 +74,7 @@ impl Drop for Guard {
 
 impl Database {
     /// Parses the URL and adds the settings of every connection. `timeout` bounds connecting, lock
-    /// waits, idle transactions and unacknowledged data; it is half the node TTL, so that no call
+    /// waits, idle transactions and unacknowledged data; the value is half the node TTL, so no call
     /// lasts longer than the membership is trusted.
     pub fn parse(url: &str, timeout: Duration) -> Result<Self, BadDatabaseUrl> {
         // The driver's message names the invalid part and never the password.
@@ -110,20 +110,20 @@ impl Database {
             } else {
                 config::SslMode::Require
             })
-            // The admission detects a standby: the driver would take a read-only default of the
-            // role for one.
+            // The admission detects a standby: the driver would mistake a read-only default of the
+            // role for a standby.
             .target_session_attrs(TargetSessionAttrs::Any)
             .application_name(config.get_application_name().unwrap_or("horolog"))
             .connect_timeout(timeout)
             .tcp_user_timeout(timeout)
             .keepalives(true)
-            // Whole seconds: the kernel refuses 0, to which less than a second is rounded.
+            // Whole seconds: the kernel refuses 0, and the driver rounds less than a second to 0.
             .keepalives_idle(timeout.max(Duration::from_secs(1)))
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(3);
         let options = config.get_options().unwrap_or_default();
         if !options.is_empty() {
-            // Poolers refuse start-up options: they are sent only if the URL has some.
+            // Poolers refuse start-up options: options are sent only if the URL has options.
             common.options(options);
         }
         let settings = Arc::new(SessionSettings {
@@ -147,32 +147,34 @@ impl Database {
         })
     }
 
-    /// Name or address, and port, of each host of the URL that is reached over a network.
+    /// Name or address, and port, of each host of the URL reached over a network.
     pub fn tcp_hosts(&self) -> Vec<(String, u16)> {
-        let of_server = |server: &Server| {
-            let host = match (
-                server.config.get_hostaddrs().first(),
-                server.config.get_hosts().first(),
-            ) {
-                (Some(address), _) => address.to_string(),
-                (None, Some(Host::Tcp(name))) => name.clone(),
-                (None, _) => return None,
-            };
-            Some((
-                host,
-                server.config.get_ports().first().copied().unwrap_or(5432),
-            ))
-        };
-        self.servers.iter().filter_map(of_server).collect()
+        self.servers
+            .iter()
+            .filter_map(|server| {
+                let host = match (
+                    server.config.get_hostaddrs().first(),
+                    server.config.get_hosts().first(),
+                ) {
+                    (Some(address), _) => address.to_string(),
+                    (None, Some(Host::Tcp(name))) => name.clone(),
+                    (None, _) => return None,
+                };
+                Some((
+                    host,
+                    server.config.get_ports().first().copied().unwrap_or(5432),
+                ))
+            })
+            .collect()
     }
 
-    /// Whether a connection of that age may lead to a replaced primary.
+    /// Whether a connection of the age may lead to a replaced primary.
     pub(crate) fn outdates(&self, connected_at: Instant) -> bool {
         self.newest.outdates(connected_at)
     }
 
-    /// Opens a connection of its own. Its messages (NOTIFY) arrive on the
-    /// receiver, which closes when the connection ends, for whatever reason.
+    /// Opens a separate connection. Messages (NOTIFY) arrive on the receiver, which closes at the
+    /// end of the connection, for any reason.
     pub async fn connect(
         &self,
     ) -> Result<(Client, mpsc::UnboundedReceiver<AsyncMessage>), StoreError> {
@@ -180,16 +182,16 @@ impl Database {
         Ok((opened.client, opened.messages))
     }
 
-    /// Opens a connection that ends with its guard, even in the middle of a statement: without a
+    /// Opens a connection that ends with the guard, even in the middle of a statement: without a
     /// guard a dropped client waits for the answer.
     pub(crate) async fn connect_guarded(&self) -> Result<(Client, Guard), StoreError> {
         let opened = self.open(Statements::Unbounded).await?;
         Ok((opened.client, Guard(opened.driver)))
     }
 
-    /// Connects to the writable host of the newest timeline, the last one first. The loop over the
-    /// hosts is here, not in the driver, because the driver cannot tell an old primary from a new
-    /// one.
+    /// Connects to the writable host of the newest timeline, the last writable host first. The loop
+    /// over the hosts is here, not in the driver, because the driver cannot tell an old primary
+    /// from a new primary.
     pub(crate) async fn open(&self, statements: Statements) -> Result<Opened, StoreError> {
         let first = self.writable.load(Ordering::Relaxed);
         let mut refusals = Vec::new();
@@ -197,6 +199,7 @@ impl Database {
             let server = &self.servers[index];
             match self.open_at(server, statements).await {
                 Ok(opened) => {
+                    // A hint: a wrong value costs another round through the hosts.
                     self.writable.store(index, Ordering::Relaxed);
                     return Ok(opened);
                 }
@@ -217,6 +220,7 @@ impl Database {
     async fn open_at(&self, server: &Server, statements: Statements) -> Result<Opened, Refusal> {
         if !server.gives_sessions.load(Ordering::Relaxed) {
             self.require_sessions(server).await?;
+            // A probe costs a connection, so each host is probed once.
             server.gives_sessions.store(true, Ordering::Relaxed);
         }
         let opened = self.dial(server).await?;
@@ -234,7 +238,7 @@ impl Database {
         Ok(())
     }
 
-    /// A connection before its admission.
+    /// A connection before the admission.
     async fn dial(&self, server: &Server) -> Result<Opened, Refusal> {
         let (client, mut connection) = server
             .config
@@ -256,8 +260,8 @@ impl Database {
     }
 }
 
-/// The settings of a URL without its hosts. (The driver can add hosts to a configuration, but not
-/// remove one.)
+/// The settings of a URL without the hosts. (The driver can add hosts to a configuration, but not
+/// remove a host.)
 fn without_hosts(config: &Config) -> Config {
     let mut bare = Config::new();
     bare.ssl_negotiation(config.get_ssl_negotiation())

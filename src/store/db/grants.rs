@@ -1,11 +1,11 @@
 //! Rights of the roles of the database.
 //!
-//! The owner of the schema changes it (`horolog migrate`). A node needs less: rows of the tables
-//! here, and the functions that run with the rights of the owner. A reader is a person or a program
-//! with SQL; it reads no password, token, session, payload, header of a target, or entry of the
+//! The owner of the schema changes the schema (`horolog migrate`). A node needs less: rows of the
+//! tables here, and the functions with the rights of the owner. A reader is a person or a program
+//! with SQL, without access to passwords, tokens, sessions, payloads, headers of a target, or the
 //! audit log.
 //!
-//! A role that owns the schema needs no grant: clusters with one role work as before.
+//! The owner of the schema needs no grant: clusters with a single role work as before.
 
 use super::migrate::MigrateError;
 use super::row::Values;
@@ -13,7 +13,7 @@ use super::statement::Statement;
 use crate::store::{During, StoreError};
 use tokio_postgres::Client;
 
-/// Rights on a table or a view, as SQL has them; empty: none.
+/// Rights on a table or a view, in the words of SQL; empty: none.
 struct Rights {
     name: &'static str,
     node: &'static str,
@@ -29,7 +29,7 @@ const ONCE: &str = "select, insert, delete";
 /// The rows are read, with all columns.
 const READ: &str = "select";
 
-/// One row for each table of the schema.
+/// A row for each table of the schema.
 const RIGHTS: &[Rights] = &[
     row("horolog_migration", READ, READ),
     row("horolog_schema", READ, READ),
@@ -61,7 +61,7 @@ const RIGHTS: &[Rights] = &[
     row("job_secret", ROWS, READ),
 ];
 
-/// Without `target` and `payload`, whose values may be secrets.
+/// Without `target` and `payload`: the values may be secrets.
 const READ_JOBS: &str = "select (id, name, schedule_type, cron_expression, interval_seconds, \
     initial_delay_seconds, anchor_at, recovery, max_recoveries, status, version, created_at, \
     updated_at, time_zone, description, tags, priority, policies, pause_reason, calendar, namespace)";
@@ -76,10 +76,10 @@ const READ_LOG: &str = "select (id, job_id, kind, fire_time, due_time, status, r
     occurrences, coalesced_into, previous_attempts, created_at, failures, job_version, \
     cancel_requested_at, retrying, repeats)";
 
-/// Entries are written and sealed, and nothing of them is changed or removed.
+/// Entries are written and sealed, and never changed or removed.
 const SEALED: &str = "select, insert, update (position, previous_hash, hash)";
 
-/// The functions of the schema that run with the rights of its owner.
+/// The functions of the schema with the rights of the owner.
 const FUNCTIONS: [&str; 3] = [
     "create_log_partitions(date[])",
     "drop_log_partition(date)",
@@ -95,23 +95,23 @@ const fn row(name: &'static str, node: &'static str, reader: &'static str) -> Ri
     Rights { name, node, reader }
 }
 
-/// The roles that get rights.
+/// The roles to give rights to.
 #[derive(Debug, Clone, Default)]
 pub struct Roles {
     /// The role of the nodes.
     pub node: Option<String>,
-    /// A role that reads.
+    /// The role of readers.
     pub reader: Option<String>,
 }
 
-/// Whether a role may change the schema, as its owner or for another reason.
+/// Whether a role may change the schema, as owner or for another reason.
 const OWNS: Statement = Statement::new(
     "-- grants.owns
 select pg_has_role($1, relowner, 'usage') from pg_class where oid = 'horolog_migration'::regclass",
 );
 
-/// The name of the schema, and the tables and functions that there are: the program may know more
-/// of them than an older schema has.
+/// The name of the schema, and the existing tables and functions: the program may know more tables
+/// than an older schema has.
 const SCHEMA: Statement = Statement::new(
     "-- grants.schema
 select quote_ident(current_schema()),
@@ -124,8 +124,8 @@ const MAY_CREATE: Statement = Statement::new(
 select has_schema_privilege($1, current_schema(), 'create')",
 );
 
-/// Rights of this role that are missing, in the order of the lists. By the catalog: the role may
-/// not have the right to see the schema.
+/// Missing rights of the role, in the order of the lists. From the catalog: the role may lack the
+/// right to see the schema.
 const MISSING: Statement = Statement::new(
     "-- grants.missing
 with schema as (
@@ -153,16 +153,18 @@ with schema as (
 select what from missing order by list, place",
 );
 
-/// Number of missing rights that a message names.
+/// Number of missing rights in a message.
 const NAMED: usize = 3;
 
-/// Gives the roles exactly their rights: others on the tables of the schema are revoked. In one
-/// transaction, so that a running node keeps its rights throughout.
+/// Gives the roles exactly the listed rights: other rights on the tables of the schema are revoked.
+/// In a single transaction, so a running node keeps the rights throughout.
 pub(super) async fn give(client: &mut Client, roles: &Roles) -> Result<(), MigrateError> {
     let grants = [(&roles.node, true), (&roles.reader, false)];
     for (role, is_node) in grants {
+        // A cluster may have a role for nodes and none for readers.
         let Some(role) = role else { continue };
         let owns = OWNS.query_one_unprepared(client, &[role]).await?;
+        // The owner needs no grant, and the revoke below would take rights away.
         if Values::of(OWNS.name(), &owns).get(0)? {
             return Err(MigrateError::OwnerRole(role.clone()));
         }
@@ -174,6 +176,7 @@ pub(super) async fn give(client: &mut Client, roles: &Roles) -> Result<(), Migra
             .during("grants.give")?;
         transaction.commit().await.during("grants.commit")?;
         tracing::info!(role = %role, "the role has its rights");
+        // Only a warning: PostgreSQL before 15 lets every role create tables in `public`.
         let creates = MAY_CREATE.query_one_unprepared(client, &[role]).await?;
         if Values::of(MAY_CREATE.name(), &creates).get(0)? {
             tracing::warn!(
@@ -186,7 +189,7 @@ pub(super) async fn give(client: &mut Client, roles: &Roles) -> Result<(), Migra
     Ok(())
 }
 
-/// The statements that give a role its rights.
+/// The statements for the rights of a role.
 async fn script(client: &Client, role: &str, is_node: bool) -> Result<String, StoreError> {
     let names: Vec<&str> = RIGHTS.iter().map(|rights| rights.name).collect();
     let schema = SCHEMA
@@ -217,12 +220,12 @@ async fn script(client: &Client, role: &str, is_node: bool) -> Result<String, St
     Ok(statements.concat())
 }
 
-/// An identifier in quotes, whatever is in it.
+/// An identifier in quotes, with any content.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The first rights that this role lacks to be a node, as a text; none when it has all.
+/// The first missing rights for the role of a node, as a text; none when the role has all rights.
 pub(super) async fn missing(client: &Client) -> Result<Option<String>, StoreError> {
     let needed: Vec<(&str, String, Option<String>)> = RIGHTS.iter().flat_map(needed).collect();
     let names: Vec<&str> = needed.iter().map(|(name, ..)| *name).collect();
@@ -247,10 +250,10 @@ pub(super) async fn missing(client: &Client) -> Result<Option<String>, StoreErro
     })
 }
 
-/// The rights of a node on a table, one by one: the table, the privilege, and its column.
+/// The rights of a node on a table, separately: the table, the privilege, and the column.
 fn needed(rights: &Rights) -> Vec<(&'static str, String, Option<String>)> {
     let (plain, columns) = match rights.node.split_once(" (") {
-        // The last privilege of the list is one of columns.
+        // The last privilege of the list is a privilege on columns.
         Some((list, columns)) => (list, columns.trim_end_matches(')')),
         None => (rights.node, ""),
     };

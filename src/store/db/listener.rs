@@ -1,7 +1,7 @@
 //! The listener: wake-ups from other sessions, as hints.
 //!
-//! A NOTIFY is lost while the connection is down, so every (re)connection counts
-//! as a wake-up itself. Losing one costs at most one poll interval.
+//! A NOTIFY is lost while the connection is down, so every (re)connection counts as a wake-up
+//! itself. A lost NOTIFY costs at most a poll interval.
 
 use super::database::Database;
 use super::statement::Statement;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client};
 
-/// Channel of the wake-up hints; they carry no data.
+/// Channel of the wake-up hints, which carry no data.
 pub const WAKE_UP_CHANNEL: &str = "horolog_wakeup";
 /// Channel of the hints that a node joined, drains or left (migration V8).
 pub const MEMBERSHIP_CHANNEL: &str = "horolog_membership";
@@ -24,14 +24,14 @@ select pg_notify($1, '')",
 /// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Wakes the acquirers of all nodes when the transaction commits: they may be asleep until later.
+/// Wakes the acquirers of all nodes at COMMIT: the acquirers may be asleep until later.
 pub(crate) async fn notify(client: &ClientWrapper) -> Result<(), StoreError> {
     NOTIFY.execute(client, &[&WAKE_UP_CHANNEL]).await?;
     Ok(())
 }
 
-/// Calls `wake` with the channel of every hint; never returns. A new connection is a hint on all of
-/// them, because messages in between are lost.
+/// Calls `wake` with the channel of every hint; never returns. A new connection is a hint on all
+/// channels, because messages in between are lost.
 pub async fn listen(database: Database, channels: &[&str], wake: impl Fn(&str)) {
     loop {
         match Listener::connect(&database, channels).await {
@@ -48,7 +48,7 @@ pub async fn listen(database: Database, channels: &[&str], wake: impl Fn(&str)) 
     }
 }
 
-/// A listening connection; replaced when it ends.
+/// A listening connection; replaced at the end.
 pub struct Listener {
     // Keeps the connection open.
     _client: Client,
@@ -56,7 +56,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Connects and listens to these channels.
+    /// Connects and listens to the channels.
     pub async fn connect(database: &Database, channels: &[&str]) -> Result<Self, StoreError> {
         let (client, messages) = database.connect().await?;
         for channel in channels {

@@ -1,15 +1,15 @@
-//! Migrations: forward-only, one node at a time.
+//! Migrations: forward-only, a single node at a time.
 //!
-//! refinery takes no lock, and nodes that start together on an empty database disturb each other;
-//! so the run holds an advisory lock. An applied migration that this binary does not know is no
-//! error: a newer node may have run it. Whether the binary can use the schema is stored in the
-//! schema (`horolog_schema.compatible_since`).
+//! refinery takes no lock, and nodes starting together on an empty database disturb each other; so
+//! the run holds an advisory lock. An applied migration unknown to the binary is no error: a newer
+//! node may have run the migration. Whether the binary can use the schema is stored in the schema
+//! (`horolog_schema.compatible_since`).
 //!
-//! Older nodes fire during a migration. A transaction that waits for a lock on a table makes all
-//! later ones wait, so a migration waits a quarter of a second, gives up, and tries again.
+//! Older nodes fire during a migration. A transaction waiting for a lock on a table makes all later
+//! transactions wait, so a migration waits a quarter of a second, gives up, and tries again.
 //!
-//! A role that does not own the schema changes nothing: it checks that the schema is new enough,
-//! and that it has the rights of a node.
+//! A role other than the owner changes nothing, and only checks that the schema is new enough, and
+//! that the role has the rights of a node.
 
 use super::database::Database;
 use super::grants::{self, Roles};
@@ -32,8 +32,8 @@ const TRY_LOCK: Statement = Statement::new(
 select pg_try_advisory_lock($1)",
 );
 
-/// The session that holds the lock, from `pg_stat_activity`; some columns are null for a role
-/// without the right to read them.
+/// The session with the lock, from `pg_stat_activity`; some columns are null for a role without the
+/// right to read them.
 const HOLDER: Statement = Statement::new(
     "-- migrate.holder
 select format('pid %s, application %s, client %s, %s since %s', l.pid,
@@ -57,7 +57,7 @@ const FIRST_MIGRATION: Statement = Statement::new(
 select name from horolog_migration where version = 1",
 );
 
-/// The role; whether it owns the tables; whether it may make some.
+/// The role; whether the role owns the tables; whether the role may make tables.
 const ROLE: Statement = Statement::new(
     "-- migrate.role
 select current_user::text, pg_has_role(c.relowner, 'usage'),
@@ -84,7 +84,7 @@ const SILENT_FOR: Duration = Duration::from_secs(5);
 /// Pause between two tries for the lock.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a migration may delay others while it waits for a lock: the look-ahead of a lease.
+/// How long a migration waiting for a lock may delay others: the look-ahead of a lease.
 const LOCK_TIMEOUT: &str = "250ms";
 /// Tries before giving up, after about a minute: another transaction stays open.
 const TRIES_MAX: u32 = 60;
@@ -95,69 +95,69 @@ pub enum MigrateError {
     /// A call of the database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A migration failed, or an applied one was edited.
+    /// A migration failed, or an applied migration was edited.
     #[error("a migration failed; nothing of it was kept")]
     Migration(#[source] Box<refinery::Error>),
-    /// Another transaction holds a lock that a migration needs.
+    /// Another transaction holds a lock needed by a migration.
     #[error(
         "a migration could not lock a table for a minute; who holds it: select pid, query from \
          pg_stat_activity where state <> 'idle' order by xact_start"
     )]
     Locked(#[source] Box<refinery::Error>),
-    /// The schema is one of the time before the first release, whose migrations were replaced.
+    /// The schema is from the time before the first release, with replaced migrations.
     #[error(
         "the schema of the database was made by an unreleased horolog, and no release upgrades \
          it: create an empty database and use that one"
     )]
     Unreleased,
-    /// A newer horolog has changed the schema, and this version cannot use it.
+    /// A newer horolog has changed the schema, and the version cannot use the schema.
     #[error(
         "the database's schema needs a horolog that knows migration {needed}, and this one knows \
          up to {known}: upgrade this node"
     )]
     Incompatible {
-        /// The migration that the schema requires.
+        /// The migration required by the schema.
         needed: i32,
-        /// The newest migration of this binary.
+        /// The newest migration of the binary.
         known: i32,
     },
-    /// There is no schema, and this role may not make one.
+    /// There is no schema, and the role may not make a schema.
     #[error(
         "the database has no schema of horolog, and role {role} may not create tables: run \
          `horolog migrate --node-role {role}` as the owner of the schema"
     )]
     NoSchema {
-        /// The role of this program.
+        /// The role of the program.
         role: String,
     },
-    /// The schema is older than this program, whose role may not change it.
+    /// The schema is older than the program, and the role of the program may not change the schema.
     #[error(
         "the schema of the database has migration {applied}, this horolog needs {known}, and role \
          {role} may not change it: run `horolog migrate --node-role {role}` as its owner"
     )]
     Behind {
-        /// The role of this program.
+        /// The role of the program.
         role: String,
         /// The newest migration of the schema.
         applied: i32,
-        /// The newest migration of this binary.
+        /// The newest migration of the binary.
         known: i32,
     },
-    /// The role of this program lacks rights of a node.
+    /// The role of the program lacks rights of a node.
     #[error(
         "role {role} lacks {missing}: run `horolog migrate --node-role {role}` as the owner of \
          the schema"
     )]
     Rights {
-        /// The role of this program.
+        /// The role of the program.
         role: String,
-        /// The first rights that it lacks.
+        /// The first missing rights.
         missing: String,
     },
-    /// Rights of other roles are the owner's to give.
+    /// Only the owner can give rights to other roles.
     #[error("only the owner of the schema can give rights to other roles")]
     NotOwner,
-    /// The role that should get the rights of a node or of a reader owns the schema.
+    /// The role for a node or a reader owns the schema.
     #[error("role {0} may change the schema, and would lose that right: choose another role")]
     OwnerRole(String),
 }
@@ -169,7 +169,7 @@ impl MigrateError {
     }
 }
 
-/// Number of the newest migration in this binary.
+/// Number of the newest migration in the binary.
 pub fn newest_known() -> i32 {
     embedded::migrations::runner()
         .get_migrations()
@@ -179,7 +179,7 @@ pub fn newest_known() -> i32 {
         .unwrap_or(0)
 }
 
-/// Brings the schema up to date and checks that this binary may work on it.
+/// Brings the schema up to date and checks that the binary may use the schema.
 pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     migrate_for(database, &Roles::default()).await
 }
@@ -200,11 +200,11 @@ pub async fn migrate_for(database: &Database, roles: &Roles) -> Result<(), Migra
         return Err(MigrateError::NotOwner);
     }
     require_compatible(&client).await
-    // The connection ends here, and the lock with it.
+    // The connection ends here, together with the lock.
 }
 
-/// Whether the role owns the schema, or may make it. Otherwise the schema must be there and new
-/// enough, and the role have the rights of a node.
+/// Whether the role owns the schema, or may make the schema. Otherwise the schema must be there and
+/// new enough, and the role needs the rights of a node.
 async fn may_change(client: &Client) -> Result<bool, MigrateError> {
     let row = ROLE.query_one_unprepared(client, &[]).await?;
     let row = Values::of(ROLE.name(), &row);
@@ -234,8 +234,8 @@ async fn may_change(client: &Client) -> Result<bool, MigrateError> {
     Ok(false)
 }
 
-/// Waits without a limit while another session migrates. It polls instead of waiting in the server,
-/// so that it can log the holder, and keeps no snapshot.
+/// Waits without a limit while another session migrates. Polls instead of waiting in the server, in
+/// order to log the holder, and to keep no snapshot.
 async fn take_lock(client: &Client) -> Result<(), StoreError> {
     let begun = Instant::now();
     let mut said = None;
@@ -291,6 +291,7 @@ async fn refuse_unreleased(client: &Client) -> Result<(), MigrateError> {
 async fn apply(client: &mut Client) -> Result<(), MigrateError> {
     let mut tries = 0;
     loop {
+        // An applied migration unknown to the binary comes from a newer node.
         let mut runner = embedded::migrations::runner().set_abort_missing(false);
         let error = match runner
             .set_migration_table_name("horolog_migration")
@@ -315,6 +316,7 @@ async fn apply(client: &mut Client) -> Result<(), MigrateError> {
             }
             true => {}
         }
+        // A random pause: transactions queued behind the lock run in between.
         tokio::time::sleep(Duration::from_millis(fastrand::u64(500..1_000))).await;
     }
 }

@@ -1,6 +1,6 @@
-//! Connections, sessions and rows: how the database is reached, and how statements are sent to it.
+//! Connections, sessions and rows: how the database is reached, and how statements are sent.
 //!
-//! Nothing here knows a table, except the migrations and the rights of the roles on each.
+//! Nothing here knows a table, except for the migrations and the rights of the roles.
 
 pub(crate) mod admission;
 pub mod budget;

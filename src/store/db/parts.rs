@@ -1,4 +1,4 @@
-//! Work in parts: when one of many rows makes the work fail, the rows are halved until that row is
+//! Work in parts: when a row among many makes the work fail, the rows are halved until the row is
 //! found.
 
 use super::session::Transaction;
@@ -6,13 +6,13 @@ use crate::store::{During, StoreError};
 
 /// The result of work in parts.
 pub(crate) struct Parts<T, R> {
-    /// The answers of the parts that succeeded.
+    /// The answers of the successful parts.
     pub(crate) done: Vec<R>,
-    /// The rows that fail by themselves, and why.
+    /// The rows that fail alone, and why.
     pub(crate) odd: Vec<(T, StoreError)>,
 }
 
-/// Does the work for all rows at once. When it fails because of one row, it is undone, and done for
+/// Does the work for all rows at once. Work that fails because of a row is undone, and done for
 /// each half. Any other error ends the work: an unreachable database is no row's fault.
 pub(crate) async fn in_parts<T: Clone, R>(
     transaction: &Transaction,
@@ -46,11 +46,15 @@ pub(crate) async fn in_parts<T: Clone, R>(
             Err(error) => {
                 let undo = "rollback to savepoint part; release savepoint part";
                 transaction.batch_execute(undo).await.during("parts.undo")?;
+                // The entries of the audit log are not on the server yet, so the rollback does not
+                // reach the entries.
                 transaction.forget_after(recorded);
                 match part {
                     [one] => parts.odd.push((one.clone(), error)),
                     many => {
                         let (first, second) = many.split_at(many.len() / 2);
+                        // A stack: the first half comes next, so the answers keep the order of the
+                        // rows.
                         ahead.extend([second, first]);
                     }
                 }

@@ -1,7 +1,7 @@
-//! Pools of connections, each with a runtime of its own.
+//! Pools of connections, each with a separate runtime.
 //!
-//! The runtime of a pool drives its connections: the connections of firing share no thread with
-//! those of the API, and a connection on the runtime of an HTTP worker would end with that worker.
+//! The runtime of a pool drives the connections: the connections of firing share no thread with the
+//! API, and a connection on the runtime of an HTTP worker would end with the worker.
 
 use super::admission::Statements;
 use super::database::Database;
@@ -15,28 +15,28 @@ use tokio::runtime::Handle;
 
 /// A pool of connections.
 pub(crate) type Pool = managed::Pool<Connections>;
-/// A connection that returns to its pool when it is dropped.
+/// A connection that returns to the pool when dropped.
 pub(super) type Pooled = managed::Object<Connections>;
 
 /// Makes the connections of a pool.
 pub(crate) struct Connections {
     database: Database,
     runtime: Handle,
-    /// The commands that make a new connection ready.
+    /// The commands for a new connection.
     preparation: Option<Statement<'static>>,
 }
 
 /// Pools of the same settings.
 #[derive(Clone)]
 pub(crate) struct Pools {
-    /// For what sees the whole cluster.
+    /// For access to the whole cluster.
     pub(crate) cluster: Pool,
-    /// For what sees some namespaces: each connection starts with the preparation.
+    /// For access to some namespaces: each connection starts with the preparation.
     pub(crate) bounded: Pool,
 }
 
 impl Pools {
-    /// Pools of at most `size` connections each on this runtime. Nothing connects yet.
+    /// Pools of at most `size` connections each on the runtime. Nothing connects yet.
     pub(crate) fn new(
         database: &Database,
         size: usize,

@@ -1,9 +1,9 @@
 //! Detects poolers in transaction mode, once for each server of the URL.
 //!
 //! A pooler in transaction mode gives a connection another backend for each transaction. With few
-//! clients the backend may always be the same, until the lock of a node is lost. One difference is
-//! certain: behind such a pooler a connection survives the end of its idle backend, and nowhere
-//! else.
+//! clients the backend may always be the same, until the lock of a node is lost. A single
+//! difference is certain: behind such a pooler, and nowhere else, a connection survives the end of
+//! the idle backend.
 
 use super::admission::{TRANSACTION_POOLER, row, text};
 use super::refusal::Refusal;
@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Duration, timeout};
 use tokio_postgres::Client;
 
-/// Makes the backend end as soon as it is idle. `pg_terminate_backend` would end it in the middle
-/// of a transaction, when a pooler in every mode knows its client.
+/// Makes an idle backend end at once. `pg_terminate_backend` would end the backend in the middle of
+/// a transaction, and then a pooler in any mode knows the client.
 const END_WHEN_IDLE: &str = "-- pooler.end_when_idle
 set idle_session_timeout = 1; select pg_backend_pid() as pid";
 
@@ -27,18 +27,18 @@ pub(super) const PROBES_MAX: u32 = 5;
 /// Result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// The connection ended with its backend.
+    /// The connection ended with the backend.
     Session,
     /// The end and a query crossed: unknown.
     Nothing,
 }
 
-/// Refuses a pooler in transaction mode. The connection was made for this probe, and ends here.
+/// Refuses a pooler in transaction mode. The connection was made for the probe, and ends here.
 pub(super) async fn probe(client: Client, mut ended: JoinHandle<()>) -> Result<Shown, Refusal> {
     let answer = match client.simple_query(END_WHEN_IDLE).await {
         Err(error) if !error.is_closed() => {
-            // Older than PostgreSQL 14, or another server: the admission refuses it with the
-            // reason.
+            // Older than PostgreSQL 14, or another server: the admission refuses the server with
+            // the reason.
             return Ok(Shown::Session);
         }
         answer => row(answer)?,

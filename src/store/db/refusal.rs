@@ -5,7 +5,7 @@ use tokio_postgres::Error;
 /// Why a server is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It may become usable by itself.
+    /// The server may become usable without a change by the operator.
     ForNow(String),
     /// The operator must change something first.
     ForGood(String),
@@ -20,7 +20,7 @@ impl Refusal {
     }
 }
 
-/// The driver's error, without its "error connecting to server" and "db error".
+/// The driver's error, without the prefixes "error connecting to server" and "db error".
 impl From<&Error> for Refusal {
     fn from(error: &Error) -> Self {
         let cause =

@@ -1,7 +1,7 @@
 //! Values of rows, read without a panic: another version, or manual SQL, may have written them.
 //!
 //! The driver's own accessor (`Row::get`) panics on a value that it cannot convert; clippy.toml
-//! forbids it.
+//! forbids the call.
 
 use crate::model::Timestamp;
 use crate::store::StoreError;
@@ -15,11 +15,11 @@ use tokio_postgres::row::RowIndex;
 use tokio_postgres::types::{FromSql, Json, Type};
 use uuid::Uuid;
 
-/// The first instant that the API can show.
+/// The first instant for the API.
 const FIRST: Timestamp = beginning_of(1);
-/// The first instant after those that the API can show.
+/// The first instant too late for the API.
 const END: Timestamp = beginning_of(10_000);
-/// The instant from which PostgreSQL counts.
+/// The instant 0 of PostgreSQL.
 const Y2000: Timestamp = beginning_of(2000);
 
 const fn beginning_of(year: i32) -> Timestamp {
@@ -29,9 +29,9 @@ const fn beginning_of(year: i32) -> Timestamp {
         .and_utc()
 }
 
-/// Types of columns that can be read without a panic.
+/// Types of columns readable without a panic.
 pub(crate) trait Readable {
-    /// Why a value is invalid although it could be converted.
+    /// Why a converted value is invalid.
     fn oddity(&self) -> Option<&'static str> {
         None
     }
@@ -54,8 +54,8 @@ readable!(
     Json<Box<RawValue>>
 );
 
-/// The API shows instants of the years 1 to 9999. Arithmetic with other years may overflow, which
-/// panics.
+/// The API shows instants of the years 1 to 9999. Arithmetic with other years may overflow and
+/// panic.
 impl Readable for Timestamp {
     fn oddity(&self) -> Option<&'static str> {
         (!(FIRST..END).contains(self)).then_some("the instant is not in the years 1 to 9999")
@@ -93,7 +93,7 @@ impl<'a> FromSql<'a> for Bound {
     }
 }
 
-/// The values of one row.
+/// The values of a row.
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'a> {
     of: &'static str,
@@ -101,7 +101,7 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// The values of a row of this table, or of the result of this statement.
+    /// The values of a row of the table, or of the result of the statement.
     pub(crate) fn of(of: &'static str, row: &'a Row) -> Self {
         Self { of, row }
     }
@@ -120,7 +120,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// An instant that may be infinite, clamped to the years 1 to 9999.
+    /// A possibly infinite instant, clamped to the years 1 to 9999.
     pub(crate) fn bound(
         self,
         column: impl RowIndex + Display + Copy,
@@ -131,7 +131,7 @@ impl<'a> Values<'a> {
             .map_err(|error| self.unreadable(format_args!("column {column}: {error}")))
     }
 
-    /// An error about this row.
+    /// An error about the row.
     pub(crate) fn unreadable(self, reason: impl Display) -> StoreError {
         StoreError::Unreadable {
             table: self.of,
@@ -140,7 +140,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The key of the row for the log, if the statement reads it.
+    /// The key of the row for the log, if the statement reads a key.
     fn id(self) -> String {
         let uuid = |column| {
             self.row
@@ -148,15 +148,14 @@ impl<'a> Values<'a> {
                 .ok()
                 .map(|id| id.to_string())
         };
-        let name = || self.row.try_get::<_, String>("name").ok();
         uuid("id")
             .or_else(|| uuid("job_id"))
-            .or_else(name)
+            .or_else(|| self.row.try_get::<_, String>("name").ok())
             .unwrap_or_else(|| "unknown".to_owned())
     }
 }
 
-/// One column of all rows.
+/// A column of all rows.
 pub(crate) fn column<'a, T: FromSql<'a> + Readable, C: FromIterator<T>>(
     of: &'static str,
     rows: impl IntoIterator<Item = &'a Row>,
@@ -178,7 +177,7 @@ pub(crate) fn bounds<'a>(
         .collect()
 }
 
-/// The rows whose column is true, and the others.
+/// The rows in which the column is true, and the others.
 pub(crate) fn partition<'a>(
     of: &'static str,
     rows: &'a [Row],

@@ -1,7 +1,7 @@
-//! Pooled connections, and transactions on them.
+//! Pooled connections, and transactions on pooled connections.
 //!
 //! A connection never returns to the pool in an unknown state: an error, a timeout or a panic
-//! closes it, and the server rolls back.
+//! closes the connection, and the server rolls back.
 
 use super::pool::Pooled;
 use super::statement::Statement;
@@ -44,18 +44,18 @@ impl Deref for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
-            // Not released: the state of the connection is unknown, so it is closed.
+            // Not released: the state of the connection is unknown, so the connection is closed.
             drop(Pooled::take(client));
         }
     }
 }
 
-/// A transaction with a session of its own. The driver's transaction waits for the answers to BEGIN
-/// and COMMIT; this one can send them together with statements.
+/// A transaction with a separate session. The driver's transaction waits for the answers to BEGIN
+/// and COMMIT; a [`Transaction`] can send both together with statements.
 pub struct Transaction {
     session: Session,
     author: Author,
-    /// Written with the COMMIT.
+    /// Entries of the audit log, written with COMMIT.
     entries: Mutex<Entries>,
 }
 
@@ -69,13 +69,13 @@ impl Transaction {
         }
     }
 
-    /// Who changes what it changes.
+    /// The author of the changes.
     pub fn author(&self) -> &Author {
         &self.author
     }
 
-    /// Records what the command of the author did. What a node does by itself is no command, and is
-    /// not recorded.
+    /// Records an action of the author's command. Actions of a node without a command are not
+    /// recorded.
     pub fn record(&self, entry: Entry) {
         if let Some(command) = &self.author.command {
             let entry = entry.with_all(self.author.details.clone());
@@ -83,7 +83,7 @@ impl Transaction {
         }
     }
 
-    /// Records a decision that a node takes by itself.
+    /// Records a decision of a node.
     pub(crate) fn record_decision(&self, action: &str, entry: Entry) {
         self.entries.lock().push(action, entry);
     }
@@ -93,7 +93,7 @@ impl Transaction {
         self.entries.lock().len()
     }
 
-    /// Forgets the entries after the first ones: their work was undone.
+    /// Forgets the entries after the first `recorded`: the work of the entries was undone.
     pub(super) fn forget_after(&self, recorded: usize) {
         self.entries.lock().truncate(recorded);
     }
@@ -103,29 +103,18 @@ impl Transaction {
         self.session.batch_execute("begin").await
     }
 
-    /// Begins the transaction and sends these statements, in one round trip.
+    /// Begins the transaction and sends the statements, in a single round trip.
     pub async fn begin_with(&self, statements: &str) -> Result<(), tokio_postgres::Error> {
         self.session
             .batch_execute(&format!("begin; {statements}"))
             .await
     }
 
-    /// Prepares statements for later, in one round trip for all that the connection does not know
-    /// yet.
+    /// Prepares statements for later, in a single round trip for all statements new to the
+    /// connection.
     pub async fn prepare(&self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
-        let prepare = statements.iter().map(|statement| statement.prepared(self));
+        let prepare = statements.iter().map(|statement| statement.prepare(self));
         try_join_all(prepare).await?;
-        Ok(())
-    }
-
-    /// Prepares texts for later.
-    pub async fn prepare_all(&self, statements: &[&str]) -> Result<(), tokio_postgres::Error> {
-        try_join_all(
-            statements
-                .iter()
-                .map(|statement| self.prepare_cached(statement)),
-        )
-        .await?;
         Ok(())
     }
 
@@ -136,7 +125,7 @@ impl Transaction {
         if entries.len() == 0 {
             self.session.batch_execute("commit").await?;
         } else {
-            // Prepared before, so that the two travel together and in this order.
+            // Prepared before, so the two travel together and in order.
             let insert = self.session.prepare_cached(entry::INSERT.sql()).await?;
             let (written, committed) = futures_util::join!(
                 entries.write(&self.session, &insert, &self.author.caller),

@@ -1,5 +1,9 @@
-//! Statements, each with one name: in the comment of its text, and so in `pg_stat_activity` and
+//! Statements, each with a name: in the comment of the text, and so in `pg_stat_activity` and
 //! `pg_stat_statements`, and in the errors of the driver.
+//!
+//! Only prepared statements reach the server in the order of the calls. An unprepared statement
+//! first waits for the answer to PREPARE. Statements sent together in a single round trip are
+//! therefore prepared before.
 
 use crate::store::{During, StoreError};
 use deadpool_postgres::ClientWrapper;
@@ -7,10 +11,10 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, RowStream};
 
-/// The values of a statement, in the order of its parameters.
+/// The values of a statement, in the order of the parameters.
 pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// An SQL statement with its name. A connection prepares it once and keeps it prepared.
+/// An SQL statement with a name. A connection prepares the statement once, and keeps the result.
 #[derive(Debug, Clone, Copy)]
 pub struct Statement<'sql> {
     name: &'static str,
@@ -18,8 +22,8 @@ pub struct Statement<'sql> {
 }
 
 impl Statement<'static> {
-    /// A statement whose first line is its name as a comment: `-- nodes.heartbeat`. A text without
-    /// a name does not compile.
+    /// A statement with the name as a comment in the first line: `-- nodes.heartbeat`. A text
+    /// without a name does not compile.
     pub(crate) const fn new(sql: &'static str) -> Self {
         let bytes = sql.as_bytes();
         assert!(
@@ -27,6 +31,7 @@ impl Statement<'static> {
             "the first line is a comment with the name"
         );
         let mut end = 3;
+        // A text without a line break fails here at compile time: the index is out of bounds.
         while bytes[end] != b'\n' {
             end += 1;
         }
@@ -35,7 +40,7 @@ impl Statement<'static> {
         Self { name, sql }
     }
 
-    /// The text with these words in place of its `{placeholders}`: columns, conditions, tables.
+    /// The text with the words in place of `{placeholders}`: columns, conditions, tables.
     pub(crate) fn filled(&self, words: &[(&str, &str)]) -> String {
         words
             .iter()
@@ -44,7 +49,7 @@ impl Statement<'static> {
             })
     }
 
-    /// The same statement with its text [filled](Self::filled).
+    /// The same statement with the text [filled](Self::filled).
     pub(crate) const fn with_sql(self, sql: &str) -> Statement<'_> {
         Statement {
             name: self.name,
@@ -59,17 +64,30 @@ impl<'sql> Statement<'sql> {
         self.name
     }
 
-    /// Its text, with the name as a comment.
+    /// The text, with the name as a comment.
     pub const fn sql(&self) -> &'sql str {
         self.sql
     }
 
-    /// Prepares it on this connection, unless it is.
-    pub(super) async fn prepared(
-        &self,
-        client: &ClientWrapper,
-    ) -> Result<tokio_postgres::Statement, StoreError> {
-        client.prepare_cached(self.sql).await.during(self.name)
+    /// Prepares the statement on the connection, unless already prepared.
+    pub(crate) async fn prepare(&self, client: &ClientWrapper) -> Result<Prepared, StoreError> {
+        // The key of the cache is the text, so the same text is never prepared twice on a
+        // connection.
+        let statement = client.prepare_cached(self.sql).await.during(self.name)?;
+        Ok(self.as_prepared(statement))
+    }
+
+    /// Prepares the statement on a connection outside the pools, for the life of the answer.
+    pub(crate) async fn prepare_alone(&self, client: &Client) -> Result<Prepared, StoreError> {
+        let statement = client.prepare(self.sql).await.during(self.name)?;
+        Ok(self.as_prepared(statement))
+    }
+
+    fn as_prepared(&self, statement: tokio_postgres::Statement) -> Prepared {
+        Prepared {
+            name: self.name,
+            statement,
+        }
     }
 
     /// All rows of the answer.
@@ -78,8 +96,7 @@ impl<'sql> Statement<'sql> {
         client: &ClientWrapper,
         values: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepared(client).await?;
-        client.query(&statement, values).await.during(self.name)
+        self.prepare(client).await?.query(client, values).await
     }
 
     /// The rows as they arrive.
@@ -88,8 +105,9 @@ impl<'sql> Statement<'sql> {
         client: &ClientWrapper,
         values: Parameters<'_>,
     ) -> Result<RowStream, StoreError> {
-        let statement = self.prepared(client).await?;
-        let rows = client.query_raw(&statement, values.iter().copied());
+        let prepared = self.prepare(client).await?;
+        // `query` would collect all rows first: a stream needs the memory of a few.
+        let rows = client.query_raw(&prepared.statement, values.iter().copied());
         rows.await.during(self.name)
     }
 
@@ -99,8 +117,7 @@ impl<'sql> Statement<'sql> {
         client: &ClientWrapper,
         values: Parameters<'_>,
     ) -> Result<Option<Row>, StoreError> {
-        let statement = self.prepared(client).await?;
-        client.query_opt(&statement, values).await.during(self.name)
+        self.prepare(client).await?.query_opt(client, values).await
     }
 
     /// The only row; an error when there is none.
@@ -109,12 +126,12 @@ impl<'sql> Statement<'sql> {
         client: &ClientWrapper,
         values: Parameters<'_>,
     ) -> Result<Row, StoreError> {
-        let statement = self.prepared(client).await?;
-        client.query_one(&statement, values).await.during(self.name)
+        self.prepare(client).await?.query_one(client, values).await
     }
 
-    /// All rows of a text that differs from call to call, such as one with a limit in it. It is not
-    /// kept prepared: a connection would collect every text that it ever sent.
+    /// All rows of a statement not kept prepared: the text differs from call to call, or the plan
+    /// must suit the values. A connection would collect every text, and PostgreSQL may plan a
+    /// prepared statement without the values from the sixth call on.
     pub(crate) async fn query_unprepared(
         &self,
         client: &Client,
@@ -123,7 +140,16 @@ impl<'sql> Statement<'sql> {
         client.query(self.sql, values).await.during(self.name)
     }
 
-    /// The only row of such a text.
+    /// The only row of such a statement, if there is one.
+    pub(crate) async fn query_opt_unprepared(
+        &self,
+        client: &Client,
+        values: Parameters<'_>,
+    ) -> Result<Option<Row>, StoreError> {
+        client.query_opt(self.sql, values).await.during(self.name)
+    }
+
+    /// The only row of such a statement; an error when there is none.
     pub(crate) async fn query_one_unprepared(
         &self,
         client: &Client,
@@ -138,8 +164,9 @@ impl<'sql> Statement<'sql> {
         client: &ClientWrapper,
         types: &[Type],
     ) -> Result<BinaryCopyInWriter, StoreError> {
-        let statement = self.prepared(client).await?;
-        let sink = client.copy_in(&statement).await.during(self.name)?;
+        let prepared = self.prepare(client).await?;
+        let sink = client.copy_in(&prepared.statement).await;
+        let sink = sink.during(self.name)?;
         Ok(BinaryCopyInWriter::new(sink, types))
     }
 
@@ -148,14 +175,70 @@ impl<'sql> Statement<'sql> {
         client.batch_execute(self.sql).await.during(self.name)
     }
 
-    /// How many rows it wrote.
+    /// The number of written rows.
     pub(crate) async fn execute(
         &self,
         client: &ClientWrapper,
         values: Parameters<'_>,
     ) -> Result<u64, StoreError> {
-        let statement = self.prepared(client).await?;
-        client.execute(&statement, values).await.during(self.name)
+        self.prepare(client).await?.execute(client, values).await
+    }
+
+    /// The number of rows written by a statement not kept prepared.
+    pub(crate) async fn execute_unprepared(
+        &self,
+        client: &Client,
+        values: Parameters<'_>,
+    ) -> Result<u64, StoreError> {
+        client.execute(self.sql, values).await.during(self.name)
+    }
+}
+
+/// A statement prepared on a connection, with the name of the statement.
+pub(crate) struct Prepared {
+    name: &'static str,
+    statement: tokio_postgres::Statement,
+}
+
+impl Prepared {
+    /// All rows of the answer.
+    pub(crate) async fn query(
+        &self,
+        client: &Client,
+        values: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = client.query(&self.statement, values).await;
+        rows.during(self.name)
+    }
+
+    /// The only row, if there is one.
+    pub(crate) async fn query_opt(
+        &self,
+        client: &Client,
+        values: Parameters<'_>,
+    ) -> Result<Option<Row>, StoreError> {
+        let row = client.query_opt(&self.statement, values).await;
+        row.during(self.name)
+    }
+
+    /// The only row; an error when there is none.
+    pub(crate) async fn query_one(
+        &self,
+        client: &Client,
+        values: Parameters<'_>,
+    ) -> Result<Row, StoreError> {
+        let row = client.query_one(&self.statement, values).await;
+        row.during(self.name)
+    }
+
+    /// The number of written rows.
+    pub(crate) async fn execute(
+        &self,
+        client: &Client,
+        values: Parameters<'_>,
+    ) -> Result<u64, StoreError> {
+        let written = client.execute(&self.statement, values).await;
+        written.during(self.name)
     }
 }
 

@@ -1,10 +1,9 @@
-//! The newest timeline of the database that this process has seen.
+//! The newest timeline of the database seen by the process.
 //!
 //! A promoted standby writes under a higher timeline (PostgreSQL documentation, "Continuous
-//! Archiving", Timelines). The primary that it replaced may come back and accept writes, which are
-//! lost. A connection to a lower timeline than the highest one seen is therefore refused, and older
-//! connections are closed. A server that does not show its timeline (some managed services) is
-//! never refused.
+//! Archiving", Timelines). The replaced primary may come back and accept writes, which are lost. A
+//! connection to a lower timeline than the highest seen is therefore refused, and older connections
+//! are closed. A server with a hidden timeline (some managed services) is never refused.
 
 use super::refusal::Refusal;
 use parking_lot::{Mutex, MutexGuard};
@@ -13,7 +12,7 @@ use std::time::Instant;
 /// Where a server stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Made at initdb; a physical copy keeps it.
+    /// Made at initdb; a physical copy keeps the number.
     pub(super) system: i64,
     /// Grows by each promotion.
     pub(super) timeline: i32,
@@ -25,14 +24,14 @@ pub(super) struct NewestTimeline(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// The newest timeline, and the instant at which it was seen.
+    /// The newest timeline, and the instant of the first sight.
     newest: Option<(Place, Instant)>,
-    /// The server that was refused last: it is said once, and not at each try.
+    /// The last refused server: logged once, and not at each try.
     refused: Option<Place>,
 }
 
 impl NewestTimeline {
-    /// Lets a new connection through, or says why it must not be used.
+    /// Lets a new connection through, or gives the reason of a refusal.
     pub(super) fn admit(&self, place: Place) -> Result<(), Refusal> {
         let Err((newest, is_news)) = self.learn(place) else {
             return Ok(());
@@ -51,12 +50,12 @@ impl NewestTimeline {
         )))
     }
 
-    /// Whether a connection made at that time may go to a server that has been replaced since.
+    /// Whether a connection made at the time may lead to a server replaced since.
     pub(crate) fn outdates(&self, connected_at: Instant) -> bool {
         self.newest().is_some_and(|(_, seen)| connected_at < seen)
     }
 
-    /// Remembers the place when it is newer; when it is older, the newest timeline and whether this
+    /// Remembers a newer place. For an older place, returns the newest timeline, and whether the
     /// refusal is news.
     fn learn(&self, place: Place) -> Result<(), (i32, bool)> {
         let mut seen = self.seen();
@@ -76,6 +75,8 @@ impl NewestTimeline {
                          given up"
                     );
                 }
+                // Another system counts as newer: a restored or new cluster counts timelines from 1
+                // again.
                 *seen = Seen {
                     newest: Some((place, Instant::now())),
                     refused: None,

@@ -1,9 +1,7 @@
-//! TLS to PostgreSQL: what `sslmode`, `sslrootcert`, `sslcert` and `sslkey` of
-//! the URL mean, as libpq has it
-//! (<https://www.postgresql.org/docs/current/libpq-ssl.html>), with two
-//! differences. Without `sslmode` a server that is not on this machine must prove
-//! who it is; and `allow` and `prefer` are refused, because whoever stands in
-//! between can turn them into plain text.
+//! TLS to PostgreSQL: the meaning of `sslmode`, `sslrootcert`, `sslcert` and `sslkey` of the URL,
+//! as in libpq (<https://www.postgresql.org/docs/current/libpq-ssl.html>), with two differences.
+//! Without `sslmode` a server outside of the machine must prove its identity; and `allow` and
+//! `prefer` are refused, because an attacker in between can force plain text.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,16 +21,16 @@ use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::form_urlencoded;
 
-/// What the URL asks for.
+/// The mode requested by the URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SslMode {
     /// No encryption: `sslmode=disable`.
     Disable,
-    /// Encrypted; anybody may be at the other end, unless a root certificate is named.
+    /// Encrypted; the other end is not checked, unless a root certificate is named.
     Require,
-    /// The certificate is by a root that is trusted.
+    /// The certificate is by a trusted root.
     VerifyCa,
-    /// And it is the host's.
+    /// The certificate is by a trusted root, and names the host.
     VerifyFull,
 }
 
@@ -47,8 +45,7 @@ impl std::fmt::Display for SslMode {
     }
 }
 
-/// The keys of TLS in a URL, taken out of it: the driver knows none of them but
-/// two values of `sslmode`.
+/// The keys of TLS in a URL, removed from the URL: the driver knows only two values of `sslmode`.
 #[derive(Debug, Default)]
 pub(super) struct TlsKeys {
     mode: Option<String>,
@@ -85,7 +82,7 @@ impl TlsKeys {
         (format!("{address}?{}", others.join("&")), keys)
     }
 
-    /// What to do on the way there; the error names the key.
+    /// The mode; the error names the key.
     pub(crate) fn mode(&self, config: &Config) -> Result<SslMode, String> {
         Ok(match self.mode.as_deref() {
             None if is_here(config) => SslMode::Disable,
@@ -109,7 +106,7 @@ impl TlsKeys {
         })
     }
 
-    /// Reads the files; the error names the one that is wrong.
+    /// Reads the files; the error names the wrong file.
     pub(super) fn connector(&self, mode: SslMode) -> Result<MakeRustlsConnect, String> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -163,6 +160,7 @@ impl TlsKeys {
             None | Some("system") => {
                 let (added, _) =
                     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                // Without a root every server would be refused, with a less helpful error.
                 if added == 0 {
                     return Err(
                         "this system has no root certificates: name one with sslrootcert, \
@@ -184,7 +182,7 @@ impl TlsKeys {
     }
 }
 
-/// Whether the server is on this machine. An address goes before the name beside it.
+/// Whether the server is on the machine. An address comes before the name in the URL.
 fn is_here(config: &Config) -> bool {
     let is_loopback = |name: &str| {
         name == "localhost"
@@ -219,8 +217,8 @@ fn algorithms(provider: &CryptoProvider) -> WebPkiSupportedAlgorithms {
     provider.signature_verification_algorithms
 }
 
-/// A server whose name is not looked at, and whose chain only when there is one.
-/// That it holds the key of the certificate is always checked.
+/// A server without a check of the name, and with a check of the chain only if there is a root. The
+/// possession of the key of the certificate is always checked.
 #[derive(Debug)]
 struct NameUnchecked {
     chain: Option<Arc<WebPkiServerVerifier>>,
@@ -239,7 +237,7 @@ impl ServerCertVerifier for NameUnchecked {
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
-        // It looks at the name last.
+        // The verifier checks the name last.
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

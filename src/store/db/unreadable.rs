@@ -1,8 +1,8 @@
-//! Rows that this node cannot read: each affects its own job alone.
+//! Rows that the node cannot read: each of them affects only its job.
 //!
-//! A reader of many rows leaves such a row out. It is logged once, counted by a gauge, and shown in
-//! the overview. Leases skip the triggers of such a job for a minute at a time, for nodes that can
-//! read it: its due triggers must not fill the polls of this node.
+//! A reader of many rows leaves such a row out. The row is logged once, counted by a gauge, and
+//! shown in the overview. Leases skip the triggers of such a job for a minute at a time, in favour
+//! of other nodes: the due triggers must not fill the polls of the node.
 
 use crate::store::StoreError;
 use parking_lot::{Mutex, MutexGuard};
@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// How long leases skip a job before they try again: it may have been edited.
+/// How long leases skip a job before another try: the job may have been edited.
 const LEFT_ALONE_FOR: Duration = Duration::from_mins(1);
-/// How long a row is remembered after its last read. Longer than `LEFT_ALONE_FOR`, so that an
-/// unchanged job is logged once.
+/// How long a row is remembered after the last read. Longer than `LEFT_ALONE_FOR`, so an unchanged
+/// job is logged once.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
-/// Most rows that are remembered; further ones are left out without a log line.
+/// Most remembered rows; further rows are left out without a log line.
 const REMEMBERED_MAX: usize = 10_000;
-/// The table whose rows are jobs.
+/// The table of the jobs.
 const JOBS: &str = "job_definition";
 
 /// Unreadable rows, shared by the clones of a store.
@@ -34,7 +34,7 @@ struct Met {
 }
 
 impl UnreadableRows {
-    /// The readable ones of these rows.
+    /// The rows that the program can read.
     pub(crate) fn readable<'a, T>(
         &self,
         rows: impl IntoIterator<Item = &'a Row>,
@@ -45,7 +45,7 @@ impl UnreadableRows {
             .collect()
     }
 
-    /// Remembers an unreadable row, and logs it the first time. Other errors are ignored.
+    /// Remembers an unreadable row, and logs the row the first time. Other errors are ignored.
     pub(crate) fn note(&self, error: &StoreError) {
         if let StoreError::Unreadable { table, id, reason } = error
             && self.record((table, id.clone()), reason)
@@ -59,20 +59,19 @@ impl UnreadableRows {
         }
     }
 
-    /// Leaves a job to other nodes because something that it needs is unreadable, for example its
-    /// calendar.
+    /// Leaves a job to other nodes because a needed row is unreadable, for example the calendar.
     pub(crate) fn leave_alone(&self, job_id: Uuid, reason: &str) {
         if self.record((JOBS, job_id.to_string()), reason) {
             tracing::error!(job.id = %job_id, reason, "a job is left to other nodes");
         }
     }
 
-    /// Jobs whose triggers a lease skips.
+    /// Jobs with triggers to be skipped by leases.
     pub(crate) fn left_alone(&self) -> Vec<Uuid> {
         self.jobs(LEFT_ALONE_FOR).map(|(id, _)| id).collect()
     }
 
-    /// Jobs that this node could not read in the last five minutes, with the reasons.
+    /// Jobs unreadable in the last five minutes, with the reasons.
     pub(crate) fn shown(&self) -> HashMap<Uuid, String> {
         self.jobs(REMEMBERED_FOR).collect()
     }

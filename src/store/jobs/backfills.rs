@@ -1,5 +1,5 @@
 //! Backfills: start, cancellation and progress. Writes `job_backfill`, and the triggers of kind
-//! `BACKFILL`; the lease that takes them is in `protocol`.
+//! `BACKFILL`; `protocol` takes the triggers.
 
 use crate::model::UnknownName;
 use crate::model::backfill::{Backfill, BackfillRequest};
@@ -52,7 +52,7 @@ from removed r where b.id = r.id
 returning b.job_id, b.taken",
 );
 
-/// What leases need of a backfill whose trigger is due.
+/// The values of a due backfill for leases.
 const BY_IDS: Statement = Statement::new(
     "-- backfills.by_ids
 select id, ends_at, overlap_policy, fires_per_minute from job_backfill where id = any($1::uuid[])",
@@ -61,11 +61,11 @@ select id, ends_at, overlap_policy, fires_per_minute from job_backfill where id 
 /// A backfill to be stored.
 #[derive(Debug, Clone)]
 pub struct NewBackfill {
-    /// Its identity.
+    /// Id of the backfill.
     pub id: Uuid,
-    /// The job.
+    /// The job of the backfill.
     pub job_id: Uuid,
-    /// Its range and its policies.
+    /// The range and the policies.
     pub request: BackfillRequest,
     /// First fire time of the range.
     pub first_fire_time: Timestamp,
@@ -76,15 +76,15 @@ pub struct NewBackfill {
 /// A backfill and its progress.
 #[derive(Debug, Clone)]
 pub struct BackfillRecord {
-    /// Its identity.
+    /// Id of the backfill.
     pub id: Uuid,
-    /// The job.
+    /// The job of the backfill.
     pub job_id: Uuid,
     /// First instant of the range.
     pub from: Timestamp,
     /// Last instant of the range.
     pub to: Timestamp,
-    /// Fire times in the range at its creation.
+    /// Fire times in the range at the creation.
     pub fire_times: i32,
     /// Fire times taken so far.
     pub taken: i32,
@@ -92,16 +92,16 @@ pub struct BackfillRecord {
     pub overlap_policy: OverlapPolicy,
     /// Most fire times taken in a minute.
     pub fires_per_minute: i32,
-    /// When it was created.
+    /// Instant of the creation.
     pub created_at: Timestamp,
-    /// When it was cancelled.
+    /// Instant of the cancellation.
     pub cancelled_at: Option<Timestamp>,
-    /// Its next fire time; none when it has ended.
+    /// The next fire time; none when the backfill has ended.
     pub next_fire_time: Option<Timestamp>,
 }
 
 impl Store {
-    /// Stores a backfill and makes its trigger. None when there is no such job.
+    /// Stores a backfill and the trigger. None when there is no such job.
     pub async fn begin_backfill(
         &self,
         backfill: &NewBackfill,
@@ -123,6 +123,7 @@ impl Store {
         self.bounded("backfills.begin", async {
             let transaction = self.begin("backfills.begin").await?;
             INSERT.execute(&transaction, &values).await?;
+            // The trigger is due at once.
             notify(&transaction).await?;
             let row = LIST
                 .query_opt(&transaction, &[&None::<Uuid>, &Some(*id), &1_i64])
@@ -145,8 +146,8 @@ impl Store {
         .await
     }
 
-    /// Cancels a backfill; executions in flight continue. False when it has ended or does not
-    /// exist.
+    /// Cancels a backfill; executions in flight continue. False when the backfill has ended or does
+    /// not exist.
     pub async fn cancel_backfill(&self, id: Uuid) -> Result<bool, StoreError> {
         self.bounded("backfills.cancel", async {
             let transaction = self.begin("backfills.begin").await?;
@@ -177,12 +178,13 @@ impl Store {
     }
 }
 
-/// Backfills by id; an error for each unreadable one.
+/// Backfills by id; an error for each unreadable backfill.
 pub(crate) type Found = HashMap<Uuid, Result<Backfill, StoreError>>;
 
 /// The backfills of due triggers.
 pub(crate) async fn by_ids(transaction: &Transaction, ids: &[Uuid]) -> Result<Found, StoreError> {
     if ids.is_empty() {
+        // Most leases have no backfill, and save the round trip.
         return Ok(HashMap::new());
     }
     let rows = BY_IDS.query(transaction, &[&ids]).await?;

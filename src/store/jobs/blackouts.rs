@@ -1,5 +1,5 @@
-//! Blackouts: the only file that writes `blackout`. Ended ones are kept, because they explain which
-//! fire times did not run.
+//! Blackouts: the only writer of `blackout`. Ended blackouts are kept, because ended blackouts
+//! explain skipped fire times.
 
 use super::exclusions::{blackout, lock_exclusive, repoll_by_blackout};
 use crate::model::exclusions::{Blackout, Scope};
@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Current and future ones first, by start; then the ended ones, newest first.
+/// Current and future blackouts first, by start; then ended blackouts, newest first.
 const LIST: Statement = Statement::new(
     "-- blackouts.list
 select id, scope, tag, job_id, starts_at, ends_at, on_end, reason, created_at
@@ -20,7 +20,7 @@ from blackout, (select coalesce($1::timestamptz, clock_timestamp()) as now) as c
 order by ends_at <= now, case when ends_at > now then starts_at end, starts_at desc, id limit $2",
 );
 
-/// Those in force, by end.
+/// Blackouts in force, by end.
 const IN_FORCE: Statement = Statement::new(
     "-- blackouts.in_force
 select id, scope, tag, job_id, starts_at, ends_at, on_end, reason, created_at
@@ -43,7 +43,7 @@ where $5::uuid is null or exists (select from job_definition
     where id = $5 and status <> 'DELETED')",
 );
 
-/// Moves the end of one that has not ended; returns the old end.
+/// Moves the end of a blackout not over yet; returns the old end.
 const SET_END: Statement = Statement::new(
     "-- blackouts.set_end
 update blackout b set ends_at = greatest(b.starts_at, $3) from blackout old
@@ -51,7 +51,7 @@ where b.id = $2 and old.id = b.id and old.ends_at > coalesce($1::timestamptz, cl
 returning old.ends_at, b.ends_at as new_end",
 );
 
-/// The number of those that have not ended, counted to $2.
+/// The number of blackouts not over, counted to $2.
 const NOT_OVER: Statement = Statement::new(
     "-- blackouts.not_over
 select count(*) from (select from blackout
@@ -59,7 +59,7 @@ select count(*) from (select from blackout
 );
 
 impl Store {
-    /// The number of blackouts that have not ended, counted to `most`.
+    /// The number of blackouts not over, counted to `most`.
     pub async fn blackouts_not_over(&self, most: i64) -> Result<i64, StoreError> {
         self.read_one(NOT_OVER, &[&self.clock().stub(), &most], |row| {
             Values::of(NOT_OVER.name(), row).get(0)
@@ -67,7 +67,7 @@ impl Store {
         .await
     }
 
-    /// Blackouts, current and future ones first, at most `limit`.
+    /// Blackouts, current and future blackouts first, at most `limit`.
     pub async fn blackouts(&self, limit: u32) -> Result<Vec<Blackout>, StoreError> {
         self.read_all(LIST, &[&self.clock().stub(), &i64::from(limit)], blackout)
             .await
@@ -79,13 +79,13 @@ impl Store {
         self.read_all(IN_FORCE, &values, blackout).await
     }
 
-    /// A blackout by its id.
+    /// A blackout by id.
     pub async fn blackout(&self, id: Uuid) -> Result<Option<Blackout>, StoreError> {
         self.read_opt(GET, &[&id], blackout).await
     }
 
-    /// Stores a new blackout; false when its job does not exist. Fire times that are leased at this
-    /// moment still run.
+    /// Stores a new blackout; false when the job does not exist. Fire times already leased still
+    /// run.
     pub async fn create_blackout(&self, blackout: &Blackout) -> Result<bool, StoreError> {
         let (scope, tag, job) = match &blackout.scope {
             Scope::Cluster => ("CLUSTER", None, None),
@@ -105,6 +105,8 @@ impl Store {
         ];
         self.bounded("blackouts.create", async {
             let transaction = self.begin("blackouts.begin").await?;
+            // Without the exclusive lock: a new blackout moves no trigger. The lease checks
+            // blackouts at the due time.
             let created = INSERT.execute(&transaction, &values).await? == 1;
             if created {
                 let after = json!({
@@ -124,11 +126,12 @@ impl Store {
         .await
     }
 
-    /// Moves the end of a blackout that has not ended, at the earliest to its start, and lets
-    /// leases decide again about deferred triggers. False when it has ended or does not exist.
+    /// Moves the end of a blackout not over yet, at the earliest to the start, and lets leases
+    /// decide again about deferred triggers. False when the blackout is over or does not exist.
     pub async fn set_blackout_end(&self, id: Uuid, ends_at: Timestamp) -> Result<bool, StoreError> {
         self.bounded("blackouts.set_end", async {
             let transaction = self.begin("blackouts.begin").await?;
+            // A trigger scheduled at the same moment by the old end must be found below.
             lock_exclusive(&transaction).await?;
             let stub = self.clock().stub();
             let old = SET_END

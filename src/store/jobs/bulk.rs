@@ -1,5 +1,5 @@
 //! Commands about many jobs: the statements of the single commands, for a batch of jobs per
-//! transaction. A batch that is committed stays when a later one fails.
+//! transaction. A committed batch stays when a later batch fails.
 
 use super::pauses::MissedOnce;
 use crate::model::lists::{JobFilter, JobOrder};
@@ -10,11 +10,10 @@ use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use uuid::Uuid;
 
-/// Jobs of one transaction.
+/// Most jobs of one transaction.
 pub const BATCH: usize = 1_000;
 
-/// Jobs that are not deleted, locked in the order of their ids, so that two bulk commands never
-/// deadlock.
+/// Jobs without deleted jobs, locked in the order of the ids, so two bulk commands never deadlock.
 const LOCK_JOBS: Statement = Statement::new(
     "-- bulk.lock_jobs
 select id from job_definition where id = any($1::uuid[]) and status <> 'DELETED'
@@ -24,13 +23,13 @@ order by id for no key update",
 /// What to do with the jobs.
 #[derive(Debug, Clone)]
 pub enum BulkAction {
-    /// Pause them, for this reason.
+    /// Pause the jobs, for the reason.
     Pause(Option<String>),
-    /// Resume them, and do this with each ONCE whose time has passed.
+    /// Resume the jobs. The value says what happens to a ONCE with a passed time.
     Resume(MissedOnce),
-    /// Delete them.
+    /// Delete the jobs with their triggers.
     Delete,
-    /// Run them now, once.
+    /// Run the jobs now, once.
     RunNow,
 }
 
@@ -45,13 +44,14 @@ impl Store {
             jobs.extend(page.ids());
             match page.next {
                 Some(next) => after = Some(next),
+                // Oldest first: jobs created in between only lengthen the list.
                 None => return Ok(jobs),
             }
         }
     }
 
-    /// Executes a command for at most `BATCH` jobs; the number that exist, and the number that were
-    /// changed.
+    /// Executes a command for at most `BATCH` jobs; returns the number of existing jobs, and the
+    /// number of changed jobs.
     pub async fn bulk(
         &self,
         jobs: &[Uuid],
@@ -61,7 +61,7 @@ impl Store {
             let transaction = self.begin("bulk.begin").await?;
             let rows = LOCK_JOBS.query(&transaction, &[&jobs]).await?;
             let ids: Vec<Uuid> = column(LOCK_JOBS.name(), &rows, 0)?;
-            let act = async |ids: &[Uuid]| match action {
+            let parts = in_parts(&transaction, &ids, async |ids: &[Uuid]| match action {
                 BulkAction::Pause(reason) => {
                     self.pause_in(&transaction, ids, reason.as_deref()).await
                 }
@@ -71,11 +71,11 @@ impl Store {
                     .run_now_in(&transaction, ids, None)
                     .await
                     .map(|executions| executions.len()),
-            };
-            let parts = in_parts(&transaction, &ids, act).await?;
+            })
+            .await?;
             transaction.record(Entry::about("job"));
             transaction.commit().await.during("bulk.commit")?;
-            // Jobs that cannot be written are not counted as changed.
+            // A job refused by the database does not count as changed.
             self.note_odd("job_definition", parts.odd);
             Ok((ids.len(), parts.done.into_iter().sum()))
         })

@@ -1,4 +1,4 @@
-//! Calendars: the only file that writes `calendar`.
+//! Calendars: the only writer of `calendar`.
 
 use super::exclusions::{lock_exclusive, repoll_by_calendar};
 use crate::model::schedule::calendar::CalendarRules;
@@ -13,7 +13,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use tokio_postgres::Row;
 
-/// Calendars by name, with the jobs that name them.
+/// Calendars by name, with the number of jobs.
 const LIST: Statement = Statement::new(
     "-- calendars.list
 select c.name, c.description, c.time_zone, c.rules, c.version, c.created_at, c.updated_at,
@@ -37,7 +37,7 @@ update calendar set description = $3, time_zone = $4, rules = $5, version = vers
 where name = $2 and version = $6",
 );
 
-/// Deleted jobs stop referring to it; their versions keep its name.
+/// Deleted jobs drop the reference. The versions of the jobs keep the name.
 const LET_GO: Statement = Statement::new(
     "-- calendars.let_go
 update job_definition set calendar = null where calendar = $1 and status = 'DELETED'",
@@ -48,33 +48,33 @@ const DELETE: Statement = Statement::new(
 delete from calendar where name = $1",
 );
 
-/// A calendar as it is stored.
+/// A calendar as stored.
 #[derive(Debug, Clone)]
 pub struct CalendarRecord {
-    /// Unique name; jobs refer to it.
+    /// Unique name, for references from jobs.
     pub name: String,
-    /// Display only.
+    /// A text for display only.
     pub description: Option<String>,
-    /// IANA zone of its dates and times of day.
+    /// IANA zone of the dates and times of day.
     pub time_zone: String,
     /// Which fire times count.
     pub rules: CalendarRules,
-    /// Raised by every change.
+    /// Version, raised by every change.
     pub version: i32,
-    /// When it was created.
+    /// Instant of the creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// Instant of the last change.
     pub updated_at: Timestamp,
-    /// Jobs that refer to it and are not deleted.
+    /// Jobs with the calendar, without deleted jobs.
     pub jobs: i64,
 }
 
 /// A calendar to be stored; validated by the model.
 #[derive(Debug, Clone)]
 pub struct CalendarDefinition {
-    /// Unique name; jobs refer to it.
+    /// Unique name, for references from jobs.
     pub name: String,
-    /// Display only.
+    /// A text for display only.
     pub description: Option<String>,
     /// IANA zone, as the tz database spells it.
     pub time_zone: String,
@@ -85,11 +85,11 @@ pub struct CalendarDefinition {
 /// Result of a change of a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateOutcome {
-    /// Changed.
+    /// The calendar has been changed.
     Done,
-    /// The stored version is another.
+    /// The stored version differs: the value.
     Stale(i32),
-    /// The number of jobs that refer to it.
+    /// The number of jobs with the calendar.
     InUse(i64),
     /// There is no such calendar.
     NotFound,
@@ -102,12 +102,12 @@ impl Store {
             .await
     }
 
-    /// A calendar by its name.
+    /// A calendar by name.
     pub async fn calendar(&self, name: &str) -> Result<Option<CalendarRecord>, StoreError> {
         self.read_opt(LIST, &[&Some(name), &1_i64], record).await
     }
 
-    /// Stores a new calendar in the namespace of its name; false when one has its name.
+    /// Stores a new calendar in the namespace of the name; false when the name is taken.
     pub async fn create_calendar(
         &self,
         calendar: &CalendarDefinition,
@@ -146,8 +146,8 @@ impl Store {
         .await
     }
 
-    /// Replaces a calendar that still has this version, and lets leases decide again about triggers
-    /// whose fire times it excluded.
+    /// Replaces a calendar if the version still matches, and lets leases decide again about
+    /// triggers with fire times excluded by the calendar.
     pub async fn update_calendar(
         &self,
         calendar: &CalendarDefinition,
@@ -165,6 +165,7 @@ impl Store {
         ) = (calendar, self.clock().stub());
         self.bounded("calendars.update", async {
             let transaction = self.begin("calendars.begin").await?;
+            // A trigger scheduled at the same moment by the old rules must be found by the repoll.
             lock_exclusive(&transaction).await?;
             let old = LIST.query_opt(&transaction, &[&Some(name), &1_i64]).await?;
             let replaced = REPLACE
@@ -175,7 +176,7 @@ impl Store {
                 .await;
             let changed = if replaced? == 1 {
                 repoll_by_calendar(&transaction, stub, name).await?;
-                // The change may replace a row that this node cannot read.
+                // The change may replace an unreadable row.
                 let old = old.and_then(|row| record(&row).ok());
                 let before = old.map_or(json!({}), |old| content(&old.into()));
                 transaction.record(entry(name).with_change(&before, &content(calendar)));
@@ -203,8 +204,10 @@ impl Store {
                     transaction.record(entry(name).with("before", content(&found.into())));
                     LET_GO.execute(&transaction, &[&name]).await?;
                     match DELETE.execute(&transaction, &[&name]).await {
-                        // A job has referred to it since the count.
+                        // A job has got the calendar since the count.
                         Err(error) if error.is_of_a_reference() => {
+                            // The drop of the transaction rolls back: the failed statement has
+                            // ended the transaction.
                             return Ok(UpdateOutcome::InUse(1));
                         }
                         deleted => deleted.map(|_| UpdateOutcome::Done)?,
@@ -230,7 +233,7 @@ fn entry(name: &str) -> Entry {
     Entry::of("calendar", name).named(name)
 }
 
-/// What the audit log shows of a calendar.
+/// The part of a calendar in the audit log.
 fn content(calendar: &CalendarDefinition) -> serde_json::Value {
     json!({
         "description": calendar.description,

@@ -1,9 +1,9 @@
-//! Cancellation of many executions: all that match a filter, a batch per transaction.
+//! Cancellation of many executions: all matches of a filter, a batch per transaction.
 //!
-//! A batch locks in the order of the settlements: the overlap locks of its jobs, the jobs, then
-//! triggers and executions. Triggers and executions that another transaction holds are skipped: a
-//! node leases or settles them at this moment, and the caller tries again. A batch therefore never
-//! waits for a lease, and a lease or a settlement waits for at most one batch.
+//! A batch locks in the order of the settlements: the overlap locks of the jobs, the jobs, then
+//! triggers and executions. Triggers and executions locked by another transaction are skipped: a
+//! node leases or settles the rows at the moment, and the caller tries again. A batch therefore
+//! never waits for a lease, and a lease or a settlement waits for at most a single batch.
 
 use super::commands::LOCK_JOB_ROWS;
 use crate::model::execution::ExecutionStatus;
@@ -19,20 +19,19 @@ use crate::store::protocol::overlap::{lock_jobs, release_buffered};
 use crate::store::queries::execution_list::conditions;
 use crate::store::{During, Store, StoreError};
 use std::collections::{BTreeSet, HashSet};
-use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Executions of one transaction.
+/// Executions of a transaction.
 pub const BATCH: usize = 500;
 
-/// A trigger that stands for an execution that has not started.
+/// A trigger of an execution not started yet.
 macro_rules! has_not_begun {
     ($trigger:literal) => {
         concat!($trigger, ".kind in ('MANUAL', 'BUFFERED', 'OWED', 'RERUN')")
     };
 }
 
-/// Triggers that no other transaction holds.
+/// Triggers not locked by another transaction.
 pub(crate) const LOCK_TRIGGERS: Statement = Statement::new(
     "-- cancellations.lock_triggers
 select id from job_trigger
@@ -40,7 +39,7 @@ where id = any($1::uuid[]) and kind in ('MANUAL', 'BUFFERED', 'OWED', 'RERUN', '
 for update skip locked",
 );
 
-/// An execution that has not started gets its row in the log.
+/// An execution not started yet gets a row in the log.
 pub(crate) const CANCEL_PENDING: Statement = Statement::new(concat!(
     "-- cancellations.cancel_pending
 with removed as (delete from job_trigger r where r.id = any($2::uuid[]) and ",
@@ -56,7 +55,7 @@ select r.id, r.job_id, case r.kind when 'OWED' then 'SCHEDULE' else r.kind end, 
 from removed r, clock on conflict (id) do nothing returning id"
 ));
 
-/// An execution that waits for its next attempt ends.
+/// An execution waiting for the next attempt ends.
 pub(crate) const CANCEL_RETRYING: Statement = Statement::new(
     "-- cancellations.cancel_retrying
 with removed as (delete from job_trigger where id = any($2::uuid[])
@@ -68,7 +67,7 @@ from removed r where l.id between $3 and $4 and l.id = any($2::uuid[]) and l.id 
   and l.status = 'RETRYING' returning l.id",
 );
 
-/// Asks the nodes of running executions to stop them.
+/// Asks the nodes of running executions for a stop.
 pub(crate) const REQUEST: Statement = Statement::new(
     "-- cancellations.request
 with free as materialized (
@@ -82,7 +81,7 @@ from free f where l.id between $3 and $4 and l.id = any($2::uuid[]) and l.id = f
 returning l.id",
 );
 
-/// Executions that have neither ended nor been asked to: another transaction holds them.
+/// Executions neither ended nor asked to end, because of a lock of another transaction.
 const BUSY: Statement = Statement::new(concat!(
     "-- cancellations.busy
 select x.id from unnest($1::uuid[]) as x (id)
@@ -100,37 +99,34 @@ pub type OfJob = (Uuid, Uuid);
 /// Result of a batch.
 #[derive(Debug, Default)]
 pub struct CancelledBatch {
-    /// Executions that ended, or whose nodes were asked to stop them.
+    /// Executions ended, or with a node asked to stop the execution.
     pub cancelled: usize,
-    /// Executions that another transaction held.
+    /// Executions locked by another transaction.
     pub busy: HashSet<Uuid>,
 }
 
 impl Store {
-    /// The executions of a filter that have not ended, at most `most`: first those that have not
-    /// started, because the end of another could start them; then by fire time. A filter of
-    /// statuses, reasons or nodes matches rows of the log, and so no execution that has not
-    /// started.
+    /// The unfinished executions of a filter, at most `most`: first executions not started yet,
+    /// because the end of another execution could start such an execution; then by fire time. A
+    /// filter of statuses, reasons or nodes matches rows of the log only, so no execution before
+    /// the start.
     pub async fn unfinished(
         &self,
         filter: &ExecutionFilter,
         most: usize,
     ) -> Result<Vec<OfJob>, StoreError> {
         let mut found = Vec::new();
-        // An execution that has not started has no status, reason or node.
+        // An execution not started yet has no status, reason or node.
         if (&filter.statuses, &filter.reasons, filter.node_id) == (&None, &None, None) {
             found = self.find_unfinished(&pending(filter, most)).await?;
         }
         let statuses = [ExecutionStatus::Running, ExecutionStatus::Retrying];
-        let is_asked = |status: &ExecutionStatus| {
-            filter
-                .statuses
-                .as_ref()
-                .is_none_or(|of| of.contains(status))
-        };
         let statuses: Vec<&str> = statuses
             .iter()
-            .filter(|status| is_asked(status))
+            .filter(|status| {
+                let asked = filter.statuses.as_ref();
+                asked.is_none_or(|asked| asked.contains(status))
+            })
             .map(|s| s.as_str())
             .collect();
         if !statuses.is_empty() && found.len() < most {
@@ -147,11 +143,12 @@ impl Store {
             let rows = statement
                 .query_unprepared(session, &find.conditions.values())
                 .await?;
-            let read = |row: &Row| {
-                let row = Values::of(name, row);
-                Ok((row.get(0)?, row.get(1)?))
-            };
-            rows.iter().map(read).collect()
+            rows.iter()
+                .map(|row| {
+                    let row = Values::of(name, row);
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .collect()
         })
         .await
     }
@@ -165,9 +162,12 @@ impl Store {
             let transaction = self.begin("cancellations.begin").await?;
             lock_jobs(&transaction, &jobs).await?;
             let stub = self.clock().stub();
+            // A deletion at the same moment would write the same rows.
             LOCK_JOB_ROWS.query(&transaction, &[&stub, &jobs]).await?;
-            let cancel = async |ids: &[Uuid]| self.cancel_in(&transaction, ids).await;
-            let parts = in_parts(&transaction, &ids, cancel).await?;
+            let parts = in_parts(&transaction, &ids, async |ids: &[Uuid]| {
+                self.cancel_in(&transaction, ids).await
+            })
+            .await?;
             let cancelled: HashSet<Uuid> = parts.done.into_iter().flatten().collect();
             let left: Vec<Uuid> = ids
                 .iter()
@@ -176,13 +176,13 @@ impl Store {
                 .collect();
             let busy = BUSY.query(&transaction, &[&left]).await?;
             let mut busy: HashSet<Uuid> = column(BUSY.name(), &busy, 0)?;
-            // A row that cannot be written is not busy: another try would fail as well.
+            // A row refused by the database is not busy: another try would fail as well.
             busy.retain(|id| !parts.odd.iter().any(|(odd, _)| odd == id));
             release_buffered(&transaction, stub, &jobs).await?;
             notify(&transaction).await?;
             transaction.record(Entry::about("execution"));
             transaction.commit().await.during("cancellations.commit")?;
-            // Executions that cannot be written are not counted.
+            // Executions refused by the database are not counted.
             self.note_odd("job_execution_log", parts.odd);
             Ok(CancelledBatch {
                 cancelled: cancelled.len(),
@@ -192,7 +192,7 @@ impl Store {
         .await
     }
 
-    /// Cancels the executions that no other transaction holds; their ids.
+    /// Cancels the executions not locked by another transaction. Returns the ids.
     async fn cancel_in(
         &self,
         transaction: &Transaction,
@@ -250,7 +250,7 @@ cross join lateral (select l.id, l.job_id, l.kind, l.status, l.reason, l.node_id
 where {found} and {fits} order by l.id limit {most}",
 );
 
-/// Executions that have not started: their triggers, with the columns that the log will have.
+/// Executions not started yet: the triggers, with the columns of a row of the log.
 fn pending(filter: &ExecutionFilter, most: usize) -> Find {
     let conditions = conditions(filter, None);
     let text = PENDING.filled(&[
@@ -265,8 +265,8 @@ fn pending(filter: &ExecutionFilter, most: usize) -> Find {
     }
 }
 
-/// Executions in flight: ids from leases and from next attempts, and one look-up per id, in its own
-/// partition.
+/// Executions in flight: ids from leases and from next attempts, and a look-up per id, in the
+/// partition of the id.
 fn in_flight(filter: &ExecutionFilter, statuses: &[&str], most: usize) -> Find {
     let mut conditions = conditions(
         &ExecutionFilter {

@@ -2,11 +2,12 @@
 //!
 //! A database that was restored from a backup has lost the executions since, and would fire them a
 //! second time. A running node remembers the last heartbeat that the database acknowledged. When
-//! the database has lost more than the minute before it, the node pauses the cluster, and an
-//! operator decides. A smaller loss is that of an asynchronous failover: those fire times fire
-//! again, under the same execution ids.
+//! the database has lost more than the minute before the heartbeat, the node pauses the cluster,
+//! and an operator decides. A smaller loss comes from an asynchronous failover: the lost fire times
+//! fire again, under the same execution ids.
 //!
-//! It must never resume by itself. (A pause for a jump of the clock may: see `clock_jumps`.)
+//! The cluster never resumes without an operator. (Exception: a pause for a jump of the clock, see
+//! `clock_jumps`.)
 
 use crate::model::{Timestamp, rfc3339};
 use crate::store::audit::entry::Entry;
@@ -21,8 +22,8 @@ use tokio_postgres::types::ToSql;
 /// Most rows that a count reads.
 pub(crate) const COUNT_MAX: i64 = 10_000;
 
-/// Pauses the cluster when the node's row ($2), whose heartbeat was acknowledged at $3, is missing
-/// or more than a minute older. An earlier pause keeps its reason. $4: the label of the node.
+/// Pauses the cluster when the node's row ($2), with a heartbeat acknowledged at $3, is missing or
+/// more than a minute older. An earlier pause keeps its reason. $4: the label of the node.
 pub(crate) const PAUSE_IF_SET_BACK: Statement = Statement::new(
     "-- cluster_pause.if_set_back
 with paused as (
@@ -52,7 +53,7 @@ const RESUME: Statement = Statement::new(
 delete from cluster_pause returning paused_at, reason, jumped_from, jumped_to",
 );
 
-/// With what a resume would start: due triggers, and attempts that were lost with their nodes.
+/// With the work after a resume: due triggers, and attempts lost with the nodes.
 pub(crate) const READ: Statement = Statement::new(
     "-- cluster_pause.read
 select h.paused_at, h.reason, h.set_back_to, h.last_known,
@@ -65,7 +66,7 @@ select h.paused_at, h.reason, h.set_back_to, h.last_known,
 from cluster_pause h",
 );
 
-/// Why nothing starts, and what a resume would start.
+/// Why nothing starts, and the work after a resume.
 #[derive(Debug, Clone)]
 pub struct ClusterPause {
     /// Begin of the pause.
@@ -74,16 +75,16 @@ pub struct ClusterPause {
     pub reason: String,
     /// After a restore: the last heartbeat in the database.
     pub set_back_to: Option<Timestamp>,
-    /// After a restore: the last heartbeat that a running node remembers.
+    /// After a restore: the last heartbeat known to a running node.
     pub last_known: Option<Timestamp>,
-    /// Triggers that are due by now, counted to 10,000.
+    /// Due triggers, counted to 10,000.
     pub due: i64,
-    /// Attempts that were lost with their nodes and not taken over yet.
+    /// Attempts lost with the nodes, and not taken over yet.
     pub lost: i64,
 }
 
 impl Store {
-    /// Pauses the cluster; false when it was paused already.
+    /// Pauses the cluster; false when the cluster was paused already.
     pub async fn pause_cluster(&self, reason: &str) -> Result<bool, StoreError> {
         self.bounded("cluster_pause.pause", async {
             let transaction = self.begin("cluster_pause.begin").await?;
@@ -98,8 +99,8 @@ impl Store {
         .await
     }
 
-    /// Resumes the cluster, and wakes it; false when it was not paused. After a jump of the clock,
-    /// its new time is accepted.
+    /// Resumes the cluster, and wakes all nodes; false when the cluster was not paused. After a
+    /// jump of the clock, the new time is accepted.
     pub async fn resume_cluster(&self) -> Result<bool, StoreError> {
         let resumed = self.bounded("cluster_pause.resume", async {
             let transaction = self.begin("cluster_pause.begin").await?;
@@ -115,19 +116,20 @@ impl Store {
                     .with("reason", row.get::<String>("reason")?);
                 transaction.record(entry);
             }
+            // Also without a pause: a wake-up more does no harm.
             notify(&transaction).await?;
             transaction.commit().await.during("cluster_pause.commit")?;
             Ok(paused_for)
         });
         let paused_for = resumed.await?;
-        // The pause was for a jump of the clock, whose new time is accepted now.
+        // The pause was for a jump of the clock: the new time is accepted now.
         if let Some(Some(jump)) = paused_for {
             self.mend_after(ClockVerdict::Accepted(jump)).await?;
         }
         Ok(paused_for.is_some())
     }
 
-    /// The pause, if there is one.
+    /// The pause, if any.
     pub async fn cluster_pause(&self) -> Result<Option<ClusterPause>, StoreError> {
         self.read_opt(READ, &[&self.clock().stub(), &COUNT_MAX], record)
             .await

@@ -1,8 +1,8 @@
-//! Commands: changes of a job, each in one transaction. Writes `job_definition`.
+//! Commands: changes of a job, each in a single transaction. Writes `job_definition`.
 //!
-//! A command locks first the row of the job and then that of its trigger; a lease locks triggers
-//! and only reads jobs. A command and a lease of the same trigger therefore wait for each other,
-//! and the second sees the result of the first. Every change records a version.
+//! A command locks first the row of the job and then the trigger; a lease locks triggers and only
+//! reads jobs. A command and a lease of the same trigger therefore wait for each other, and the
+//! second sees the result of the first. Every change records a version.
 
 use super::exclusions;
 use super::job_rows::{DefinitionRow, GET, job, whole_millis};
@@ -55,8 +55,8 @@ select coalesce($1::timestamptz, clock_timestamp()), id from job_definition
 where id = any($2::uuid[]) and status <> 'DELETED' order by id for share",
 );
 
-/// Against another change at the same moment. Transactions that only refer to the job do not wait,
-/// such as a lease that already holds the trigger.
+/// Against another change at the same moment. Transactions with only a reference to the job do not
+/// wait, such as a lease with the trigger locked.
 const LOCK_JOB: Statement = Statement::new(
     "-- commands.lock_job
 select coalesce($1::timestamptz, clock_timestamp()), version from job_definition
@@ -75,8 +75,8 @@ select x.id, j.id, 'MANUAL', $3, $3, j.priority, $4::json
 from unnest($1::uuid[], $2::uuid[]) as x (id, job_id) join job_definition j on j.id = x.job_id",
 );
 
-/// The leases of a job without an overlap policy do not name the job. When it gets one, leases that
-/// name it list what is in flight.
+/// The leases of a job without an overlap policy do not name the job. For a new policy, leases with
+/// the name of the job list the executions in flight.
 const NAME_LEASES: Statement = Statement::new(
     "-- commands.name_leases
 insert into job_lease (id, node_id, job_id, execution_ids)
@@ -98,9 +98,9 @@ pub struct NewJob {
 /// Result of an update.
 #[derive(Debug)]
 pub enum UpdateOutcome {
-    /// Updated.
+    /// The job has been updated.
     Done(Box<Job>),
-    /// The job has another version: this one.
+    /// The job has another version, the value.
     Stale(i32),
     /// There is no such job.
     NotFound,
@@ -120,7 +120,7 @@ impl Store {
         {
             return Ok(Err(NoPlace::Unknown(job.namespace.clone())));
         }
-        // COPY needs the tables themselves. All of the jobs are within reach.
+        // COPY needs the tables themselves. All jobs are within reach.
         self.within_reach(Reach::All).insert_jobs(jobs, now).await
     }
 
@@ -160,9 +160,9 @@ impl Store {
         .await
     }
 
-    /// Replaces the definition of a job that still has this version. A paused job stays paused;
-    /// executions in flight end under the old version. The pending fire time moves only when the
-    /// schedule or its limits change.
+    /// Replaces the definition of a job if the job still has the version. A paused job stays
+    /// paused; executions in flight end under the old version. The pending fire time moves only
+    /// when the schedule or its limits change.
     pub async fn update_job(
         &self,
         old: &Job,
@@ -176,8 +176,8 @@ impl Store {
                 .await?;
             let edited = match held.as_ref().map(now_and_version).transpose()? {
                 None => UpdateOutcome::NotFound,
-                // The expected version must be the stored one, and the one that the caller
-                // validated.
+                // The expected version must be the stored version, and the version validated by the
+                // caller.
                 Some((_, stored)) if [stored, old.version] != [version, version] => {
                     UpdateOutcome::Stale(stored)
                 }
@@ -194,11 +194,10 @@ impl Store {
                         Some(JobStatus::Paused) => {
                             reschedule_paused(&transaction, self, old, &definition, now).await?;
                         }
-                        // The row is locked and was not deleted, so neither happens.
+                        // Impossible: the row is locked, and was not deleted.
                         Some(JobStatus::Deleted) | None => {}
                     }
-                    // After the lock on the trigger: a lease that read the old policy has
-                    // committed.
+                    // After the lock on the trigger: a lease with the old policy has committed.
                     if definition.policies.is_serialized()
                         && !old.definition.policies.is_serialized()
                     {
@@ -221,7 +220,7 @@ impl Store {
         .await
     }
 
-    /// Pauses an active job; a paused one keeps its reason. None when there is no such job.
+    /// Pauses an active job; a paused job keeps the reason. None when there is no such job.
     pub async fn pause_job(
         &self,
         id: Uuid,
@@ -261,14 +260,14 @@ impl Store {
         .await
     }
 
-    /// Deletes a job: nothing of it starts any more, running executions end, the log stays. False
-    /// when there is no such job.
+    /// Deletes a job: nothing starts any more, running executions end, the log stays. False when
+    /// there is no such job.
     pub async fn delete_job(&self, id: Uuid) -> Result<bool, StoreError> {
         self.bounded("commands.delete", async {
             let transaction = self.begin("commands.begin").await?;
             let deleted = self.delete_in(&transaction, &[id]).await?;
             if deleted > 0 {
-                // The row itself may be one that this node cannot read.
+                // The row itself may be unreadable to the node.
                 let row = VERSION.query_one(&transaction, &[&id]).await?;
                 let version: i32 = Values::of(VERSION.name(), &row).get(0)?;
                 let entry = Entry::of("job", id).with_versions(Some(version - 1), Some(version));
@@ -280,8 +279,8 @@ impl Store {
         .await
     }
 
-    /// Makes a job due now, once, independently of its schedule. Default payload: that of the job.
-    /// The id of the execution; none when there is no such job.
+    /// Makes a job due now, once, independently of the schedule. Default payload: the job's.
+    /// Returns the id of the execution; none when there is no such job.
     pub async fn run_job_now(
         &self,
         id: Uuid,
@@ -302,7 +301,7 @@ impl Store {
         .await
     }
 
-    /// Deletes the jobs that exist, within a transaction; their number.
+    /// Deletes the existing jobs, within a transaction. Returns the number.
     pub(super) async fn delete_in(
         &self,
         transaction: &Transaction,
@@ -325,7 +324,8 @@ impl Store {
         Ok(deleted.len())
     }
 
-    /// Makes the jobs that exist due now, once, within a transaction; the ids of their executions.
+    /// Makes the existing jobs due now, once, within a transaction. Returns the ids of the
+    /// executions.
     pub(super) async fn run_now_in(
         &self,
         transaction: &Transaction,
@@ -339,7 +339,7 @@ impl Store {
         let Some(first) = held.first() else {
             return Ok(Vec::new());
         };
-        // The fire time of a manual run is shown by the API, which has milliseconds.
+        // The API shows the fire time of a manual run, in milliseconds.
         let now = whole_millis(Values::of(LOCK_JOB_ROWS.name(), first).get(0)?);
         let jobs: Vec<Uuid> = column(LOCK_JOB_ROWS.name(), &held, 1)?;
         let executions: Vec<Uuid> = jobs.iter().map(|_| one_off_execution_id(now)).collect();
@@ -352,7 +352,8 @@ impl Store {
         Ok(executions)
     }
 
-    /// Sets the status of the jobs whose status allows it; their ids, and the time of the change.
+    /// Sets the status where the old status allows the change. Returns the ids, and the time of the
+    /// change.
     pub(super) async fn set_status(
         &self,
         transaction: &Transaction,
@@ -360,7 +361,7 @@ impl Store {
         status: JobStatus,
         reason: Option<&str>,
     ) -> Result<(Vec<Uuid>, Option<Timestamp>), StoreError> {
-        // A job that has the status already is left out, and gets no new version.
+        // A job with the status is left out, and gets no new version.
         let from: &[&str] = match status {
             JobStatus::Active => &["PAUSED"],
             JobStatus::Paused => &["ACTIVE"],
@@ -390,7 +391,7 @@ fn created(jobs: &[Job]) -> Entry {
     }
 }
 
-/// The entry of a job after this number of changes of it, which is one or none.
+/// The entry of a job after `changes` changes: one or none.
 fn changed(job: &Job, changes: usize) -> Entry {
     let before = job.version - i32::from(changes > 0);
     Entry::of("job", job.id)
@@ -425,7 +426,7 @@ fn new_job(new: NewJob, now: Timestamp) -> Job {
     }
 }
 
-/// A job that is not deleted, as this transaction sees it.
+/// A job not deleted, as the transaction sees the row.
 async fn get_not_deleted(transaction: &Transaction, id: Uuid) -> Result<Option<Job>, StoreError> {
     let row = GET.query_opt(transaction, &[&[id].as_slice()]).await?;
     Ok(row

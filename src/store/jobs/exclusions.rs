@@ -1,10 +1,10 @@
-//! Exclusions: the calendars and blackouts in force, and the locks for a change of them.
+//! Exclusions: the calendars and blackouts in force, and the locks for changes.
 //!
-//! A transaction that schedules a trigger holds `LOCK` shared until it commits; a change of
-//! exclusions holds it exclusively. A change therefore finds every trigger that was scheduled by
-//! the old rules, and makes it due for another poll. A lease only tries the lock, because it holds
-//! triggers that the change may wait for. After a failed try the next lease waits for its turn
-//! before it locks anything ([`Turn`]).
+//! A transaction that schedules a trigger holds `LOCK` shared until COMMIT; a change of exclusions
+//! holds `LOCK` exclusively. A change therefore finds every trigger scheduled by the old rules, and
+//! makes the trigger due for another poll. A lease only tries the lock, because the change may wait
+//! for triggers locked by the lease. After a failed try the next lease waits for a turn before
+//! locking anything ([`Turn`]).
 
 use crate::model::Timestamp;
 use crate::model::exclusions::{Blackout, BlackoutEndPolicy, Exclusions, Scope};
@@ -26,10 +26,10 @@ use uuid::Uuid;
 
 /// Key of the advisory lock: an unused number.
 const LOCK: i64 = 0x484f_524f_4c4f_4701;
-/// Key of the lock on which changes queue for `LOCK`, so that at most one change is ahead of a
-/// lease that waits for its turn.
+/// Key of the lock on which changes queue for `LOCK`, so at most a single change is ahead of a
+/// waiting lease.
 const LINE: i64 = 0x484f_524f_4c4f_4702;
-/// Longest that a lease waits for its turn.
+/// Longest wait of a lease for a turn.
 const TURN_MILLIS: u32 = 250;
 
 const LOCK_SHARED: Statement = Statement::new(
@@ -52,14 +52,14 @@ const CALENDARS: Statement = Statement::new(
 select name, time_zone, rules, updated_at from calendar where name = any($1::text[])",
 );
 
-/// Blackouts that have not ended at $1, and so may defer a later fire time.
+/// Blackouts not over at $1, which may defer a later fire time.
 const BLACKOUTS: Statement = Statement::new(
     "-- exclusions.blackouts
 select id, scope, tag, job_id, starts_at, ends_at, on_end, reason, created_at from blackout
 where ends_at > coalesce($1::timestamptz, clock_timestamp())",
 );
 
-/// Makes triggers due that moved past fire times which the calendar excluded.
+/// Makes triggers due that moved past fire times excluded by the calendar.
 const REPOLL_BY_CALENDAR: Statement = Statement::new(
     "-- exclusions.repoll_by_calendar
 update job_trigger t set due_at = greatest(coalesce(t.excluded_from, t.fire_time),
@@ -69,7 +69,7 @@ where j.calendar = $2 and t.id = j.id and t.due_at is not null
   and (t.excluded_from is not null or j.schedule_type = 'FIXED_DELAY')",
 );
 
-/// The same for triggers that a blackout with end $2 deferred.
+/// The same for triggers deferred by a blackout with end $2.
 const REPOLL_BY_BLACKOUT: Statement = Statement::new(
     "-- exclusions.repoll_by_blackout
 update job_trigger t set due_at = greatest(coalesce(t.excluded_from, t.fire_time),
@@ -81,30 +81,30 @@ where b.id = $3 and t.id = j.id and (t.due_at = $2 or t.due_at is not null
       and b.job_id = j.id)",
 );
 
-/// Whether the last lease failed to get the lock. Then the next one waits for its turn: with tries
-/// alone, changes without a pause between them would block leases for ever.
+/// Whether the last lease failed to get the lock. Then the next lease waits for a turn: with tries
+/// alone, changes without a pause in between would block leases for ever.
 #[derive(Clone, Default)]
 pub struct Turn(Arc<AtomicBool>);
 
 impl Turn {
     pub(crate) fn kept_out(&self) {
+        // Relaxed is enough: a lease that misses the news tries once more.
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// The statements that a lease sends before it locks a row, when it waits.
+    /// The statements of a waiting lease, sent before the lock of any row.
     pub(crate) fn wait(&self) -> Option<String> {
-        let statements = || {
+        self.0.swap(false, Ordering::Relaxed).then(|| {
             format!(
                 "set local lock_timeout = '{TURN_MILLIS}ms'; \
                  select pg_catalog.pg_advisory_xact_lock_shared({LOCK})"
             )
-        };
-        self.0.swap(false, Ordering::Relaxed).then(statements)
+        })
     }
 }
 
 impl Store {
-    /// The exclusions in force for these jobs, for display.
+    /// The exclusions in force for the jobs, for display.
     pub async fn exclusions(&self, jobs: &[&JobDefinition]) -> Result<Exclusions, StoreError> {
         let since = self.clock().stub();
         self.on_session("exclusions.read", async |session| {
@@ -113,7 +113,7 @@ impl Store {
         .await
     }
 
-    /// The exclusions of fire times from `since` on, for jobs with these calendars, for display.
+    /// The exclusions of fire times from `since` on, for jobs with the calendars, for display.
     pub async fn exclusions_since(
         &self,
         calendars: &[&str],
@@ -126,7 +126,7 @@ impl Store {
     }
 }
 
-/// The exclusions for these jobs from `since` on, locked until the transaction ends.
+/// The exclusions for the jobs from `since` on, locked until the end of the transaction.
 pub(super) async fn lock_shared<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = &'a JobDefinition>,
@@ -137,7 +137,7 @@ pub(super) async fn lock_shared<'a>(
     read(transaction, jobs, Some(since), unreadable).await
 }
 
-/// Keeps them from changing until the transaction ends.
+/// Keeps exclusions from changing until the end of the transaction.
 pub(crate) async fn hold_as_they_are(transaction: &Transaction) -> Result<(), StoreError> {
     LOCK_SHARED.execute(transaction, &[&LOCK]).await?;
     Ok(())
@@ -160,7 +160,7 @@ pub(crate) async fn try_lock_shared<'a>(
     }
 }
 
-/// Keeps everybody else from scheduling triggers until the transaction ends.
+/// Keeps all others from scheduling triggers until the end of the transaction.
 pub(super) async fn lock_exclusive(transaction: &Transaction) -> Result<(), StoreError> {
     LOCK_EXCLUSIVE.execute(transaction, &[&LINE, &LOCK]).await?;
     Ok(())
@@ -191,7 +191,7 @@ pub(super) async fn repoll_by_blackout(
     notify(transaction).await
 }
 
-/// What cannot be read (made by a newer version) is left out: who needs it must leave its jobs
+/// Unreadable rows (made by a newer version) are left out: the caller must leave the concerned jobs
 /// alone.
 pub(crate) async fn read<'a>(
     client: &ClientWrapper,
@@ -200,6 +200,7 @@ pub(crate) async fn read<'a>(
     unreadable: &UnreadableRows,
 ) -> Result<Exclusions, StoreError> {
     let mut names: Vec<&str> = jobs.filter_map(|job| job.calendar.as_deref()).collect();
+    // A list without repetitions: many jobs share a calendar.
     names.sort_unstable();
     names.dedup();
     read_named(client, &names, since, unreadable).await
@@ -228,6 +229,8 @@ async fn read_named(
         match blackout(row) {
             Ok(blackout) => exclusions.blackouts.push(blackout),
             Err(error) => {
+                // The scope is known even of an unreadable blackout: only the jobs in the scope
+                // stop.
                 unreadable.note(&error);
                 exclusions
                     .unknown

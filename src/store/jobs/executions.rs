@@ -1,4 +1,4 @@
-//! Cancellation of one execution. Many at once are in `cancellations`.
+//! Cancellation of an execution. `cancellations` cancels many at once.
 
 use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
@@ -21,7 +21,7 @@ update job_execution_log set cancel_requested_at = coalesce($1::timestamptz, clo
 where id = $2 and status = 'RUNNING'",
 );
 
-/// An execution that waits for its next attempt ends at once.
+/// An execution waiting for the next attempt ends at once.
 const CANCEL_RETRYING: Statement = Statement::new(
     "-- executions.cancel_retrying
 with removed as (delete from job_trigger where id = $2 and kind in ('RETRY', 'RECOVERY')
@@ -32,7 +32,7 @@ set status = 'CANCELLED', retrying = null,
 from removed r where l.id = r.id and l.status = 'RETRYING'",
 );
 
-/// An execution that has not started gets its row in the log.
+/// An execution not started yet gets a row in the log.
 const CANCEL_PENDING: Statement = Statement::new(
     "-- executions.cancel_pending
 with removed as (delete from job_trigger where id = $2
@@ -56,16 +56,16 @@ select id from job_execution_log where id = $1",
 /// Result of a cancellation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelOutcome {
-    /// Its node was asked to stop it, or it had not started and has ended.
+    /// The node was asked to stop the execution, or the execution had not started and has ended.
     Requested,
-    /// It had ended before.
+    /// The execution had ended before.
     AlreadyEnded,
     /// There is no such execution.
     NotFound,
 }
 
 impl Store {
-    /// Cancels an execution in any state: running (its node stops it), waiting for its next
+    /// Cancels an execution in any state: running (stopped by the node), waiting for the next
     /// attempt, or not started.
     pub async fn cancel_execution(&self, id: Uuid) -> Result<CancelOutcome, StoreError> {
         self.bounded("executions.cancel", async {
@@ -73,12 +73,15 @@ impl Store {
             let stub = self.clock().stub();
             let jobs = JOB_OF.query(&transaction, &[&id]).await?;
             let jobs: Vec<Uuid> = column(JOB_OF.name(), &jobs, 0)?;
+            // The overlap lock before any row, as in every step that ends executions.
             lock_jobs(&transaction, &jobs).await?;
+            // An execution that fails between two statements is found by the second.
             let mut requested = REQUEST_CANCEL.execute(&transaction, &[&stub, &id]).await?;
             requested += CANCEL_RETRYING.execute(&transaction, &[&stub, &id]).await?;
             requested += CANCEL_PENDING.execute(&transaction, &[&stub, &id]).await?;
             rearm_fixed_delay(&transaction, &[id]).await?;
             release_buffered(&transaction, stub, &jobs).await?;
+            // Last: a row written above exists as well.
             let known = KNOWN.query_opt(&transaction, &[&id]).await?;
             notify(&transaction).await?;
             if requested > 0

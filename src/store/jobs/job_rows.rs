@@ -1,4 +1,4 @@
-//! Jobs: their rows, and how rows are read.
+//! Rows of jobs, and how rows are read.
 
 use crate::model::Timestamp;
 use crate::model::UnknownName;
@@ -24,7 +24,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql, Type};
 use uuid::Uuid;
 
-/// The columns that `job` reads, of a row `j`.
+/// The columns for `job`, of a row `j`.
 macro_rules! columns {
     () => {
         "j.id, j.name, j.description, j.tags, j.priority, j.policies, j.schedule_type, \
@@ -37,17 +37,17 @@ macro_rules! columns {
 /// Columns of the definition, in the order of `columns`.
 pub(crate) const COLUMNS: &str = columns!();
 
-/// Which parts of jobs a list reads.
+/// The parts of jobs for a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobParts {
     /// All columns, with the payload and the target.
     All,
-    /// Without payload and target, which may take 256 KB each: there is none, and `log`.
+    /// Without payload and target, up to 256 KB each. Read as no payload and target `log`.
     Small,
 }
 
 impl JobParts {
-    /// The columns that `job` reads, of a row `j`.
+    /// The columns for `job`, of a row `j`.
     pub(crate) fn columns(self) -> String {
         match self {
             Self::All => COLUMNS.to_owned(),
@@ -68,7 +68,7 @@ select ",
 from job_definition j where j.id = any($1::uuid[])"
 ));
 
-/// The same with the fire times of their triggers.
+/// The same with the fire times of the triggers.
 pub(crate) const GET: Statement = Statement::new(concat!(
     "-- jobs.get
 select ",
@@ -85,7 +85,7 @@ pub(crate) const NOW: Statement = Statement::new(
 select coalesce($1::timestamptz, clock_timestamp())",
 );
 
-/// The newest jobs that are not deleted. Served by `job_definition_newest`.
+/// The newest jobs, without deleted jobs. Served by `job_definition_newest`.
 const NEWEST: Statement = Statement::new(
     "-- jobs.newest
 select {columns}, case when t.due_at is not null then t.fire_time end as next_fire_time,
@@ -107,18 +107,18 @@ select count(*) filter (where status = 'ACTIVE') as active,
 from job_definition where status <> 'DELETED'",
 );
 
-/// Numbers of jobs that are not deleted.
+/// Numbers of jobs, without deleted jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobCounts {
-    /// Active ones with further fire times.
+    /// Active jobs with further fire times.
     pub active: i64,
     /// Number of paused jobs.
     pub paused: i64,
-    /// Active ones whose schedule has ended.
+    /// Active jobs with an ended schedule.
     pub ended: i64,
 }
 
-/// Jobs that can be read, by id.
+/// Readable jobs, by id.
 pub(crate) async fn by_ids(
     transaction: &Transaction,
     ids: &[Uuid],
@@ -133,10 +133,12 @@ pub(crate) async fn by_ids(
 }
 
 impl Store {
-    /// The database's now, rounded up to a millisecond: jobs are anchored at it.
+    /// The database's now, rounded up to a millisecond: the anchor of new jobs.
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
-        let now = |row: &Row| Values::of(NOW.name(), row).get(0).map(whole_millis);
-        self.read_one(NOW, &[&self.clock().stub()], now).await
+        self.read_one(NOW, &[&self.clock().stub()], |row| {
+            Values::of(NOW.name(), row).get(0).map(whole_millis)
+        })
+        .await
     }
 
     /// A job, deleted or not.
@@ -144,12 +146,12 @@ impl Store {
         self.read_opt(GET, &[&[id].as_slice()], job).await
     }
 
-    /// These jobs, deleted or not. Missing ones are left out.
+    /// The jobs, deleted or not. Missing jobs are left out.
     pub async fn jobs(&self, ids: &[Uuid]) -> Result<Vec<Job>, StoreError> {
         self.read_all(GET, &[&ids], job).await
     }
 
-    /// The newest jobs that are not deleted, at most `limit`.
+    /// The newest jobs, without deleted jobs, at most `limit`.
     pub async fn newest_jobs(&self, limit: u32, parts: JobParts) -> Result<Vec<Job>, StoreError> {
         let text = NEWEST.filled(&[("{columns}", &parts.columns())]);
         self.read_all(NEWEST.with_sql(&text), &[&i64::from(limit)], job)
@@ -172,17 +174,18 @@ fn counts(row: &Row) -> Result<JobCounts, StoreError> {
     })
 }
 
-/// Rounded up to a millisecond: fire times survive their trip through the API.
+/// Rounded up to a millisecond: fire times survive the trip through the API.
 pub(crate) fn whole_millis(time: Timestamp) -> Timestamp {
     let beyond = time.timestamp_subsec_nanos() % 1_000_000;
     if beyond == 0 {
         time
     } else {
+        // Up and not down: the anchor of a new job must not lie in the past.
         time + TimeDelta::nanoseconds(i64::from(1_000_000 - beyond))
     }
 }
 
-/// A definition as the values of its row.
+/// A definition as the values of the row.
 pub(super) struct DefinitionRow<'a> {
     name: &'a str,
     description: Option<&'a str>,
@@ -230,6 +233,7 @@ impl<'a> DefinitionRow<'a> {
                 (None, Some(interval.num_seconds()), Some(*anchor))
             }
             Schedule::FixedDelay { interval } => (None, Some(interval.num_seconds()), None),
+            // The instant of a ONCE is `startAt`, in the policies.
             Schedule::Once { .. } => (None, None, None),
         };
         Self {
@@ -240,6 +244,7 @@ impl<'a> DefinitionRow<'a> {
             policies: Json(definition.policies.stored()),
             schedule_type: definition.schedule.schedule_type().as_str(),
             cron_expression: cron.map(CronSchedule::expression),
+            // The column has no null: only cron expressions have a zone.
             time_zone: cron.map_or("UTC", |cron| cron.zone().name()),
             interval_seconds: interval,
             calendar: definition.calendar.as_deref(),
@@ -323,14 +328,16 @@ fn named<T: FromStr<Err = UnknownName>>(row: Values<'_>, column: &str) -> Result
         .map_err(|error: UnknownName| row.unreadable(error))
 }
 
-/// Policies within their bounds: arithmetic with them relies on that.
+/// Policies within the bounds: arithmetic with policies relies on the bounds.
 fn read_policies(row: Values<'_>) -> Result<Policies, StoreError> {
     let odd = |error: &dyn Display| row.unreadable(format_args!("column policies: {error}"));
+    // A newer version may have written a policy that the program does not know.
     let policies: Policies =
         serde_json::from_value(row.get("policies")?).map_err(|error| odd(&error))?;
     policies
         .validate()
         .map_err(|invalid| odd(&format_args!("{}: {invalid}", invalid.field)))?;
+    // PostgreSQL has instants, such as infinity, beyond the range of the program.
     for (name, instant) in [("startAt", policies.start_at), ("endAt", policies.end_at)] {
         if let Some(oddity) = instant.oddity() {
             return Err(odd(&format_args!("{name}: {oddity}")));
@@ -339,7 +346,7 @@ fn read_policies(row: Values<'_>) -> Result<Policies, StoreError> {
     Ok(policies)
 }
 
-/// A number of seconds that can be added to an instant.
+/// A number of seconds for an addition to an instant.
 fn seconds(row: Values<'_>, column: &str) -> Result<Option<i64>, StoreError> {
     let seconds: Option<i64> = row.get(column)?;
     match seconds {
@@ -363,6 +370,7 @@ fn read_schedule(row: Values<'_>, policies: &Policies) -> Result<Schedule, Store
     Ok(match named(row, "schedule_type")? {
         ScheduleType::Cron => {
             let zone = Zone::named(row.get("time_zone")?).map_err(|error| row.unreadable(error))?;
+            // `H` in an expression is a hash of the job's id.
             let options = policies.cron_options(zone, row.get("id")?);
             let cron = CronSchedule::stored(row.get("cron_expression")?, &options);
             Schedule::Cron(cron.map_err(|error| row.unreadable(error))?)

@@ -1,8 +1,8 @@
-//! Passed fire times: those that a command finds past their instant and not taken.
+//! Passed fire times: found by a command after the instant, and not taken.
 //!
-//! The command records them, or leaves them to run, as the version of the job that named them says
-//! (`model::trigger::passed`). It has locked the job; then it locks the schedule's trigger. So a
-//! lease has taken a fire time before, or does not take it any more.
+//! The command records the fire times, or leaves the fire times to run, by the rules of the old
+//! version of the job (`model::trigger::passed`). The command has locked the job, and then locks
+//! the schedule's trigger. So a lease has taken a fire time before, or takes it no more.
 
 use super::{exclusions, job_rows};
 use crate::model::Timestamp;
@@ -12,47 +12,59 @@ use crate::model::job::JobDefinition;
 use crate::model::trigger::{NewExecution, SkippedRange, Trigger, TriggerKind};
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::db::unreadable::UnreadableRows;
 use crate::store::protocol::skipped::{SkippedFireTimes, record_skipped};
-use crate::store::{During, Store, StoreError};
+use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Most fire times of all jobs that a command decides about one by one.
+/// Most fire times of all jobs with a separate decision in a command.
 const WALK_MAX: usize = 100_000;
-/// Least of them for each job, however many jobs there are.
+/// The guaranteed number for each job, however many jobs there are.
 const WALK_EACH: usize = 1_000;
 
-const LOCK: &str = "-- passed.lock
+const LOCK: Statement = Statement::new(
+    "-- passed.lock
 select id, fire_time, due_at, paused_due_at, runs, excluded_from from job_trigger
-where id = any($1::uuid[]) and kind = 'SCHEDULE' order by id for update";
+where id = any($1::uuid[]) and kind = 'SCHEDULE' order by id for update",
+);
 
-/// Read after the triggers are locked: a lease that held one of them may have taken fire times
-/// until then.
-const CLOCK: &str = "-- passed.clock
-select coalesce($1::timestamptz, clock_timestamp())";
+/// Read after the triggers are locked: a lease may have held a trigger, and taken fire times until
+/// then.
+const CLOCK: Statement = Statement::new(
+    "-- passed.clock
+select coalesce($1::timestamptz, clock_timestamp())",
+);
 
-/// The first fire time of these jobs that is neither taken nor recorded.
-const SINCE: &str = "-- passed.since
+/// The first fire time of the jobs neither taken nor recorded.
+const SINCE: Statement = Statement::new(
+    "-- passed.since
 select min(coalesce(excluded_from, fire_time)) from job_trigger
 where id = any($1::uuid[]) and kind = 'SCHEDULE'
-    and (due_at is not null or paused_due_at is not null)";
+    and (due_at is not null or paused_due_at is not null)",
+);
 
-/// Not the fire times that were taken before: a trigger may come back, say after a failover that
-/// lost its last writes.
-const OWE: &str = "-- passed.owe
+/// Without the fire times taken before: a trigger may come back, for example after a failover with
+/// lost writes.
+const OWE: Statement = Statement::new(
+    "-- passed.owe
 insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
 select x.id, $1, 'OWED', x.fire_time, x.due_at, $2
 from unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[]) as x (id, fire_time, due_at)
 where not exists (select from job_execution_log l where l.id = x.id)
-on conflict (id) do nothing";
+on conflict (id) do nothing",
+);
 
-const COUNT_RUNS: &str = "-- passed.count_runs
-update job_trigger set runs = runs + $2 where id = $1";
+const COUNT_RUNS: Statement = Statement::new(
+    "-- passed.count_runs
+update job_trigger set runs = runs + $2 where id = $1",
+);
 
-/// Records fire times that earlier edits have left to run: now they do not.
-const LEAVE_OUT_OWED: &str = "-- passed.leave_out_owed
+/// Records fire times left to run by earlier edits as skipped.
+const LEAVE_OUT_OWED: Statement = Statement::new(
+    "-- passed.leave_out_owed
 with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind = 'OWED'
     returning id, job_id, fire_time)
 insert into job_execution_log
@@ -60,15 +72,16 @@ insert into job_execution_log
         occurrences, finished_at, created_at)
 select id, job_id, 'SCHEDULE', fire_time, fire_time, 'SKIPPED', $2, 0, fire_time, 1, $3, $3
     from removed
-on conflict (id) do nothing";
+on conflict (id) do nothing",
+);
 
-/// A schedule's trigger that a command has locked.
+/// A schedule's trigger, locked by a command.
 pub(crate) struct Locked {
-    /// As leases know it, due when it is or was.
+    /// The trigger as a lease sees it. The due time may be one before a pause.
     pub(crate) trigger: Trigger,
-    /// Whether it is due some time.
+    /// Whether the trigger has a due time.
     pub(super) is_due: bool,
-    /// Whether the pause of its job has taken its due time.
+    /// Whether the pause of the job has taken the due time.
     pub(super) is_held: bool,
 }
 
@@ -94,50 +107,43 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
     })
 }
 
-/// Locks the readable schedule triggers of these jobs. Waits for a lease that has locked one.
+/// Locks the readable schedule triggers of the jobs. Waits for a lease with a lock.
 pub(crate) async fn lock(
     transaction: &Transaction,
     ids: &[Uuid],
     unreadable: &UnreadableRows,
 ) -> Result<Vec<Locked>, StoreError> {
-    let rows = transaction
-        .query(LOCK, &[&ids])
-        .await
-        .during("passed.lock")?;
+    let rows = LOCK.query(transaction, &[&ids]).await?;
     Ok(unreadable.readable(&rows, locked))
 }
 
-/// Locks the trigger of one schedule. Returns the database's clock after the lock as well.
+/// Locks the trigger of a schedule. Returns the database's clock after the lock as well.
 pub(super) async fn lock_one(
     transaction: &Transaction,
     store: &Store,
     id: Uuid,
 ) -> Result<(Option<Locked>, Timestamp), StoreError> {
     let locked = lock(transaction, &[id], &store.unreadable).await?.pop();
-    let row = transaction
-        .query_one(CLOCK, &[&store.clock().stub()])
-        .await
-        .during("passed.clock")?;
-    Ok((locked, Values::of("passed.clock", &row).get(0)?))
+    let row = CLOCK
+        .query_one(transaction, &[&store.clock().stub()])
+        .await?;
+    Ok((locked, Values::of(CLOCK.name(), &row).get(0)?))
 }
 
-/// The instant from which exclusions matter for the fire times that these jobs have not taken. (Not
-/// locked: it can only become later.)
+/// The first instant at which exclusions matter for the untaken fire times of the jobs. (Not
+/// locked: the instant can only become later.)
 pub(crate) async fn since(
     transaction: &Transaction,
     ids: &[Uuid],
     now: Timestamp,
 ) -> Result<Timestamp, StoreError> {
-    let row = transaction
-        .query_one(SINCE, &[&ids])
-        .await
-        .during("passed.since")?;
-    // A value that is out of range belongs to no fire time of these jobs.
-    let since: Option<Timestamp> = Values::of("passed.since", &row).get(0).unwrap_or_default();
+    let row = SINCE.query_one(transaction, &[&ids]).await?;
+    // A value out of range belongs to no fire time of the jobs.
+    let since: Option<Timestamp> = Values::of(SINCE.name(), &row).get(0).unwrap_or_default();
     Ok(since.map_or(now, |since| since.min(now)))
 }
 
-/// Records fire times of one schedule that do not run.
+/// Records skipped fire times of a schedule.
 pub(crate) async fn record(
     transaction: &Transaction,
     job_id: Uuid,
@@ -152,12 +158,10 @@ pub(crate) async fn record(
             range,
         })
         .collect();
-    record_skipped(&skipped, transaction, now)
-        .await
-        .during("passed.record")
+    record_skipped(&skipped, transaction, now).await
 }
 
-/// Leaves fire times of one schedule to run, whatever the edit makes of the schedule.
+/// Leaves fire times of a schedule to run, independent of the edited schedule.
 pub(super) async fn owe(
     transaction: &Transaction,
     job_id: Uuid,
@@ -180,19 +184,16 @@ pub(super) async fn owe(
         .map(|execution| execution.due_time)
         .collect();
     let values: [&(dyn ToSql + Sync); 5] = [&job_id, &priority, &ids, &fire_times, &due_ats];
-    let owed = transaction
-        .execute(OWE, &values)
-        .await
-        .during("passed.owe")?;
+    let owed = OWE.execute(transaction, &values).await?;
     let owed = i64::try_from(owed).unwrap_or(i64::MAX);
-    transaction
-        .execute(COUNT_RUNS, &[&job_id, &owed])
+    // Owed fire times count for `maxRuns`: the schedule must not run more often because of an edit.
+    COUNT_RUNS
+        .execute(transaction, &[&job_id, &owed])
         .await
-        .during("passed.count_runs")?;
-    Ok(())
+        .map(drop)
 }
 
-/// Decides about the passed fire times of an edited job by `old`, the version that named them.
+/// Decides about the passed fire times of an edited job by `old`, the version of the fire times.
 pub(super) async fn leave_to(
     transaction: &Transaction,
     trigger: &Trigger,
@@ -207,8 +208,8 @@ pub(super) async fn leave_to(
 }
 
 impl Store {
-    /// Records the passed fire times of jobs that this transaction pauses or deletes. A job that
-    /// cannot be read gets one uncounted row.
+    /// Records the passed fire times of jobs paused or deleted by the transaction. An unreadable
+    /// job gets a single uncounted row.
     pub(super) async fn leave_out_passed(
         &self,
         transaction: &Transaction,
@@ -217,12 +218,12 @@ impl Store {
         reason: Reason,
     ) -> Result<(), StoreError> {
         let locked = lock(transaction, ids, &self.unreadable).await?;
-        let owed = transaction
-            .execute(LEAVE_OUT_OWED, &[&ids, &reason.as_str(), &now])
-            .await;
-        owed.during("passed.leave_out_owed")?;
+        LEAVE_OUT_OWED
+            .execute(transaction, &[&ids, &reason.as_str(), &now])
+            .await?;
         let passed: Vec<Trigger> = locked
             .into_iter()
+            // A fixed delay awaiting an end, or an ended schedule, has no fire time to record.
             .filter(|locked| locked.is_due || locked.is_held)
             .map(|locked| locked.trigger)
             .filter(|trigger| trigger.has_passed(now))
@@ -232,7 +233,7 @@ impl Store {
         };
         let ids: Vec<Uuid> = passed.iter().map(|trigger| trigger.job_id).collect();
         let jobs = job_rows::by_ids(transaction, &ids, &self.unreadable).await?;
-        // They schedule nothing here, so a concurrent change of them does no harm.
+        // The exclusions schedule nothing here, so a concurrent change does no harm.
         let definitions = jobs.values().map(|job| &job.definition);
         let exclusions =
             exclusions::read(transaction, definitions, Some(since), &self.unreadable).await?;
@@ -248,11 +249,9 @@ impl Store {
                 kind: TriggerKind::Schedule,
                 range,
             }));
-            // Each may take some milliseconds of this thread.
+            // Each walk may take some milliseconds of the thread.
             tokio::task::yield_now().await;
         }
-        record_skipped(&skipped, transaction, now)
-            .await
-            .during("passed.record")
+        record_skipped(&skipped, transaction, now).await
     }
 }

@@ -1,6 +1,6 @@
 //! Pause and resume of jobs, within a transaction. Running executions continue. A buffered fire or
-//! a next attempt that comes due during the pause loses its due time in the lease that finds it,
-//! and gets it back with the resume.
+//! a next attempt due during the pause loses the due time in the next lease. The resume restores
+//! the due time.
 
 use super::passed::Locked;
 use super::triggers::{SCHEDULE, next_fire_time_after_resume, schedule};
@@ -19,7 +19,7 @@ use crate::store::db::statement::Statement;
 use crate::store::{Store, StoreError};
 use uuid::Uuid;
 
-/// A ONCE keeps its due time, so that the resume sees whether it has passed.
+/// A ONCE keeps the due time, so the resume sees whether the time has passed.
 const PAUSE_TRIGGER: Statement = Statement::new(
     "-- pauses.pause_trigger
 update job_trigger t set paused = true, due_at = null,
@@ -28,14 +28,14 @@ from job_definition j
 where t.id = any($1::uuid[]) and t.kind = 'SCHEDULE' and j.id = t.id",
 );
 
-/// Waits for a lease that holds one of the triggers: it may take its due time away …
+/// Waits for a lease with a lock on a trigger: the lease may take the due time away …
 const LOCK_ONE_OFFS: Statement = Statement::new(
     "-- pauses.lock_one_offs
 select 1 from job_trigger where job_id = any($1::uuid[]) and kind <> 'SCHEDULE'
 order by id for update",
 );
 
-/// … which this statement, sent after the lock, sees.
+/// … and the statement after the lock sees the change.
 const GIVE_BACK_DUE_TIMES: Statement = Statement::new(
     "-- pauses.give_back_due_times
 update job_trigger set due_at = paused_due_at, paused_due_at = null
@@ -49,18 +49,18 @@ update job_trigger set paused_due_at = $3, fire_time = coalesce($2, fire_time), 
 where id = $1 and paused",
 );
 
-/// What happens to a ONCE whose time passed during the pause.
+/// What happens to a ONCE with a time during the pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissedOnce {
-    /// It is recorded, and does not run.
+    /// The time is recorded as skipped.
     #[default]
     Skip,
-    /// It runs now.
+    /// The job runs at the resume.
     Run,
 }
 
 impl Store {
-    /// Pauses the active ones of the jobs, within a transaction; their number.
+    /// Pauses the active jobs of the list, within a transaction. Returns the number.
     pub(crate) async fn pause_in(
         &self,
         transaction: &Transaction,
@@ -78,7 +78,7 @@ impl Store {
         Ok(paused.len())
     }
 
-    /// Pauses a job with `pauseOnFailure` after the failure of this execution. The decision of the
+    /// Pauses a job with `pauseOnFailure` after the failure of the execution. The decision of the
     /// node is recorded.
     pub(crate) async fn pause_on_failure(
         &self,
@@ -94,7 +94,7 @@ impl Store {
         Ok(())
     }
 
-    /// Resumes the paused ones of the jobs, within a transaction; their number.
+    /// Resumes the paused jobs of the list, within a transaction. Returns the number.
     pub(super) async fn resume_in(
         &self,
         transaction: &Transaction,
@@ -117,6 +117,7 @@ impl Store {
                 settle_missed(transaction, &locked, job, &exclusions, now, missed).await?;
             }
         }
+        // The updates of all jobs travel together, so the statement must be prepared.
         transaction.prepare(&[SCHEDULE]).await?;
         let scheduled = jobs.values().map(|job| {
             let next = next_fire_time_after_resume(&job.definition, now);
@@ -134,7 +135,7 @@ impl Store {
 }
 
 impl Locked {
-    /// Whether this is a ONCE whose time has passed during the pause.
+    /// True of a ONCE with a time passed during the pause.
     fn has_missed(&self, now: Timestamp) -> bool {
         self.is_held && self.trigger.has_passed(now)
     }
@@ -149,8 +150,10 @@ async fn settle_missed(
     now: Timestamp,
     missed: MissedOnce,
 ) -> Result<(), StoreError> {
+    // A ONCE has a single fire time, so one row is enough.
     let left_out = trigger.left_out(&job.definition, exclusions, now, 1, Reason::Paused);
     match (missed, left_out.first()) {
+        // The run gets the id of the missed fire time: the fire time cannot run a second time.
         (MissedOnce::Run, Some(once)) if once.reason == Reason::Paused => {
             let execution = NewExecution {
                 execution_id: once.execution_id,
@@ -164,8 +167,8 @@ async fn settle_missed(
     }
 }
 
-/// After an edit of a paused job: a ONCE whose time has passed is recorded, unless the edit keeps
-/// the time; a future one waits at its new time.
+/// After an edit of a paused job: a ONCE with a passed time is recorded, unless the edit keeps the
+/// time; a future ONCE waits at the new time.
 pub(super) async fn reschedule_paused(
     transaction: &Transaction,
     store: &Store,
@@ -181,6 +184,7 @@ pub(super) async fn reschedule_paused(
         _ => None,
     };
     for locked in passed::lock(transaction, &[old.id], &store.unreadable).await? {
+        // The answer about the missed time is the caller's, at the resume.
         let same = once.is_some_and(|at| at == locked.trigger.fire_time);
         if locked.has_missed(now) && same {
             return Ok(());

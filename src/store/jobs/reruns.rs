@@ -1,8 +1,8 @@
-//! Reruns: triggers for the fire times of ended executions, under ids of their own.
+//! Reruns: triggers for the fire times of ended executions, under separate ids.
 //!
 //! Batches wait for each other, in the whole cluster. A batch therefore sees every earlier rerun,
-//! pending, in flight or ended, and no execution gets two at a time. The trigger of a rerun is
-//! taken like that of a manual run.
+//! pending, in flight or ended, and no execution gets two reruns at a time. The trigger of a rerun
+//! is taken like the trigger of a manual run.
 
 use super::job_rows::whole_millis;
 use crate::model::Timestamp;
@@ -22,11 +22,11 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Executions of one transaction.
+/// Executions of a transaction.
 pub const BATCH: usize = 1_000;
 /// Executions found at a time.
 const FOUND_AT_A_TIME: usize = 5_000;
-/// Most rows of the log that one filter reads: about three seconds.
+/// Most rows of the log read for a filter: about three seconds.
 const SCANNED_ROWS_MAX: i64 = 2_000_000;
 
 /// The advisory lock of a batch.
@@ -47,7 +47,7 @@ where status <> 'DELETED' and id in (
 order by id for share",
 );
 
-/// The state of executions and of their reruns; the ids of reruns have the same millisecond.
+/// The state of executions and of the reruns. Ids of reruns share the millisecond of the fire time.
 pub(crate) const CANDIDATES: Statement = Statement::new(
     "-- reruns.candidates
 select l.id, l.fire_time, l.status, l.status = 'SKIPPED'
@@ -84,7 +84,7 @@ cross join lateral (select l.id, l.job_id, l.fire_time, l.payload from job_execu
 join job_definition j on j.id = l.job_id",
 );
 
-/// The reruns of executions, each with its job, newest first.
+/// The reruns of executions with the jobs, newest first.
 pub(crate) const OF: Statement = Statement::new(
     "-- reruns.of
 select x.id, array(
@@ -99,9 +99,9 @@ from unnest($1::uuid[], $2::uuid[]) as x (id, job_id)",
 /// The executions of a filter.
 #[derive(Debug)]
 pub enum Found {
-    /// All of them, oldest fire time first.
+    /// All executions, oldest fire time first.
     All(Vec<Uuid>),
-    /// More than the caller allows.
+    /// More executions than allowed by the caller.
     TooMany,
     /// Unknown: the filter reads too many rows.
     TooWide,
@@ -117,13 +117,14 @@ pub struct RerunBatch {
 }
 
 impl Store {
-    /// The executions of a filter that names statuses, at most `most`.
+    /// The executions of a filter with statuses, at most `most`.
     pub async fn ended(&self, filter: &ExecutionFilter, most: usize) -> Result<Found, StoreError> {
         let (mut found, mut scanned_rows, mut after) = (Vec::new(), 0, None);
         loop {
             let (ids, scanned, last) = self.find_ended(filter, after).await?;
             scanned_rows += scanned;
             let is_full = ids.len() > FOUND_AT_A_TIME;
+            // A full page has more rows behind the last found one, not behind the last row read.
             found.extend(ids.into_iter().take(FOUND_AT_A_TIME));
             after = if is_full { found.last().copied() } else { last };
             if found.len() > most {
@@ -134,13 +135,14 @@ impl Store {
                 found.reverse();
                 return Ok(Found::All(found));
             }
+            // A filter with few matches would read the whole log.
             if scanned_rows > SCANNED_ROWS_MAX {
                 return Ok(Found::TooWide);
             }
         }
     }
 
-    /// Some of them after an id, the number of rows read, and the last of these if there may be
+    /// Some executions after an id, the number of rows read, and the last row read if there may be
     /// more.
     async fn find_ended(
         &self,
@@ -156,19 +158,19 @@ impl Store {
         .await
     }
 
-    /// The reruns of these executions of these jobs that have started: newest first, at most 20 of
-    /// each.
+    /// The started reruns of the executions: newest first, at most 20 of each execution.
     pub async fn reruns_of(
         &self,
         ids: &[Uuid],
         jobs: &[Uuid],
     ) -> Result<HashMap<Uuid, Vec<Uuid>>, StoreError> {
         let rows = self.read_rows(OF, &[&ids, &jobs]).await?;
-        let read = |row: &Row| {
-            let row = Values::of(OF.name(), row);
-            Ok((row.get("id")?, row.get("reruns")?))
-        };
-        rows.iter().map(read).collect()
+        rows.iter()
+            .map(|row| {
+                let row = Values::of(OF.name(), row);
+                Ok((row.get("id")?, row.get("reruns")?))
+            })
+            .collect()
     }
 
     /// The decision about each of at most `BATCH` executions, without writing.
@@ -187,7 +189,7 @@ impl Store {
         .await
     }
 
-    /// Makes reruns of at most `BATCH` executions, of those that allow it, due after `due_in`.
+    /// Makes reruns of at most `BATCH` executions, where allowed, due after `due_in`.
     pub async fn rerun(
         &self,
         ids: &[Uuid],
@@ -200,7 +202,7 @@ impl Store {
             let jobs = LOCK_JOB_ROWS
                 .query(&transaction, &[&self.clock().stub(), &ids])
                 .await?;
-            // Read after the lock, so that earlier reruns of other nodes are seen.
+            // Read after the lock, so earlier reruns of other nodes are seen.
             let candidates = candidates(&transaction, ids).await?;
             let verdicts: Vec<Verdict> = candidates
                 .iter()
@@ -244,7 +246,7 @@ impl Store {
     }
 }
 
-/// The executions with their fire times, and the number of their reruns.
+/// The executions with their fire times, and the number of the reruns.
 async fn candidates(
     client: &ClientWrapper,
     ids: &[Uuid],

@@ -1,6 +1,6 @@
 //! Schedule triggers of jobs, as commands write them: made with the job, moved by an edit or a
-//! resume, removed with everything else that is pending by a deletion. What leases and settlements
-//! write into `job_trigger` is in `protocol/apply.rs` and `protocol/complete.rs`.
+//! resume, removed with everything else pending by a deletion. The writes of leases and settlements
+//! into `job_trigger` are in `protocol/apply.rs` and `protocol/complete.rs`.
 
 use super::exclusions;
 use super::job_rows::whole_millis;
@@ -19,9 +19,9 @@ use chrono::TimeDelta;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Inserts a schedule trigger with fire time $2, due at $4, or updates the existing one. While a
-/// fixed delay ($7) awaits the end of an execution, it keeps waiting; after its last run ($6) there
-/// is no due time.
+/// Inserts a schedule trigger with fire time $2, due at $4, or updates the existing trigger. While
+/// a fixed delay ($7) awaits the end of an execution, the trigger keeps waiting; after the last run
+/// ($6) there is no due time.
 pub(crate) const SCHEDULE: Statement = Statement::new(
     "-- triggers.schedule
 insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, excluded_from,
@@ -53,8 +53,8 @@ const SET_PRIORITY: Statement = Statement::new(
 update job_trigger set priority = $2 where id = $1",
 );
 
-/// Deletes all triggers of jobs, and ends their backfills and the executions that waited for a next
-/// attempt. An execution that had not started gets its row.
+/// Deletes all triggers of jobs, and ends the backfills and the executions waiting for a next
+/// attempt. An execution not started yet gets a row.
 pub(super) const REMOVE_TRIGGERS: Statement = Statement::new(
     "-- triggers.remove
 with removed as (delete from job_trigger where id = any($2::uuid[]) or job_id = any($2::uuid[])
@@ -80,7 +80,7 @@ set status = 'CANCELLED', retrying = null,
 from removed r where l.id = r.id and l.status = 'RETRYING'",
 );
 
-/// The next fire time of a job that is resumed, or whose schedule is replaced.
+/// The next fire time of a job after a resume, or after a change of the schedule.
 pub(super) fn next_fire_time_after_resume(
     definition: &JobDefinition,
     now: Timestamp,
@@ -100,8 +100,8 @@ pub(super) fn next_fire_time_after_resume(
     }
 }
 
-/// Gives the schedule trigger of a job the fire time `next`, or the first one after it that is not
-/// excluded; with none the trigger rests. Returns the fire time.
+/// Gives the schedule trigger of a job the fire time `next`, or the first later fire time without
+/// an exclusion; without any the trigger rests. Returns the fire time.
 pub(crate) async fn schedule(
     transaction: &Transaction,
     id: Uuid,
@@ -131,7 +131,7 @@ pub(crate) async fn schedule(
     Ok(fire_time)
 }
 
-/// Fire time, due time and `excluded_from` of a trigger whose next fire time is `next`, unless that
+/// Fire time, due time and `excluded_from` of a trigger with next fire time `next`, unless `next`
 /// is excluded.
 fn next_trigger_state(
     id: Uuid,
@@ -139,18 +139,18 @@ fn next_trigger_state(
     exclusions: &Exclusions,
     next: Option<Timestamp>,
 ) -> (Option<Timestamp>, Option<Timestamp>, Option<Timestamp>) {
-    // `schedule_next` searches strictly after an instant, and `next` itself may fire.
-    let before = |next: Timestamp| next - TimeDelta::microseconds(1);
     let next_state = match next {
-        // A fixed delay keeps its fire time: the lease checks exclusions when it comes due.
-        Some(next) if matches!(definition.schedule, Schedule::FixedDelay { .. }) => {
-            NextState::Advance {
-                fire_time: next,
-                due_at: next,
-                excluded_from: None,
-            }
+        // A fixed delay keeps the fire time: the lease checks exclusions at the due time.
+        Some(next) if is_fixed_delay(definition) => NextState::Advance {
+            fire_time: next,
+            due_at: next,
+            excluded_from: None,
+        },
+        // `schedule_next` searches strictly after an instant, and `next` itself may fire.
+        Some(next) => {
+            let before = next - TimeDelta::microseconds(1);
+            schedule_next(id, definition, exclusions, before)
         }
-        Some(next) => schedule_next(id, definition, exclusions, before(next)),
         None => NextState::Exhaust,
     };
     match next_state {
@@ -163,10 +163,14 @@ fn next_trigger_state(
     }
 }
 
+const fn is_fixed_delay(job: &JobDefinition) -> bool {
+    matches!(job.schedule, Schedule::FixedDelay { .. })
+}
+
 /// Moves the pending fire time of a job edited at `began`, if the edit concerns fire times. Passed
-/// fire times that are not taken belong to the old version. The new version starts when the trigger
-/// is locked: a lease that held it may have taken a fire time after `began`, which must not fire a
-/// second time.
+/// fire times not taken yet belong to the old version. The new version starts at the lock of the
+/// trigger: a lease with the lock may have taken a fire time after `began`, and no fire time may
+/// fire a second time.
 pub(super) async fn reschedule(
     transaction: &Transaction,
     store: &Store,
@@ -181,17 +185,19 @@ pub(super) async fn reschedule(
             .await?;
         return Ok(());
     }
+    // Read before the exclusions are locked: the exclusions must reach back to the oldest passed
+    // fire time.
     let since = passed::since(transaction, &[old.id], began).await?;
     let definitions = [&old.definition, new].into_iter();
     let exclusions =
         exclusions::lock_shared(transaction, definitions, since, &store.unreadable).await?;
-    let is_delay = |job: &JobDefinition| matches!(job.schedule, Schedule::FixedDelay { .. });
+    // The order of all commands: exclusions before triggers.
     let (locked, now) = passed::lock_one(transaction, store, old.id).await?;
     if let Some(Locked { trigger, .. }) =
         locked.filter(|locked| locked.is_due && locked.trigger.has_passed(now))
     {
-        if is_delay(new) && is_delay(&old.definition) {
-            // A fixed delay has one pending fire time, and keeps it.
+        if is_fixed_delay(new) && is_fixed_delay(&old.definition) {
+            // A fixed delay has a single pending fire time, and keeps the fire time.
             SET_PRIORITY
                 .execute(transaction, &[&old.id, &new.priority])
                 .await?;
@@ -233,6 +239,7 @@ pub(super) async fn insert_triggers(
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
     let fire_times: Vec<Timestamp> = jobs
         .iter()
+        // The column has no null. Without a due time nothing reads the fire time.
         .map(|job| job.next_fire_time.unwrap_or(now))
         .collect();
     let priorities: Vec<i16> = jobs.iter().map(|job| job.definition.priority).collect();

@@ -1,4 +1,4 @@
-//! Versions of jobs: every change adds one. The only file that writes `job_definition_version`.
+//! Versions of jobs: every change adds a version. The only writer of `job_definition_version`.
 
 use crate::model::Timestamp;
 use crate::model::policies::Policies;
@@ -27,14 +27,14 @@ select version, changed_at, changed_by, change, definition::text from job_defini
 where job_id = $1 order by version desc limit $2",
 );
 
-/// One version of a job's definition.
+/// A version of a job's definition.
 #[derive(Debug, Clone)]
 pub struct JobVersion {
     /// Version of the job after the change.
     pub version: i32,
-    /// When.
+    /// Instant of the change.
     pub changed_at: Timestamp,
-    /// Who.
+    /// Author of the change.
     pub changed_by: String,
     /// `CREATED`, `UPDATED`, …
     pub change: String,
@@ -73,13 +73,14 @@ fn version(row: &Row) -> Result<JobVersion, StoreError> {
     })
 }
 
-/// Completes the policies; the rest stays as it was written.
+/// Completes the policies; the rest stays as written.
 fn with_every_policy(row: &str) -> serde_json::Result<String> {
     const POLICIES: &str = "policies";
     let mut row: BTreeMap<&str, &RawValue> = serde_json::from_str(row)?;
     let stored: Map<String, Value> = row
         .get(POLICIES)
         .map_or(Ok(Map::new()), |json| serde_json::from_str(json.get()))?;
+    // A row stores only the policies that differ from the defaults.
     let policies = to_raw_value(&Policies::completed(stored))?;
     row.insert(POLICIES, &policies);
     serde_json::to_string(&row)

@@ -1,18 +1,18 @@
 //! Jumps of the database's clock.
 //!
-//! The database's clock decides every due time. A clock that is a day ahead for a moment would fire
-//! the fire times of a day, and leave every schedule at rest for a day. Each node therefore
-//! compares each reading with the last one and with the time that has passed on this machine in
-//! between. A lease that finds a jump is rolled back before anything is decided; the next heartbeat
-//! pauses the cluster and gives the reason.
+//! The database's clock decides every due time. A clock a day ahead for a moment would fire the
+//! fire times of a day, and leave every schedule at rest for a day. Each node therefore compares
+//! each reading with the last reading and with the time passed on the machine in between. A lease
+//! that sees a jump is rolled back before anything is decided; the next heartbeat pauses the
+//! cluster and gives the reason.
 //!
 //! A node cannot know at once whether the clock is wrong or was corrected. The pause ends when the
 //! clock comes back. A correction of at most an hour, and every correction backwards, is accepted
 //! after `PATIENCE`; a jump of more than an hour ahead waits for an operator. After acceptance the
 //! ordinary rules apply.
 //!
-//! The local time comes from a clock that includes suspension (`CLOCK_BOOTTIME`), so a suspended
-//! machine sees no jump.
+//! The local time comes from a clock with the time of suspension included (`CLOCK_BOOTTIME`), so a
+//! suspended machine sees no jump.
 
 mod mends;
 
@@ -31,15 +31,15 @@ use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Smaller steps are no jump, for example of the time service after a start. Their cost is at most
-/// this much lateness.
+/// Smaller steps are no jump, for example of the time service after a start. The cost is at most as
+/// much lateness.
 const JUMP_MIN: TimeDelta = TimeDelta::seconds(10);
 /// How long the pause waits for the clock to come back.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// A longer jump ahead needs an operator's resume.
 const ACCEPTED_AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
 
-/// A node that has just started has no earlier reading, but it finds the pause of the others.
+/// A node just started has no earlier reading, but finds the pause of the others.
 const NOW: Statement = Statement::new(
     "-- clock_jumps.now
 select clock_timestamp() as now,
@@ -69,12 +69,12 @@ where state in ('ACTIVE', 'DRAINING') and (heartbeat_at > clock_timestamp()
     or session_at > clock_timestamp())",
 );
 
-/// Time since this machine started, including the time that it was suspended.
+/// Time since the start of the machine, including suspension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// The time since the start of this machine, now.
+    /// The time since the start of the machine, now.
     pub fn now() -> Self {
         #[cfg(target_os = "linux")]
         let clock = ClockId::Boottime;
@@ -92,32 +92,32 @@ impl Moment {
     }
 }
 
-/// What the database's clock said in an answer.
+/// A reading of the database's clock in an answer.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     now: Timestamp,
-    /// When it was asked for …
+    /// When the reading was requested …
     sent: Moment,
-    /// … and when the answer was there: it was read in between.
+    /// … and when the answer arrived: the clock was read in between.
     received: Moment,
 }
 
-/// A jump: what was expected, and what the clock said.
+/// A jump: the expected instant, and the instant of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jump {
-    /// Instant that the clock should have said.
+    /// The instant that was expected.
     pub from: Timestamp,
-    /// Instant that the clock said.
+    /// The instant of the clock.
     pub to: Timestamp,
 }
 
 impl Jump {
-    /// How far; negative when the clock was set back.
+    /// Distance of the jump; negative when the clock was set back.
     pub fn distance(self) -> TimeDelta {
         self.to - self.from
     }
 
-    /// A clock that is still wrong keeps its distance; only a clock that has come back reads this.
+    /// Whether the clock has come back. A clock still wrong keeps the distance.
     fn has_returned(self, now: Timestamp) -> bool {
         if self.to > self.from {
             now < self.to
@@ -155,9 +155,11 @@ impl std::fmt::Display for Jump {
 }
 
 impl Reading {
-    /// The jump between this reading and the next; none when the next one follows from this one.
+    /// The jump between the reading and the next; none when the next reading follows.
     fn jump(&self, next: &Self) -> Option<Jump> {
         let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+        // The clock was read between `sent` and `received`, in both answers: the bounds are the
+        // shortest and the longest time in between.
         let earliest = self
             .now
             .checked_add_signed(delta(next.sent.since(self.received)))?;
@@ -173,18 +175,18 @@ impl Reading {
     }
 }
 
-/// What a heartbeat has to do about the clock.
+/// The task of a heartbeat about the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockVerdict {
     /// The clock did not jump.
     Good,
     /// The clock jumped: the cluster is paused.
     Jumped(Jump),
-    /// Wait: it is paused for this jump.
+    /// Wait: the cluster is paused for the jump.
     Waits(Jump),
-    /// Resume it: the clock has come back.
+    /// Resume the cluster: the clock has come back.
     Returned(Jump),
-    /// Resume the cluster: the clock stays as it is.
+    /// Resume the cluster: the clock stays at the new time.
     Accepted(Jump),
 }
 
@@ -195,7 +197,7 @@ pub struct ClockWatch(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     known: Option<Reading>,
-    /// Since when this node knows that the cluster is paused for a jump.
+    /// Since when the node knows of the pause for a jump.
     paused_since: Option<Moment>,
 }
 
@@ -204,7 +206,7 @@ impl ClockWatch {
         self.0.lock()
     }
 
-    /// Whether a lease may decide by this reading. Its statements were sent at `sent`, and the
+    /// Whether a lease may decide by the reading. The statements were sent at `sent`, and the
     /// cluster was not paused.
     pub(crate) fn admits(&self, sent: Moment, now: Timestamp) -> bool {
         let reading = Reading {
@@ -213,13 +215,14 @@ impl ClockWatch {
             received: Moment::now(),
         };
         let mut state = self.state();
-        // The pause that this node saw is over: the clock has come back, or the jump was accepted.
+        // The pause seen by the node is over: the clock has come back, or the jump was accepted.
         let resumed = state.paused_since.is_some_and(|since| since < sent);
         if !resumed
             && state
                 .known
                 .is_some_and(|known| known.jump(&reading).is_some())
         {
+            // The known reading stays: the next reading is compared with the time before the jump.
             return false;
         }
         if resumed {
@@ -229,7 +232,7 @@ impl ClockWatch {
         true
     }
 
-    /// What a heartbeat has to do that was sent at `sent` and found this pause.
+    /// The task of a heartbeat sent at `sent`, with the pause found by the heartbeat.
     fn judge(&self, sent: Moment, now: Timestamp, paused_for: Option<Jump>) -> ClockVerdict {
         let reading = Reading {
             now,
@@ -247,8 +250,8 @@ impl ClockWatch {
             return ClockVerdict::Good;
         };
         let since = *state.paused_since.get_or_insert(reading.received);
-        // A clock that is corrected by less than its jump has not come back: compared with the
-        // reading before the jump it is still off.
+        // A clock corrected by less than the jump has not come back: compared with the reading
+        // before the jump the clock is still off.
         let is_off = state
             .known
             .is_some_and(|known| known.jump(&reading).is_some());
@@ -282,8 +285,8 @@ impl Store {
                 self.clock_watch.state().paused_since = Some(Moment::now());
             }
             ClockVerdict::Returned(jump) | ClockVerdict::Accepted(jump) => {
-                // The node that ended the pause logs the jump and repairs the due times, so that
-                // one node alone does both.
+                // The node that ended the pause logs the jump and repairs the due times, so a
+                // single node does both.
                 if !self.end_pause_for(jump).await? {
                     return Ok(ClockVerdict::Waits(jump));
                 }
@@ -292,8 +295,7 @@ impl Store {
         Ok(verdict)
     }
 
-    /// Whether the clock is right as far as this node knows: asked before a write that cannot be
-    /// undone.
+    /// Whether the clock is right as far as the node knows. For checks before irreversible writes.
     pub async fn is_clock_trusted(&self) -> Result<bool, StoreError> {
         if !matches!(self.clock(), Clock::Database) {
             return Ok(true);
@@ -316,6 +318,7 @@ impl Store {
             sent,
             received: Moment::now(),
         };
+        // The statement reads the pause as well: another node may have seen the jump first.
         let is_paused: bool = row.get("is_paused")?;
         let state = self.clock_watch.state();
         let has_jumped = state
@@ -324,8 +327,9 @@ impl Store {
         Ok(!is_paused && !has_jumped && state.paused_since.is_none())
     }
 
-    /// Commits what was decided by the clock of the database, unless the clock is not trusted;
-    /// whether it was committed. The clock may have jumped since the transaction began.
+    /// Commits decisions made by the clock of the database, unless the clock is not trusted.
+    /// Returns whether the transaction was committed. The clock may have jumped since the
+    /// transaction began.
     pub(crate) async fn commit_by_clock(
         &self,
         transaction: Transaction,
@@ -355,7 +359,7 @@ impl Store {
         .await
     }
 
-    /// Whether it was this node that ended the pause.
+    /// Whether the node has ended the pause.
     async fn end_pause_for(&self, jump: Jump) -> Result<bool, StoreError> {
         self.bounded("clock_jumps.resume", async {
             let transaction = self.begin("clock_jumps.begin").await?;
@@ -363,6 +367,7 @@ impl Store {
             if ended == 1 {
                 transaction.record_decision("resumeAfterClockJump", entry_of(jump));
             }
+            // A heartbeat from the time ahead would look young until the clock catches up.
             NO_FUTURE.execute(&transaction, &[]).await?;
             notify(&transaction).await?;
             transaction.commit().await.during("clock_jumps.commit")?;

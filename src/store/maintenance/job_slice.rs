@@ -1,4 +1,4 @@
-//! Portions of a repair: slices of the jobs in the order of their ids, and batches of rows. A
+//! Portions of a repair: slices of the jobs in the order of the ids, and batches of rows. A
 //! transaction over all jobs would grow with their number.
 
 use uuid::Uuid;

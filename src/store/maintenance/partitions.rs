@@ -1,9 +1,9 @@
-//! Partitions of the execution log: one per UTC day, made ahead.
+//! Partitions of the execution log: a partition per UTC day, made ahead.
 //!
-//! Functions of the schema make and drop them, with the rights of the owner of the tables
-//! (`V7__database_roles.sql`): the role of the nodes may do neither by itself. The attachment scans
-//! the DEFAULT partition, which is empty unless a cluster was down for longer than its partitions
-//! reach; its rows of the new days are moved.
+//! Functions of the schema make and drop partitions, with the rights of the owner of the tables
+//! (`V7__database_roles.sql`): the role of the nodes has neither right. The attachment scans the
+//! DEFAULT partition, which is empty unless a cluster was down for longer than the partitions
+//! reach; rows of the new days are moved.
 
 use crate::model::Timestamp;
 use crate::model::execution::lowest_execution_id;
@@ -14,14 +14,14 @@ use chrono::{Days, NaiveDate};
 use deadpool_postgres::ClientWrapper;
 use uuid::Uuid;
 
-/// What the names of the partitions begin with; the day follows.
+/// Prefix of the names of the partitions; the day follows.
 const PREFIX: &str = "job_execution_log_";
 
 /// Days made ahead of today.
 const DAYS_AHEAD: u64 = 3;
 
-/// One node at a time. The others wait: a node that starts must not write before today's partition
-/// exists.
+/// A single node at a time. The others wait: a starting node must not write before today's
+/// partition exists.
 const LOCK: Statement = Statement::new(
     "-- partitions.lock
 select from (select pg_advisory_xact_lock($1)) as locked",
@@ -37,14 +37,15 @@ select coalesce($1::timestamptz, clock_timestamp()), array(
     where i.inhparent = 'job_execution_log'::regclass)",
 );
 
-/// Makes the partitions of these days, fills them from the DEFAULT partition, and attaches them.
+/// Makes the partitions of the days, fills the partitions from the DEFAULT partition, and attaches
+/// the partitions.
 const CREATE: Statement = Statement::new(
     "-- partitions.create
 select from create_log_partitions($1::date[])",
 );
 
 impl Store {
-    /// Makes the missing partitions of yesterday, today and the days ahead; their number.
+    /// Makes the missing partitions of yesterday, today and the days ahead. Returns the number.
     pub async fn create_partitions(&self) -> Result<usize, StoreError> {
         self.bounded("partitions.create", async {
             let session = self.session().await?;
@@ -60,7 +61,7 @@ impl Store {
         .await
     }
 
-    /// Looks again under the lock: another node may have made them.
+    /// Checks again under the lock: another node may have made the partitions.
     async fn create_missing(&self) -> Result<usize, StoreError> {
         let transaction = self.begin("partitions.begin").await?;
         LOCK.execute(&transaction, &[&PARTITION_LOCK]).await?;
@@ -90,6 +91,7 @@ async fn missing(
 ) -> Result<Vec<NaiveDate>, StoreError> {
     let (now, existing) = existing(client, stub).await?;
     let today = now.date_naive();
+    // Yesterday, too: fire times of yesterday may still be taken.
     let first = today.checked_sub_days(Days::new(1)).unwrap_or(today);
     let days = first
         .iter_days()
@@ -99,7 +101,7 @@ async fn missing(
         .collect())
 }
 
-/// The day of a partition; none of the DEFAULT one.
+/// The day of a partition; none for the DEFAULT partition.
 pub(crate) fn day_of(name: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(name.strip_prefix(PREFIX)?, "%Y%m%d").ok()
 }

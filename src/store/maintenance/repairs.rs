@@ -1,9 +1,9 @@
-//! Repairs of states that the protocol never leaves behind.
+//! Repairs of states never left behind by the protocol.
 //!
 //! A lost write, a restored backup or manual SQL can produce every combination of job, trigger and
-//! execution; each has a repair here. A repair changes broken rows only: it never moves a healthy
-//! trigger, and never fires a fire time twice. Executions in flight are checked as a whole, jobs
-//! slice by slice: a check of all jobs would exceed the time limit at some number of jobs.
+//! execution; each combination has a repair here. A repair changes broken rows only, never moves a
+//! healthy trigger, and never fires a fire time twice. Executions in flight are checked as a whole,
+//! jobs slice by slice: a check of all jobs would exceed the time limit at some number of jobs.
 //!
 //! Most repairs decide by the present instant: a due time, the next fire time, the end of a
 //! cancelled execution. While the clock of the database is not trusted, nothing is repaired.
@@ -17,7 +17,7 @@ use crate::store::db::statement::{Parameters, Statement};
 use crate::store::protocol::fixed_delay::rearm_fixed_delay;
 use crate::store::protocol::hand_over::NEXT_ATTEMPTS;
 use crate::store::protocol::overlap::release_buffered;
-use crate::store::{During, Store, StoreError};
+use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ const SLICE_END: Statement = Statement::new(
 select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1",
 );
 
-/// Schedules of the slice that must not fire: the job is deleted or paused. The trigger of a
+/// Schedules of the slice without the right to fire: the job is deleted or paused. The trigger of a
 /// schedule has the job's id.
 const UNWANTED: Statement = Statement::new(
     "-- repairs.unwanted
@@ -57,9 +57,9 @@ with removed as (delete from job_trigger where id = any($1::uuid[]))
 update job_trigger set paused = true, due_at = null where id = any($2::uuid[])",
 );
 
-/// Fixed-delay triggers that await an execution which has ended (rearmed from
-/// its end) or which the log does not have (due at once). A paused job that is no fixed delay any
-/// more keeps what it awaited until it is resumed, an active one is unscheduled.
+/// Fixed-delay triggers awaiting an ended execution (rearmed from the end), or an execution missing
+/// in the log (due at once). A paused former fixed delay keeps the awaited execution until the
+/// resume; an active former fixed delay counts as unscheduled.
 const STALLED: Statement = Statement::new(
     "-- repairs.stalled
 select t.awaits, l.id is null as vanished
@@ -77,8 +77,8 @@ update job_trigger set awaits = null,
 where awaits = any($2::uuid[])",
 );
 
-/// Jobs with a buffered fire that waits for nothing: no execution is in flight, and no other
-/// buffered fire is due.
+/// Jobs with a buffered fire waiting for nothing: no execution is in flight, and no other buffered
+/// fire is due.
 const UNRELEASED: Statement = Statement::new(
     "-- repairs.unreleased
 with in_flight as materialized (select job_id from execution_in_flight)
@@ -87,7 +87,7 @@ select b.job_id from job_trigger b where b.kind = 'BUFFERED' and b.paused_due_at
 group by b.job_id having count(b.due_at) = 0 limit $1",
 );
 
-/// Triggers that wait for the resume of an active job: a node older than V15 has resumed it.
+/// Triggers waiting for the resume of an active job: a node older than V15 has resumed the job.
 const UNHELD: Statement = Statement::new(
     "-- repairs.unheld
 update job_trigger t set due_at = t.paused_due_at, paused_due_at = null from job_definition j
@@ -95,8 +95,8 @@ where j.id = t.job_id and j.status = 'ACTIVE' and t.kind <> 'SCHEDULE'
   and t.paused_due_at is not null",
 );
 
-/// Executions in state `RETRYING` without a trigger. Those of a deleted job end: a takeover beside
-/// the deletion left them.
+/// Executions in state `RETRYING` without a trigger. Executions of a deleted job end: a takeover at
+/// the same time as the deletion left such executions.
 const WITHOUT_TRIGGER: Statement = Statement::new(
     "-- repairs.forgotten
 select l.id, l.job_id, l.fire_time, l.due_time, j.status = 'DELETED' as deleted
@@ -115,29 +115,28 @@ set status = 'CANCELLED', retrying = null,
 where id = any($2::uuid[])",
 );
 
-/// Repairs of one pass.
+/// Repairs of a pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Repairs {
-    /// Active jobs that got their schedule trigger back.
+    /// Active jobs whose trigger was restored.
     pub scheduled: usize,
-    /// Triggers and next attempts of paused or deleted jobs that were stopped.
+    /// Stopped triggers and next attempts of paused or deleted jobs.
     pub stopped: usize,
-    /// Fixed-delay chains that were continued.
+    /// Chains of fixed delays that continue.
     pub continued: usize,
-    /// Executions that got their next attempt back.
+    /// Executions with a restored next attempt.
     pub retried: usize,
-    /// Fire times that waited behind nothing, or for the resume of a job that is not paused, and
-    /// run now.
+    /// Released fire times: waiting behind nothing, or for the resume of an active job.
     pub released: usize,
-    /// Fire times to come that the rules of their zones no longer name, and others in their place.
+    /// Future fire times replaced because of changed rules of the zones.
     pub recomputed: usize,
-    /// Fire times of other rules that the new rules compute as well: nothing was broken.
+    /// Fire times of other rules, confirmed by the new rules: nothing was broken.
     pub confirmed: usize,
 }
 
 impl Repairs {
     /// Whether another pass may find more at once: jobs were broken, or another repair was full.
-    /// (Rows that could not be repaired are not counted: an endless loop would follow.)
+    /// (Rows with a failed repair are not counted: an endless loop would follow.)
     pub fn may_be_more(&self) -> bool {
         let Self {
             scheduled,
@@ -152,7 +151,7 @@ impl Repairs {
         scheduled > 0 || stopped > 0 || batches.into_iter().any(is_batch)
     }
 
-    /// Whether anything was broken. A change of a zone's rules is not.
+    /// Whether anything was broken. A change of a zone's rules breaks nothing.
     pub fn were_needed(&self) -> bool {
         Self {
             recomputed: 0,
@@ -163,8 +162,8 @@ impl Repairs {
 }
 
 impl Store {
-    /// Repairs executions in flight, and the slice of jobs after `after`, which moves to the end of
-    /// the slice. At most a batch of each kind.
+    /// Repairs executions in flight, and the slice of jobs after `after`. Moves `after` to the end
+    /// of the slice. At most a batch of each kind.
     pub async fn repair(&self, after: &mut Uuid) -> Result<Repairs, StoreError> {
         let repairs = self.repair_what_is_in_flight().await?;
         let (slice, scheduled, stopped) = self.repair_slice(after).await?;
@@ -172,6 +171,7 @@ impl Store {
             recomputed,
             confirmed,
         } = self.follow_zones(slice).await?;
+        // A full batch: the zones of the slice need another pass.
         if is_batch(recomputed + confirmed) {
             *after = slice.after;
         }
@@ -192,13 +192,14 @@ impl Store {
                 .await?;
             let continued = self.continue_stalled(&transaction).await?;
             let (retried, cancelled) = self.retry_without_trigger(&transaction).await?;
+            // Before `UNRELEASED`: a fire with a restored due time needs no release.
             let unheld = UNHELD.execute(&transaction, &[]).await?;
             let waiting = UNRELEASED.query(&transaction, &[&BATCH]).await?;
             let jobs: Vec<Uuid> = column(UNRELEASED.name(), &waiting, 0)?;
-            let release = async |jobs: &[Uuid]| {
+            let released = in_parts(&transaction, &jobs, async |jobs: &[Uuid]| {
                 release_buffered(&transaction, self.clock().stub(), jobs).await
-            };
-            let released = in_parts(&transaction, &jobs, release).await?;
+            })
+            .await?;
             self.note_odd("job_trigger", released.odd);
             let released = usize::try_from(unheld + released.done.into_iter().sum::<u64>())
                 .unwrap_or(usize::MAX);
@@ -216,9 +217,9 @@ impl Store {
         .await
     }
 
-    /// The slice after `after`, the number of its jobs that got a schedule back, and of those that
-    /// lost it. `after` is nil after the last job, and stays while the slice has more to repair. A
-    /// slice that fails is skipped until the next round: it must not block the others.
+    /// The slice after `after`, the number of jobs with a restored schedule, and of jobs with a
+    /// stopped schedule. `after` is nil after the last job, and stays while the slice has more to
+    /// repair. A failing slice is skipped until the next round, so other slices are not blocked.
     async fn repair_slice(&self, after: &mut Uuid) -> Result<(JobSlice, usize, usize), StoreError> {
         self.bounded("repairs.slice", async {
             let transaction = self.begin("repairs.begin").await?;
@@ -227,6 +228,7 @@ impl Store {
                 .map(|row| Values::of(SLICE_END.name(), &row).get(0))
                 .transpose()?;
             let slice = JobSlice {
+                // `after` moves before the repair, so a failure skips the slice.
                 after: std::mem::replace(after, end.unwrap_or_default()),
                 end: end.unwrap_or(Uuid::max()),
             };
@@ -253,14 +255,16 @@ impl Store {
             column::<Uuid, Vec<_>>("repairs.stalled", vanished, "awaits")?,
             column::<Uuid, Vec<_>>("repairs.stalled", ended, "awaits")?,
         );
-        let rearm = async |ended: &[Uuid]| rearm_fixed_delay(transaction, ended).await;
-        let rearmed = in_parts(transaction, &ended, rearm).await?;
-        let free = async |vanished: &[Uuid]| {
+        let rearmed = in_parts(transaction, &ended, async |ended: &[Uuid]| {
+            rearm_fixed_delay(transaction, ended).await
+        })
+        .await?;
+        let freed = in_parts(transaction, &vanished, async |vanished: &[Uuid]| {
             FREE_STALLED
                 .execute(transaction, &[&self.clock().stub(), &vanished])
                 .await
-        };
-        let freed = in_parts(transaction, &vanished, free).await?;
+        })
+        .await?;
         self.note_odd(
             "job_trigger",
             rearmed.odd.into_iter().chain(freed.odd).collect(),
@@ -269,7 +273,7 @@ impl Store {
         Ok(usize::try_from(continued).unwrap_or(usize::MAX))
     }
 
-    /// The number of executions with a new next attempt, and of those that ended with their job.
+    /// The number of executions with a new next attempt, and of executions ended with the job.
     async fn retry_without_trigger(
         &self,
         transaction: &Transaction,
@@ -277,27 +281,28 @@ impl Store {
         let rows = WITHOUT_TRIGGER.query(transaction, &[&BATCH]).await?;
         let (deleted, without_trigger) = partition(WITHOUT_TRIGGER.name(), &rows, "deleted")?;
         let stub = self.clock().stub();
-        let retry = async |without_trigger: &[&Row]| {
-            let rows = || without_trigger.iter().copied();
-            let ids: Vec<Uuid> = column(WITHOUT_TRIGGER.name(), rows(), "id")?;
-            let job_ids: Vec<Uuid> = column(WITHOUT_TRIGGER.name(), rows(), "job_id")?;
-            let fire_times = bounds(WITHOUT_TRIGGER.name(), rows(), "fire_time")?;
-            let due_times = bounds(WITHOUT_TRIGGER.name(), rows(), "due_time")?;
-            let values: [&(dyn ToSql + Sync); 6] =
-                [&stub, &"RECOVERY", &ids, &job_ids, &fire_times, &due_times];
-            transaction
-                .execute(NEXT_ATTEMPTS, &values)
-                .await
-                .during("repairs.retry_forgotten")?;
-            Ok(ids.len())
-        };
-        let retried = in_parts(transaction, &without_trigger, retry).await?;
-        let cancel = async |deleted: &[&Row]| {
+        let retried = in_parts(
+            transaction,
+            &without_trigger,
+            async |without_trigger: &[&Row]| {
+                let rows = || without_trigger.iter().copied();
+                let ids: Vec<Uuid> = column(WITHOUT_TRIGGER.name(), rows(), "id")?;
+                let job_ids: Vec<Uuid> = column(WITHOUT_TRIGGER.name(), rows(), "job_id")?;
+                let fire_times = bounds(WITHOUT_TRIGGER.name(), rows(), "fire_time")?;
+                let due_times = bounds(WITHOUT_TRIGGER.name(), rows(), "due_time")?;
+                let values: [&(dyn ToSql + Sync); 6] =
+                    [&stub, &"RECOVERY", &ids, &job_ids, &fire_times, &due_times];
+                NEXT_ATTEMPTS.execute(transaction, &values).await?;
+                Ok(ids.len())
+            },
+        )
+        .await?;
+        let cancelled = in_parts(transaction, &deleted, async |deleted: &[&Row]| {
             let ids: Vec<Uuid> = column(WITHOUT_TRIGGER.name(), deleted.iter().copied(), "id")?;
             CANCEL.execute(transaction, &[&stub, &ids]).await?;
             Ok(ids.len())
-        };
-        let cancelled = in_parts(transaction, &deleted, cancel).await?;
+        })
+        .await?;
         self.note_odd_rows(
             "job_execution_log",
             retried.odd.into_iter().chain(cancelled.odd),
@@ -308,7 +313,7 @@ impl Store {
         ))
     }
 
-    /// Stops the triggers that the statement finds; their number.
+    /// Stops the triggers found by the statement. Returns the number.
     async fn stop_unwanted(
         &self,
         transaction: &Transaction,
@@ -317,7 +322,7 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let rows = find.query(transaction, values).await?;
         let rows: Vec<&Row> = rows.iter().collect();
-        let stop = async |part: &[&Row]| {
+        let parts = in_parts(transaction, &rows, async |part: &[&Row]| {
             let (mut deleted, mut paused): (Vec<Uuid>, Vec<Uuid>) = Default::default();
             for row in part {
                 let row = Values::of(UNWANTED.name(), row);
@@ -331,8 +336,8 @@ impl Store {
                 .execute(transaction, &[&deleted, &paused])
                 .await;
             stopped.map(|_| part.len())
-        };
-        let parts = in_parts(transaction, &rows, stop).await?;
+        })
+        .await?;
         self.note_odd_rows("job_trigger", parts.odd);
         Ok(parts.done.into_iter().sum())
     }
@@ -342,11 +347,13 @@ impl Store {
         table: &'static str,
         odd: impl IntoIterator<Item = (&'a Row, StoreError)>,
     ) {
-        let id = |row| Values::of(table, row).get("id").unwrap_or_default();
         self.note_odd(
             table,
             odd.into_iter()
-                .map(|(row, error)| (id(row), error))
+                .map(|(row, error)| {
+                    let id = Values::of(table, row).get("id").unwrap_or_default();
+                    (id, error)
+                })
                 .collect(),
         );
     }

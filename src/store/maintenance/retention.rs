@@ -1,9 +1,9 @@
-//! Retention: which executions are purged from the log.
+//! Retention: the purge of executions from the log.
 //!
-//! A day is purged by dropping its partition, at a cost that does not depend on its rows. A job
-//! with `retainExecutions` keeps that number of its newest executions, of any age: older ones are
-//! deleted row by row, and the kept ones of a dropped day move to the DEFAULT partition. Executions
-//! in flight are never purged, and a lease waits at most 100 ms for a drop.
+//! A day is purged by a drop of the partition, at a cost independent of the number of rows. A job
+//! with `retainExecutions` keeps the given number of the newest executions, of any age: older
+//! executions are deleted row by row, and the kept executions of a dropped day move to the DEFAULT
+//! partition. Executions in flight are never purged, and a lease waits at most 100 ms for a drop.
 
 use super::partitions;
 use super::partitions::PARTITION_LOCK;
@@ -15,40 +15,40 @@ use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use chrono::{NaiveDate, TimeDelta};
 use std::time::{Duration, Instant};
-use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Rows deleted by one statement.
+/// Rows deleted by a statement.
 const BATCH: i64 = 2_000;
 /// Time limit of the deletions of a pass.
 const DELETE_FOR: Duration = Duration::from_millis(500);
-/// Jobs with `retainExecutions` in one pass.
+/// Jobs with `retainExecutions` in a single pass.
 const JOBS: i64 = 2_000;
 
-/// One node at a time, and no node while partitions are made. It is tried, not waited for.
+/// A single node at a time, and no node while partitions are made. The lock is tried, not waited
+/// for.
 const TRY_LOCK: Statement = Statement::new(
     "-- retention.try_lock
 select pg_try_advisory_xact_lock($1)",
 );
 
-/// A transaction that waits for the lock on the log blocks every lease after it, and a report may
-/// hold the log for minutes. The next pass tries again.
+/// A transaction waiting for the lock on the log blocks every later lease, and a report may hold
+/// the log for minutes. The next pass tries again.
 const LOCK_TIMEOUT: Statement = Statement::new(
     "-- retention.lock_timeout
 set local lock_timeout = '100ms'",
 );
 
-/// Drops a day without executions in flight; whether it was dropped. Executions that a job keeps by
-/// count move to the DEFAULT partition.
+/// Drops a day without executions in flight. Returns whether the day was dropped. Executions kept
+/// by count move to the DEFAULT partition.
 const DROP_DAY: Statement = Statement::new(
     "-- retention.drop_day
 select drop_log_partition($1)",
 );
 
-/// Executions above the count of their job, for the next jobs by id; nothing without the lock of
-/// [`TRY_LOCK`]. A count that is no number keeps everything.
+/// Executions above the count of the job, for the next jobs by id; nothing without the lock of
+/// [`TRY_LOCK`]. An invalid count keeps everything.
 const DELETE_ABOVE: Statement = Statement::new(
     "-- retention.delete_above
 with alone as materialized (
@@ -75,8 +75,9 @@ select is_alone, (select count(*) from deleted) as deleted, (select count(*) fro
 from alone",
 );
 
-/// Executions in the DEFAULT partition, which is never dropped: their own partition did not exist.
-/// Their end decides, because an old fire time may have run today. Under the same lock.
+/// Executions in the DEFAULT partition, which is never dropped: the partition of the day did not
+/// exist. The end of the execution decides, because an old fire time may have run today. Under the
+/// same lock.
 const DELETE_STRAY: Statement = Statement::new(
     "-- retention.delete_stray
 with alone as materialized (
@@ -102,18 +103,18 @@ order by id limit 1",
 /// Result of a pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetentionReport {
-    /// Number of partitions that were dropped.
+    /// Number of dropped partitions.
     pub partitions: usize,
     /// Rows deleted one by one.
     pub rows: i64,
-    /// Days that are left in the log.
+    /// Days left in the log.
     pub days_left: u32,
 }
 
 impl Store {
-    /// Purges executions whose fire time is older than `retention`, and executions above the count
-    /// of their job, for the next jobs after `after`, which moves forward. Does nothing while
-    /// another node purges.
+    /// Purges executions with a fire time older than `retention`, and executions above the count of
+    /// the job, for the next jobs after `after`. Moves `after` forward. Does nothing while another
+    /// node purges.
     pub async fn purge(
         &self,
         retention: Duration,
@@ -126,7 +127,7 @@ impl Store {
                 return Ok(purged);
             };
             purged.rows += deleted;
-            // Less than a batch: these jobs are done.
+            // Less than a batch: the jobs are done.
             if deleted < BATCH {
                 *after = last;
                 break;
@@ -137,15 +138,15 @@ impl Store {
             }
         }
         let (now, days) = self.days().await?;
-        // `Duration::MAX` is before every instant: nothing is that old.
+        // `Duration::MAX` reaches back before every instant: nothing is as old.
         let before = TimeDelta::from_std(retention)
             .ok()
             .and_then(|retention| now.checked_sub_signed(retention));
         let Some(before) = before else {
             return Ok(purged);
         };
-        // One row that cannot be deleted does not keep whole days; a database that does not answer
-        // ends the pass.
+        // A row with a failing deletion does not keep whole days. A database without an answer ends
+        // the pass.
         match self.delete_stray(before).await {
             Ok(rows) => purged.rows += rows,
             Err(error) if error.is_of_a_row() => {
@@ -157,8 +158,8 @@ impl Store {
         Ok(purged)
     }
 
-    /// [`Self::delete_above`] for fewer jobs at a time when a row of one cannot be deleted, and
-    /// past that one.
+    /// [`Self::delete_above`] for fewer jobs at a time when the deletion of a row fails, and past
+    /// the job of the row.
     async fn delete_above_in_parts(&self, after: Uuid) -> Result<Option<(i64, Uuid)>, StoreError> {
         let mut jobs = JOBS;
         loop {
@@ -176,8 +177,11 @@ impl Store {
 
     /// The next job with `retainExecutions`; nil after the last.
     async fn retaining_after(&self, after: Uuid) -> Result<Uuid, StoreError> {
-        let id = |row: &Row| Values::of(RETAINING_AFTER.name(), row).get(0);
-        let next = self.read_opt(RETAINING_AFTER, &[&after], id).await?;
+        let next = self
+            .read_opt(RETAINING_AFTER, &[&after], |row| {
+                Values::of(RETAINING_AFTER.name(), row).get(0)
+            })
+            .await?;
         Ok(next.unwrap_or_default())
     }
 
@@ -196,7 +200,7 @@ impl Store {
             let row = match row {
                 Err(error) if error.is_of_a_row() => {
                     // Without a rollback the error arrives before the lock is released, and the
-                    // next try would find it taken.
+                    // next try would find the lock taken.
                     transaction.rollback().await.during("retention.rollback")?;
                     return Err(error);
                 }
@@ -205,7 +209,7 @@ impl Store {
             transaction.commit().await.during("retention.commit")?;
             let row = Values::of(DELETE_ABOVE.name(), &row);
             let (last, deleted): (Option<Uuid>, i64) = (row.get("last")?, row.get("deleted")?);
-            // After the last job the first one follows.
+            // After the last job the first job follows.
             let is_end = row.get::<i64>("jobs")? != jobs;
             let last = last.filter(|_| !is_end).unwrap_or_default();
             Ok(row.get::<bool>("is_alone")?.then_some((deleted, last)))
@@ -220,11 +224,14 @@ impl Store {
             &BATCH,
             &PARTITION_LOCK,
         ];
-        let count = |row: &Row| Values::of(DELETE_STRAY.name(), row).get(0);
-        self.read_one(DELETE_STRAY, &values, count).await
+        self.read_one(DELETE_STRAY, &values, |row| {
+            Values::of(DELETE_STRAY.name(), row).get(0)
+        })
+        .await
     }
 
-    /// Drops the partitions of days before `before`; the number of dropped days, and of those left.
+    /// Drops the partitions of days before `before`; returns the number of dropped days, and of
+    /// days left.
     async fn drop_days(
         &self,
         mut days: Vec<NaiveDate>,
@@ -239,7 +246,7 @@ impl Store {
             match self.drop_day(day).await {
                 Ok(true) => dropped += 1,
                 // Executions of the day are in flight, or another node purges. Days are dropped in
-                // order.
+                // order, so later days wait.
                 Ok(false) => break,
                 Err(StoreError::Refused { source, .. })
                     if source.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) =>
@@ -266,7 +273,7 @@ impl Store {
         ))
     }
 
-    /// The database's clock, and the days that have a partition, oldest first.
+    /// The database's clock, and the days with a partition, oldest first.
     async fn days(&self) -> Result<(Timestamp, Vec<NaiveDate>), StoreError> {
         self.on_session("retention.days", async |session| {
             let (now, names) = partitions::existing(session, self.clock().stub()).await?;
@@ -280,8 +287,8 @@ impl Store {
         .await
     }
 
-    /// Drops a day without executions in flight, unless another node purges or makes partitions;
-    /// whether it was dropped.
+    /// Drops a day without executions in flight, unless another node purges or makes partitions.
+    /// Returns whether the day was dropped.
     async fn drop_day(&self, day: NaiveDate) -> Result<bool, StoreError> {
         self.bounded("retention.drop_day", async {
             let transaction = self.begin("retention.begin").await?;

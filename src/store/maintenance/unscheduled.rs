@@ -1,4 +1,4 @@
-//! Repairs of active jobs whose schedule cannot fire: the trigger is missing or broken.
+//! Repairs of active jobs with a schedule unable to fire: the trigger is missing or broken.
 
 use super::job_slice::{BATCH, JobSlice, is_batch};
 use crate::model::Timestamp;
@@ -26,8 +26,8 @@ macro_rules! is_unscheduled {
     };
 }
 
-/// Active jobs of the slice whose schedule cannot fire. (Both tables have the bounds of the slice:
-/// without bounds on the triggers the planner reads all of them.)
+/// Active jobs of the slice with a schedule unable to fire. (Both tables have the bounds of the
+/// slice: without bounds on the triggers the planner reads all triggers.)
 const UNSCHEDULED: Statement = Statement::new(concat!(
     "-- repairs.unscheduled
 select j.id from job_definition j left join job_trigger t on t.id = j.id and t.id > $2
@@ -38,9 +38,9 @@ where j.id > $2 and j.id <= $3 and j.status = 'ACTIVE' and ",
 order by j.id limit $1 for no key update of j skip locked"
 ));
 
-/// The same jobs, locked: another node may have repaired one since the statement before, and the
-/// trigger may have fired. With the last fire time that was taken, and the execution of the
-/// schedule that is in flight.
+/// The same jobs, locked: another node may have repaired a job since the statement before, and the
+/// trigger may have fired. With the last taken fire time, and the execution of the schedule in
+/// flight.
 const STILL_UNSCHEDULED: Statement = Statement::new(concat!(
     "-- repairs.still_unscheduled
 with in_flight as materialized (select id, job_id from execution_in_flight where kind = 'SCHEDULE')
@@ -53,7 +53,7 @@ where j.id = any($2::uuid[]) and ",
     is_unscheduled!()
 ));
 
-/// Makes a fixed delay await the execution in flight ($3); inserts the trigger if it is missing.
+/// Makes a fixed delay await the execution in flight ($3); inserts a missing trigger.
 const AWAIT: Statement = Statement::new(
     "-- repairs.await
 insert into job_trigger as t (id, job_id, kind, fire_time, awaits) values ($1, $1, 'SCHEDULE', $2,
@@ -63,9 +63,9 @@ on conflict (id) do update set paused = false, due_at = null,
 );
 
 impl Store {
-    /// A job that has fired continues after its last fire time (missed ones are misfires), another
-    /// after its last change. A fixed delay with an execution in flight awaits its end. The number
-    /// of jobs, and whether there are more.
+    /// A job with a fire time in the past continues after the last fire time (missed fire times are
+    /// misfires), any other job after the last change. A fixed delay with an execution in flight
+    /// awaits the end. Returns the number of jobs, and whether there are more.
     pub(super) async fn schedule_unscheduled(
         &self,
         transaction: &Transaction,
@@ -105,15 +105,15 @@ impl Store {
             .zip(&rows)
             .filter_map(|(id, row)| Some((row, jobs.get(id)?)));
         let readable: Vec<(&Row, &Job)> = readable.collect();
-        let schedule = async |part: &[(&Row, &Job)]| {
+        let parts = in_parts(transaction, &readable, async |part: &[(&Row, &Job)]| {
             let scheduled = part
                 .iter()
                 .map(async |(row, job)| schedule_one(transaction, row, job, &exclusions).await);
             try_join_all(scheduled)
                 .await
                 .map(|scheduled| scheduled.len())
-        };
-        let parts = in_parts(transaction, &readable, schedule).await?;
+        })
+        .await?;
         self.note_odd(
             "job_trigger",
             parts
@@ -123,7 +123,7 @@ impl Store {
                 .collect(),
         );
         let scheduled = parts.done.into_iter().sum();
-        // Rows that this node cannot read or write are found again in each pass, so they alone do
+        // Rows that the node cannot read or write are found again in each pass, so they alone do
         // not keep the slice.
         Ok((scheduled, is_batch(found.len()) && scheduled > 0))
     }

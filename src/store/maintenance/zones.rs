@@ -1,12 +1,11 @@
-//! Pending fire times follow the rules of their time zones: see docs/decisions/0041.
+//! Pending fire times follow the rules of the time zones: see docs/decisions/0041.
 //!
-//! A trigger stores the rules by which its fire time was computed: a hash of the rules of its zones
-//! (of the cron expression and of the calendar), and the edition of the tz database. Each repair
-//! compares them with the tz database of this process, for one slice of the jobs. When a pending
-//! fire time was computed by other rules, and the edition of this process is not lower, the trigger
-//! gets the next fire time by the rules of this process, like after an edit of the schedule. The
-//! same edition never computes a fire time twice, so two nodes that disagree do not alternate for
-//! ever.
+//! A trigger stores the rules behind the fire time: a hash of the rules of the zones (of the cron
+//! expression and of the calendar), and the edition of the tz database. Each repair compares the
+//! rules with the tz database of the process, for a slice of the jobs. When a pending fire time was
+//! computed by other rules, and the edition of the process is not lower, the trigger gets the next
+//! fire time by the rules of the process, like after an edit of the schedule. The same edition
+//! never computes a fire time twice, so two disagreeing nodes do not alternate for ever.
 //!
 //! The stored value is the hash xor the fire time: a node older than V16 writes the fire time
 //! alone, and the result matches no rules.
@@ -32,7 +31,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Most excluded fire times that one pass checks one by one, over all jobs; each job has at least
+/// Most excluded fire times checked separately in a pass, over all jobs; each job has at least
 /// `WALK_EACH`.
 const WALK_MAX: usize = 20_000;
 const WALK_EACH: usize = 20;
@@ -59,8 +58,8 @@ where j.id > $2 and j.id <= $3 and j.status = 'ACTIVE' and j.schedule_type in ('
     };
 }
 
-/// The zones in use, the rules of their fire times, and whether a process with a higher edition
-/// computed them.
+/// The zones in use, the rules of the fire times, and whether the rules come from a process with a
+/// higher edition.
 const IN_USE: Statement = Statement::new(concat!(
     "-- zones.in_use
 select j.time_zone, coalesce(c.time_zone, 'UTC') as calendar_zone, ",
@@ -72,8 +71,8 @@ select j.time_zone, coalesce(c.time_zone, 'UTC') as calendar_zone, ",
 group by 1, 2, 3, 4"
 ));
 
-/// Triggers whose zones have other rules in this process. Locked ones are skipped: the lease or
-/// command that holds one computes the fire time.
+/// Triggers with zones of other rules in the process. Locked triggers are skipped: the lease or
+/// command with the lock computes the fire time.
 const STALE: Statement = Statement::new(concat!(
     "-- zones.stale
 select t.id ",
@@ -89,7 +88,7 @@ select t.id ",
 order by t.id limit $8 for no key update of j, t skip locked"
 ));
 
-/// The last fire time that was taken, per job, read after the lock on the trigger.
+/// The last taken fire time, per job, read after the lock on the trigger.
 const TAKEN: Statement = Statement::new(
     "-- zones.taken
 select x.id, coalesce($1::timestamptz, clock_timestamp()) as now,
@@ -102,13 +101,13 @@ from unnest($2::uuid[]) as x (id)",
 /// Fire times of other or unknown rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Followed {
-    /// Fire times that changed.
+    /// The number of changed fire times.
     pub(super) recomputed: usize,
-    /// Fire times that this process computes as well.
+    /// Fire times with the same result in the process.
     pub(super) confirmed: usize,
 }
 
-/// Zones with fire times of other rules; and the rules of this process.
+/// Zones with fire times of other rules; and the rules of the process.
 #[derive(Default)]
 struct Stale {
     of_schedules: Vec<String>,
@@ -116,7 +115,7 @@ struct Stale {
     rules: Vec<i64>,
 }
 
-/// A fire time that is computed again.
+/// A fire time to compute again.
 pub(super) struct Pending {
     trigger: Trigger,
     job: Job,
@@ -125,12 +124,12 @@ pub(super) struct Pending {
 }
 
 impl Store {
-    /// Computes the pending fire times of the slice whose zones have other rules now.
+    /// Computes the pending fire times of the slice again where the zones have other rules now.
     pub(super) async fn follow_zones(&self, slice: JobSlice) -> Result<Followed, StoreError> {
         let stale = self
             .bounded("zones.in_use", self.stale_zones(slice))
             .await?;
-        // With a clock that is a day ahead, the fire times of a day would be skipped.
+        // With a clock a day ahead, the fire times of a day would be skipped.
         if stale.rules.is_empty() || !self.is_clock_trusted().await? {
             return Ok(Followed::default());
         }
@@ -161,7 +160,7 @@ impl Store {
         for row in &rows {
             let row = Values::of(IN_USE.name(), row);
             let zones: (&str, &str) = (row.get("time_zone")?, row.get("calendar_zone")?);
-            // A zone that this node cannot read is left to other nodes.
+            // A zone unreadable to the node is left to other nodes.
             let hash = |name| Zone::named(name).ok().map(|zone| zone.rules_hash());
             let (Some(of_schedule), Some(of_calendar)) = (hash(zones.0), hash(zones.1)) else {
                 continue;
@@ -198,7 +197,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The stale triggers that no other transaction holds, locked.
+    /// The stale triggers not locked by another transaction, locked.
     async fn lock_stale(
         &self,
         transaction: &Transaction,
@@ -226,7 +225,7 @@ impl Store {
         self.lock_pending(transaction, &ids).await
     }
 
-    /// The pending fire times of these jobs, which the transaction has locked.
+    /// The pending fire times of the jobs locked by the transaction.
     pub(super) async fn lock_pending(
         &self,
         transaction: &Transaction,
@@ -241,23 +240,24 @@ impl Store {
         let rows = TAKEN
             .query(transaction, &[&self.clock().stub(), &ids])
             .await?;
-        let pending = |(id, now, last_taken): (Uuid, Timestamp, Option<Timestamp>)| {
-            Some(Pending {
-                trigger: triggers.remove(&id)?,
-                job: jobs.remove(&id)?,
-                now,
-                last_taken,
-            })
-        };
         Ok(self
             .unreadable
             .readable(&rows, taken)
             .into_iter()
-            .filter_map(pending)
+            .filter_map(
+                |(id, now, last_taken): (Uuid, Timestamp, Option<Timestamp>)| {
+                    Some(Pending {
+                        trigger: triggers.remove(&id)?,
+                        job: jobs.remove(&id)?,
+                        now,
+                        last_taken,
+                    })
+                },
+            )
             .collect())
     }
 
-    /// Each pending fire time with the new one.
+    /// Each pending fire time with the new fire time.
     pub(super) async fn name_again<'a>(
         &self,
         transaction: &Transaction,
@@ -272,7 +272,7 @@ impl Store {
         };
         let definitions = pending.iter().map(|pending| &pending.job.definition);
         // The lock on exclusions is tried, not waited for: triggers are locked already, and a
-        // change of exclusions may wait for them.
+        // change of exclusions may wait for the triggers.
         let locked =
             exclusions::try_lock_shared(transaction, definitions, since, &self.unreadable).await?;
         let Some(exclusions) = locked else {
@@ -280,22 +280,24 @@ impl Store {
         };
         transaction.prepare(&[SCHEDULE]).await?;
         let walk = (WALK_MAX / pending.len()).max(WALK_EACH);
-        let is_to_come = |pending: &&Pending| {
-            let Pending {
-                trigger, job, now, ..
-            } = pending;
-            // A fire time that has passed in the meantime stays.
-            trigger.fire_time > *now && exclusions.obstacle(job.id, &job.definition).is_none()
-        };
-        let to_come: Vec<&Pending> = pending.iter().filter(is_to_come).collect();
-        let name = async |part: &[&'a Pending]| {
+        let to_come: Vec<&Pending> = pending
+            .iter()
+            .filter(|pending| {
+                let Pending {
+                    trigger, job, now, ..
+                } = pending;
+                // A fire time passed in the meantime stays.
+                trigger.fire_time > *now && exclusions.obstacle(job.id, &job.definition).is_none()
+            })
+            .collect();
+        let parts = in_parts(transaction, &to_come, async |part: &[&'a Pending]| {
             let named = part.iter().map(async |pending| {
                 let named = pending.name_again(transaction, &exclusions, walk).await?;
                 Ok::<_, StoreError>((*pending, named))
             });
             try_join_all(named).await
-        };
-        let parts = in_parts(transaction, &to_come, name).await?;
+        })
+        .await?;
         self.note_odd(
             "job_trigger",
             parts
@@ -319,8 +321,8 @@ impl Pending {
         to != Some(self.trigger.fire_time)
     }
 
-    /// Like an edit of the schedule: fire times after now, and after the last one taken, follow the
-    /// new rules. Excluded fire times that have passed are recorded.
+    /// Like an edit of the schedule: fire times after now, and after the last taken fire time,
+    /// follow the new rules. Passed excluded fire times are recorded.
     async fn name_again(
         &self,
         transaction: &Transaction,

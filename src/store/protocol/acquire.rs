@@ -1,17 +1,17 @@
-//! Leasing: due triggers become executions of one node, in one transaction.
+//! Leasing: due triggers become executions of a node, in a single transaction.
 //!
 //! The order of the steps is the protocol:
 //!
-//! 1. The node's own row is locked, shared (`locking`). A takeover locks it exclusively. So a lease
-//!    commits entirely before the node is declared dead, or not at all.
-//! 2. The due triggers are locked; rows that others hold are skipped.
-//! 3. The jobs are read (`context`), by a *later* statement than the one that locked their
-//!    triggers, so that an edit that committed in between is seen. A cached job is used only under
-//!    the cache tag that the locked trigger bears (`job_cache`).
-//! 4. Overlaps are decided under the advisory lock of the job (`overlap`). The lock is tried,
-//!    never waited for: a lease that waits could be waited for.
-//! 5. The plan is made (`plan`). It is pure.
-//! 6. The plan is written (`apply`), and COMMIT makes it so.
+//! 1. The node's own row is locked, shared (`locking`). A takeover locks the row exclusively. So a
+//!    lease commits entirely before the node is declared dead, or not at all.
+//! 2. The due triggers are locked; rows locked by others are skipped.
+//! 3. The jobs are read (`context`), by a *later* statement than the lock of the triggers, so an
+//!    edit committed in between is seen. A cached job is used only under the cache tag of the
+//!    locked trigger (`job_cache`).
+//! 4. Overlaps are decided under the advisory lock of the job (`overlap`). The lock is tried, never
+//!    waited for: other leases could then wait for the waiting lease.
+//! 5. The plan is made (`plan`), without any I/O.
+//! 6. The plan is written (`apply`), and COMMIT puts the plan into force.
 
 use super::apply::ConflictMode;
 use super::lease_store::{Batch, LeaseStore, Leased, Peeked};
@@ -21,6 +21,7 @@ use super::shares::LeftOut;
 use super::taken::Taken;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::{During, StoreError};
 use std::time::Duration;
 use tokio_postgres::types::ToSql;
@@ -28,12 +29,14 @@ use uuid::Uuid;
 
 /// The database's clock, and the first due time from $2 on (default: five seconds ago). An idle
 /// node needs no more.
-pub(crate) const PEEK: &str = "-- leases.peek
+pub(crate) const PEEK: Statement = Statement::new(
+    "-- leases.peek
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 select now, (select min(due_at) from job_trigger
              where due_at >= (select coalesce($2::timestamptz, now - interval '5 seconds')
                  from clock)) as next_due
-from clock";
+from clock",
+);
 
 impl LeaseStore {
     /// Reads the first due time, and takes nothing: one statement.
@@ -41,23 +44,16 @@ impl LeaseStore {
         let scan = self.begin_scan();
         let peeked = self
             .store
-            .bounded("leases.peek", async {
+            .bounded(PEEK.name(), async {
                 let session = self.store.session().await?;
-                let statement = session
-                    .prepare_cached(PEEK)
-                    .await
-                    .during("leases.prepare")?;
                 let values: [&(dyn ToSql + Sync); 2] =
                     [&self.store.clock().stub(), &scan.start.due_time()];
-                let row = session
-                    .query_one(&statement, &values)
-                    .await
-                    .during("leases.peek")?;
+                let row = PEEK.query_one(&session, &values).await?;
                 session.release();
-                let row = Values::of("leases.peek", &row);
+                let row = Values::of(PEEK.name(), &row);
                 Ok(Peeked {
                     now: row.get("now")?,
-                    // A due time that is out of range is not waited for.
+                    // A due time out of range is not waited for.
                     next_due: row.get("next_due").unwrap_or_default(),
                 })
             })
@@ -74,8 +70,9 @@ impl LeaseStore {
     /// Leases a batch of fire times that are due within `look_ahead` to `node_id`. None when the
     /// node is no longer `ACTIVE`, the cluster is paused, or the clock has jumped.
     ///
-    /// After an error the outcome is unknown: the node may hold attempts that it never saw.
-    /// [`reclaim_unacknowledged`](crate::store::Store::reclaim_unacknowledged) resolves them.
+    /// After an error the outcome is unknown: the database may count attempts to the node that the
+    /// node never saw. [`reclaim_unacknowledged`](crate::store::Store::reclaim_unacknowledged)
+    /// resolves such attempts.
     pub async fn lease(
         &self,
         node_id: Uuid,
@@ -97,11 +94,12 @@ impl LeaseStore {
                 tracing::warn!(
                     "fire times are due that were taken before: was the database set back?"
                 );
+                // The next leases skip at once: a failover lost more than a single row.
                 self.expect_conflicts();
                 self.try_lease(poll, ConflictMode::Skip).await
             }
-            // The change of exclusions went on for too long. This try leases the jobs that it does
-            // not concern.
+            // The change of exclusions went on for too long. The new try leases the jobs outside of
+            // the change.
             Err(error) if error.is_lock_timeout() => self.try_lease(poll, conflict_mode).await,
             answer => answer,
         };
@@ -111,6 +109,8 @@ impl LeaseStore {
                     error = &error as &dyn std::error::Error,
                     "a lease fails for one of its jobs: leasing in parts"
                 );
+                // Savepoints for each job cost round trips, so only a failed lease pays for
+                // savepoints.
                 self.try_lease(poll, ConflictMode::SkipPerJob).await
             }
             answer => answer,
@@ -133,6 +133,7 @@ impl LeaseStore {
             .await;
         match &leased {
             Ok(Some(_)) => {}
+            // Nothing was taken: the triggers of the scan are still due.
             Ok(None) => self.scan_cursor.abort(&scan, Failure::Other),
             Err(error) => self.scan_cursor.abort(&scan, failure(error)),
         }
@@ -167,7 +168,7 @@ impl LeaseStore {
         };
         let taken = match taken {
             Err(error) if error.is_of_a_row() => {
-                // The error arrives before the server has released the locks. Without this answer
+                // The error arrives before the server has released the locks. Without the answer
                 // the next try would skip the locked rows.
                 transaction.rollback().await.during("leases.rollback")?;
                 return Err(error);
@@ -180,9 +181,10 @@ impl LeaseStore {
 
     fn committed(&self, poll: Poll, scan: &Scan, due: &LockedTriggers, taken: Taken) -> Leased {
         self.store
+            // After COMMIT: attempts of a failed transaction must not count.
             .activity_counter
             .leased(taken.attempts.len(), taken.skipped);
-        // A scan that passed contended triggers moves nothing: the next one meets them again.
+        // A scan past contended triggers moves nothing: the next scan meets the triggers again.
         let low_watermark = if taken.is_retried_soon() {
             scan.start.due_time()
         } else {
@@ -200,12 +202,11 @@ impl LeaseStore {
         }
     }
 
-    /// Jobs that this poll leaves out: those that wait for a share, and those that this node cannot
-    /// read.
+    /// Jobs to leave out of the poll: jobs waiting for a share, and jobs unreadable to the node.
     fn left_out(&self) -> Vec<Uuid> {
         let LeftOut { mut jobs, let_in } = self.store.shares.left_out();
         if let_in > 0 {
-            // The scans that left them out have passed their due times.
+            // Earlier scans without the jobs have passed the due times of the jobs.
             self.scan_cursor.request_full_scan();
         }
         jobs.extend(self.store.unreadable.left_alone());

@@ -1,4 +1,4 @@
-//! The writes of a lease, in one round trip; each table's rows travel as columns.
+//! The writes of a lease, in a single round trip. The rows of each table travel as columns.
 
 use super::fixed_delay::rearm_fixed_delay;
 use super::job_cache::Jobs;
@@ -13,15 +13,17 @@ use crate::model::schedule::zone::tzdb_edition;
 use crate::model::trigger::NewExecution;
 use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
-use crate::store::{During, StoreError, both};
+use crate::store::db::statement::Statement;
+use crate::store::{StoreError, both};
 use std::collections::{HashMap, HashSet};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Moves schedule triggers to their next state. `LOCK_DUE` has locked the rows. The trigger of a
-/// schedule without a cache tag gets $7: its job was read under that lock.
-pub const MOVE_ON: &str = "-- leases.move_on
+/// Moves schedule triggers to the next state. `LOCK_DUE` has locked the rows. The trigger of a
+/// schedule without a cache tag gets $7: the job was read under the lock.
+pub const MOVE_ON: Statement = Statement::new(
+    "-- leases.move_on
 update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.awaits,
     runs = t.runs + x.ran, excluded_from = x.excluded_from,
     cache_tag = case when t.kind = 'SCHEDULE' then coalesce(t.cache_tag, $7) end,
@@ -29,11 +31,14 @@ update job_trigger t set fire_time = x.fire_time, due_at = x.due_at, awaits = x.
 from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::bigint[],
     $6::timestamptz[], $8::bigint[])
     as x (id, fire_time, due_at, awaits, ran, excluded_from, zone_rules)
-where t.id = x.id";
+where t.id = x.id",
+);
 
-/// Removes triggers of one execution.
-pub const REMOVE: &str = "-- leases.remove
-delete from job_trigger where id = any($1::uuid[])";
+/// Removes triggers of an execution.
+pub const REMOVE: Statement = Statement::new(
+    "-- leases.remove
+delete from job_trigger where id = any($1::uuid[])",
+);
 
 macro_rules! insert {
     () => {
@@ -48,83 +53,93 @@ from unnest($3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamp
     };
 }
 
-/// Takes fire times. A row that exists already is an error.
-pub const INSERT: &str = insert!();
+/// Takes fire times. An existing row is an error.
+pub const INSERT: Statement = Statement::new(insert!());
 
-/// Takes the fire times that were not taken before. A row that exists stays as it is: its trigger
-/// came back, say after a failover that lost its last writes. Costs a look-up and a second WAL
-/// record for each row.
-pub const INSERT_OR_SKIP: &str = concat!(insert!(), "\non conflict (id) do nothing\nreturning id");
+/// Takes the fire times not taken before. An existing row stays unchanged: the trigger came back,
+/// for example after a failover with lost writes. The price is a look-up and a second WAL record
+/// for each row.
+pub const INSERT_OR_SKIP: Statement = Statement::new(concat!(
+    insert!(),
+    "\non conflict (id) do nothing\nreturning id"
+));
 
-/// Starts the next attempt of executions that wait for one. `between` lets the
-/// generic plan prune partitions.
-pub const RESUME: &str = "-- leases.resume
+/// Starts the next attempt of waiting executions. `between` lets the generic plan prune partitions.
+pub const RESUME: Statement = Statement::new(
+    "-- leases.resume
 update job_execution_log l
 set status = 'RUNNING', retrying = null, attempt = l.attempt + 1, node_id = $1,
     started_at = greatest(x.due_time, $2),
     due_time = x.due_time, reason = null, error_message = null
 from unnest($3::uuid[], $4::timestamptz[]) as x (id, due_time)
 where l.id between $5 and $6 and l.id = any($3::uuid[]) and l.id = x.id and l.status = 'RETRYING'
-returning l.id, l.attempt, l.failures, l.payload";
+returning l.id, l.attempt, l.failures, l.payload",
+);
 
-/// Lists the executions that this lease puts in flight, so that a takeover finds them: one lease
-/// for all jobs that are not serialized, and one for each execution of a serialized job.
-pub const LIST: &str = "-- leases.list
+/// Lists the executions of the lease, so a takeover finds the executions: a common lease for all
+/// jobs without serialization, and a lease for each execution of a serialized job.
+pub const LIST: Statement = Statement::new(
+    "-- leases.list
 insert into job_lease (id, node_id, job_id, execution_ids)
 select $2::uuid, $1::uuid, null::uuid, $3::uuid[] where cardinality($3::uuid[]) > 0
 union all
 select x.id, $1, x.job_id, array[x.execution_id] from unnest($4::uuid[], $5::uuid[], $6::uuid[])
-    as x (id, job_id, execution_id)";
+    as x (id, job_id, execution_id)",
+);
 
-/// Keeps triggers of paused jobs. The resume gives them their due times back.
-const HOLD_BACK: &str = "-- leases.hold_back
-update job_trigger set paused_due_at = due_at, due_at = null where id = any($1::uuid[])";
+/// Keeps triggers of paused jobs. The resume restores the due times.
+const HOLD_BACK: Statement = Statement::new(
+    "-- leases.hold_back
+update job_trigger set paused_due_at = due_at, due_at = null where id = any($1::uuid[])",
+);
 
-/// Buffers fire times, under the ids of their later executions. A one-off trigger becomes the
-/// buffered one.
-const BUFFER: &str = "-- leases.buffer
+/// Buffers fire times, under the ids of the later executions. A one-off trigger becomes the
+/// buffered trigger.
+const BUFFER: Statement = Statement::new(
+    "-- leases.buffer
 insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
 select x.id, x.job_id, 'BUFFERED', x.fire_time, null,
     (select j.priority from job_definition j where j.id = x.job_id)
 from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as x (id, job_id, fire_time)
-on conflict (id) do update set kind = 'BUFFERED', due_at = null";
+on conflict (id) do update set kind = 'BUFFERED', due_at = null",
+);
 
-/// What a lease does about a fire time that has a row already.
+/// What a lease does about a fire time with an existing row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictMode {
-    /// None is expected: such a row is an error.
+    /// Not expected: such a row is an error.
     Fail,
-    /// It is skipped: triggers came back, say after a failover that lost its last writes.
+    /// Skipped: triggers came back, for example after a failover with lost writes.
     Skip,
-    /// It is skipped, and each job is taken by itself: one of them makes the others fail.
+    /// Skipped, and each job is taken separately: one job makes the others fail.
     SkipPerJob,
 }
 
-/// The writes of one lease.
+/// The writes of a lease.
 pub struct LeaseWrites<'a> {
     /// The rows to write.
     pub plan: &'a LeasePlan,
-    /// The leases that list the executions.
+    /// The leases for the executions.
     pub groups: &'a LeaseGroups,
     /// The jobs of the plan.
     pub jobs: &'a Jobs,
     /// The triggers with own values.
     pub own: &'a HashSet<Uuid>,
-    /// Node that leases.
+    /// The node that leases.
     pub node_id: Uuid,
     /// Instant of the poll, by the database's clock.
     pub now: Timestamp,
-    /// The cache tag for triggers that bear none.
+    /// The cache tag for triggers without a tag.
     pub new_cache_tag: i64,
-    /// What to do about fire times that have a row.
+    /// What to do about fire times with a row.
     pub conflict_mode: ConflictMode,
 }
 
-/// The fire times that [`LeaseWrites::insert`] has taken.
+/// The fire times taken by [`LeaseWrites::insert`].
 enum Inserted {
     /// Every execution of the batch was inserted.
     All(Vec<Uuid>),
-    /// The rows of `INSERT_OR_SKIP`: those that were not taken before.
+    /// The rows of `INSERT_OR_SKIP`: the fire times not taken before.
     New(Vec<Row>),
 }
 
@@ -156,7 +171,7 @@ impl InsertColumns {
 struct ListColumns {
     /// Executions of the common lease.
     common: Vec<Uuid>,
-    /// Leases of one execution of a serialized job …
+    /// Separate leases for serialized jobs …
     lease_ids: Vec<Uuid>,
     /// … their jobs …
     job_ids: Vec<Uuid>,
@@ -190,12 +205,12 @@ impl UpdateColumns {
 }
 
 impl LeaseWrites<'_> {
-    /// Writes the plan. Returns the attempts that were taken, by execution.
+    /// Writes the plan. Returns the taken attempts, by execution.
     pub async fn execute(
         &self,
         transaction: &Transaction,
     ) -> Result<HashMap<Uuid, TakenAttempt>, StoreError> {
-        // Before their triggers are deleted: the rows get their values from there.
+        // Before the triggers are deleted: the rows get the values from the triggers.
         let mut taken = self.write_own(transaction).await?;
         let mut ended = preempt(&self.plan.preempted_jobs, transaction, self.now).await?;
         // All answers are awaited: the first error to arrive may only be the echo of the cause.
@@ -209,36 +224,32 @@ impl LeaseWrites<'_> {
             self.buffer(transaction),
             record_skipped(&self.plan.skipped, transaction, self.now),
         );
-        let [listed, updated, removed, paused, buffered, recorded] =
-            [listed, updated, removed, paused, buffered, recorded]
-                .map(|written| written.during("leases.write"));
         let rest = both(
             both(listed, updated),
             both(both(removed, paused), both(buffered, recorded)),
         );
-        let executions = both(
-            inserted.during("leases.write"),
-            resumed.during("leases.write"),
-        );
-        let ((inserted, resumed), _) = both(executions, rest)?;
+        let ((inserted, resumed), _) = both(both(inserted, resumed), rest)?;
         ended.extend(&self.plan.rearm_after_skip);
+        // After the rows of skipped executions are written: the next due time is computed from the
+        // rows.
         rearm_fixed_delay(transaction, &ended).await?;
-        // A fire time that preempted an execution between two attempts waits for nothing.
+        // A fire time waits for nothing after the preemption of an execution between two attempts.
         release_buffered(transaction, Some(self.now), &self.plan.preempted_jobs).await?;
         let inserted = match inserted {
             Inserted::All(ids) => ids,
-            Inserted::New(rows) => column("leases.insert", &rows, 0)?,
+            Inserted::New(rows) => column(INSERT_OR_SKIP.name(), &rows, 0)?,
         };
         for id in inserted {
             let first = TakenAttempt {
                 attempt: 1,
+                // The first attempt has no history to read.
                 failures: 0,
                 payload: None,
             };
             taken.insert(id, first);
         }
         for row in &resumed {
-            let values = Values::of("leases.resume", row);
+            let values = Values::of(RESUME.name(), row);
             let next = TakenAttempt {
                 attempt: values.get("attempt")?,
                 failures: values.get("failures")?,
@@ -249,7 +260,7 @@ impl LeaseWrites<'_> {
         Ok(taken)
     }
 
-    /// Writes the executions with own values. Returns the attempts that were taken.
+    /// Writes the executions with own values. Returns the taken attempts.
     async fn write_own(
         &self,
         transaction: &Transaction,
@@ -274,14 +285,15 @@ impl LeaseWrites<'_> {
         insert_own(transaction, &executions, self.jobs, self.node_id, self.now).await
     }
 
-    /// Whether an execution has own values that its row does not have yet.
+    /// Whether an execution has own values not yet in the row.
     fn has_own(&self, execution: &NewExecution) -> bool {
         !execution.resumes && self.own.contains(&execution.execution_id)
     }
 
-    async fn insert(&self, transaction: &Transaction) -> Result<Inserted, tokio_postgres::Error> {
+    async fn insert(&self, transaction: &Transaction) -> Result<Inserted, StoreError> {
         let mut columns = InsertColumns::with_capacity(self.plan.executions.len());
         for PlannedExecution { trigger, execution } in &self.plan.executions {
+            // `RESUME` and `INSERT_OWN` write the other rows.
             if execution.resumes || self.has_own(execution) {
                 continue;
             }
@@ -306,19 +318,17 @@ impl LeaseWrites<'_> {
             &columns.due_times,
             &columns.job_versions,
         ];
+        // `returning` tells which rows are new. Without conflicts the ids are known, and no row
+        // travels back.
         if self.conflict_mode != ConflictMode::Fail {
-            let rows = transaction
-                .query(&transaction.prepare_cached(INSERT_OR_SKIP).await?, &values)
-                .await?;
+            let rows = INSERT_OR_SKIP.query(transaction, &values).await?;
             return Ok(Inserted::New(rows));
         }
-        transaction
-            .execute(&transaction.prepare_cached(INSERT).await?, &values)
-            .await?;
+        INSERT.execute(transaction, &values).await?;
         Ok(Inserted::All(columns.ids))
     }
 
-    async fn resume(&self, transaction: &Transaction) -> Result<Vec<Row>, tokio_postgres::Error> {
+    async fn resume(&self, transaction: &Transaction) -> Result<Vec<Row>, StoreError> {
         let (ids, due_times): (Vec<Uuid>, Vec<Timestamp>) = self
             .plan
             .executions
@@ -330,19 +340,19 @@ impl LeaseWrites<'_> {
         let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else {
             return Ok(Vec::new());
         };
-        let statement = transaction.prepare_cached(RESUME).await?;
         let values: [&(dyn ToSql + Sync); 6] =
             [&self.node_id, &self.now, &ids, &due_times, low, high];
-        transaction.query(&statement, &values).await
+        RESUME.query(transaction, &values).await
     }
 
-    async fn list(&self, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+    async fn list(&self, transaction: &Transaction) -> Result<(), StoreError> {
         if self.plan.executions.is_empty() {
             return Ok(());
         }
         let mut columns = ListColumns::default();
         for PlannedExecution { trigger, execution } in &self.plan.executions {
             let execution_id = execution.execution_id;
+            // `job_lease.job_id` marks a serialized job, and such a lease lists a single execution.
             if self.groups.names_job_of(execution_id) {
                 columns
                     .lease_ids
@@ -361,15 +371,10 @@ impl LeaseWrites<'_> {
             &columns.job_ids,
             &columns.execution_ids,
         ];
-        let statement = transaction.prepare_cached(LIST).await?;
-        transaction.execute(&statement, &values).await?;
-        Ok(())
+        LIST.execute(transaction, &values).await.map(drop)
     }
 
-    async fn update_triggers(
-        &self,
-        transaction: &Transaction,
-    ) -> Result<(), tokio_postgres::Error> {
+    async fn update_triggers(&self, transaction: &Transaction) -> Result<(), StoreError> {
         if self.plan.trigger_updates.is_empty() {
             return Ok(());
         }
@@ -394,37 +399,30 @@ impl LeaseWrites<'_> {
             &columns.zone_rules,
             &tzdb_edition(),
         ];
-        let statement = transaction.prepare_cached(MOVE_ON).await?;
-        transaction.execute(&statement, &values).await?;
-        Ok(())
+        MOVE_ON.execute(transaction, &values).await.map(drop)
     }
 
-    async fn remove_triggers(
-        &self,
-        transaction: &Transaction,
-    ) -> Result<(), tokio_postgres::Error> {
+    async fn remove_triggers(&self, transaction: &Transaction) -> Result<(), StoreError> {
         if self.plan.deleted_triggers.is_empty() {
             return Ok(());
         }
-        let statement = transaction.prepare_cached(REMOVE).await?;
-        transaction
-            .execute(&statement, &[&self.plan.deleted_triggers])
-            .await?;
-        Ok(())
+        REMOVE
+            .execute(transaction, &[&self.plan.deleted_triggers])
+            .await
+            .map(drop)
     }
 
-    async fn pause_triggers(&self, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+    async fn pause_triggers(&self, transaction: &Transaction) -> Result<(), StoreError> {
         if self.plan.paused_triggers.is_empty() {
             return Ok(());
         }
-        let statement = transaction.prepare_cached(HOLD_BACK).await?;
-        transaction
-            .execute(&statement, &[&self.plan.paused_triggers])
-            .await?;
-        Ok(())
+        HOLD_BACK
+            .execute(transaction, &[&self.plan.paused_triggers])
+            .await
+            .map(drop)
     }
 
-    async fn buffer(&self, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+    async fn buffer(&self, transaction: &Transaction) -> Result<(), StoreError> {
         let buffered = &self.plan.buffered;
         if buffered.is_empty() {
             return Ok(());
@@ -441,9 +439,9 @@ impl LeaseWrites<'_> {
             .iter()
             .map(|planned| planned.execution.fire_time)
             .collect();
-        transaction
-            .execute(BUFFER, &[&ids, &job_ids, &fire_times])
-            .await?;
-        Ok(())
+        BUFFER
+            .execute(transaction, &[&ids, &job_ids, &fire_times])
+            .await
+            .map(drop)
     }
 }

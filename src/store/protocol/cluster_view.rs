@@ -1,10 +1,12 @@
-//! The cluster view: the other nodes, as one of them observes them.
+//! The cluster view: the other nodes, as observed by a node.
 
 use crate::model::text_enum;
 use crate::store::db::row::{Values, partition};
-use crate::store::{During, Store, StoreError};
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
 use std::time::Duration;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 text_enum! {
@@ -12,18 +14,17 @@ text_enum! {
     #[derive(async_graphql::Enum)]
     #[graphql(name = "NodeEnd")]
     EndedBy, "end of a node" {
-        /// It left by itself.
+        /// The node left on request.
         Left = "LEFT",
-        /// Its heartbeat is older than the TTL: it is frozen or cut off.
+        /// The heartbeat is older than the TTL: the node is frozen or cut off.
         Ttl = "TTL",
-        /// Its session has ended: it was killed or cut off.
+        /// The session has ended: the node was killed or cut off.
         Session = "SESSION",
     }
 }
 
-/// True of a node `n` that is gone: its heartbeat is older than the TTL ($2, seconds), or its
-/// advisory lock is free, so its session has ended. (A successor that waits for the lock holds it
-/// `ShareLock` for a moment.)
+/// True of a gone node `n`: the heartbeat is older than the TTL ($2, seconds), or the advisory lock
+/// is free, so the session has ended. (A watching node holds the lock as `ShareLock` for a moment.)
 macro_rules! is_gone {
     () => {
         "(n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2)
@@ -34,9 +35,9 @@ macro_rules! is_gone {
 }
 pub(crate) use is_gone;
 
-/// True of a node `n` that joined during the session of the observer `o`, and has had no other
-/// session since (a later session is noted before its lock is taken). A restart of the server would
-/// have ended both sessions, so this one ended by itself. False when the clock was set back since.
+/// True of a node `n` that joined during the session of the observer `o`, without another session
+/// since (a later session is noted before the lock is taken). A restart of the server would have
+/// ended both sessions, so the session of `n` ended alone. False when the clock was set back since.
 macro_rules! joined_while_observed {
     () => {
         "n.session_at = n.started_at and o.session_at <= n.started_at
@@ -45,10 +46,10 @@ macro_rules! joined_while_observed {
 }
 pub(crate) use joined_while_observed;
 
-/// The other nodes in the ring of ids, from the observer ($3) on: whether they look dead, and why.
-/// After a restart of the database all of them do; only an observer whose own session has lasted a
-/// TTL may declare one dead (`takeover::LOCK_GONE`).
-pub(crate) const CLUSTER_VIEW: &str = concat!(
+/// The other nodes in the ring of ids, from the observer ($3) on: whether a node looks dead, and
+/// why. After a restart of the database all nodes look dead; only an observer with a session of at
+/// least a TTL may declare a node dead (`takeover::LOCK_GONE`).
+pub(crate) const CLUSTER_VIEW: Statement = Statement::new(concat!(
     "-- takeovers.others
 select n.id, n.name, n.lock_key, ",
     is_gone!(),
@@ -61,19 +62,19 @@ select n.id, n.name, n.lock_key, ",
 from cluster_node n
 where n.state in ('ACTIVE', 'DRAINING') and n.id <> $3
 order by n.id < $3, n.id"
-);
+));
 
 /// A node that looks dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspect {
-    /// Node of this row.
+    /// Node of the row.
     pub node_id: Uuid,
-    /// Its name, for the log.
+    /// The name, for the log.
     pub name: String,
-    /// Why it looks dead.
+    /// Why the node looks dead.
     pub ended_by: EndedBy,
-    /// Whether it joined during the observer's session. Then the observer need not have watched for
-    /// a TTL.
+    /// Whether the node joined during the observer's session. Then the observer need not have
+    /// watched for a TTL.
     pub joined_while_observed: bool,
 }
 
@@ -87,7 +88,7 @@ pub struct ClusterView {
 }
 
 fn suspect(row: &Row) -> Result<Suspect, StoreError> {
-    let row = Values::of("takeovers.others", row);
+    let row = Values::of(CLUSTER_VIEW.name(), row);
     let ended_by = if row.get("by_ttl")? {
         EndedBy::Ttl
     } else {
@@ -103,30 +104,21 @@ fn suspect(row: &Row) -> Result<Suspect, StoreError> {
 }
 
 impl Store {
-    /// The nodes other than `observer`, and which of them look dead.
+    /// The nodes other than `observer`, and the suspects among the nodes.
     pub async fn cluster_view(
         &self,
         observer: Uuid,
         node_ttl: Duration,
     ) -> Result<ClusterView, StoreError> {
-        self.bounded("takeovers.others", async {
-            let session = self.session().await?;
-            let statement = session
-                .prepare_cached(CLUSTER_VIEW)
-                .await
-                .during("takeovers.prepare")?;
-            let rows = session
-                .query(
-                    &statement,
-                    &[&self.clock().stub(), &node_ttl.as_secs_f64(), &observer],
-                )
-                .await
-                .during("takeovers.others")?;
-            session.release();
-            let (gone, living) = partition("takeovers.others", &rows, "gone")?;
+        self.on_session(CLUSTER_VIEW.name(), async |session| {
+            let values: [&(dyn ToSql + Sync); 3] =
+                [&self.clock().stub(), &node_ttl.as_secs_f64(), &observer];
+            let rows = CLUSTER_VIEW.query(session, &values).await?;
+            let (gone, living) = partition(CLUSTER_VIEW.name(), &rows, "gone")?;
+            // The rows come in the order of the ring from the observer on.
             let successor = living
                 .first()
-                .map(|row| Values::of("takeovers.others", row).get("lock_key"))
+                .map(|row| Values::of(CLUSTER_VIEW.name(), row).get("lock_key"))
                 .transpose()?;
             Ok(ClusterView {
                 suspects: gone.into_iter().map(suspect).collect::<Result<_, _>>()?,

@@ -1,8 +1,8 @@
-//! Settling: the end of an attempt, written by the node that holds it and by no other.
+//! Settling: the end of an attempt, written by the node of the attempt and by no other.
 //!
-//! The fence is the primary key plus (attempt, node, RUNNING). A node that was declared dead finds
-//! no such row: its settlement is fenced. A settlement with an unknown outcome is sent again. A row
-//! that has its values already counts as settled, not as fenced.
+//! The fence is the primary key plus (attempt, node, RUNNING). A node declared dead finds no such
+//! row: the settlement is fenced. A settlement with an unknown outcome is sent again. A row with
+//! the same values counts as settled, not as fenced.
 
 use super::failing::Verdicts;
 use super::fixed_delay::rearm_fixed_delay;
@@ -13,15 +13,18 @@ use crate::model::text::storable_text;
 use crate::safeguards::{Safeguard, unless_off};
 use crate::store::db::row::column;
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError, both};
+use std::borrow::Cow;
 use std::collections::HashSet;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Settles attempts that are still current. A failed attempt with a retry goes into the history of
-/// its execution; with a requested cancellation there is no retry. `between` lets the generic plan
-/// prune partitions. `any` limits the look-ups to these ids: a join alone may read all ids between
-/// them.
-pub(crate) const SETTLE: &str = "-- settlements.settle
+/// Settles current attempts. A failed attempt with a retry goes into the history of the execution;
+/// with a requested cancellation there is no retry. `between` lets the generic plan prune
+/// partitions. `any` limits the look-ups to the ids: a join alone may read all ids in between.
+pub(crate) const SETTLE: Statement = Statement::new(
+    "-- settlements.settle
 update job_execution_log l
 set status = case when x.status = 'RETRYING' and l.cancel_requested_at is not null then 'CANCELLED'
     else x.status end,
@@ -40,15 +43,17 @@ from unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::text[], $7::times
     as x (id, attempt, node_id, status, reason, started_at, error_message, output)
 where l.id between $10 and $11 and l.id = any($2::uuid[]) and l.id = x.id
   and l.attempt = x.attempt and l.node_id = x.node_id and l.status = 'RUNNING'
-returning l.id";
+returning l.id",
+);
 
-/// The part of [`SETTLE`] that refuses an attempt that is no longer current.
+/// The part of [`SETTLE`] against attempts no longer current.
 const FENCE: &str =
     "\n  and l.attempt = x.attempt and l.node_id = x.node_id and l.status = 'RUNNING'";
 
-/// The retries of failed attempts, after their delays (seconds). An execution of a deleted job ends
+/// The retries of failed attempts, after the delays (seconds). An execution of a deleted job ends
 /// instead.
-pub(crate) const RETRY: &str = "-- settlements.retry
+pub(crate) const RETRY: Statement = Statement::new(
+    "-- settlements.retry
 with failed as materialized (
     select l.id, l.job_id, l.fire_time, x.delay, j.priority,
         j.status is not distinct from 'DELETED' as is_over
@@ -67,30 +72,37 @@ insert into job_trigger (id, job_id, kind, fire_time, due_at, priority)
 select f.id, f.job_id, 'RETRY', f.fire_time,
     coalesce($1::timestamptz, clock_timestamp()) + make_interval(secs => f.delay), f.priority
 from failed f where not f.is_over
-on conflict (id) do nothing";
+on conflict (id) do nothing",
+);
 
 /// Ends leases without an execution in flight.
-pub(crate) const END_LEASES: &str = "-- settlements.end_leases
-delete from job_lease where id = any($1::uuid[])";
+pub(crate) const END_LEASES: Statement = Statement::new(
+    "-- settlements.end_leases
+delete from job_lease where id = any($1::uuid[])",
+);
 
-/// Compacts a lease: most of its executions have ended.
-const SHORTEN_LEASE: &str = "-- settlements.shorten_lease
-update job_lease set execution_ids = $2 where id = $1";
+/// Compacts a lease: most of the executions have ended.
+const SHORTEN_LEASE: Statement = Statement::new(
+    "-- settlements.shorten_lease
+update job_lease set execution_ids = $2 where id = $1",
+);
 
-/// The refused settlements that an earlier try has written: its answer was lost. A node never
-/// writes `LOST` or `CRASH_LOOP` about its own attempt, so an equal status and reason is its own.
-pub(crate) const ALREADY_SETTLED: &str = "-- settlements.already_settled
+/// The refused settlements written by an earlier try with a lost answer. A node never writes `LOST`
+/// or `CRASH_LOOP` about an own attempt, so an equal status and reason comes from the node.
+pub(crate) const ALREADY_SETTLED: Statement = Statement::new(
+    "-- settlements.already_settled
 select l.id from job_execution_log l
 join unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[])
     as x (id, attempt, node_id, status, reason)
   on l.id = x.id
 where l.id between $6 and $7 and l.id = any($1::uuid[]) and l.attempt = x.attempt and l.node_id = x.node_id and l.reason is not distinct from x.reason
-  and (l.status = x.status or x.status = 'RETRYING' and l.status = 'CANCELLED')";
+  and (l.status = x.status or x.status = 'RETRYING' and l.status = 'CANCELLED')",
+);
 
 /// The result of a batch of settlements.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// Written by this try or an earlier one.
+    /// Written by the try or an earlier try.
     pub settled: Vec<Uuid>,
     /// Refused: the attempt is no longer current.
     pub fenced: Vec<Uuid>,
@@ -101,7 +113,7 @@ pub struct Settled {
 pub struct LeaseUpdates {
     /// Leases without an execution in flight.
     pub ended: Vec<Uuid>,
-    /// Leases to compact.
+    /// The leases to compact.
     pub compacted: Vec<CompactedLease>,
 }
 
@@ -110,19 +122,20 @@ pub struct LeaseUpdates {
 pub struct CompactedLease {
     /// Lease with the new list.
     pub id: Uuid,
-    /// Its executions that are still in flight.
+    /// The executions still in flight.
     pub remaining: Vec<Uuid>,
 }
 
 impl Store {
-    /// Settles a batch in one transaction. After an error the outcome is unknown: settle the same
-    /// batch again.
+    /// Settles a batch in a single transaction. After an error the outcome is unknown: settle the
+    /// same batch again.
     pub async fn settle(
         &self,
         batch: &[Settlement],
         leases: &LeaseUpdates,
     ) -> Result<Settled, StoreError> {
         if batch.is_empty() {
+            // An empty batch would cost a transaction for nothing.
             return Ok(Settled::default());
         }
         let columns = Columns::of(batch);
@@ -134,12 +147,13 @@ impl Store {
             let mut settled = self
                 .settle_and_record(&transaction, &columns, &verdicts, leases)
                 .await?;
-            // The job before its trigger: commands lock them in this order.
+            // The job before the trigger: commands lock them in the order.
             self.pause_failed(&transaction, batch, &settled).await?;
             rearm_fixed_delay(&transaction, &columns.awaited).await?;
             self.retry(&transaction, &columns).await?;
             release_buffered(&transaction, self.clock().stub(), &columns.waited_for).await?;
             // A refused settlement may be written already: the answer of an earlier try was lost.
+            // Rare, so a separate statement, not a part of `SETTLE`.
             if settled.len() < batch.len() {
                 settled.extend(already_settled(&transaction, &columns).await?);
             }
@@ -149,8 +163,8 @@ impl Store {
         .await
     }
 
-    /// Settles one attempt without its consequences, for an attempt whose consequences fail. There
-    /// is no retry, and the job is not paused. The repairs release its buffered fires and record
+    /// Settles an attempt without the consequences, for an attempt with failing consequences. There
+    /// is no retry, and the job is not paused. The repairs release the buffered fires and record
     /// whether the job is failing.
     pub async fn settle_alone(
         &self,
@@ -158,6 +172,7 @@ impl Store {
         leases: &LeaseUpdates,
     ) -> Result<Settled, StoreError> {
         let alone = Settlement {
+            // The insert of the next attempt may be the failing consequence.
             retry_in: None,
             ..settlement.clone()
         };
@@ -175,11 +190,13 @@ impl Store {
         .await
     }
 
-    /// Counts the settled attempts, and tells them from the fenced ones.
+    /// Counts the settled attempts, apart from the fenced attempts.
     fn settled(&self, batch: &[Settlement], written: &HashSet<Uuid>) -> Settled {
-        let is_written = |settlement: &&Settlement| written.contains(&settlement.execution_id);
-        self.activity_counter
-            .settled(batch.iter().filter(is_written));
+        self.activity_counter.settled(
+            batch
+                .iter()
+                .filter(|settlement| written.contains(&settlement.execution_id)),
+        );
         let (settled, fenced) = batch
             .iter()
             .map(|settlement| settlement.execution_id)
@@ -192,24 +209,18 @@ impl Store {
             return Ok(());
         }
         let stub = self.clock().stub();
-        transaction
-            .execute(
-                RETRY,
-                &[
-                    &stub,
-                    &c.retried,
-                    &c.retried_attempts,
-                    &c.delays,
-                    &c.low,
-                    &c.high,
-                ],
-            )
-            .await
-            .during("settlements.retry")?;
-        Ok(())
+        let values: [&(dyn ToSql + Sync); 6] = [
+            &stub,
+            &c.retried,
+            &c.retried_attempts,
+            &c.delays,
+            &c.low,
+            &c.high,
+        ];
+        RETRY.execute(transaction, &values).await.map(drop)
     }
 
-    /// Pauses jobs with `pauseOnFailure` whose execution has failed for good.
+    /// Pauses jobs with `pauseOnFailure` after an execution has failed for good.
     async fn pause_failed(
         &self,
         transaction: &Transaction,
@@ -225,6 +236,8 @@ impl Store {
             })
             .collect();
         // The order in which every transaction locks jobs.
+        // A batch has the order of the ends, and two nodes could settle the same jobs in opposite
+        // orders.
         failed.sort_by_key(|settlement| settlement.job_id);
         for settlement in failed {
             let (job, execution) = (settlement.job_id, settlement.execution_id);
@@ -233,7 +246,7 @@ impl Store {
         Ok(())
     }
 
-    /// Settles current attempts, and records which jobs are failing, in one round trip.
+    /// Settles current attempts, and records which jobs are failing, in a single round trip.
     async fn settle_and_record(
         &self,
         transaction: &Transaction,
@@ -241,12 +254,9 @@ impl Store {
         verdicts: &Verdicts,
         leases: &LeaseUpdates,
     ) -> Result<HashSet<Uuid>, StoreError> {
-        let settle = unless_off(Safeguard::SettlementFence, SETTLE, FENCE);
-        // Prepared before, so that the three statements travel together and in this order.
-        transaction
-            .prepare_cached(&settle)
-            .await
-            .during("settlements.prepare")?;
+        let settle = settle_text();
+        // Prepared before, so the three statements travel together and in the order.
+        transaction.prepare(&[SETTLE.with_sql(&settle)]).await?;
         verdicts.prepare(transaction).await?;
         let (settled, updated, recorded) = futures_util::join!(
             self.settle_current(transaction, columns),
@@ -263,58 +273,42 @@ impl Store {
         c: &Columns<'_>,
     ) -> Result<HashSet<Uuid>, StoreError> {
         let stub = self.clock().stub();
-        let settle = unless_off(Safeguard::SettlementFence, SETTLE, FENCE);
-        let statement = transaction
-            .prepare_cached(&settle)
-            .await
-            .during("settlements.prepare")?;
-        let rows = transaction
-            .query(
-                &statement,
-                &[
-                    &stub,
-                    &c.ids,
-                    &c.attempts,
-                    &c.node_ids,
-                    &c.statuses,
-                    &c.reasons,
-                    &c.started,
-                    &c.errors,
-                    &c.outputs,
-                    &c.low,
-                    &c.high,
-                ],
-            )
-            .await
-            .during("settlements.settle")?;
-        column("settlements.settle", &rows, 0)
+        let values: [&(dyn ToSql + Sync); 11] = [
+            &stub,
+            &c.ids,
+            &c.attempts,
+            &c.node_ids,
+            &c.statuses,
+            &c.reasons,
+            &c.started,
+            &c.errors,
+            &c.outputs,
+            &c.low,
+            &c.high,
+        ];
+        let settle = settle_text();
+        let settle = SETTLE.with_sql(&settle);
+        column(settle.name(), &settle.query(transaction, &values).await?, 0)
     }
 }
 
-/// Ends and compacts leases. They only list executions in flight: the rows decide.
+/// The text of [`SETTLE`], which a drill sends without its fence.
+fn settle_text() -> Cow<'static, str> {
+    unless_off(Safeguard::SettlementFence, SETTLE.sql(), FENCE)
+}
+
+/// Ends and compacts leases. Leases only list executions in flight: the rows decide.
 async fn update_leases(
     transaction: &Transaction,
     updates: &LeaseUpdates,
 ) -> Result<(), StoreError> {
     if !updates.ended.is_empty() {
-        let statement = transaction
-            .prepare_cached(END_LEASES)
-            .await
-            .during("settlements.prepare")?;
-        transaction
-            .execute(&statement, &[&updates.ended])
-            .await
-            .during("settlements.end_leases")?;
+        END_LEASES.execute(transaction, &[&updates.ended]).await?;
     }
     for lease in &updates.compacted {
-        let statement = transaction
-            .prepare_cached(SHORTEN_LEASE)
-            .await
-            .during("settlements.prepare")?;
-        transaction
-            .execute(&statement, &[&lease.id, &lease.remaining])
-            .await
-            .during("settlements.shorten_lease")?;
+        SHORTEN_LEASE
+            .execute(transaction, &[&lease.id, &lease.remaining])
+            .await?;
     }
     Ok(())
 }
@@ -323,26 +317,17 @@ async fn already_settled(
     transaction: &Transaction,
     c: &Columns<'_>,
 ) -> Result<Vec<Uuid>, StoreError> {
-    let statement = transaction
-        .prepare_cached(ALREADY_SETTLED)
-        .await
-        .during("settlements.prepare")?;
-    let rows = transaction
-        .query(
-            &statement,
-            &[
-                &c.ids,
-                &c.attempts,
-                &c.node_ids,
-                &c.statuses,
-                &c.reasons,
-                &c.low,
-                &c.high,
-            ],
-        )
-        .await
-        .during("settlements.already_settled")?;
-    column("settlements.already_settled", &rows, 0)
+    let values: [&(dyn ToSql + Sync); 7] = [
+        &c.ids,
+        &c.attempts,
+        &c.node_ids,
+        &c.statuses,
+        &c.reasons,
+        &c.low,
+        &c.high,
+    ];
+    let rows = ALREADY_SETTLED.query(transaction, &values).await?;
+    column(ALREADY_SETTLED.name(), &rows, 0)
 }
 
 /// The columns of a batch.
@@ -358,10 +343,10 @@ struct Columns<'a> {
     retried: Vec<Uuid>,
     retried_attempts: Vec<i32>,
     delays: Vec<f64>,
-    /// Serialized jobs: buffered fires may wait for these ends.
+    /// Serialized jobs: buffered fires may wait for the ends.
     waited_for: Vec<Uuid>,
-    /// Executions that fixed delays may await: mostly none. (A repair may let a trigger await an
-    /// execution that began under another schedule; a repair rearms it as well.)
+    /// Executions possibly awaited by fixed delays: mostly none. (A repair may let a trigger await
+    /// an execution started under another schedule; a repair rearms such a trigger as well.)
     awaited: Vec<Uuid>,
     low: Uuid,
     high: Uuid,
@@ -395,6 +380,7 @@ impl<'a> Columns<'a> {
         for settlement in batch {
             columns.push(settlement);
         }
+        // The bounds of `between`: ids begin with the time, so a batch touches few partitions.
         columns.low = columns.ids.iter().min().copied().unwrap_or_default();
         columns.high = columns.ids.iter().max().copied().unwrap_or_default();
         columns
@@ -416,6 +402,7 @@ impl<'a> Columns<'a> {
             self.delays.push(delay.as_secs_f64());
         }
         if settlement.is_serialized {
+            // Only serialized jobs have buffered fires, and pay for the lock.
             self.waited_for.push(settlement.job_id);
         }
         if settlement.may_unblock_fixed_delay {

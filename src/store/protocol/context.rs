@@ -1,7 +1,7 @@
 //! The context of a plan: the jobs, exclusions and backfills of the locked triggers.
 //!
-//! All are read by statements that are *later* than the one that locked the triggers, so an edit
-//! that committed in between is seen. A job that cannot be read is left to other nodes.
+//! All are read by statements *later* than the lock of the triggers, so an edit committed in
+//! between is seen. An unreadable job is left to other nodes.
 
 use super::job_cache::Jobs;
 use super::lease_store::LeaseStore;
@@ -19,11 +19,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The exclusions as a lease has locked them.
+/// The exclusions as locked by a lease.
 #[derive(Default)]
 struct LockedExclusions {
     exclusions: Exclusions,
-    /// Whether a change holds the lock: the jobs that it may concern were left out.
+    /// Whether a change holds the lock. The jobs possibly concerned were left out.
     contended: bool,
 }
 
@@ -39,6 +39,8 @@ impl LeaseStore {
         jobs.retain(|id, job| {
             let obstacle = locked.exclusions.obstacle(*id, &job.definition);
             if let Some(obstacle) = &obstacle {
+                // An unreadable calendar or blackout costs only the jobs under the calendar or
+                // blackout. Firing without the exclusion would break a promise.
                 self.store.unreadable.leave_alone(*id, obstacle);
             }
             obstacle.is_none()
@@ -71,7 +73,7 @@ impl LeaseStore {
         overlap::try_lock_in_flight(transaction, &distinct(job_ids), &context.jobs).await
     }
 
-    /// The readable jobs of the locked triggers, from the cache where it has them.
+    /// The readable jobs of the locked triggers, from the cache where possible.
     async fn jobs_of(
         &self,
         transaction: &Transaction,
@@ -86,14 +88,15 @@ impl LeaseStore {
                 .into_iter()
                 .map(|(id, job)| (id, Arc::new(job)))
                 .collect();
+            // The triggers are still locked: the tag and the job belong together.
             self.job_cache.insert(&read, &due.cache_tags);
             jobs.extend(read);
         }
         Ok(jobs)
     }
 
-    /// The exclusions of these jobs. While a change holds their lock, the jobs that it may concern
-    /// are left out.
+    /// The exclusions of the jobs. While a change holds the lock, the jobs possibly concerned are
+    /// left out.
     async fn exclusions_of(
         &self,
         transaction: &Transaction,
@@ -119,7 +122,10 @@ impl LeaseStore {
                 contended: false,
             });
         }
+        // The change continues. The next lease waits in line, or the changes could keep the leases
+        // out for good.
         self.turn.kept_out();
+        // A change of a calendar concerns the jobs with a calendar. A blackout concerns every job.
         jobs.retain(|_, job| !has_blackouts && job.definition.calendar.is_none());
         Ok(LockedExclusions {
             exclusions: Exclusions::default(),
@@ -127,7 +133,7 @@ impl LeaseStore {
         })
     }
 
-    /// The backfills of the locked triggers. One that cannot be read leaves out its job.
+    /// The backfills of the locked triggers. An unreadable backfill leaves out the job.
     async fn backfills_of(
         &self,
         transaction: &Transaction,
@@ -151,9 +157,11 @@ impl LeaseStore {
                     self.store
                         .unreadable
                         .leave_alone(trigger.job_id, &error.to_string());
+                    // The plan deletes the trigger of a missing backfill, so the job of an
+                    // unreadable backfill must not be planned.
                     jobs.remove(&trigger.job_id);
                 }
-                // It was cancelled: the plan deletes its trigger.
+                // A cancelled backfill: the plan deletes the trigger.
                 None => {}
             }
         }

@@ -1,15 +1,17 @@
-//! The chain of a fixed delay: its trigger awaits the end of an execution, and gets the next due
-//! time from that end.
+//! The chain of a fixed delay: the trigger awaits the end of an execution, and gets the next due
+//! time from the end.
 
+use crate::store::StoreError;
 use crate::store::db::session::Transaction;
-use crate::store::{During, StoreError};
+use crate::store::db::statement::Statement;
 use uuid::Uuid;
 
 /// Rearms fixed delays: the next due time is one interval after the end of the awaited execution,
-/// rounded up to a millisecond, so that the API returns the same instant. After `endAt` there is
-/// none. The only statement that does so, for settlements, takeovers, cancellations and repairs.
-/// `between` prunes partitions.
-pub(crate) const REARM_FIXED_DELAY: &str = "-- settlements.rearm
+/// rounded up to a millisecond, so the API returns the same instant. After `endAt` there is no due
+/// time. The only such statement, for settlements, takeovers, cancellations and repairs. `between`
+/// prunes partitions.
+pub(crate) const REARM_FIXED_DELAY: Statement = Statement::new(
+    "-- settlements.rearm
 update job_trigger t
 set awaits = null,
     fire_time = ended.next_fire_time,
@@ -23,9 +25,10 @@ from (
     where l.id between $2 and $3 and l.id = any($1::uuid[]) and l.finished_at is not null
       and j.schedule_type = 'FIXED_DELAY'
 ) as ended
-where t.id = ended.job_id and t.awaits = ended.id";
+where t.id = ended.job_id and t.awaits = ended.id",
+);
 
-/// Rearms the triggers that await one of these executions. Returns how many were rearmed.
+/// Rearms the triggers awaiting an execution of the list. Returns the number of rearmed triggers.
 pub(crate) async fn rearm_fixed_delay(
     transaction: &Transaction,
     ended: &[Uuid],
@@ -33,12 +36,7 @@ pub(crate) async fn rearm_fixed_delay(
     let (Some(low), Some(high)) = (ended.iter().min(), ended.iter().max()) else {
         return Ok(0);
     };
-    let statement = transaction
-        .prepare_cached(REARM_FIXED_DELAY)
+    REARM_FIXED_DELAY
+        .execute(transaction, &[&ended, low, high])
         .await
-        .during("settlements.prepare")?;
-    transaction
-        .execute(&statement, &[&ended, low, high])
-        .await
-        .during("settlements.rearm")
 }

@@ -1,24 +1,23 @@
-//! The job cache: jobs that this node has read, so that a lease need not read them again.
+//! The job cache: jobs read before, so a lease need not read the jobs again.
 //!
-//! The database makes it safe. A schedule trigger bears a cache tag: a random number that a lease
-//! drew when it had locked the trigger and read the job. Each change of the job removes the cache
-//! tag, in the same transaction (migration V11). So a lease that has locked a trigger and finds the
-//! cache tag knows that the job has not changed since the tag was drawn:
+//! The database makes the cache safe. A schedule trigger bears a cache tag: a random number, drawn
+//! by a lease with the trigger locked and the job read. Each change of the job removes the cache
+//! tag, in the same transaction (migration V11). So a lease that has locked a trigger with the
+//! cached tag knows that the job has not changed since the tag was drawn:
 //!
-//! - a change that committed before the lock has removed the cache tag: `for update` returns the
-//!   newest version of the row, and the lease reads the job;
-//! - a change that has reached the trigger and has not committed holds its lock: `skip locked`
-//!   skips the trigger;
-//! - a change that has not reached the trigger waits there for the lease, as if it came later. It
-//!   waits with or without a cache tag, so a tag that is drawn from the old job does not outlive
-//!   it.
+//! - a change committed before the lock has removed the cache tag: `for update` returns the newest
+//!   version of the row, and the lease reads the job;
+//! - an uncommitted change of the trigger holds the lock of the trigger: `skip locked` skips the
+//!   trigger;
+//! - a change on the way to the trigger waits there for the lease, as if the change came later. The
+//!   change waits with or without a cache tag, so a tag drawn from the old job does not outlive the
+//!   change.
 //!
-//! A cache tag is no version. After a failover that lost the last writes the same version can come
-//! twice with two meanings; a lost cache tag is never drawn again.
+//! A cache tag is no version. After a failover with lost writes the same version can come twice
+//! with two meanings; a lost cache tag is never drawn again.
 //!
-//! A lease does not read the parts of a [`Job`] that `job_definition` does not hold (the next fire
-//! time, the runs). Only triggers of schedules bear cache tags: the jobs of other triggers are
-//! read.
+//! A lease does not read the parts of a [`Job`] outside of `job_definition` (the next fire time,
+//! the runs). Only triggers of schedules bear cache tags: the jobs of other triggers are read.
 
 use crate::model::job::Job;
 use crate::model::schedule::Schedule;
@@ -40,17 +39,17 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 /// makes the cache useless when jobs fire in turn and do not all fit.
 const EVICT_AFTER: Duration = Duration::from_mins(1);
 
-/// The cache. Clones share it.
+/// The cache. Clones share the entries.
 #[derive(Clone, Default)]
 pub struct JobCache(Arc<Mutex<State>>);
 
 impl JobCache {
-    /// The jobs that are cached under these tags.
+    /// The jobs cached under the tags.
     pub(crate) fn get(&self, cache_tags: &HashMap<Uuid, i64>) -> Jobs {
         self.0.lock().get(cache_tags)
     }
 
-    /// Caches jobs, as far as there is room. They were read while their triggers were locked.
+    /// Caches jobs, as far as there is room. The jobs were read with their triggers locked.
     pub(crate) fn insert(&self, jobs: &Jobs, cache_tags: &HashMap<Uuid, i64>) {
         let mut state = self.0.lock();
         let now = Instant::now();
@@ -74,7 +73,7 @@ struct Entry {
     cache_tag: i64,
     job: Arc<Job>,
     bytes: usize,
-    /// Whether it fired since the last eviction.
+    /// Whether the job fired since the last eviction.
     fired: bool,
 }
 
@@ -83,7 +82,7 @@ impl State {
         let mut found = Jobs::with_capacity(cache_tags.len());
         for (id, cache_tag) in cache_tags {
             let entry = self.jobs.get_mut(id);
-            // Another tag: the job has changed since, and is read again.
+            // Another tag: the job has changed, and is read again.
             if let Some(entry) = entry.filter(|entry| entry.cache_tag == *cache_tag) {
                 entry.fired = true;
                 found.insert(*id, entry.job.clone());
@@ -93,6 +92,7 @@ impl State {
     }
 
     fn insert(&mut self, job: &Arc<Job>, cache_tag: i64, now: Instant) {
+        // A job read again has a new tag, and the old entry can never be found.
         if let Some(stale) = self.jobs.remove(&job.id) {
             self.bytes -= stale.bytes;
         }
@@ -126,6 +126,7 @@ impl State {
         self.evicted_at = Some(now);
         self.jobs
             .retain(|_, entry| std::mem::take(&mut entry.fired));
+        // A sum, not differences: an error in a difference would stay for ever.
         self.bytes = self.jobs.values().map(|entry| entry.bytes).sum();
     }
 }
@@ -164,6 +165,7 @@ fn bytes(job: &Job) -> usize {
                 .map(|(name, value)| name.len() + value.len())
                 .sum::<usize>();
             let body = http.body.as_deref().map_or(0, str::len);
+            // `BTreeMap` allocates whole nodes.
             http.url.as_str().len() + body + headers + map_bytes::<String>(http.headers.len())
         }
     };

@@ -1,4 +1,4 @@
-//! The store of the acquirer: the database, and what one lease leaves for the next.
+//! The store of the acquirer: the database, and the state kept from lease to lease.
 
 use super::job_cache::JobCache;
 use super::scan_cursor::ScanCursor;
@@ -10,11 +10,11 @@ use crate::store::jobs::exclusions::Turn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long leases expect conflicts after one: where a trigger came back, others did too.
+/// How long leases expect conflicts after a conflict: more triggers may have come back.
 const CONFLICTS_EXPECTED_FOR: Duration = Duration::from_mins(1);
 
-/// The store of the acquirer: the database, and what one lease leaves for the next. Clones share
-/// both.
+/// The store of the acquirer: the database, and the state kept from lease to lease. Clones share
+/// the state.
 #[derive(Clone)]
 pub struct LeaseStore {
     pub(super) store: Store,
@@ -25,12 +25,12 @@ pub struct LeaseStore {
     conflicts_expected_until: Arc<Mutex<Option<Instant>>>,
 }
 
-/// Limits of one poll.
+/// Limits of a poll.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch {
     /// Most fire times of all triggers: the free slots.
     pub fire_times: usize,
-    /// Most fire times of one trigger.
+    /// Most fire times of a trigger.
     pub fires_per_trigger: usize,
 }
 
@@ -44,37 +44,37 @@ impl Batch {
     }
 }
 
-/// The result of one poll.
+/// The result of a poll.
 #[derive(Debug)]
 pub struct Leased {
-    /// Attempts that this node now holds, by due time.
+    /// The new attempts of the node, by due time.
     pub attempts: Vec<Attempt>,
-    /// Holds the shares of the attempts until each has its own.
+    /// Holds the shares of the attempts until each attempt has a [`Share`](super::shares::Share).
     pub reservation: Reservation,
-    /// Triggers that were taken, whether they run or not.
+    /// Taken triggers, with or without an execution.
     pub triggers: usize,
-    /// Those of them whose next fire time is due already.
+    /// Taken triggers with a next fire time due already.
     pub still_due: usize,
-    /// What is left to take, and when.
+    /// The rest to take, and when.
     pub remaining: Remaining,
     /// The database's clock at the poll.
     pub now: Timestamp,
-    /// When that reading arrived. The rest of the lease may have waited for a lock since.
+    /// When the reading arrived. The rest of the lease may have waited for a lock since.
     pub read_at: Instant,
 }
 
-/// What a poll left to take.
+/// The rest after a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remaining {
     /// More is due now.
     Now,
-    /// More is due, but other transactions hold it for a moment.
+    /// More is due, but locked by other transactions for a moment.
     Contended,
     /// Nothing more is due.
     Later {
         /// The next due time. None: nothing is scheduled.
         next_due: Option<Timestamp>,
-        /// The first due time within the look-ahead whose overlap is decided only then.
+        /// The first due time within the look-ahead with a decision about an overlap.
         deferred_until: Option<Timestamp>,
     },
 }
@@ -86,12 +86,12 @@ impl Remaining {
     }
 }
 
-/// What an idle node needs to know.
+/// The answer for an idle node.
 #[derive(Debug, Clone, Copy)]
 pub struct Peeked {
     /// Instant of the poll, by the database's clock.
     pub now: Timestamp,
-    /// The first due time; it may have passed. None: nothing is scheduled.
+    /// The first due time, also a passed one. None: nothing is scheduled.
     pub next_due: Option<Timestamp>,
 }
 

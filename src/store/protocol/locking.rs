@@ -7,36 +7,39 @@ use crate::model::{Timestamp, UnknownName};
 use crate::safeguards::{Safeguard, unless_off};
 use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::{Prepared, Statement};
 use crate::store::maintenance::clock_jumps::Moment;
 use crate::store::{During, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 /// Locks the node's row against a takeover until the lease commits. A heartbeat changes no key and
-/// does not wait. No row: the node is not `ACTIVE`, or the cluster is paused.
-pub const LOCK_MEMBERSHIP: &str = "-- leases.lock_membership
+/// does not wait. Without a row the node is not `ACTIVE`, or the cluster is paused.
+pub const LOCK_MEMBERSHIP: Statement = Statement::new(
+    "-- leases.lock_membership
 select 1 from cluster_node where id = $1 and state = 'ACTIVE'
-    and not exists (select from cluster_pause) for key share";
+    and not exists (select from cluster_pause) for key share",
+);
 
 /// Locks the triggers due within the look-ahead ($2, seconds), for $3 fire times in all. A trigger
-/// that has been due for a second is overdue, and counts for $6 fire times. Three lanes:
+/// due for a second is overdue, and counts for $6 fire times. Three lanes:
 ///
-/// 1. `overdue`: at most $4 triggers, the backlog of an outage or a flood. It must not delay what
-///    is on time.
+/// 1. `overdue`: at most $4 triggers, the backlog of an outage or a flood. The backlog must not
+///    delay the triggers on time.
 /// 2. `on_time`.
-/// 3. `more`: overdue triggers, in the room that is left. Only when the first lane was full. Its
-///    `not in` excludes the rows of that lane, whose locks are no obstacle to their own
-///    transaction.
+/// 3. `more`: overdue triggers, in the remaining room. Only when the first lane was full. The `not
+///    in` excludes the rows of the first lane: locks are no obstacle within a transaction.
 ///
 /// Left out are the jobs $5 (`not in (select …)` is hashed; `<> all` would compare each row with
-/// each job) and what was due before $7, default: five seconds ago (see `scan_cursor`).
-/// `bears_own`: see `own`; the statement that takes a payload reads it. The clock is read once, so
-/// that no trigger falls between two lanes. `(select …)` lets the bounds use the index
+/// each job) and triggers due before $7, default: five seconds ago (see `scan_cursor`).
+/// `bears_own`: see `own`; the payload is read by the statement that takes the trigger. The clock
+/// is read once, so no trigger falls between two lanes. `(select …)` lets the bounds use the index
 /// `job_trigger_due`; a bare `clock_timestamp()` would filter every trigger.
-pub const LOCK_DUE: &str = "-- leases.lock_due
+pub const LOCK_DUE: Statement = Statement::new(
+    "-- leases.lock_due
 with clock as materialized (
     select now, coalesce($7::timestamptz, now - interval '5 seconds') as since
     from (select coalesce($1::timestamptz, clock_timestamp()) as now) as x
@@ -66,38 +69,41 @@ with clock as materialized (
               + $6 - 1) / $6 else 0 end
     for update skip locked
 )
-select * from overdue union all select * from on_time union all select * from more";
+select * from overdue union all select * from on_time union all select * from more",
+);
 
 /// The database's clock, the next due time beyond the look-ahead, and the end of the last blackout.
-pub const LOOK_AHEAD: &str = "-- leases.look_ahead
+pub const LOOK_AHEAD: Statement = Statement::new(
+    "-- leases.look_ahead
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 select now, (select min(due_at) from job_trigger
              where due_at > (select now + make_interval(secs => $2) from clock)) as next_due,
        (select max(ends_at) from blackout) as blackouts_until
-from clock";
+from clock",
+);
 
-/// The due triggers that a poll has locked.
+/// The due triggers locked by a poll.
 pub struct LockedTriggers {
-    /// Locked triggers that this binary can read.
+    /// Locked triggers that the program can read.
     pub triggers: Vec<Trigger>,
-    /// Most fire times of one of them.
+    /// Most fire times of a trigger.
     pub fires_per_trigger: usize,
     /// Most fire times of all, without the first of each.
     pub remaining: usize,
-    /// Whether the limit was reached, so that more may be due.
+    /// Whether the limit was reached, so more may be due.
     pub is_full: bool,
-    /// Overdue triggers that the scan did not read are due at this instant or later.
+    /// Overdue triggers not read by the scan are due at the instant or later.
     pub low_watermark: Option<Timestamp>,
     /// The ids of the triggers with own values.
     pub own: HashSet<Uuid>,
-    /// By job: the cache tag that its schedule trigger bears, else the new one.
+    /// By job: the cache tag of the schedule trigger, else the new tag.
     pub cache_tags: HashMap<Uuid, i64>,
-    /// The cache tag for the triggers that bear none. One for all, because a cache tag is unique
-    /// within its job.
+    /// The cache tag for the triggers without a tag. A single tag for all: a cache tag need only be
+    /// unique within the job.
     pub new_cache_tag: i64,
     /// Instant of the poll, by the database's clock.
     pub now: Timestamp,
-    /// When that reading arrived.
+    /// When the reading arrived.
     pub read_at: Instant,
     /// The first due time beyond the look-ahead.
     pub upcoming: Option<Timestamp>,
@@ -105,28 +111,28 @@ pub struct LockedTriggers {
     pub blackouts_until: Option<Timestamp>,
 }
 
-/// A scan of the due triggers that one node starts.
+/// A scan of the due triggers by a node.
 pub struct DueScan<'a> {
-    /// Node that leases.
+    /// The node that leases.
     pub node_id: Uuid,
-    /// Most fire times and triggers of one poll.
+    /// Most fire times and triggers of a poll.
     pub batch: Batch,
-    /// How long before its due time a trigger is taken.
+    /// How long before the due time a trigger is taken.
     pub look_ahead: Duration,
     /// Where the scan starts.
     pub start: ScanStart,
-    /// Jobs that this node cannot read, or that wait for a share.
+    /// Jobs unreadable to the node, and jobs waiting for a share.
     pub left_out: &'a [Uuid],
 }
 
-/// A trigger that a poll has locked.
+/// A trigger locked by a poll.
 struct Locked {
     trigger: Trigger,
-    /// The cache tag that it bears.
+    /// The cache tag of the trigger.
     cache_tag: Option<i64>,
-    /// Whether it has been due for a second.
+    /// Whether the trigger has been due for a second.
     is_overdue: bool,
-    /// Whether it has own values.
+    /// Whether the trigger has own values.
     bears_own: bool,
 }
 
@@ -151,7 +157,7 @@ impl Limits {
         }
     }
 
-    /// Fire times that a locked row stands for.
+    /// The fire times counted for a locked row.
     fn fire_times_of(self, is_overdue: bool) -> usize {
         if is_overdue {
             self.fires_per_trigger
@@ -162,7 +168,7 @@ impl Limits {
 }
 
 impl LockedTriggers {
-    /// The triggers of these jobs.
+    /// The triggers of the jobs.
     pub fn of_jobs(&self, jobs: &[Uuid]) -> Self {
         let triggers = self
             .triggers
@@ -200,26 +206,28 @@ impl LockedTriggers {
 }
 
 /// The statements of the first round trip.
-struct Prepared {
-    lock_membership: Statement,
-    lock_due: Statement,
-    look_ahead: Statement,
+struct FirstRoundTrip {
+    lock_membership: Prepared,
+    lock_due: Prepared,
+    look_ahead: Prepared,
 }
 
-impl Prepared {
-    async fn on(transaction: &Transaction) -> Result<Self, tokio_postgres::Error> {
-        let lock_membership = unless_off(Safeguard::NodeRowLock, LOCK_MEMBERSHIP, " for key share");
+impl FirstRoundTrip {
+    async fn on(transaction: &Transaction) -> Result<Self, StoreError> {
+        let key_share = " for key share";
+        let text = unless_off(Safeguard::NodeRowLock, LOCK_MEMBERSHIP.sql(), key_share);
+        let lock_membership = LOCK_MEMBERSHIP.with_sql(&text);
         Ok(Self {
-            lock_membership: transaction.prepare_cached(&lock_membership).await?,
-            lock_due: transaction.prepare_cached(LOCK_DUE).await?,
-            look_ahead: transaction.prepare_cached(LOOK_AHEAD).await?,
+            lock_membership: lock_membership.prepare(transaction).await?,
+            lock_due: LOCK_DUE.prepare(transaction).await?,
+            look_ahead: LOOK_AHEAD.prepare(transaction).await?,
         })
     }
 }
 
 impl LeaseStore {
-    /// Locks what is due in one round trip: BEGIN, the node's row, the due triggers, the clock.
-    /// None when the node is not `ACTIVE`, the cluster is paused, or the clock has jumped.
+    /// Locks what is due in a single round trip: BEGIN, the node's row, the due triggers, the
+    /// clock. None when the node is not `ACTIVE`, the cluster is paused, or the clock has jumped.
     pub(super) async fn lock_due(
         &self,
         transaction: &Transaction,
@@ -232,7 +240,9 @@ impl LeaseStore {
         let limit = as_limit(limits.fire_times);
         let overdue_limit = as_limit(limits.overdue);
         let each = as_limit(limits.fires_per_trigger);
-        let prepared = Prepared::on(transaction).await.during("leases.prepare")?;
+        let first = FirstRoundTrip::on(transaction).await?;
+        let member_values: [&(dyn ToSql + Sync); 1] = [&scan.node_id];
+        let clock_values: [&(dyn ToSql + Sync); 2] = [&stub, &look_ahead];
         let due_values: [&(dyn ToSql + Sync); 7] = [
             &stub,
             &look_ahead,
@@ -244,39 +254,34 @@ impl LeaseStore {
         ];
         let turn = self.turn.wait();
         let begin = async {
-            match &turn {
+            let begun = match &turn {
                 Some(turn) => transaction.begin_with(turn).await,
                 None => transaction.begin().await,
-            }
+            };
+            begun.during("leases.begin")
         };
         let sent = Moment::now();
-        // They are sent in this order: the node's row is locked before any trigger.
+        // The order of sending counts: the node's row is locked before any trigger.
         let ((), member, due, clock) = futures_util::try_join!(
             begin,
-            async {
-                transaction
-                    .query_opt(&prepared.lock_membership, &[&scan.node_id])
-                    .await
-            },
-            async { transaction.query(&prepared.lock_due, &due_values).await },
-            async {
-                transaction
-                    .query_one(&prepared.look_ahead, &[&stub, &look_ahead])
-                    .await
-            },
-        )
-        .during("leases.lock_due")?;
+            first.lock_membership.query_opt(transaction, &member_values),
+            first.lock_due.query(transaction, &due_values),
+            first.look_ahead.query_one(transaction, &clock_values),
+        )?;
         let read_at = Instant::now();
-        let clock = Values::of("leases.look_ahead", &clock);
+        let clock = Values::of(LOOK_AHEAD.name(), &clock);
         let now = clock.get("now")?;
+        // A stub clock stands still, and would look like a jump.
         let is_clock_good = stub.is_some() || self.store.clock_watch.admits(sent, now);
         if member.is_none() || !is_clock_good {
+            // The triggers are locked already: the caller rolls back, and no other node has to
+            // wait.
             return Ok(None);
         }
         let locked = LockedTriggers {
-            // A due time that is out of range is not waited for.
+            // A due time out of range is not waited for.
             upcoming: clock.get("next_due").unwrap_or_default(),
-            // An end that is out of range is later than all others.
+            // An end out of range is later than all others.
             blackouts_until: clock
                 .get("blackouts_until")
                 .unwrap_or(Some(Timestamp::MAX_UTC)),
@@ -293,14 +298,15 @@ impl LeaseStore {
         now: Timestamp,
         read_at: Instant,
     ) -> Result<LockedTriggers, StoreError> {
-        // Also of rows that cannot be read: they fill the limit.
+        // Also of unreadable rows, which fill the limit.
         let overdue: Vec<bool> = column("job_trigger", rows, "overdue")?;
         let fire_times: usize = overdue
             .iter()
             .map(|is_overdue| limits.fire_times_of(*is_overdue))
             .sum();
-        // Each lane reads up to the limit: a poll below it left nothing behind.
+        // Each lane reads up to the limit: a poll below the limit left nothing behind.
         let is_full = fire_times >= limits.fire_times;
+        // Random, not a counter: a tag lost in a failover must never come back.
         let new_cache_tag = fastrand::i64(..);
         let mut triggers = Vec::with_capacity(rows.len());
         let mut own = HashSet::new();
@@ -316,12 +322,14 @@ impl LeaseStore {
                 own.insert(trigger.id);
             }
             if locked.is_overdue {
+                // The lanes read overdue triggers by due time: an unread overdue trigger is due at
+                // the last one read or later.
                 last_overdue = last_overdue.max(Some(trigger.due_at));
             }
             triggers.push(trigger);
         }
         let low_watermark = match last_overdue {
-            // The scan read nothing that is overdue: no room was left for it.
+            // The scan read nothing overdue: the limit left no room for the first lane.
             None if is_full && limits.overdue == 0 => since,
             last_overdue => last_overdue.filter(|_| is_full),
         };
@@ -341,8 +349,8 @@ impl LeaseStore {
         })
     }
 
-    /// Reads a locked trigger. One that cannot be read costs its job alone: this node leaves the
-    /// job to others.
+    /// Reads a locked trigger. An unreadable trigger costs only the job: the node leaves the job to
+    /// others.
     fn locked(&self, row: &Row) -> Option<Locked> {
         let read = locked(row);
         if let Err(error) = &read
@@ -378,9 +386,10 @@ fn locked(row: &Row) -> Result<Locked, StoreError> {
     })
 }
 
-/// These ids in order, each once.
+/// The distinct ids, in order.
 pub fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> = ids.collect();
+    // A fixed order, so two transactions never wait for each other.
     ids.sort_unstable();
     ids.dedup();
     ids

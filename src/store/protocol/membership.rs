@@ -1,10 +1,11 @@
-//! Membership: joining, heartbeats, and the session that proves a process alive. Writes
-//! `cluster_node` (a takeover writes the end of a node).
+//! Membership: joining, heartbeats, and the session as the proof of life. Writes `cluster_node` (a
+//! takeover writes the end of a node).
 //!
-//! The membership session is a connection of its own, and holds the node's advisory lock as long as
-//! it lasts. When the process dies, the kernel closes the connection, PostgreSQL releases the lock,
-//! and the node whose successor it was learns of it within milliseconds. That wait has a connection
-//! of its own as well: a backend that waits for a lock does not notice the end of its client.
+//! The membership session is a separate connection, and holds the node's advisory lock for the
+//! whole session. When the process dies, the kernel closes the connection, PostgreSQL releases the
+//! lock, and the predecessor in the ring of nodes notices the end within milliseconds. The wait of
+//! the predecessor has a separate connection as well: a backend waiting for a lock does not notice
+//! the end of the client.
 
 use crate::clock::Clock;
 use crate::model::Timestamp;
@@ -14,46 +15,57 @@ use crate::model::node::NodeState;
 use crate::store::audit::entry::Entry;
 use crate::store::db::database::Database;
 use crate::store::db::row::Values;
+use crate::store::db::statement::Statement;
 use crate::store::jobs::cluster_pause::PAUSE_IF_SET_BACK;
 use crate::store::maintenance::clock_jumps::{Jump, Moment, paused_for};
 use crate::store::{During, Store, StoreError};
 use chrono::{TimeDelta, Utc};
 use std::time::{Duration, Instant};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-/// How long reading an answer that has arrived may take.
+/// Limit for reading an arrived answer.
 const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
-const TAKE_LOCK: &str = "-- nodes.take_lock
-select pg_advisory_lock($1)";
+const TAKE_LOCK: Statement = Statement::new(
+    "-- nodes.take_lock
+select pg_advisory_lock($1)",
+);
 
-/// Ends an earlier session of this node that lingers with the lock (a half-open connection): a
-/// process has one membership session.
-const END_EARLIER_SESSION: &str = "-- nodes.end_earlier_session
+/// Ends an earlier session of the node still holding the lock (a half-open connection): a process
+/// has a single membership session.
+const END_EARLIER_SESSION: Statement = Statement::new(
+    "-- nodes.end_earlier_session
 select pg_terminate_backend(pid) from pg_locks
 where locktype = 'advisory' and granted and mode = 'ExclusiveLock' and objsubid = 1
     and pid <> pg_backend_pid()
   and database = (select oid from pg_database where datname = current_database())
-  and ((classid::bigint << 32) | objid::bigint) = $1";
+  and ((classid::bigint << 32) | objid::bigint) = $1",
+);
 
-/// Notes the age of the session before its lock is taken: the lock of a new session must not appear
+/// Notes the age of the session before the lock is taken: the lock of a new session must not appear
 /// with the age of an earlier one.
-const NOTE_SESSION: &str = "-- nodes.note_session
-update cluster_node set session_at = coalesce($1::timestamptz, clock_timestamp()) where id = $2";
+const NOTE_SESSION: Statement = Statement::new(
+    "-- nodes.note_session
+update cluster_node set session_at = coalesce($1::timestamptz, clock_timestamp()) where id = $2",
+);
 
-const JOIN: &str = "-- nodes.join
+const JOIN: Statement = Statement::new(
+    "-- nodes.join
 insert into cluster_node (id, name, address, version, state, lock_key, slots, protocol, started_at,
     heartbeat_at, session_at)
 select $2, $3, $4, $5, 'ACTIVE', $6, $7, 3, now, now, now
 from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
-returning heartbeat_at";
+returning heartbeat_at",
+);
 
-/// Renews all that the node holds. No row: the node was declared dead. $5 is the most time, in
-/// seconds, that can have passed since the last heartbeat (null where a test sets the clock). More:
-/// the clock has jumped, and the ages of all heartbeats with it, so this node's watch over the
-/// others begins now.
-const HEARTBEAT: &str = "-- nodes.heartbeat
+/// Renews the node and all held executions. Without a row the node was declared dead. $5 is the
+/// longest possible time since the last heartbeat, in seconds (null where a test sets the clock).
+/// After a longer time the clock has jumped, and the ages of all heartbeats with the clock, so the
+/// node's watch over the others begins now.
+const HEARTBEAT: Statement = Statement::new(
+    "-- nodes.heartbeat
 update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp()),
     executions_running = $3, clock_offset_micros = coalesce($4, clock_offset_micros),
     full_since = case when $3 >= slots then coalesce(full_since, $1::timestamptz, clock_timestamp()) end,
@@ -63,18 +75,24 @@ update cluster_node set heartbeat_at = coalesce($1::timestamptz, clock_timestamp
 where id = $2 and state in ('ACTIVE', 'DRAINING')
 returning state, clock_timestamp() as now, heartbeat_at, exists (select from cluster_pause) as held,
     (select jumped_from from cluster_pause) as jumped_from,
-    (select jumped_to from cluster_pause) as jumped_to";
+    (select jumped_to from cluster_pause) as jumped_to",
+);
 
-/// A living node of a version without payloads of executions (migration V17): it would run them
-/// with the payload of the job.
-const OF_BEFORE_OWN_RUNS: &str = "-- nodes.of_before_own_runs
+/// A living node of a version without payloads of executions (migration V17): such a node would run
+/// the executions with the payload of the job.
+const OF_BEFORE_OWN_RUNS: Statement = Statement::new(
+    "-- nodes.of_before_own_runs
 select name from cluster_node where state in ('ACTIVE', 'DRAINING') and protocol < 3 order by name
-    limit 1";
+    limit 1",
+);
 
-const DRAIN: &str = "-- nodes.drain
-update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE' returning name";
+const DRAIN: Statement = Statement::new(
+    "-- nodes.drain
+update cluster_node set state = 'DRAINING' where id = $1 and state = 'ACTIVE' returning name",
+);
 
-const LIST: &str = "-- nodes.list
+const LIST: Statement = Statement::new(
+    "-- nodes.list
 select id, name, address, version, state, slots, executions_running, clock_offset_micros,
        started_at, heartbeat_at,
        extract(epoch from coalesce($1::timestamptz, clock_timestamp()) - heartbeat_at)::float8
@@ -84,37 +102,63 @@ from cluster_node
 where state in ('ACTIVE', 'DRAINING')
    or ended_at > (select coalesce($1::timestamptz, clock_timestamp())) - interval '1 day'
 order by (state in ('ACTIVE', 'DRAINING')) desc, started_at desc, id
-limit 200";
+limit 200",
+);
 
-/// The profile with which a node joins.
+/// Ends the wait of a gone client. PostgreSQL refuses the setting on a platform without such a
+/// check.
+const CHECK_CLIENT: Statement = Statement::new(
+    "-- nodes.check_client
+set client_connection_check_interval = '1s'",
+);
+
+const NO_LOCK_TIMEOUT: Statement = Statement::new(
+    "-- nodes.no_lock_timeout
+set lock_timeout = 0",
+);
+
+/// Ends when the lock is free: the server tries forty times a second. A plain wait for the lock
+/// would keep its snapshot as long as the successor lives, and vacuum could remove no dead row of
+/// the whole database: each lease would walk past the triggers of all fire times since.
+const WATCH: Statement = Statement::new(
+    "-- nodes.watch
+do $$ begin
+    while not pg_try_advisory_lock_shared({key}) loop
+        commit; -- the snapshot
+        perform pg_sleep(0.025);
+    end loop;
+end $$",
+);
+
+/// The profile of a joining node.
 #[derive(Debug, Clone)]
 pub struct NodeProfile {
     /// Name of the node. Display only.
     pub name: String,
-    /// host:port of its API.
+    /// host:port of the API.
     pub address: String,
-    /// Most executions that it runs at once.
+    /// Most executions at once.
     pub slots: usize,
 }
 
 /// A node as the database knows it.
 #[derive(Debug, Clone)]
 pub struct NodeRecord {
-    /// Id of the node for one lifetime of its process.
+    /// Id of the node for one lifetime of the process.
     pub id: Uuid,
     /// Name of the node. Display only.
     pub name: String,
-    /// host:port of its API.
+    /// host:port of the API.
     pub address: String,
-    /// Version of its binary.
+    /// Version of the binary.
     pub version: String,
     /// `ACTIVE`, `DRAINING`, `LEFT` or `DEAD`.
     pub state: NodeState,
-    /// Most executions that it runs at once.
+    /// Most executions at once.
     pub slots: i32,
-    /// Executions it held at its last heartbeat.
+    /// Executions held at the last heartbeat.
     pub executions_running: i32,
-    /// Its wall clock minus the database's, in microseconds.
+    /// The node's wall clock minus the database's, in microseconds.
     pub clock_offset_micros: i64,
     /// Instant at which the node joined.
     pub started_at: Timestamp,
@@ -122,11 +166,11 @@ pub struct NodeRecord {
     pub heartbeat_at: Timestamp,
     /// Age of the last heartbeat in seconds, by the database's clock.
     pub heartbeat_age_seconds: f64,
-    /// The first heartbeat of those, up to the last, that found no slot free.
+    /// The first heartbeat since which no slot was free.
     pub full_since: Option<Timestamp>,
     /// Instant of the end. `None`: the node is alive.
     pub ended_at: Option<Timestamp>,
-    /// Why it ended: `LEFT`, `TTL` or `SESSION`.
+    /// Reason of the end: `LEFT`, `TTL` or `SESSION`.
     pub ended_by: Option<String>,
 }
 
@@ -135,12 +179,12 @@ pub struct NodeRecord {
 pub struct Renewal {
     /// `ACTIVE`, or `DRAINING` on request.
     pub state: NodeState,
-    /// The wall clock of this process minus the database's, at half the round trip.
+    /// The wall clock of the process minus the database's, at half the round trip.
     pub clock_offset: TimeDelta,
-    /// As the database wrote it.
+    /// The heartbeat as written by the database.
     pub heartbeat_at: Timestamp,
     pub cluster_paused: bool,
-    /// The jump of the clock that the pause is for, if it is for one.
+    /// The jump of the clock behind the pause, if any.
     pub paused_for: Option<Jump>,
     /// Instant of the answer, by the database's clock.
     pub now: Timestamp,
@@ -148,7 +192,7 @@ pub struct Renewal {
     pub sent: Moment,
 }
 
-/// The connection that makes a process a member. Dropping it ends the session: to the other nodes
+/// The connection behind the membership of a process. A drop ends the session: to the other nodes
 /// the process is dead.
 pub struct MembershipSession {
     client: Client,
@@ -160,7 +204,7 @@ pub struct MembershipSession {
 }
 
 impl MembershipSession {
-    /// Opens the session. `timeout` bounds each of its calls. The second value resolves at the end
+    /// Opens the session. `timeout` bounds each of the calls. The second value resolves at the end
     /// of the connection.
     pub async fn open(
         database: &Database,
@@ -179,7 +223,7 @@ impl MembershipSession {
         Ok((session, ended))
     }
 
-    /// Whether the connection has ended, or its primary was replaced.
+    /// Whether the connection has ended, or the primary was replaced.
     pub fn is_closed(&self) -> bool {
         self.client.is_closed() || self.database.outdates(self.opened_at)
     }
@@ -196,7 +240,7 @@ impl MembershipSession {
         let stub = self.clock.stub();
         let key = lock_key(node_id);
         bounded("nodes.join", self.timeout, async {
-            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+            let row: [&(dyn ToSql + Sync); 7] = [
                 &stub,
                 &node_id,
                 &profile.name,
@@ -205,48 +249,35 @@ impl MembershipSession {
                 &key,
                 &slots,
             ];
-            let joined = self
-                .client
-                .query_one(JOIN, &row)
-                .await
-                .during("nodes.join")?;
-            Values::of("nodes.join", &joined).get(0)
+            let joined = JOIN.query_one_unprepared(&self.client, &row).await?;
+            Values::of(JOIN.name(), &joined).get(0)
         })
         .await
     }
 
-    /// Takes the lock of an id, if necessary from an earlier session of the id. It waits in line
-    /// before that session ends, so the lock is never free in between.
+    /// Takes the lock of an id, if necessary from an earlier session of the id. The request waits
+    /// in line before the earlier session ends, so the lock is never free in between.
     pub async fn take_lock(&self, node_id: Uuid) -> Result<(), StoreError> {
         let key = lock_key(node_id);
         bounded("nodes.take_lock", self.timeout, async {
-            self.client
-                .execute(NOTE_SESSION, &[&self.clock.stub(), &node_id])
-                .await
-                .during("nodes.note_session")?;
-            let end_earlier = self
-                .client
-                .prepare(END_EARLIER_SESSION)
-                .await
-                .during("nodes.prepare")?;
-            let take = self
-                .client
-                .prepare(TAKE_LOCK)
-                .await
-                .during("nodes.prepare")?;
-            // Both are on their way before the first is answered.
+            NOTE_SESSION
+                .execute_unprepared(&self.client, &[&self.clock.stub(), &node_id])
+                .await?;
+            let end_earlier = END_EARLIER_SESSION.prepare_alone(&self.client).await?;
+            let take = TAKE_LOCK.prepare_alone(&self.client).await?;
+            let values: [&(dyn ToSql + Sync); 1] = [&key];
+            // Both are on the way before the first answer.
             futures_util::try_join!(
-                async { self.client.query(&end_earlier, &[&key]).await },
-                async { self.client.query(&take, &[&key]).await },
-            )
-            .during("nodes.take_lock")?;
+                end_earlier.query(&self.client, &values),
+                take.query(&self.client, &values),
+            )?;
             Ok(())
         })
         .await
     }
 
-    /// Pauses the cluster if the database does not know this heartbeat of an earlier session, nor
-    /// the minute before it. Returns whether it did.
+    /// Pauses the cluster if the database does not know the heartbeat of an earlier session, nor
+    /// the minute before. Returns whether the cluster was paused.
     pub async fn pause_if_set_back(
         &self,
         node_id: Uuid,
@@ -254,20 +285,18 @@ impl MembershipSession {
         observer: &Caller,
     ) -> Result<bool, StoreError> {
         let stub = self.clock.stub();
-        let held = bounded("cluster_pause.if_set_back", self.timeout, async {
-            self.client
-                .execute(
-                    PAUSE_IF_SET_BACK.sql(),
-                    &[&stub, &node_id, &acknowledged, &observer.label()],
-                )
-                .await
-                .during("cluster_pause.if_set_back")
-        });
+        let label = observer.label();
+        let values: [&(dyn ToSql + Sync); 4] = [&stub, &node_id, &acknowledged, &label];
+        let held = bounded(
+            PAUSE_IF_SET_BACK.name(),
+            self.timeout,
+            PAUSE_IF_SET_BACK.execute_unprepared(&self.client, &values),
+        );
         Ok(held.await? == 1)
     }
 
-    /// Renews the membership. None when the node was declared dead. `longest`: the most time that
-    /// can have passed since its last heartbeat.
+    /// Renews the membership. None when the node was declared dead. `longest`: the longest possible
+    /// time since the last heartbeat.
     pub async fn heartbeat(
         &self,
         node_id: Uuid,
@@ -285,16 +314,18 @@ impl MembershipSession {
         let sent = Instant::now();
         let sent_moment = Moment::now();
         let stub = self.clock.stub();
+        // A stub clock may be moved by hours, which is no jump.
         let longest = stub.is_none().then_some(longest.as_secs_f64());
-        let row = bounded("nodes.heartbeat", self.timeout, async {
-            let row = self
-                .client
-                .query_opt(HEARTBEAT, &[&stub, &node_id, &running, &offset, &longest])
-                .await;
-            row.during("nodes.heartbeat")
-        })
+        let values: [&(dyn ToSql + Sync); 5] = [&stub, &node_id, &running, &offset, &longest];
+        let row = bounded(
+            HEARTBEAT.name(),
+            self.timeout,
+            HEARTBEAT.query_opt_unprepared(&self.client, &values),
+        )
         .await?;
         row.map(|row| {
+            // The answer's clock was read at an unknown point of the round trip: half is the best
+            // guess.
             let midway = sent_wall + sent.elapsed() / 2;
             let row = Values::of("cluster_node", &row);
             let now: Timestamp = row.get("now")?;
@@ -312,7 +343,7 @@ impl MembershipSession {
     }
 }
 
-/// The advisory lock of a node: the random half of its id.
+/// The advisory lock of a node: the random half of the id.
 #[expect(
     clippy::cast_possible_wrap,
     reason = "any 64 bits will do as a lock key"
@@ -322,8 +353,8 @@ fn lock_key(node_id: Uuid) -> i64 {
 }
 
 /// Bounds a call. A process that stood still finds its timer expired and the answer in its socket.
-/// Without the session it would look dead at once, so there is time to read the answer; the
-/// membership state decides whether it came in time.
+/// Without the session the process would look dead at once, so there is time to read the answer;
+/// the membership state decides whether the answer came in time.
 async fn bounded<T>(
     call: &'static str,
     after: Duration,
@@ -344,50 +375,26 @@ fn state(row: Values<'_>) -> Result<NodeState, StoreError> {
         .map_err(|error: UnknownName| row.unreadable(error))
 }
 
-/// A statement that ends when the lock is free: the server tries forty times a second. A plain wait
-/// for the lock would keep its snapshot as long as the successor lives, and vacuum could remove no
-/// dead row of the whole database: each lease would walk past the triggers of all fire times
-/// since.
-fn wait_for(key: i64) -> String {
-    format!(
-        "do $$ begin
-    while not pg_try_advisory_lock_shared({key}) loop
-        commit; -- the snapshot
-        perform pg_sleep(0.025);
-    end loop;
-end $$"
-    )
-}
-
-/// Waits until the session that holds this lock ends. A hint to reconcile, no more.
+/// Waits for the end of the session with the lock. A hint to reconcile, no more.
 pub async fn watch(database: &Database, lock_key: i64) -> Result<(), StoreError> {
     let (client, _guard) = database.connect_guarded().await?;
-    // The server ends the wait when this process is gone. On a platform that cannot check, the wait
+    // The server ends the wait when the process is gone. On a platform without the check, the wait
     // ends with the successor's session.
-    drop(
-        client
-            .batch_execute("set client_connection_check_interval = '1s'")
-            .await,
-    );
-    client
-        .batch_execute("set lock_timeout = 0")
-        .await
-        .during("nodes.watch")?;
-    client
-        .batch_execute(&wait_for(lock_key))
-        .await
-        .during("nodes.watch")
+    drop(CHECK_CLIENT.batch(&client).await);
+    NO_LOCK_TIMEOUT.batch(&client).await?;
+    let text = WATCH.filled(&[("{key}", &lock_key.to_string())]);
+    WATCH.with_sql(&text).batch(&client).await
 }
 
 impl Store {
-    /// Drains a node. False when it is not `ACTIVE`.
+    /// Drains a node. False when the node is not `ACTIVE`.
     pub async fn drain(&self, node_id: Uuid) -> Result<bool, StoreError> {
         self.bounded("nodes.drain", async {
             let transaction = self.begin("nodes.begin").await?;
-            let drained = transaction.query_opt(DRAIN, &[&node_id]).await;
-            let drained = drained.during("nodes.drain")?;
+            let drained = DRAIN.query_opt(&transaction, &[&node_id]).await?;
             if let Some(row) = &drained {
                 let name: String = Values::of("cluster_node", row).get("name")?;
+                // Only a drain that changed something is recorded.
                 transaction.record(Entry::of("node", node_id).named(&name));
             }
             transaction.commit().await.during("nodes.commit")?;
@@ -398,32 +405,15 @@ impl Store {
 
     /// The name of a living node of a version without payloads of executions.
     pub async fn node_of_before_own_runs(&self) -> Result<Option<String>, StoreError> {
-        self.bounded("nodes.of_before_own_runs", async {
-            let session = self.session().await?;
-            let row = session
-                .query_opt(OF_BEFORE_OWN_RUNS, &[])
-                .await
-                .during("nodes.of_before_own_runs")?;
-            session.release();
-            row.map(|row| Values::of("cluster_node", &row).get("name"))
-                .transpose()
+        self.read_opt(OF_BEFORE_OWN_RUNS, &[], |row| {
+            Values::of("cluster_node", row).get("name")
         })
         .await
     }
 
-    /// Living nodes first, then those that ended within a day; at most 200.
+    /// Living nodes first, then nodes ended within a day; at most 200.
     pub async fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
-        self.bounded("nodes.list", async {
-            let session = self.session().await?;
-            let statement = session.prepare_cached(LIST).await.during("nodes.prepare")?;
-            let rows = session
-                .query(&statement, &[&self.clock().stub()])
-                .await
-                .during("nodes.list")?;
-            session.release();
-            Ok(self.unreadable.readable(&rows, record))
-        })
-        .await
+        self.read_all(LIST, &[&self.clock().stub()], record).await
     }
 }
 

@@ -1,25 +1,26 @@
-//! The overlap rule of serialized jobs: is the job busy, the lock under which that is decided, and
-//! the release of the buffered fire that waits longest.
+//! The overlap rule of serialized jobs: is the job busy, the lock for the decision, and the release
+//! of the longest-waiting buffered fire.
 //!
-//! A lease tries the lock ([`try_lock_in_flight`]) and never waits for it. Each step that ends an
-//! execution waits for the lock ([`lock_jobs`]) before it touches a row, and releases the next
-//! buffered fire ([`release_buffered`]) in the same transaction. So a lease either sees the
-//! execution in flight and buffers the fire time, or sees its end; a fire time that waits for
-//! nothing is never left behind. `model::overlap` has the policies.
+//! A lease tries the lock ([`try_lock_in_flight`]) and never waits for the lock. Each step that
+//! ends an execution waits for the lock ([`lock_jobs`]) before touching a row, and releases the
+//! next buffered fire ([`release_buffered`]) in the same transaction. So a lease either sees the
+//! execution in flight and buffers the fire time, or sees the end. No fire time is left behind
+//! waiting for nothing. `model::overlap` has the policies.
 
 use crate::model::Timestamp;
 use crate::model::job::Job;
 use crate::model::overlap::InFlight;
+use crate::store::StoreError;
 use crate::store::db::row::{Values, column};
 use crate::store::db::session::Transaction;
-use crate::store::{During, StoreError};
+use crate::store::db::statement::Statement;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Whether a serialized job has an execution in flight: one that a lease of the job lists, or one
-/// that waits for its next attempt.
+/// Whether a serialized job has an execution in flight: listed by a lease of the job, or waiting
+/// for the next attempt.
 macro_rules! is_busy {
     ($job:literal) => {
         concat!(
@@ -35,17 +36,21 @@ macro_rules! is_busy {
     };
 }
 
-/// Takes the locks that are free. A job whose lock another transaction holds is left out.
-const TRY_LOCK_JOBS: &str = "-- leases.try_lock_jobs
+/// Takes the locks that are free. A job locked by another transaction is left out.
+const TRY_LOCK_JOBS: Statement = Statement::new(
+    "-- leases.try_lock_jobs
 select x.id from unnest($1::uuid[], $2::bigint[]) as x (id, key)
-    where pg_try_advisory_xact_lock(x.key)";
+    where pg_try_advisory_xact_lock(x.key)",
+);
 
-/// Waits for the locks of jobs, in the order of their keys: two transactions cannot deadlock.
-pub(crate) const LOCK_JOBS: &str = "-- settlements.lock_jobs
-select pg_advisory_xact_lock(x.key) from unnest($1::bigint[]) as x (key) order by x.key";
+/// Waits for the locks of jobs, in the order of the keys: two transactions cannot deadlock.
+pub(crate) const LOCK_JOBS: Statement = Statement::new(
+    "-- settlements.lock_jobs
+select pg_advisory_xact_lock(x.key) from unnest($1::bigint[]) as x (key) order by x.key",
+);
 
-/// The executions in flight of serialized jobs, read after their locks were taken.
-pub(crate) const IN_FLIGHT: &str = concat!(
+/// The executions in flight of serialized jobs, read under the locks of the jobs.
+pub(crate) const IN_FLIGHT: Statement = Statement::new(concat!(
     "-- leases.in_flight
 select x.id,
        ",
@@ -63,17 +68,19 @@ select x.id,
        exists (select from job_trigger t where t.job_id = x.id and t.kind = 'BUFFERED'
            and t.due_at is not null) as released
 from unnest($1::uuid[]) as x (id)"
-);
+));
 
-/// The same for a job that is not serialized, when its backfill is: its leases do not name the job,
-/// so all executions in flight are read.
-const ANY_IN_FLIGHT: &str = "-- leases.any_in_flight
+/// The same for a job without serialization, but with a serialized backfill: the leases do not name
+/// the job, so all executions in flight are read.
+const ANY_IN_FLIGHT: Statement = Statement::new(
+    "-- leases.any_in_flight
 select x.id, exists (select from execution_in_flight f where f.job_id = x.id) as running,
        null::timestamptz as latest, 0::bigint as buffered, false as released
-from unnest($1::uuid[]) as x (id)";
+from unnest($1::uuid[]) as x (id)",
+);
 
-/// Makes the buffered fire due that has waited longest in each job, if the job is not busy.
-pub(crate) const RELEASE_BUFFERED: &str = concat!(
+/// Makes the longest-waiting buffered fire of each job due, if the job is not busy.
+pub(crate) const RELEASE_BUFFERED: Statement = Statement::new(concat!(
     "-- settlements.release
 update job_trigger t set due_at = coalesce($1::timestamptz, clock_timestamp())
 from (
@@ -86,10 +93,10 @@ from (
     order by b.job_id, b.fire_time
 ) as next
 where t.id = next.id and t.due_at is null and t.paused_due_at is null"
-);
+));
 
-/// Locks these jobs for a decision about overlaps, and reads their executions in flight. A job is
-/// missing in the answer while another transaction decides about it.
+/// Locks the jobs for a decision about overlaps, and reads their executions in flight. A job is
+/// missing in the answer while another transaction decides about the job.
 pub(crate) async fn try_lock_in_flight(
     transaction: &Transaction,
     job_ids: &[Uuid],
@@ -99,33 +106,23 @@ pub(crate) async fn try_lock_in_flight(
         return Ok(HashMap::new());
     }
     let keys: Vec<i64> = job_ids.iter().map(|id| lock_key(*id)).collect();
-    let locked = transaction
-        .query(TRY_LOCK_JOBS, &[&job_ids, &keys])
-        .await
-        .during("leases.try_lock_jobs")?;
-    let locked: Vec<Uuid> = column("leases.try_lock_jobs", &locked, 0)?;
+    let locked = TRY_LOCK_JOBS.query(transaction, &[&job_ids, &keys]).await?;
+    let locked: Vec<Uuid> = column(TRY_LOCK_JOBS.name(), &locked, 0)?;
+    // The leases of other jobs do not name the job, so `IN_FLIGHT` would find nothing.
     let (serialized, others): (Vec<Uuid>, Vec<Uuid>) = locked.into_iter().partition(|id| {
         jobs.get(id)
             .is_some_and(|job| job.definition.policies.is_serialized())
     });
-    // Read after the locks: an execution that ended before them is not seen in flight.
-    let mut rows = transaction
-        .query(IN_FLIGHT, &[&serialized])
-        .await
-        .during("leases.in_flight")?;
+    // Read after the locks: an execution ended before the locks is not seen in flight.
+    let mut rows = IN_FLIGHT.query(transaction, &[&serialized]).await?;
     if !others.is_empty() {
-        rows.extend(
-            transaction
-                .query(ANY_IN_FLIGHT, &[&others])
-                .await
-                .during("leases.any_in_flight")?,
-        );
+        rows.extend(ANY_IN_FLIGHT.query(transaction, &[&others]).await?);
     }
     rows.iter().map(in_flight).collect()
 }
 
 fn in_flight(row: &Row) -> Result<(Uuid, InFlight), StoreError> {
-    let row = Values::of("leases.in_flight", row);
+    let row = Values::of(IN_FLIGHT.name(), row);
     let in_flight = InFlight {
         running: row.get("running")?,
         latest: row.get("latest")?,
@@ -135,26 +132,18 @@ fn in_flight(row: &Row) -> Result<(Uuid, InFlight), StoreError> {
     Ok((row.get("id")?, in_flight))
 }
 
-/// Waits for the locks under which overlaps of these jobs are decided.
+/// Waits for the locks for decisions about overlaps of the jobs.
 pub(crate) async fn lock_jobs(transaction: &Transaction, jobs: &[Uuid]) -> Result<(), StoreError> {
-    // Most executions are of jobs that are not serialized.
+    // Most executions are of jobs without serialization.
     if jobs.is_empty() {
         return Ok(());
     }
     let keys: Vec<i64> = jobs.iter().map(|job_id| lock_key(*job_id)).collect();
-    let statement = transaction
-        .prepare_cached(LOCK_JOBS)
-        .await
-        .during("settlements.prepare")?;
-    transaction
-        .execute(&statement, &[&keys])
-        .await
-        .during("settlements.lock_jobs")?;
-    Ok(())
+    LOCK_JOBS.execute(transaction, &[&keys]).await.map(drop)
 }
 
-/// Releases the next buffered fire of each of these jobs that is not busy. The transaction holds
-/// their locks ([`lock_jobs`]). Returns how many were released.
+/// Releases the next buffered fire of each job, unless the job is busy. The transaction holds the
+/// locks of the jobs ([`lock_jobs`]). Returns the number of released fires.
 pub(crate) async fn release_buffered(
     transaction: &Transaction,
     stub: Option<Timestamp>,
@@ -163,14 +152,7 @@ pub(crate) async fn release_buffered(
     if jobs.is_empty() {
         return Ok(0);
     }
-    let statement = transaction
-        .prepare_cached(RELEASE_BUFFERED)
-        .await
-        .during("settlements.prepare")?;
-    transaction
-        .execute(&statement, &[&stub, &jobs])
-        .await
-        .during("settlements.release")
+    RELEASE_BUFFERED.execute(transaction, &[&stub, &jobs]).await
 }
 
 /// The advisory lock of a job's overlaps: its id, folded.
@@ -180,5 +162,7 @@ pub(crate) async fn release_buffered(
 )]
 fn lock_key(job_id: Uuid) -> i64 {
     let (high, low) = job_id.as_u64_pair();
+    // Without the rotation all ids with two equal halves would share a key. Two jobs with the same
+    // key only wait for each other.
     (high ^ low.rotate_left(1)) as i64
 }

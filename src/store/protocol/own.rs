@@ -1,24 +1,26 @@
-//! Own values: the payload of an execution, and the execution that it repeats.
+//! Own values: the payload of an execution, and the repeated execution of a rerun.
 //!
-//! The trigger bears them, and the row of the log gets them from there: a payload that waits for a
-//! share or for the end of an execution does not travel at every poll. Few triggers bear any, so
-//! they have statements of their own, and the statements for schedules stay as small as they are.
+//! The trigger bears the values, and the row of the log gets the values from the trigger: a payload
+//! waiting for a share or for the end of an execution does not travel at every poll. Few triggers
+//! have own values, so separate statements keep the statements for schedules small.
 
 use super::job_cache::Jobs;
 use super::plan::{PlannedExecution, TakenAttempt};
 use crate::model::Timestamp;
 use crate::model::payload::Payload;
+use crate::store::StoreError;
 use crate::store::db::row::Values;
 use crate::store::db::session::Transaction;
-use crate::store::{During, StoreError};
+use crate::store::db::statement::Statement;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-/// Takes fire times with own values, if they were not taken before: see `INSERT_OR_SKIP`.
-pub const INSERT_OWN: &str = "-- leases.insert_own
+/// Takes fire times with own values, if not taken before: see `INSERT_OR_SKIP`.
+pub const INSERT_OWN: Statement = Statement::new(
+    "-- leases.insert_own
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, attempt, node_id, started_at, created_at,
         job_version, repeats, payload)
@@ -26,20 +28,23 @@ select t.id, t.job_id, t.kind, t.fire_time, t.due_at, 'RUNNING', 1, $1, greatest
     x.job_version, t.repeats, t.payload
 from unnest($3::uuid[], $4::int[]) as x (id, job_version) join job_trigger t on t.id = x.id
 on conflict (id) do nothing
-returning id, payload";
+returning id, payload",
+);
 
-/// Records fire times with own values that an execution in flight keeps from running.
-/// `RECORD_SKIPPED` then finds their rows and leaves them.
-pub const SKIP_OWN: &str = "-- leases.skip_own
+/// Records fire times with own values as skipped because of an execution in flight.
+/// `RECORD_SKIPPED` then finds the rows and changes nothing.
+pub const SKIP_OWN: Statement = Statement::new(
+    "-- leases.skip_own
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time,
         occurrences, finished_at, created_at, repeats, payload)
 select t.id, t.job_id, t.kind, t.fire_time, t.fire_time, 'SKIPPED', 'OVERLAP', 0, t.fire_time, 1,
     $1, $1, t.repeats, t.payload
 from job_trigger t where t.id = any($2::uuid[])
-on conflict (id) do nothing";
+on conflict (id) do nothing",
+);
 
-/// Writes the rows of executions with own values. Returns those that were taken.
+/// Writes the rows of executions with own values. Returns the taken attempts.
 pub async fn insert_own(
     transaction: &Transaction,
     executions: &[&PlannedExecution],
@@ -58,14 +63,10 @@ pub async fn insert_own(
         .iter()
         .map(|planned| jobs.get(&planned.trigger.job_id).map(|job| job.version))
         .collect();
-    let statement = transaction
-        .prepare_cached(INSERT_OWN)
-        .await
-        .during("leases.prepare")?;
-    let rows = transaction
-        .query(&statement, &[&node_id, &now, &ids, &versions])
-        .await
-        .during("leases.insert_own")?;
+    let rows = INSERT_OWN
+        .query(transaction, &[&node_id, &now, &ids, &versions])
+        .await?;
+    // A fire time taken before has a row, and returns none: the attempt belongs to another lease.
     rows.iter().map(taken).collect()
 }
 
@@ -75,7 +76,7 @@ fn taken(row: &Row) -> Result<(Uuid, TakenAttempt), StoreError> {
         failures: 0,
         payload: payload(row)?,
     };
-    Ok((Values::of("leases.insert_own", row).get("id")?, taken))
+    Ok((Values::of(INSERT_OWN.name(), row).get("id")?, taken))
 }
 
 /// Writes the rows of skipped executions with own values.
@@ -87,18 +88,10 @@ pub async fn skip_own(
     if ids.is_empty() {
         return Ok(());
     }
-    let statement = transaction
-        .prepare_cached(SKIP_OWN)
-        .await
-        .during("leases.prepare")?;
-    transaction
-        .execute(&statement, &[&now, &ids])
-        .await
-        .during("leases.skip_own")?;
-    Ok(())
+    SKIP_OWN.execute(transaction, &[&now, &ids]).await.map(drop)
 }
 
-/// The payload that an execution has of its own.
+/// The own payload of an execution.
 pub fn payload(row: &Row) -> Result<Option<Payload>, StoreError> {
     let payload: Option<Json<Box<RawValue>>> =
         Values::of("job_execution_log", row).get("payload")?;

@@ -1,6 +1,6 @@
-//! The plan of one lease: the rows that it writes, decided before anything is written.
+//! The plan of a lease: the rows to write, decided before anything is written.
 //!
-//! Pure, over the rows that the lease has locked and read ([`PlanContext`]).
+//! Pure, over the rows locked and read by the lease ([`PlanContext`]).
 
 mod serialized;
 
@@ -20,20 +20,20 @@ use crate::model::trigger::{
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// The plan of one lease.
+/// The plan of a lease.
 #[derive(Default)]
 pub struct LeasePlan {
     /// Updates of schedule triggers.
     pub trigger_updates: Vec<TriggerUpdate>,
     /// Triggers without a further fire time, to delete.
     pub deleted_triggers: Vec<Uuid>,
-    /// Triggers of paused jobs: they wait for the resume.
+    /// Triggers of paused jobs, which wait for the resume.
     pub paused_triggers: Vec<Uuid>,
     /// Executions to insert as RUNNING.
     pub executions: Vec<PlannedExecution>,
     /// Fire times that wait for the end of an execution in flight.
     pub buffered: Vec<PlannedExecution>,
-    /// Fire times that are recorded and do not run.
+    /// Fire times to record as skipped.
     pub skipped: Vec<SkippedFireTimes>,
     /// Jobs whose other executions are preempted.
     pub preempted_jobs: Vec<Uuid>,
@@ -41,18 +41,18 @@ pub struct LeasePlan {
     pub rearm_after_skip: Vec<Uuid>,
     /// Due times of triggers whose overlaps cannot be decided before.
     pub deferred_until: Vec<Timestamp>,
-    /// Triggers that were left alone because a share of the node's slots is used up.
+    /// Triggers left alone because a share of the node's slots is used up.
     pub left_alone: usize,
-    /// Triggers of which fewer fire times run than are due, for the same reason.
+    /// Triggers with fewer fire times to run than are due, for the same reason.
     pub cut_short: Vec<Uuid>,
     /// The shares of the executions to start.
     pub reservation: Reservation,
     contended: bool,
 }
 
-/// An execution, and the trigger that fires it.
+/// An execution and the trigger behind the execution.
 pub struct PlannedExecution {
-    /// As it was locked.
+    /// The trigger as locked.
     pub trigger: Trigger,
     /// By its fire outcome.
     pub execution: NewExecution,
@@ -64,43 +64,43 @@ pub struct TriggerUpdate {
     pub id: Uuid,
     /// The next fire time.
     pub fire_time: Timestamp,
-    /// None while it awaits an end, and at the end of the schedule.
+    /// None while the trigger awaits an end, and at the end of the schedule.
     pub due_at: Option<Timestamp>,
-    /// The execution whose end it awaits (fixed delay).
+    /// The execution whose end the trigger awaits (fixed delay).
     pub awaits: Option<Uuid>,
     /// See [`Trigger::excluded_from`].
     pub excluded_from: Option<Timestamp>,
     /// Number to add to the runs of the trigger.
     pub ran: i64,
-    /// The rules of the zones that named its fire time: see `Exclusions::zone_mark`.
+    /// The rules of the zones behind the fire time: see `Exclusions::zone_mark`.
     pub zone_rules: Option<i64>,
 }
 
-/// The input of a plan: all that the lease has read about the triggers that it has locked.
+/// The input of a plan: everything the lease has read about the locked triggers.
 pub struct PlanContext {
     /// The readable jobs, by id.
     pub jobs: Jobs,
-    /// The exclusions of their fire times.
+    /// The exclusions of the fire times.
     pub exclusions: Exclusions,
-    /// The backfills of their backfill triggers, by id.
+    /// The backfills of the backfill triggers, by id.
     pub backfills: HashMap<Uuid, Backfill>,
-    /// Whether a change of exclusions left jobs out of this poll: the next one takes them.
+    /// Whether a change of exclusions left jobs out of the poll. The next poll takes the jobs.
     pub exclusions_contended: bool,
     /// Instant of the poll, by the database's clock.
     pub now: Timestamp,
-    /// Most fire times of one trigger.
+    /// Most fire times of a trigger.
     pub fires_per_trigger: usize,
     /// Most fire times of all triggers, without the first of each.
     pub remaining: usize,
 }
 
-/// An attempt that was taken, by the row that the database wrote.
+/// A taken attempt, by the row in the database.
 pub struct TakenAttempt {
     /// Number of the attempt, from 1.
     pub attempt: i32,
     /// Failures of the execution so far.
     pub failures: i32,
-    /// The payload that the execution has of its own.
+    /// The own payload of the execution.
     pub payload: Option<Payload>,
 }
 
@@ -112,8 +112,8 @@ struct Planner<'a> {
     plan: LeasePlan,
 }
 
-/// Fires every trigger whose job can be read and may fire. A job with an overlap policy that is
-/// missing in `in_flight` is in the hands of another transaction.
+/// Fires every trigger whose job is readable and may fire. A job with an overlap policy and without
+/// an entry in `in_flight` is locked by another transaction.
 pub fn plan(
     triggers: &[Trigger],
     context: &PlanContext,
@@ -138,16 +138,17 @@ pub fn plan(
     for trigger in others.into_iter().chain(ordered) {
         planner.add_trigger(trigger);
     }
+    // After all triggers: an update made by a later trigger needs the mark as well.
     planner.mark_zone_rules();
     planner.plan
 }
 
 impl PlanContext {
-    /// Whether the trigger's fire time may overlap an execution that its policy forbids: its own
-    /// policy for a backfill, else that of its job.
+    /// Whether the trigger's fire time may overlap an execution against the policy: the backfill's
+    /// policy for a backfill, else the job's.
     pub fn decides_overlap(&self, trigger: &Trigger) -> bool {
         let policy = match trigger.kind {
-            // They continue an execution that is in flight.
+            // Both kinds continue an execution in flight.
             TriggerKind::Retry | TriggerKind::Recovery => None,
             TriggerKind::Backfill => self
                 .backfills
@@ -163,14 +164,14 @@ impl PlanContext {
 }
 
 impl LeasePlan {
-    /// Whether the next poll may take triggers that this one could not: another transaction had
-    /// them, or preempted executions are about to end.
+    /// Whether the next poll may take more triggers: another transaction had locked some, or
+    /// preempted executions are about to end.
     pub fn is_retried_soon(&self) -> bool {
         self.contended || !self.preempted_jobs.is_empty()
     }
 
-    /// The due times of the taken triggers that fire again. A trigger that was cut short is not one
-    /// of them: it waits for a share.
+    /// The due times of the taken triggers that fire again. A trigger cut short is left out,
+    /// because the trigger waits for a share.
     pub fn next_due_times(&self) -> impl Iterator<Item = Timestamp> {
         self.trigger_updates
             .iter()
@@ -178,7 +179,7 @@ impl LeasePlan {
             .filter_map(|update| update.due_at)
     }
 
-    /// Fire times that are recorded and do not run.
+    /// Fire times to record as skipped.
     pub fn skipped_fire_times(&self) -> i64 {
         self.skipped
             .iter()
@@ -197,7 +198,7 @@ impl LeasePlan {
 
 impl Planner<'_> {
     fn add_trigger(&mut self, trigger: &Trigger) {
-        // The reader of the job has logged why it is missing.
+        // The reader of the job has logged the reason.
         let Some(job) = self.context.jobs.get(&trigger.job_id) else {
             return;
         };
@@ -226,6 +227,8 @@ impl Planner<'_> {
             return;
         }
         let Some(in_flight) = self.in_flight.get(&trigger.job_id).copied() else {
+            // Another transaction decides about the job's overlaps at the moment. Waiting for the
+            // lock would hold the locks of the whole batch.
             self.plan.contended = true;
             return;
         };
@@ -236,7 +239,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Fires a trigger, and again while its next fire time is due as well: the same as several
+    /// Fires a trigger, and again while the next fire time is due as well: the same as several
     /// polls at one instant, but the row is locked and updated once.
     fn add_all_due(&mut self, trigger: &Trigger, job: &Job) {
         let mut at = trigger.clone();
@@ -244,6 +247,7 @@ impl Planner<'_> {
         loop {
             let outcome = at.fire(&job.definition, &self.context.exclusions, self.context.now);
             let next_state = outcome.next_state;
+            // The share is reserved for each fire time: a trigger far behind stops in the middle.
             if !self.takes_share(job, &outcome, at.due_at) {
                 self.cut_short(trigger, &at);
                 return;
@@ -254,6 +258,7 @@ impl Planner<'_> {
                 NextState::Advance { due_at, .. } if due_at <= self.context.now
             );
             if !is_due_again || further == 0 {
+                // The row gets the state after the last fire time, and the sum of the runs.
                 self.update_trigger(&at, next_state, at.runs - trigger.runs);
                 return;
             }
@@ -263,13 +268,15 @@ impl Planner<'_> {
         }
     }
 
-    /// Fires a backfill's trigger. It waits while the job is paused.
+    /// Fires a backfill's trigger. The trigger waits while the job is paused.
     fn add_backfill(&mut self, trigger: &Trigger, job: &Job) {
         let Some(backfill) = self.context.backfills.get(&trigger.id) else {
+            // A backfill cancelled in the meantime has no row: nothing is left to fire.
             self.plan.deleted_triggers.push(trigger.id);
             return;
         };
         if job.status == JobStatus::Paused {
+            // A paused job keeps the place of the backfill. The trigger is looked at again later.
             let wait = Backfill::wait(trigger, true, self.context.now);
             self.update_trigger(trigger, wait, 0);
             return;
@@ -311,13 +318,15 @@ impl Planner<'_> {
     }
 
     /// Reserves a share for the execution of an outcome. False when the share is used up. Skipped
-    /// ranges need none.
+    /// ranges need no share.
     fn takes_share(&mut self, job: &Job, outcome: &FireOutcome, due_at: Timestamp) -> bool {
         outcome.execution.is_none() || self.plan.reservation.take(job, due_at)
     }
 
-    /// Leaves a trigger at the first due fire time that got no share.
+    /// Leaves a trigger at the first due fire time without a share.
     fn cut_short(&mut self, trigger: &Trigger, at: &Trigger) {
+        // No fire time got a share: the row stays as locked, and the transaction need not update
+        // the row.
         if at.fire_time == trigger.fire_time {
             self.plan.left_alone += 1;
             return;
@@ -352,6 +361,8 @@ impl Planner<'_> {
                 update.excluded_from = excluded_from;
             }
             NextState::Await(execution) => update.awaits = Some(execution),
+            // The row stays without a due time: the trigger of an exhausted schedule keeps the
+            // number of runs.
             NextState::Exhaust => {}
             NextState::Remove => {
                 self.plan.deleted_triggers.push(trigger.id);
@@ -367,7 +378,7 @@ impl Planner<'_> {
             if update.due_at.is_none() {
                 continue;
             }
-            // The trigger of a schedule has the id of its job. Those of backfills find no job here.
+            // The trigger of a schedule has the id of the job. Those of backfills find no job here.
             let Some(job) = self.context.jobs.get(&update.id) else {
                 continue;
             };
@@ -382,6 +393,7 @@ impl Planner<'_> {
 fn may_fire(job: &Job, trigger: &Trigger) -> bool {
     match job.status {
         JobStatus::Active => true,
+        // A pause stops the schedule. Executions on request and recoveries still start.
         JobStatus::Paused => trigger.kind != TriggerKind::Schedule,
         JobStatus::Deleted => false,
     }

@@ -1,13 +1,13 @@
 //! Where a scan of the due triggers starts.
 //!
 //! An update of a trigger leaves an entry in the index at the old due time. While an old snapshot
-//! is open (a report, a backup) vacuum cannot remove these entries, and a scan from the very
-//! beginning walks past all of them. So a scan starts at the low watermark of the scans before it.
-//! Full scans start at the very beginning, for a tenth of the time. They find triggers that were
-//! given a due time in the past, or that another node had locked and did not take.
+//! is open (a report, a backup) vacuum cannot remove the entries, and a scan from the very
+//! beginning walks past all entries. So a scan starts at the low watermark of the earlier scans.
+//! Full scans start at the very beginning, for a tenth of the time. Full scans find triggers with a
+//! due time set in the past, and triggers locked but not taken by another node.
 //!
-//! Two scans of a node may be under way at once; each skips the rows that the other has locked. So
-//! a low watermark that one scan reports counts for all that are under way.
+//! Two scans of a node may be under way at once; each skips the rows locked by the other. So a low
+//! watermark reported by a scan counts for all scans under way.
 
 use crate::model::Timestamp;
 use chrono::{DateTime, TimeDelta};
@@ -15,13 +15,12 @@ use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A scan starts at least this long before now. A trigger that waits for its commit, or that a
-/// dying node had locked, appears at most this long after its due time.
+/// A scan starts at least this long before now. A trigger not committed yet, or locked by a dying
+/// node, appears at most this long after the due time.
 const RECENT: TimeDelta = TimeDelta::seconds(5);
-/// Full scans take one part in this many of the time.
+/// Full scans take at most a tenth of the time.
 const FULL_SCAN_SHARE: u32 = 10;
-/// A requested full scan starts at once if it was scheduled within this time: full scans are cheap
-/// then.
+/// A requested full scan starts at once if scheduled within the time: full scans are cheap then.
 const PROMPT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where a scan starts.
@@ -29,19 +28,19 @@ const PROMPT_WITHIN: Duration = Duration::from_secs(1);
 pub enum ScanStart {
     /// The scan begins at the earliest due time.
     Full,
-    /// The scan begins at this due time.
+    /// The scan begins at the due time.
     From(Timestamp),
     /// Five seconds ago. There is no low watermark yet: no full scan has completed.
     Recent,
 }
 
-/// The position that the scans of a node share. Clones share it, too.
+/// The shared position of the scans of a node. Clones share the position, too.
 #[derive(Clone, Default)]
 pub struct ScanCursor(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// The low watermark: the scans have left nothing that is due before it.
+    /// The low watermark: the scans have left nothing due before.
     position: Option<Timestamp>,
     /// When the next full scan may start.
     full_scan_at: Option<Instant>,
@@ -53,11 +52,11 @@ struct State {
 /// The cursor's record of a scan.
 struct ScanUnderWay {
     number: u64,
-    /// The lowest watermark that other scans reported since it started.
+    /// The lowest watermark of other scans since the start of the scan.
     reported: Option<Timestamp>,
 }
 
-/// A scan. It completes or is aborted.
+/// A scan: completed or aborted at the end.
 #[derive(Debug)]
 pub struct Scan {
     pub start: ScanStart,
@@ -68,7 +67,7 @@ pub struct Scan {
 /// Why a scan was aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// It took longer than a call may take.
+    /// The scan took longer than a call may take.
     TimedOut,
     /// Another error ended the scan.
     Other,
@@ -86,7 +85,7 @@ impl ScanStart {
 }
 
 impl Scan {
-    /// A full scan outside of the cursor: it neither reads nor moves the position.
+    /// A full scan outside of the cursor, which neither reads nor moves the position.
     pub fn full() -> Self {
         Self {
             start: ScanStart::Full,
@@ -97,8 +96,8 @@ impl Scan {
 }
 
 impl ScanCursor {
-    /// Starts the next scan. Of those that are under way at most one is a full scan, unless
-    /// it takes longer than `longest`.
+    /// Starts the next scan. At most one scan under way is a full scan, unless a full scan takes
+    /// longer than `longest`.
     pub fn start(&self, longest: Duration) -> Scan {
         let mut state = self.state();
         let started_at = Instant::now();
@@ -106,12 +105,13 @@ impl ScanCursor {
             .full_scan_at
             .is_none_or(|full_scan_at| full_scan_at <= started_at);
         let start = if may_be_full {
-            // No other full scan while this one is under way.
+            // No other full scan during the new full scan.
             state.full_scan_at = Some(started_at + longest);
             ScanStart::Full
         } else {
             state.position.map_or(ScanStart::Recent, ScanStart::From)
         };
+        // A number, not the start: two scans may start at the same due time.
         state.scans += 1;
         let number = state.scans;
         state.under_way.push(ScanUnderWay {
@@ -125,8 +125,8 @@ impl ScanCursor {
         }
     }
 
-    /// Something is due before the position. The next scan is a full one, unless full scans take
-    /// long: then it comes within their share of the time.
+    /// Something is due before the position. The next scan is a full scan. If full scans take long,
+    /// the next full scan comes within their share of the time.
     pub fn request_full_scan(&self) {
         let mut state = self.state();
         let soon = Instant::now() + PROMPT_WITHIN;
@@ -138,10 +138,11 @@ impl ScanCursor {
         }
     }
 
-    /// A scan is complete at `now` by the database's clock. The triggers that it did not read, or
-    /// that it has moved, are due at `low_watermark` or later.
+    /// A scan is complete at `now` by the database's clock. The triggers not read, or moved by the
+    /// scan, are due at `low_watermark` or later.
     pub fn complete(&self, scan: &Scan, low_watermark: Option<Timestamp>, now: Timestamp) {
         let mut state = self.state();
+        // A watermark at the very present would pass triggers committed late, see `RECENT`.
         let recent = now - RECENT;
         let low_watermark = low_watermark.map_or(recent, |low_watermark| low_watermark.min(recent));
         let passed = state
@@ -157,19 +158,21 @@ impl ScanCursor {
         state.schedule_full_scan(scan);
     }
 
-    /// A scan has failed: the triggers that it found are still due.
+    /// A scan has failed: the triggers found by the scan are still due.
     pub fn abort(&self, scan: &Scan, failure: Failure) {
         let mut state = self.state();
         match (scan.start, failure) {
             (ScanStart::From(from), _) => {
                 state.finish(scan, from);
+                // A parallel scan may have moved the position past the triggers of the failed scan.
                 state.position = state.position.map(|position| position.min(from));
             }
             (ScanStart::Full, Failure::Other) => {
                 state.remove(scan);
+                // The full scan is still owed: the next scan is a full scan.
                 state.full_scan_at = None;
             }
-            // It would time out again.
+            // Another full scan at once would time out again.
             (ScanStart::Full, Failure::TimedOut) | (ScanStart::Recent, _) => {
                 state.remove(scan);
                 state.schedule_full_scan(scan);
@@ -183,8 +186,8 @@ impl ScanCursor {
 }
 
 impl State {
-    /// Reports the low watermark of a scan to those that are under way; returns the lowest that
-    /// others reported since it started.
+    /// Reports the low watermark of a scan to the scans under way. Returns the lowest watermark of
+    /// other scans since the start of the scan.
     fn finish(&mut self, scan: &Scan, low_watermark: Timestamp) -> Option<Timestamp> {
         let others = self.remove(scan);
         for scan in &mut self.under_way {
@@ -201,6 +204,7 @@ impl State {
             .under_way
             .iter()
             .position(|under_way| under_way.number == scan.number)?;
+        // A scan outside of the cursor has no entry: `position` returned before.
         self.under_way.swap_remove(place).reported
     }
 

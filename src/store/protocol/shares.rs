@@ -1,14 +1,14 @@
 //! Shares: no job and no target host holds more than half of a node's slots.
 //!
-//! A target that hangs keeps a slot for each of its executions until they time out. It gets no more
-//! than its share, so the other half of the slots stays free for other targets. The limit holds
-//! while no other job waits as well: an execution keeps its slot, so a slot that is given away in a
+//! A hanging target keeps a slot for each execution until the execution times out. The target gets
+//! no more than a share, so the other half of the slots stays free for other targets. The limit
+//! holds while no other job waits as well: an execution keeps the slot, so a slot given away in a
 //! calm minute would be missing later.
 //!
-//! A poll reserves a share for each execution of its plan. A trigger without a share is left alone,
-//! and the next polls leave its whole job out (`LOCK_DUE`): its triggers stay due, and would fill
+//! A poll reserves a share for each execution of the plan. A trigger without a share is left alone,
+//! and the next polls leave its whole job out (`LOCK_DUE`): the triggers stay due, and would fill
 //! every poll. At the end of an execution as many jobs are let in as there is room for, the longest
-//! due first, so that no poll locks triggers that it cannot take.
+//! due first, so no poll locks triggers without need.
 
 use crate::model::Timestamp;
 use crate::model::execution::Attempt;
@@ -21,28 +21,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// Jobs that wait for a share on this node.
+/// Jobs that wait for a share on the node.
 const WAITING: &str = "horolog_jobs_waiting_for_share";
-/// A job that waits for a share is let in after this time in any case: an edit may have given it
-/// another target.
+/// A job waiting for a share is let in after the time in any case: an edit may have changed the
+/// target of the job.
 const LEFT_OUT_MAX: Duration = Duration::from_secs(10);
 /// Time between two log lines about the same job or host.
 const REPORT_INTERVAL: Duration = Duration::from_mins(10);
 
-/// The slots of a node by job and target host. Clones share them. No limit until
-/// [`Shares::limit_to_half_of`] sets one.
+/// The slots of a node by job and target host. Clones share the slots. No limit before
+/// [`Shares::limit_to_half_of`].
 #[derive(Clone, Default)]
 pub struct Shares(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     slots: Option<usize>,
-    /// Held or reserved slots. An execution counts for its job, and for its host if it has one.
+    /// Held or reserved slots. An execution counts for the job, and for the host if the target has
+    /// a host.
     held: HashMap<Holder, usize>,
     waiting: HashMap<Uuid, Waiting>,
-    /// The holders whose shares jobs wait for.
+    /// The holders of the shares for which jobs wait.
     waited_for: HashSet<Holder>,
-    /// Whether an execution of one of them has ended.
+    /// Whether an execution of such a holder has ended.
     room_made: bool,
     reported: HashMap<Holder, Instant>,
 }
@@ -55,41 +56,41 @@ enum Holder {
     Host(String),
 }
 
-/// A job that was left out of a poll because a share was used up.
+/// A job left out of a poll because a share was used up.
 struct Waiting {
-    /// Its own job, and its host if it has one.
+    /// The job, and the host if the target has a host.
     holders: Vec<Holder>,
-    /// The holder whose share was used up.
+    /// The holder of the used-up share.
     full: Holder,
     due_at: Timestamp,
     since: Instant,
 }
 
-/// The jobs that a poll leaves out.
+/// The jobs to leave out of a poll.
 #[derive(Debug, Default)]
 pub(crate) struct LeftOut {
     pub jobs: Vec<Uuid>,
-    /// Jobs that are no longer left out.
+    /// Jobs no longer left out.
     pub let_in: usize,
 }
 
-/// A job that waits for a share; display only.
+/// A job waiting for a share; display only.
 pub struct WaitingJob {
     pub job_id: Uuid,
-    /// Due time of the trigger that was left alone.
+    /// Due time of the trigger left alone.
     pub due_at: Timestamp,
     /// Why, in a sentence.
     pub message: String,
 }
 
-/// The share of an execution in a slot. Dropping it returns the share.
+/// The share of an execution in a slot. A drop returns the share.
 pub struct Share {
     shares: Shares,
     holders: Vec<Holder>,
 }
 
-/// The shares that a poll has reserved. Dropping it returns them: before that, each execution gets
-/// its [`Share`].
+/// The shares reserved by a poll. A drop returns the shares. Before the drop, each execution gets a
+/// [`Share`].
 #[derive(Default)]
 pub struct Reservation {
     shares: Shares,
@@ -102,7 +103,7 @@ impl Shares {
         self.state().slots = Some(slots);
     }
 
-    /// The share of an attempt that takes a slot.
+    /// The share of an attempt in a slot.
     pub fn hold(&self, attempt: &Attempt) -> Share {
         let holders = holders(attempt.job_id, &attempt.target);
         self.state().add(&holders);
@@ -117,7 +118,7 @@ impl Shares {
         std::mem::take(&mut self.state().room_made)
     }
 
-    /// An empty reservation, for the executions of one poll.
+    /// An empty reservation, for the executions of a poll.
     pub(super) fn reserve(&self) -> Reservation {
         Reservation {
             shares: self.clone(),
@@ -125,7 +126,7 @@ impl Shares {
         }
     }
 
-    /// The jobs that a poll leaves out. As many jobs as there is room for are let in.
+    /// The jobs to leave out of a poll. As many jobs as there is room for are let in.
     pub(crate) fn left_out(&self) -> LeftOut {
         let mut state = self.state();
         // The common case: no share is used up.
@@ -142,7 +143,7 @@ impl Shares {
         }
     }
 
-    /// The jobs that wait for a share, the longest due first; at most `most`.
+    /// The jobs waiting for a share, the longest due first; at most `most`.
     pub(crate) fn waiting(&self, most: usize) -> Vec<WaitingJob> {
         let state = self.state();
         let mut waiting: Vec<_> = state.waiting.iter().collect();
@@ -160,10 +161,11 @@ impl Shares {
 
 impl State {
     fn limit(&self) -> usize {
+        // A node with a single slot must still be able to run something.
         self.slots.map_or(usize::MAX, |slots| (slots / 2).max(1))
     }
 
-    /// The first holder whose share is used up.
+    /// The first holder with a used-up share.
     fn full<'a>(
         &self,
         holders: &'a [Holder],
@@ -186,16 +188,19 @@ impl State {
             if let Some(held) = self.held.get_mut(holder) {
                 *held -= 1;
                 if *held == 0 {
+                    // Otherwise the map would grow by every job that ever ran.
                     self.held.remove(holder);
                 }
             }
+            // Only an awaited holder wakes the acquirer: most ends make room for no waiting job.
             self.room_made |= self.waited_for.contains(holder);
         }
     }
 
-    /// Lets waiting jobs in. Each counts against the room for the next ones.
+    /// Lets waiting jobs in. Each job counts against the room for the next jobs.
     fn let_in(&mut self) {
         let mut waiting: Vec<(Uuid, Waiting)> = self.waiting.drain().collect();
+        // The longest due first: otherwise the order of a hash map would decide.
         waiting.sort_by_key(|(_, waiting)| waiting.due_at);
         waiting.retain(|(_, waiting)| waiting.since.elapsed() < LEFT_OUT_MAX);
         self.waited_for.clear();
@@ -206,6 +211,7 @@ impl State {
                     .holders
                     .into_iter()
                     .for_each(|holder| *promised.entry(holder).or_default() += 1),
+                // Another holder may be in the way by now.
                 Some(full) => {
                     self.waited_for.insert(full.clone());
                     self.waiting.insert(job_id, Waiting { full, ..waiting });
@@ -221,6 +227,7 @@ impl State {
         self.reported
             .retain(|_, reported| now.duration_since(*reported) < REPORT_INTERVAL);
         if !self.reported.contains_key(&full) {
+            // Once per holder and interval: every poll meets the same obstacle.
             tracing::warn!(holder = %full, held, slots, "a job or a target host holds half of this node's slots: what else is due of it waits");
             self.reported.insert(full.clone(), now);
         }
@@ -254,8 +261,8 @@ impl State {
 }
 
 impl Reservation {
-    /// Reserves a share for an execution of the job. False when the share of the job or of its host
-    /// is used up: the next polls leave out the job, which has been due since `due_at`.
+    /// Reserves a share for an execution of the job. False when the share of the job or of the host
+    /// is used up. Then the next polls leave out the job, due since `due_at`.
     pub(crate) fn take(&mut self, job: &Job, due_at: Timestamp) -> bool {
         let holders = holders(job.id, &job.definition.target);
         let mut state = self.shares.state();

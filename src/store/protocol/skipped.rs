@@ -1,13 +1,16 @@
-//! Skipped ranges: fire times that are recorded and do not run, one row for each range.
+//! Skipped ranges: fire times recorded without an execution, a row for each range.
 
 use crate::model::Timestamp;
 use crate::model::trigger::{SkippedRange, TriggerKind};
+use crate::store::StoreError;
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Records skipped ranges. A fire time that has a row keeps it.
-pub const RECORD_SKIPPED: &str = "-- leases.record_skipped
+/// Records skipped ranges. A fire time with a row keeps the row.
+pub const RECORD_SKIPPED: Statement = Statement::new(
+    "-- leases.record_skipped
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time, occurrences,
      coalesced_into, error_message, finished_at, created_at)
@@ -17,15 +20,16 @@ from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $
             $8::int[], $9::uuid[], $10::text[])
     as x (id, job_id, kind, reason, fire_time, through_fire_time, occurrences, coalesced_into,
           because)
-on conflict (id) do nothing";
+on conflict (id) do nothing",
+);
 
 /// A skipped range of a job.
 pub struct SkippedFireTimes {
     /// Job of the fire times.
     pub job_id: Uuid,
-    /// The kind of its trigger.
+    /// The kind of the trigger.
     pub kind: TriggerKind,
-    /// The first and the last fire time, and why they do not run.
+    /// The first and the last fire time, and the reason.
     pub range: SkippedRange,
 }
 
@@ -73,7 +77,7 @@ impl<'a> Columns<'a> {
             columns.reasons.push(range.reason.as_str());
             columns.fire_times.push(range.fire_time);
             columns.through_fire_times.push(range.through_fire_time);
-            // Null says that they were not counted.
+            // Null: the fire times were not counted.
             columns
                 .occurrences
                 .push(Some(range.occurrences).filter(|occurrences| *occurrences > 0));
@@ -84,12 +88,12 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Records ranges of fire times that do not run.
+/// Records ranges of skipped fire times.
 pub async fn record_skipped(
     skipped: &[SkippedFireTimes],
     transaction: &Transaction,
     now: Timestamp,
-) -> Result<(), tokio_postgres::Error> {
+) -> Result<(), StoreError> {
     if skipped.is_empty() {
         return Ok(());
     }
@@ -106,7 +110,5 @@ pub async fn record_skipped(
         &columns.coalesced_into,
         &columns.messages,
     ];
-    let statement = transaction.prepare_cached(RECORD_SKIPPED).await?;
-    transaction.execute(&statement, &values).await?;
-    Ok(())
+    RECORD_SKIPPED.execute(transaction, &values).await.map(drop)
 }

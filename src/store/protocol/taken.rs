@@ -9,30 +9,37 @@ use super::plan::{LeasePlan, PlannedExecution, TakenAttempt, plan};
 use super::shares::Reservation;
 use crate::model::Timestamp;
 use crate::model::execution::{Attempt, Holder};
+use crate::store::StoreError;
 use crate::store::db::parts::in_parts;
 use crate::store::db::session::Transaction;
-use crate::store::{During, StoreError};
+use crate::store::db::statement::Statement;
 use std::collections::HashMap;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What a lease took of the triggers that it had locked.
+/// Checks deferred constraints with each statement, not at COMMIT.
+const CHECK_AT_ONCE: Statement = Statement::new(
+    "-- leases.constraints
+set constraints all immediate",
+);
+
+/// The result of a lease over the locked triggers.
 #[derive(Default)]
 pub struct Taken {
     pub attempts: Vec<Attempt>,
     /// The shares of the attempts.
     pub reservation: Reservation,
-    /// Fire times that were recorded and do not run.
+    /// Fire times recorded as skipped.
     pub skipped: i64,
-    /// Taken triggers whose next fire time is due already.
+    /// Taken triggers with a next fire time due already.
     pub still_due: usize,
-    /// Whether triggers that were left alone may be taken in a moment.
+    /// Whether triggers left alone may be taken in a moment.
     retried_soon: bool,
     /// The first of the next due times of the taken triggers.
     next_due: Option<Timestamp>,
-    /// Due times of triggers whose overlaps cannot be decided before.
+    /// Due times of triggers: overlaps cannot be decided before.
     deferred_until: Vec<Timestamp>,
-    /// Triggers that were left alone because a share of the slots is used up.
+    /// Triggers left alone because a share of the slots is used up.
     left_alone: usize,
 }
 
@@ -52,29 +59,29 @@ impl Taken {
         }
     }
 
-    /// Triggers that were taken, whether they run or not.
+    /// Taken triggers, with or without an execution.
     pub fn triggers(&self, due: &LockedTriggers) -> usize {
         due.triggers.len() - self.deferred_until.len() - self.left_alone
     }
 
-    /// Due times before this one are decided: the next scan may start there. None to start where
-    /// this scan did.
+    /// Earlier due times are decided: the next scan may start there. None: the next scan starts
+    /// where the scan did.
     pub fn low_watermark(&self, due: &LockedTriggers) -> Option<Timestamp> {
         due.low_watermark.into_iter().chain(self.next_due).min()
     }
 
-    /// Whether triggers that this lease has passed may be taken in a moment.
+    /// Whether triggers passed by the lease may be taken in a moment.
     pub fn is_retried_soon(&self) -> bool {
         self.retried_soon
     }
 
-    /// What is left to take, and when.
+    /// The rest to take, and when.
     pub fn remaining(&self, due: &LockedTriggers, look_ahead: Duration) -> Remaining {
         let taken = self.triggers(due);
         let next_due = due.upcoming.into_iter().chain(self.next_due).min();
         let is_due_again = next_due.is_some_and(|next| next <= due.now + look_ahead);
-        // Deferred triggers fill the next poll as well: a poll of them alone says nothing about
-        // others. Triggers that wait for a share are left out of the next poll.
+        // Deferred triggers fill the next poll as well: a poll of deferred triggers alone says
+        // nothing about others. Triggers waiting for a share are left out of the next poll.
         let has_filled =
             due.is_full && (taken + self.left_alone > 0 || self.deferred_until.is_empty());
         if !has_filled && !self.retried_soon && !is_due_again {
@@ -92,24 +99,21 @@ impl Taken {
 }
 
 impl LeaseStore {
-    /// Takes the locked triggers, each job by itself where one of them makes the others fail.
+    /// Takes the locked triggers, each job separately where a job makes the others fail.
     pub(super) async fn take_in_parts(
         &self,
         transaction: &Transaction,
         node_id: Uuid,
         due: &LockedTriggers,
     ) -> Result<Taken, StoreError> {
-        // A deferred constraint would fail at COMMIT, and with it all jobs.
-        transaction
-            .batch_execute("set constraints all immediate")
-            .await
-            .during("leases.constraints")?;
-        let take = async |jobs: &[Uuid]| {
+        // A deferred constraint would fail at COMMIT, together with all jobs.
+        CHECK_AT_ONCE.batch(transaction).await?;
+        let parts = in_parts(transaction, &due.job_ids(), async |jobs: &[Uuid]| {
             let due = due.of_jobs(jobs);
             self.take(transaction, node_id, &due, ConflictMode::SkipPerJob)
                 .await
-        };
-        let parts = in_parts(transaction, &due.job_ids(), take).await?;
+        })
+        .await?;
         for (job_id, error) in &parts.odd {
             let reason = format!("it cannot be leased: {}", error.in_words());
             self.store.unreadable.leave_alone(*job_id, &reason);
@@ -126,11 +130,13 @@ impl LeaseStore {
         due: &LockedTriggers,
         conflict_mode: ConflictMode,
     ) -> Result<Taken, StoreError> {
+        // A poll without a locked trigger needs no further round trip.
         if due.triggers.is_empty() {
             return Ok(Taken::default());
         }
         let context = self.plan_context(transaction, due).await?;
         let in_flight = self.in_flight_of(transaction, due, &context).await?;
+        // Empty at first: the plan takes the shares, and a drop after an error returns the shares.
         let reservation = self.store.shares.reserve();
         let mut plan = plan(&due.triggers, &context, in_flight, reservation);
         let groups = LeaseGroups::of(&plan.executions, &context.jobs);
@@ -161,7 +167,7 @@ impl LeaseStore {
     }
 }
 
-/// The attempts that were taken, by the numbers that the database gave.
+/// The taken attempts, with the numbers from the database.
 fn attempts(
     plan: LeasePlan,
     node_id: Uuid,
@@ -171,7 +177,7 @@ fn attempts(
 ) -> Vec<Attempt> {
     let mut attempts = Vec::with_capacity(plan.executions.len());
     for PlannedExecution { trigger, execution } in plan.executions {
-        // A fire time that was taken before has no row of this lease.
+        // A fire time taken before has no row of the lease.
         let Some(taken) = taken.remove(&execution.execution_id) else {
             continue;
         };

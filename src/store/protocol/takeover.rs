@@ -1,7 +1,8 @@
 //! Takeover: a node is declared dead, and its executions are handed over.
 //!
-//! One transaction locks the node's row exclusively, so that no lease of the node is half-way. It
-//! checks once more that the node is gone, marks it, and hands over its executions (`hand_over`).
+//! One transaction locks the node's row exclusively, so no lease of the node is half-way. The
+//! transaction checks once more that the node is gone, marks the node, and hands over the
+//! executions (`hand_over`).
 
 use super::cluster_view::{EndedBy, Suspect, is_gone, joined_while_observed};
 use super::failing;
@@ -10,16 +11,18 @@ use super::overlap::{LOCK_JOBS, RELEASE_BUFFERED};
 use super::reclaim::{Holdings, LOCK_OWN};
 use crate::store::audit::entry::{self, Entry};
 use crate::store::db::session::Transaction;
+use crate::store::db::statement::Statement;
 use crate::store::{During, Store, StoreError};
 use std::time::Duration;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// True of an observer ($4) whose membership session has lasted a TTL, or since before the suspect
-/// joined, and still lasts, as the database sees it. The node's own membership state
-/// (`may_declare_dead`) comes too late: the end of its session with all others may not have reached
-/// it, or the suspicion is older (docs/internals/lease-protocol.md). Its own heartbeat must be
-/// young as well: after a jump of the clock every heartbeat is old. (Not asked where a test sets
-/// the clock.)
+/// True of an observer ($4) with a membership session that has lasted a TTL, or since before the
+/// suspect joined, and still lasts, as the database sees the session. The node's own membership
+/// state (`may_declare_dead`) comes too late: the news that all sessions ended may not have
+/// arrived, or the suspicion is older (docs/internals/lease-protocol.md). The observer's heartbeat
+/// must be young as well: after a jump of the clock every heartbeat is old. (Not checked where a
+/// test sets the clock.)
 macro_rules! observer_has_watched {
     () => {
         concat!(
@@ -38,7 +41,7 @@ macro_rules! observer_has_watched {
 
 /// Locks the row of a node against its leases, if the node is still gone and the observer has
 /// watched for long enough.
-pub(crate) const LOCK_GONE: &str = concat!(
+pub(crate) const LOCK_GONE: Statement = Statement::new(concat!(
     "-- takeovers.lock_gone
 select 1 from cluster_node n
 where n.id = $3 and n.state in ('ACTIVE', 'DRAINING') and ",
@@ -46,16 +49,18 @@ where n.id = $3 and n.state in ('ACTIVE', 'DRAINING') and ",
     " and ",
     observer_has_watched!(),
     " for update of n"
-);
+));
 
-const MARK_ENDED: &str = "-- takeovers.mark_ended
+const MARK_ENDED: Statement = Statement::new(
+    "-- takeovers.mark_ended
 update cluster_node set state = $2, ended_by = $3,
     ended_at = coalesce($4::timestamptz, clock_timestamp()),
     executions_running = 0
-where id = $1";
+where id = $1",
+);
 
 /// The statements of a takeover, in their order.
-const STATEMENTS: [&str; 10] = [
+const STATEMENTS: [Statement; 10] = [
     LOCK_GONE,
     MARK_ENDED,
     LEASES,
@@ -65,12 +70,12 @@ const STATEMENTS: [&str; 10] = [
     END_LEASES,
     NEXT_ATTEMPTS,
     RELEASE_BUFFERED,
-    entry::INSERT.sql(),
+    entry::INSERT,
 ];
 
 impl Store {
-    /// Declares a suspect dead and takes over its executions. None when it is alive, another node
-    /// was faster, or `observer` has not watched for a TTL.
+    /// Declares a suspect dead and takes over the executions. None when the suspect is alive,
+    /// another node was faster, or `observer` has not watched for a TTL.
     pub async fn take_over(
         &self,
         suspect: &Suspect,
@@ -100,25 +105,18 @@ impl Store {
     ) -> Result<Option<TakeoverReport>, StoreError> {
         self.bounded("takeovers.take_over", async {
             let transaction = Transaction::new(self.session().await?, self.author.clone());
-            // Deaths are rare: this connection has prepared none of the statements, and each round
+            // Deaths are rare: the connection has prepared none of the statements, and each round
             // trip delays the takeover.
-            transaction
-                .prepare_all(&STATEMENTS)
-                .await
-                .during("takeovers.prepare")?;
-            let lock_gone = transaction
-                .prepare_cached(LOCK_GONE)
-                .await
-                .during("takeovers.prepare")?;
+            transaction.prepare(&STATEMENTS).await?;
             let (stub, seconds) = (self.clock().stub(), node_ttl.as_secs_f64());
-            let ((), gone) = futures_util::try_join!(transaction.begin(), async {
-                transaction
-                    .query_opt(&lock_gone, &[&stub, &seconds, &suspect.node_id, &observer])
-                    .await
-            })
-            .during("takeovers.lock_gone")?;
+            let values: [&(dyn ToSql + Sync); 4] = [&stub, &seconds, &suspect.node_id, &observer];
+            let ((), gone) = futures_util::try_join!(
+                async { transaction.begin().await.during("takeovers.begin") },
+                LOCK_GONE.query_opt(&transaction, &values),
+            )?;
             let mut taken = None;
             if gone.is_some() {
+                // The row is locked: no lease of the suspect can commit any more.
                 let report = self
                     .end_node(&transaction, suspect.node_id, suspect.ended_by, how)
                     .await?;
@@ -127,6 +125,7 @@ impl Store {
                     .with("endedBy", suspect.ended_by.as_str())
                     .with("rerun", report.rerun.len())
                     .with("ended", report.ended.len());
+                // No user gave a command: the entry is a decision of the node.
                 transaction.record_decision("takeOver", entry);
                 taken = Some(report);
             }
@@ -136,8 +135,8 @@ impl Store {
         .await
     }
 
-    /// Leaves the cluster. Attempts that have started are handed over at once, as if the node had
-    /// died; the others are reclaimed.
+    /// Leaves the cluster. Started attempts are handed over at once, as if the node had died; the
+    /// others are reclaimed.
     pub async fn leave(
         &self,
         node_id: Uuid,
@@ -159,11 +158,9 @@ impl Store {
     ) -> Result<TakeoverReport, StoreError> {
         self.bounded("takeovers.leave", async {
             let transaction = self.begin("takeovers.begin").await?;
-            let own = transaction
-                .query_opt(LOCK_OWN, &[&node_id])
-                .await
-                .during("takeovers.lock_own")?;
+            let own = LOCK_OWN.query_opt(&transaction, &[&node_id]).await?;
             let mut taken = TakeoverReport::default();
+            // A takeover may have been faster: then the node has nothing left to hand over.
             if own.is_some() {
                 self.reclaim_unstarted(&transaction, node_id, holdings)
                     .await?;
@@ -190,14 +187,8 @@ impl Store {
         } else {
             "DEAD"
         };
-        let mark = transaction
-            .prepare_cached(MARK_ENDED)
-            .await
-            .during("takeovers.prepare")?;
-        transaction
-            .execute(&mark, &[&node_id, &state, &ended_by.as_str(), &stub])
-            .await
-            .during("takeovers.mark_ended")?;
+        let values: [&(dyn ToSql + Sync); 4] = [&node_id, &state, &ended_by.as_str(), &stub];
+        MARK_ENDED.execute(transaction, &values).await?;
         self.hand_over_leases(transaction, node_id, how).await
     }
 }

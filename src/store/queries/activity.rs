@@ -1,6 +1,6 @@
-//! Activity: counted in memory by leases and settlements, written every ten seconds, outside their
-//! transactions. The only file that writes `node_activity`. For charts: the last seconds of a node
-//! that dies are lost; the log has all.
+//! Activity: counted in memory by leases and settlements, written every ten seconds, outside of the
+//! transactions. The only writer of `node_activity`. For charts: the last seconds of a dying node
+//! are lost; the log is complete.
 
 use super::load::Meter;
 use crate::model::Timestamp;
@@ -40,7 +40,7 @@ select at, fires, succeeded, failed, skipped, lateness from node_activity
 where at >= coalesce($1::timestamptz, clock_timestamp()) - make_interval(mins => $2) order by at",
 );
 
-/// Counts of this node since the last write.
+/// Counts of the node since the last write.
 #[derive(Clone, Default)]
 pub(crate) struct ActivityCounter {
     counts: Arc<Mutex<Counts>>,
@@ -91,13 +91,14 @@ impl ActivityCounter {
             return None;
         }
         let counts = std::mem::take(&mut *counts).activity;
+        // An idle node writes no rows.
         (counts != Activity::default()).then_some(counts)
     }
 }
 
 impl Store {
-    /// Writes the counts when the interval is over and there are any. After an error they are kept
-    /// for the next write.
+    /// Writes the counts, if any, when the interval is over. After an error the counts are kept for
+    /// the next write.
     pub async fn write_activity(&self, node_id: Uuid, every: Duration) -> Result<(), StoreError> {
         let Some(activity) = self.activity_counter.take(every) else {
             return Ok(());

@@ -1,8 +1,8 @@
-//! Changes since the last look, for subscriptions. They are found by polling, and only while there
-//! are subscribers: nothing on the hot path reports them. Changes that follow each other faster
-//! than the polls may be missed; the lists have all.
+//! Changes since the last poll, for subscriptions. Changes are found by polling, and only while
+//! there are subscribers: nothing on the hot path reports changes. Changes faster than the polls
+//! may be missed; the lists are complete.
 //!
-//! Changes wait in memory for slow subscribers, so they hold nothing large: no payload, target,
+//! Changes wait in memory for slow subscribers, so changes hold nothing large: no payload, target,
 //! output or previous attempts, and the first 500 characters of an error message. A change has at
 //! most 15 KB, usually 1.
 
@@ -18,10 +18,10 @@ use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Newest executions, and executions in flight, that each look compares.
+/// Newest executions, and executions in flight, compared by each poll.
 const CHECKED_MAX: i64 = 500;
 
-/// The newest executions, those in flight, and those in flight at the last look.
+/// The newest executions, the executions in flight, and the executions in flight at the last poll.
 const EXECUTIONS: Statement = Statement::new(
     "-- changes.executions
 with looked as (
@@ -52,33 +52,28 @@ where j.updated_at >= coalesce($1, (select max(updated_at) from job_definition))
 order by j.updated_at desc limit {most}",
 );
 
-/// Executions at the last look; passed from look to look.
+/// Executions at the last poll; passed from poll to poll.
 #[derive(Debug, Default)]
 pub struct ExecutionsSeen(Option<HashMap<Uuid, (ExecutionStatus, i32)>>);
 
-/// Jobs at the last look.
+/// Jobs at the last poll.
 #[derive(Debug, Default)]
 pub struct JobsSeen(Option<(Timestamp, HashMap<Uuid, i32>)>);
 
-/// Nodes at the last look.
+/// Nodes at the last poll.
 #[derive(Debug, Default)]
 pub struct NodesSeen(Option<HashMap<Uuid, (NodeState, i32, Timestamp)>>);
 
 impl Store {
-    /// Executions that are new or in another state than at the last look; none at the first.
+    /// Executions new or in another state than at the last poll; none at the first.
     pub async fn changed_executions(
         &self,
         seen: &mut ExecutionsSeen,
     ) -> Result<Vec<ExecutionRecord>, StoreError> {
-        let in_flight = |status: &ExecutionStatus| {
+        let known = seen.0.iter().flatten().filter(|(_, (status, _))| {
             matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying)
-        };
-        let known = seen
-            .0
-            .iter()
-            .flatten()
-            .filter(|(_, (status, _))| in_flight(status));
-        // A bound on the statement; further executions are found when they are among the newest.
+        });
+        // A bound on the statement; further executions are found among the newest.
         let known: Vec<Uuid> = known.map(|(id, _)| *id).take(1_000).collect();
         let found = self
             .read_all(EXECUTIONS, &[&known, &CHECKED_MAX], record)
@@ -95,10 +90,9 @@ impl Store {
         Ok(found.into_iter().filter(changed).collect())
     }
 
-    /// Jobs that were created or changed since the last look, the newest of them; none at the
-    /// first.
+    /// Jobs created or changed since the last poll, the newest; none at the first.
     pub async fn changed_jobs(&self, seen: &mut JobsSeen) -> Result<Vec<Job>, StoreError> {
-        // A change may become visible some time after its timestamp, so the range overlaps;
+        // A change may become visible some time after the timestamp, so the range overlaps;
         // reported versions are not reported a second time.
         let since = seen
             .0
@@ -120,15 +114,15 @@ impl Store {
         let Some((_, before)) = seen.0.replace((newest, now)) else {
             return Ok(Vec::new());
         };
-        // The newest are compared: a look from the oldest on would never get past 500 changes of
-        // one instant.
+        // The newest are compared: a poll from the oldest on would never get past 500 changes of
+        // the same instant.
         let oldest_first = found.into_iter().rev();
         Ok(oldest_first
             .filter(|found| before.get(&found.id) != Some(&found.version))
             .collect())
     }
 
-    /// Nodes whose state, load or heartbeat has changed since the last look; none at the first.
+    /// Nodes with a changed state, load or heartbeat since the last poll; none at the first.
     pub async fn changed_nodes(&self, seen: &mut NodesSeen) -> Result<Vec<NodeRecord>, StoreError> {
         let found = self.nodes().await?;
         let state =

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// The newest executions of each job, one more than a page holds, for all jobs of an answer in one
+/// The newest executions of each job, a page and a row more, for all jobs of an answer in a single
 /// statement.
 const FIRST_PAGES: Statement = Statement::new(
     "-- execution_list.first_pages
@@ -42,12 +42,12 @@ select job_id, count(*) from execution_in_flight where job_id = any($1::uuid[]) 
 pub struct ExecutionPage {
     /// Rows of the page.
     pub rows: Vec<Arc<ExecutionRecord>>,
-    /// The key after which the next page starts; none at the end.
+    /// The key before the next page; none at the end.
     pub next: Option<Uuid>,
 }
 
-/// Rows by id, newest first. One look-up per id, so that each reads its own partition only (0.7 ms
-/// for 50 ids over 30 partitions; a join read all of them for all ids, 18 ms).
+/// Rows by id, newest first. A look-up per id, so each look-up reads a single partition (0.7 ms for
+/// 50 ids over 30 partitions; a join read all partitions for all ids, 18 ms).
 pub(crate) const BY_IDS: Statement = Statement::new(
     "-- execution_list.by_ids
 select {columns}, n.name as node_name, j.name as job_name, j.namespace
@@ -73,12 +73,15 @@ pub(crate) fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Condi
         ExecutionStatus::Lost,
         ExecutionStatus::Cancelled,
     ]) {
+        // The condition of the partial index over executions that ended badly.
         conditions.find_plain("l.error_message is not null");
     }
     if let Some(after) = after {
         conditions.find("l.id < ?", after);
     }
     if let Some(from) = filter.from {
+        // An id begins with the milliseconds of the fire time, so a range of times is a range of
+        // ids.
         conditions.find("l.id >= ?", lowest_execution_id(from));
     }
     if let Some(to) = filter.to {
@@ -118,7 +121,7 @@ pub(crate) fn conditions(filter: &ExecutionFilter, after: Option<Uuid>) -> Condi
     conditions
 }
 
-/// The number of rows read, the last of them, and the ids of the matching ones.
+/// The number of rows read, the last row read, and the ids of the matching rows.
 pub(crate) const SEARCH: Statement = Statement::new(
     "-- execution_list.search
 with looked as materialized (
@@ -135,7 +138,7 @@ const COUNT: Statement = Statement::new(
 select count(*) from job_execution_log l where {found} and {fits}",
 );
 
-/// Reads at most `through` rows for one more than `limit` that match.
+/// Reads at most `through` rows for `limit` + 1 matches.
 pub(crate) async fn search(
     session: &Session,
     conditions: &Conditions,
@@ -165,7 +168,7 @@ impl Store {
         texts: ExecutionTexts,
     ) -> Result<ExecutionPage, StoreError> {
         self.on_session("execution_list.page", async |session| {
-            // A namespace may be a small part of a large log: the index by job leads to its rows.
+            // A namespace may be a small part of a large log: the index by job leads to the rows.
             if self.reach() != &Reach::All && filter.job_id.is_none() {
                 let jobs = jobs(session).await?;
                 if jobs.len() <= JOBS_MAX {
@@ -176,7 +179,7 @@ impl Store {
                 }
             }
             let conditions = conditions(filter, after);
-            // Without row conditions every row matches, so one more than the page is enough.
+            // Without row conditions every row matches, so a row more than the page is enough.
             let through = if conditions.are_selective() {
                 SCAN_LIMIT
             } else {
@@ -200,30 +203,28 @@ impl Store {
         .await
     }
 
-    /// The number of executions of a filter, when it is cheap: those in flight.
+    /// The number of executions of a filter, for a cheap filter: executions in flight.
     pub async fn execution_count(
         &self,
         filter: &ExecutionFilter,
     ) -> Result<Option<i64>, StoreError> {
-        let in_flight = |status: &ExecutionStatus| {
-            matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying)
-        };
-        if !filter
-            .statuses
-            .as_ref()
-            .is_some_and(|statuses| statuses.iter().all(in_flight))
-        {
+        if !filter.statuses.as_ref().is_some_and(|statuses| {
+            statuses.iter().all(|status| {
+                matches!(status, ExecutionStatus::Running | ExecutionStatus::Retrying)
+            })
+        }) {
             return Ok(None);
         }
         let conditions = conditions(filter, None);
         let (found, fits) = (conditions.found(), conditions.fits());
         let text = COUNT.filled(&[("{found}", &found), ("{fits}", &fits)]);
-        let count = |row: &Row| Values::of(COUNT.name(), row).get(0).map(Some);
-        self.read_one(COUNT.with_sql(&text), &conditions.values(), count)
-            .await
+        self.read_one(COUNT.with_sql(&text), &conditions.values(), |row| {
+            Values::of(COUNT.name(), row).get(0).map(Some)
+        })
+        .await
     }
 
-    /// Rows of a page, with these texts, newest first. Missing ones are left out.
+    /// Rows of a page, with the texts, newest first. Missing rows are left out.
     pub(super) async fn rows_by_ids(
         &self,
         session: &Session,
@@ -237,8 +238,8 @@ impl Store {
             .readable(&rows, |row| record(row).map(Arc::new)))
     }
 
-    /// The first page of the executions of each of these jobs, without a filter; none for a job
-    /// without executions.
+    /// The first page of the executions of each job, without a filter; none for a job without
+    /// executions.
     pub async fn first_pages(
         &self,
         jobs: &[Uuid],
@@ -270,20 +271,22 @@ impl Store {
         let next = last
             .map(|row| Values::of("job_execution_log", row).get("id"))
             .transpose()?;
-        let record = |row: &Row| record(row).map(Arc::new);
         Ok(ExecutionPage {
-            rows: self.unreadable.readable(rows, record),
+            rows: self
+                .unreadable
+                .readable(rows, |row: &Row| record(row).map(Arc::new)),
             next,
         })
     }
 
-    /// The number of executions in flight of each of these jobs.
+    /// The number of executions in flight of each job.
     pub async fn in_flight(&self, jobs: &[Uuid]) -> Result<HashMap<Uuid, i64>, StoreError> {
         let rows = self.read_rows(IN_FLIGHT, &[&jobs]).await?;
-        let read = |row: &Row| {
-            let row = Values::of(IN_FLIGHT.name(), row);
-            Ok((row.get(0)?, row.get(1)?))
-        };
-        rows.iter().map(read).collect()
+        rows.iter()
+            .map(|row| {
+                let row = Values::of(IN_FLIGHT.name(), row);
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .collect()
     }
 }

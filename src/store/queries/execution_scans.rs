@@ -1,7 +1,7 @@
-//! Scans of the log: stretches that are read to a limited depth, and what they have in common.
+//! Scans of the log: stretches read to a limited depth, and the common parts.
 //!
-//! A page that has several sources holds the executions above the highest of their depths, and the
-//! next page starts there.
+//! A page with several sources holds the executions above the highest depth, and the next page
+//! starts there.
 
 use super::filters::Conditions;
 use crate::store::StoreError;
@@ -12,13 +12,13 @@ use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Rows that a filter without an index reads for one page: 20 to 30 ms.
+/// Rows read for a page by a filter without an index: 20 to 30 ms.
 pub(crate) const SCAN_LIMIT: usize = 20_000;
-/// Most jobs whose executions are looked up by job: 2 to 20 ms. With more jobs all executions are
-/// searched, among which many match.
+/// Most jobs with a look-up of executions by job: 2 to 20 ms. With more jobs all executions are
+/// searched, with many matches.
 pub(super) const JOBS_MAX: usize = 200;
 
-/// The jobs within reach, one more than are looked up.
+/// The jobs within reach, up to the limit plus one.
 const JOBS: Statement = Statement::new(
     "-- execution_scans.jobs
 select id from job_definition limit $1",
@@ -39,15 +39,15 @@ select of_job.* from unnest({jobs}::uuid[]) as x (id) cross join lateral (
 
 /// Result of a search through a stretch of the log.
 pub(crate) struct Searched {
-    /// Number of rows that were read for the page.
+    /// Number of rows read for the page.
     pub(crate) looked_at: i64,
-    /// The last of them.
+    /// The last row read.
     pub(crate) last: Option<Uuid>,
-    /// Matching ones, newest first.
+    /// Matching rows, newest first.
     pub(crate) ids: Vec<Uuid>,
 }
 
-/// The executions of a source, and the depth of its search; no depth at its end.
+/// The executions of a source, and the depth of the search; no depth at the end.
 #[derive(Default)]
 pub(super) struct Found {
     ids: Vec<Uuid>,
@@ -61,7 +61,7 @@ pub(super) async fn jobs(session: &Session) -> Result<Vec<Uuid>, StoreError> {
     column(JOBS.name(), &rows, 0)
 }
 
-/// The row of a statement that reads a stretch of the log.
+/// The row of a statement about a stretch of the log.
 pub(super) fn searched(row: &Row) -> Result<Searched, StoreError> {
     let row = Values::of("job_execution_log", row);
     Ok(Searched {
@@ -71,7 +71,7 @@ pub(super) fn searched(row: &Row) -> Result<Searched, StoreError> {
     })
 }
 
-/// The newest executions of each of some jobs.
+/// The newest executions of each job.
 pub(super) async fn of_jobs(
     session: &Session,
     jobs: &[Uuid],
@@ -98,7 +98,7 @@ pub(super) async fn of_jobs(
     rows.iter().map(|row| found(row, through)).collect()
 }
 
-/// The executions of a row of such a statement, which read at most `through` rows.
+/// The executions of a row of a statement limited to `through` rows.
 pub(super) fn found(row: &Row, through: usize) -> Result<Found, StoreError> {
     let Searched {
         looked_at,
@@ -109,9 +109,10 @@ pub(super) fn found(row: &Row, through: usize) -> Result<Found, StoreError> {
     Ok(Found { ids, depth })
 }
 
-/// The newest of all sources above the highest depth, at most `limit`, and the key after which the
-/// next page starts.
+/// The newest of all sources above the highest depth, at most `limit`, and the key before the next
+/// page.
 pub(super) fn merged(found: &[Found], limit: usize) -> (Vec<Uuid>, Option<Uuid>) {
+    // Below the highest depth a source may have more rows, not read yet.
     let depth = found.iter().filter_map(|source| source.depth).max();
     let ids: BTreeSet<Uuid> = found
         .iter()

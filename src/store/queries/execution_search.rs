@@ -2,10 +2,10 @@
 //! page at a time.
 //!
 //! The texts have no index, which would cost each settlement (docs/decisions/0043). Names lead to
-//! jobs, and the index by job to their executions. Errors are searched among executions that ended
-//! badly, which have an index and are few. Only a search in outputs reads all executions. Each
-//! source is read to a limited depth: a page holds the executions above the highest of these
-//! depths, and the next page starts there.
+//! jobs, and the index by job to the executions. Errors are searched among executions with a bad
+//! end, which are few and have an index. Only a search in outputs reads all executions. Each source
+//! is read to a limited depth: a page holds the executions above the highest depth, and the next
+//! page starts there.
 
 use super::execution_list::{ExecutionPage, SCAN_LIMIT, conditions};
 use super::execution_scans::{Found, JOBS_MAX, found, merged, of_jobs};
@@ -18,7 +18,7 @@ use crate::store::db::statement::Statement;
 use crate::store::{Store, StoreError};
 use uuid::Uuid;
 
-/// Characters of an error or an output that are searched.
+/// Searched characters of an error or an output.
 const TEXT_MAX: usize = 4_000;
 
 const NAMED: Statement = Statement::new(
@@ -49,7 +49,8 @@ pub struct ExecutionSearch<'a> {
 }
 
 impl Store {
-    /// The executions after a key that match a text and a filter, newest first, at most `limit`.
+    /// The executions after a key, with matches of a text and a filter, newest first, at most
+    /// `limit`.
     pub async fn execution_search(
         &self,
         search: ExecutionSearch<'_>,
@@ -68,6 +69,7 @@ impl Store {
             }
             let (mut ids, next) = merged(&found, limit);
             if let (Ok(id), None) = (Uuid::try_parse(search.text), after) {
+                // An id in the search box: the execution itself comes first, without any condition.
                 ids.insert(0, id);
             }
             let rows = self.rows_by_ids(session, &ids, texts).await?;
@@ -77,7 +79,7 @@ impl Store {
     }
 }
 
-/// Jobs that the text names, at most `JOBS_MAX` + 1.
+/// Jobs named by the text, at most `JOBS_MAX` + 1.
 async fn named(session: &Session, text: &str) -> Result<Vec<Uuid>, StoreError> {
     let most = i64::try_from(JOBS_MAX + 1).unwrap_or(i64::MAX);
     let id = Uuid::try_parse(text).ok();

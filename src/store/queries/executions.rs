@@ -29,7 +29,7 @@ from job_execution_log l left join cluster_node n on n.id = l.node_id left join 
 where l.id = $1",
 );
 
-/// Executions by their ids; `between` prunes partitions.
+/// Executions by ids; `between` prunes partitions.
 const BY_IDS: Statement = Statement::new(
     "-- executions.by_ids
 select {columns}, n.name as node_name, j.name as job_name, j.namespace
@@ -38,7 +38,7 @@ from job_execution_log l left join cluster_node n on n.id = l.node_id left join 
 where l.id = any($1::uuid[]) and l.id between $2 and $3",
 );
 
-/// Which texts of executions a list reads; each may take 64 KB, a payload 256.
+/// The texts of executions in a list; a text may take 64 KB, a payload 256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExecutionTexts {
     /// No text of an execution.
@@ -50,12 +50,13 @@ pub enum ExecutionTexts {
 }
 
 impl ExecutionTexts {
-    /// The columns that `record` reads, of a row `l`.
+    /// The columns for `record`, of a row `l`.
     pub(crate) fn columns(self) -> String {
         const COLUMNS: &str = "l.id, l.job_id, l.kind, l.fire_time, l.due_time, l.status, \
             l.reason, l.attempt, l.failures, l.job_version, l.node_id, l.started_at, \
             l.finished_at, l.error_message, l.output, l.through_fire_time, l.occurrences, \
             l.coalesced_into, l.repeats, l.payload, l.previous_attempts, l.created_at";
+        // Columns of NULL instead of fewer columns: `record` reads the same row for all lists.
         let without_outputs = || {
             let columns = COLUMNS.replace("l.output", "null::text as output");
             let columns = columns.replace("l.payload", "null::json as payload");
@@ -74,19 +75,19 @@ impl ExecutionTexts {
 /// A row of the log: an execution, or a range of skipped fire times.
 #[derive(Debug, Clone)]
 pub struct ExecutionRecord {
-    /// Id of the execution, which is that of its occurrence.
+    /// Id of the execution, the same as the occurrence's.
     pub id: Uuid,
-    /// Job of the execution; it may be deleted.
+    /// Job of the execution, possibly deleted.
     pub job_id: Uuid,
-    /// What made the trigger.
+    /// The kind of the trigger.
     pub kind: String,
-    /// The instant that the schedule names.
+    /// The instant of the schedule.
     pub fire_time: Timestamp,
-    /// When it could start.
+    /// The earliest start.
     pub due_time: Timestamp,
     /// Status of the execution.
     pub status: ExecutionStatus,
-    /// Why it ended as it did.
+    /// Reason of the status.
     pub reason: Option<String>,
     /// Current or last attempt.
     pub attempt: i32,
@@ -94,31 +95,31 @@ pub struct ExecutionRecord {
     pub node_id: Option<Uuid>,
     /// Name of the node of the last attempt.
     pub node_name: Option<String>,
-    /// Name of the job; deleted jobs keep it.
+    /// Name of the job; deleted jobs keep the name.
     pub job_name: Option<String>,
     /// Namespace of the job.
     pub namespace: Option<String>,
-    /// Version of the definition under which it was taken.
+    /// Version of the definition at the taking.
     pub job_version: Option<i32>,
-    /// Attempts that ended by themselves without success.
+    /// Failed attempts, without lost attempts.
     pub failures: i32,
     /// Start of the current or last attempt.
     pub started_at: Option<Timestamp>,
-    /// When it was settled.
+    /// Instant of the settlement.
     pub finished_at: Option<Timestamp>,
     /// Error of the last failed attempt, at most 64 KB.
     pub error_message: Option<String>,
-    /// What the handler reported.
+    /// The report of the handler.
     pub output: Option<String>,
     /// Last fire time of a skipped range.
     pub through_fire_time: Option<Timestamp>,
     /// Fire times in a skipped range.
     pub occurrences: Option<i32>,
-    /// The execution that a skipped range was folded into.
+    /// The execution that stands for a skipped range.
     pub coalesced_into: Option<Uuid>,
-    /// The execution whose fire time it runs again.
+    /// The execution repeated by a rerun.
     pub repeats: Option<Uuid>,
-    /// The payload of its own.
+    /// The payload of the execution itself.
     pub payload: Option<Payload>,
     /// When the fire time was taken.
     pub created_at: Timestamp,
@@ -126,7 +127,7 @@ pub struct ExecutionRecord {
     pub previous_attempts: Option<serde_json::Value>,
 }
 
-/// Running attempts with a request to cancel, among those that a node holds. `between` prunes
+/// Running attempts with a request to cancel, among the executions held by a node. `between` prunes
 /// partitions.
 const CANCELLATIONS: Statement = Statement::new(
     "-- executions.cancellations
@@ -135,8 +136,8 @@ where id = any($1::uuid[]) and id between $2 and $3 and status = 'RUNNING'
   and cancel_requested_at is not null",
 );
 
-/// The triggers of next attempts. Paused jobs are left out: a pause stops the attempt when it comes
-/// due.
+/// The triggers of next attempts. Paused jobs are left out: a pause stops the attempt at the due
+/// time.
 const NEXT_ATTEMPTS_AT: Statement = Statement::new(
     "-- executions.next_attempts_at
 select t.id, t.due_at from job_trigger t join job_definition j on j.id = t.job_id
@@ -147,28 +148,31 @@ where t.id = any($1::uuid[]) and t.kind in ('RETRY', 'RECOVERY') and t.due_at is
 impl Store {
     /// The held executions with a request to cancel, with their attempts.
     pub async fn cancellations(&self, held: &[Uuid]) -> Result<Vec<(Uuid, i32)>, StoreError> {
+        // The pool asks periodically, also without a held execution.
         let (Some(low), Some(high)) = (held.iter().min(), held.iter().max()) else {
             return Ok(Vec::new());
         };
         let rows = self.read_rows(CANCELLATIONS, &[&held, low, high]).await?;
-        let read = |row: &Row| {
-            let row = Values::of(CANCELLATIONS.name(), row);
-            Ok((row.get(0)?, row.get(1)?))
-        };
-        rows.iter().map(read).collect()
+        rows.iter()
+            .map(|row| {
+                let row = Values::of(CANCELLATIONS.name(), row);
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .collect()
     }
 
-    /// The times of the next attempts of these executions; without those that have none.
+    /// The times of the next attempts of the executions, where there is a next attempt.
     pub async fn next_attempts_at(
         &self,
         executions: &[Uuid],
     ) -> Result<Vec<(Uuid, Timestamp)>, StoreError> {
         let rows = self.read_rows(NEXT_ATTEMPTS_AT, &[&executions]).await?;
-        let read = |row: &Row| {
-            let row = Values::of("job_trigger", row);
-            Ok((row.get("id")?, row.bound("due_at")?))
-        };
-        rows.iter().map(read).collect()
+        rows.iter()
+            .map(|row| {
+                let row = Values::of("job_trigger", row);
+                Ok((row.get("id")?, row.bound("due_at")?))
+            })
+            .collect()
     }
 
     /// The newest executions of a job, at most `limit`.
@@ -183,7 +187,7 @@ impl Store {
         self.read_all(OF_JOB.with_sql(&text), &values, record).await
     }
 
-    /// These executions, with all their texts. Missing ones are left out.
+    /// The executions, with all texts. Missing executions are left out.
     pub async fn executions(&self, ids: &[Uuid]) -> Result<Vec<ExecutionRecord>, StoreError> {
         let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else {
             return Ok(Vec::new());
@@ -193,7 +197,7 @@ impl Store {
             .await
     }
 
-    /// An execution by its id, with all texts.
+    /// An execution by id, with all texts.
     pub async fn execution(&self, id: Uuid) -> Result<Option<ExecutionRecord>, StoreError> {
         let text = GET.filled(&[("{columns}", &ExecutionTexts::All.columns())]);
         self.read_opt(GET.with_sql(&text), &[&id], record).await

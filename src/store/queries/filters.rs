@@ -6,7 +6,7 @@ use crate::model::lists::JobFilter;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Conditions that an index serves, conditions that are checked row by row, and the values of both.
+/// Conditions served by an index, conditions checked row by row, and the values of both.
 #[derive(Default)]
 pub(crate) struct Conditions {
     found: Vec<String>,
@@ -15,13 +15,13 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// Adds a value; returns its placeholder.
+    /// Adds a value; returns the placeholder.
     pub(crate) fn value(&mut self, value: impl ToSql + Sync + Send + 'static) -> String {
         self.values.push(Box::new(value));
         format!("${}", self.values.len())
     }
 
-    /// Adds a condition that an index serves; each `?` is the value.
+    /// Adds a condition served by an index; each `?` is the value.
     pub(crate) fn find(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
         let placeholder = self.value(value);
         self.found.push(condition.replace('?', &placeholder));
@@ -32,7 +32,7 @@ impl Conditions {
         self.found.push(condition.to_owned());
     }
 
-    /// Adds a condition that is checked row by row; each `?` is the value.
+    /// Adds a condition checked row by row; each `?` is the value.
     pub(crate) fn fit(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
         let placeholder = self.value(value);
         self.fits.push(condition.replace('?', &placeholder));
@@ -43,22 +43,22 @@ impl Conditions {
         self.fits.push(condition.to_owned());
     }
 
-    /// Whether rows may be read that do not match.
+    /// Whether rows without a match may be read.
     pub(crate) fn are_selective(&self) -> bool {
         !self.fits.is_empty()
     }
 
-    /// The conditions that an index serves, joined.
+    /// The conditions served by an index, joined.
     pub(crate) fn found(&self) -> String {
         joined(&self.found)
     }
 
-    /// The conditions that are checked row by row, joined.
+    /// The conditions checked row by row, joined.
     pub(crate) fn fits(&self) -> String {
         joined(&self.fits)
     }
 
-    /// The values in the order of their placeholders.
+    /// The values in the order of the placeholders.
     pub(crate) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
         self.values
             .iter()
@@ -75,7 +75,7 @@ fn joined(conditions: &[String]) -> String {
     }
 }
 
-/// The conditions of a filter about a row `j`, without those on the last outcome.
+/// The conditions of a filter about a row `j`, without conditions on the last outcome.
 pub(crate) fn jobs(filter: &JobFilter) -> Conditions {
     let mut conditions = Conditions::default();
     let names = |names: Vec<&str>| {
@@ -124,8 +124,10 @@ pub(crate) fn jobs(filter: &JobFilter) -> Conditions {
         .filter(|search| !search.is_empty())
     {
         match Uuid::try_parse(search) {
+            // A text that is an id means the job, not a name.
             Ok(id) => conditions.find("j.id = ?", id),
-            // The database lowers both sides: its locale may differ from Rust's rules.
+            // The database lowers both sides: the locale of the database may differ from Rust's
+            // rules.
             Err(_) => conditions.fit(
                 "(strpos(lower(j.name), lower(?)) > 0
         or strpos(lower(j.description), lower(?)) > 0)",

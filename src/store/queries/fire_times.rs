@@ -1,4 +1,4 @@
-//! The stored facts about one instant of a job, for the explanation why it ran then, or did not.
+//! The stored facts about an instant of a job, for the explanation of a run, or of a missing run.
 
 use crate::model::Timestamp;
 use crate::model::exclusions::Exclusions;
@@ -15,8 +15,8 @@ use chrono::{NaiveTime, TimeDelta};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// The row of the log that covers the instant: of that fire time, or of a range of skipped ones
-/// that began at most 200 rows before. A schedule's row explains more than another's.
+/// The row of the log for the instant: of the fire time, or of a skipped range started at most 200
+/// rows before. A schedule's row explains more than other rows.
 const ROW: Statement = Statement::new(
     "-- fire_times.row
 select id, status, reason, error_message from (
@@ -26,7 +26,7 @@ where fire_time <= $3 and coalesce(through_fire_time, fire_time) >= $3
 order by kind = 'SCHEDULE' desc, fire_time desc, id desc limit 1",
 );
 
-/// The version that was in force, read as a job: the whole row is kept as JSON.
+/// The version in force, read as a job: the whole row is kept as JSON.
 const VERSION: Statement = Statement::new(
     "-- fire_times.version
 select {columns}, null::timestamptz as next_fire_time, null::timestamptz as paused_fire_time,
@@ -51,8 +51,8 @@ select definition ->> 'status' from job_definition_version where job_id = $1 and
 order by version desc limit 1",
 );
 
-/// The due time of the schedule's trigger; and whether another trigger waits for the instant, and
-/// when that is due.
+/// The due time of the schedule's trigger; and whether another trigger waits for the instant, with
+/// the due time.
 const TRIGGERS: Statement = Statement::new(
     "-- fire_times.triggers
 select (select due_at from job_trigger where id = $1) as due_at, o.id is not null as is_one_off,
@@ -132,8 +132,8 @@ impl Store {
         })
     }
 
-    /// The version in force at an instant. None when there is none, or when it is older than a
-    /// column and cannot be read.
+    /// The version in force at an instant. None without a version, or for an unreadable version
+    /// older than a column.
     async fn version_then(
         &self,
         session: &Session,

@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// True of a job `j` whose schedule has no fire time left. Served by `job_trigger_ended`.
+/// True of a job `j` without a fire time left. Served by `job_trigger_ended`.
 const ENDED: &str = "exists (select from job_trigger s
     where s.id = j.id and s.kind = 'SCHEDULE' and s.due_at is null and s.awaits is null
       and not s.paused and s.paused_due_at is null)";
 
-/// Jobs with a fire time that has passed without a start: due for more than a second, behind an
-/// execution of the job, or deferred by a blackout, whose end is the due time.
+/// Jobs with a fire time passed without a start: due for more than a second, behind an execution of
+/// the job, or deferred by a blackout to the end of the blackout.
 const WAITING: &str = "select s.job_id from job_trigger s
     where s.due_at <= (select {now} - interval '1 second')
     union all select s.job_id from job_trigger s where s.kind = 'BUFFERED' and s.due_at is null
@@ -38,7 +38,7 @@ from job_definition j left join job_failing f on f.job_id = j.id where j.id = an
 /// The current time in a list.
 const CLOCK: &str = "clock_timestamp()";
 
-/// The state of a job `j`. The first matching line wins: a failing job is `FAILING` although it is
+/// The state of a job `j`. The first matching line wins: a failing job is `FAILING` even when
 /// paused.
 fn state(now: &str) -> String {
     let waiting = WAITING.replace("{now}", now);
@@ -52,12 +52,12 @@ fn state(now: &str) -> String {
     )
 }
 
-/// A condition about a job `j`: its state is one of `$n`.
+/// A condition about a job `j`: the state is in `$n`.
 pub(super) fn is_in() -> String {
     format!("{} = any(?::text[])", state(CLOCK))
 }
 
-/// A query for the ids of all jobs that can be in these states, when an index serves it.
+/// A query for the ids of all jobs possibly in the states, if an index serves the query.
 pub(crate) fn candidates(states: &[JobState]) -> Option<String> {
     if states
         .iter()
@@ -82,27 +82,27 @@ pub(crate) fn candidates(states: &[JobState]) -> Option<String> {
 pub struct JobStateRecord {
     /// State of the job.
     pub state: JobState,
-    /// Whether its schedule has no fire time left; false of a job that is paused or deleted.
+    /// Whether the schedule has no fire time left; false for a paused or deleted job.
     pub has_ended: bool,
-    /// Execution because of which the job is FAILING.
+    /// The execution behind the state FAILING.
     pub failing: Option<Failing>,
 }
 
 /// Why a job fails.
 #[derive(Debug, Clone)]
 pub struct Failing {
-    /// The execution that failed last.
+    /// The last failed execution.
     pub execution_id: Uuid,
-    /// End of the first execution that failed since the last success.
+    /// End of the first failed execution since the last success.
     pub since: Timestamp,
-    /// End of the execution that failed last.
+    /// End of the last failed execution.
     pub failed_at: Timestamp,
-    /// What went wrong then.
+    /// The error of the last failed execution.
     pub message: String,
 }
 
 impl Store {
-    /// The states of these jobs, by id.
+    /// The states of the jobs, by id.
     pub async fn job_state_records(
         &self,
         jobs: &[Uuid],

@@ -1,16 +1,16 @@
 //! Lists of jobs: filtered, ordered, a page at a time.
 //!
-//! A page starts after the key of the last row of the previous page, so that created and deleted
-//! jobs neither repeat nor hide others. The keys are scanned in order, then the rows of the page
-//! are read. Conditions without an index (a part of a name, the newest execution) are checked job
-//! by job, for at most `SCAN_TIME_MAX`: a page may hold fewer jobs than the limit, or none, and
-//! still have a next page.
+//! A page starts after the key of the last row of the previous page, so created and deleted jobs
+//! neither repeat nor hide others. The keys are scanned in order, then the rows of the page are
+//! read. Conditions without an index (a part of a name, the newest execution) are checked job by
+//! job, for at most `SCAN_TIME_MAX`: a page may hold fewer jobs than the limit, or none, and still
+//! have a next page.
 
 use super::filters::Conditions;
 use super::{filters, job_states};
 use crate::model::Timestamp;
 use crate::model::execution::ExecutionStatus;
-use crate::model::job::{Job, JobState};
+use crate::model::job::Job;
 use crate::model::lists::{JobFilter, JobOrder, LastOutcome};
 use crate::store::db::row::{Values, column, partition};
 use crate::store::db::session::Session;
@@ -25,22 +25,21 @@ use uuid::Uuid;
 
 /// Time limit of the scan of a page: lists answer within 50 ms.
 const SCAN_TIME_MAX: Duration = Duration::from_millis(15);
-/// Jobs scanned by one statement: 10 ms.
+/// Jobs scanned by a statement: 10 ms.
 const SCAN_LIMIT: usize = 10_000;
-/// The same with a look at the triggers of each: 10 ms.
+/// The same with the triggers of each job: 10 ms.
 const STATES_SCAN_LIMIT: usize = 2_000;
-/// Jobs whose newest execution one statement reads: 1 to 10 ms.
+/// Jobs with a newest execution read by a statement: 1 to 10 ms.
 const ASKED_AT_ONCE: usize = 100;
 
-/// Jobs with an execution in flight, one look-up each.
+/// Jobs with an execution in flight, for a look-up each.
 const IN_FLIGHT: Statement = Statement::new(
     "-- job_list.in_flight
 select distinct job_id from execution_in_flight",
 );
 
-/// Jobs with an execution that ended badly within thirty days, of the newest
-/// 10,000 of them. The status is no condition: with it the planner expects a
-/// handful, and sorts all that there are.
+/// Jobs with an execution with a bad end within thirty days, among the newest 10,000. The status is
+/// no condition: with such a condition the planner expects a handful, and sorts all rows.
 const IN_TROUBLE: Statement = Statement::new(
     "-- job_list.in_trouble
 select distinct job_id from (
@@ -52,8 +51,8 @@ select distinct job_id from (
 ) as bad",
 );
 
-/// The status of each job's newest execution; null for a job that has none. Most have run within
-/// two days: four partitions are read instead of all (10 and 100 µs).
+/// The status of each job's newest execution; null for a job without executions. Most jobs have run
+/// within two days: four partitions are read instead of all (10 and 100 µs).
 const NEWEST: Statement = Statement::new(
     "-- job_list.newest
 select x.id, coalesce(
@@ -104,7 +103,7 @@ select * from (
 order by {order} limit {wanted}",
 );
 
-/// The key of a row in its order: the next page starts after it.
+/// The key of a row in the order: the next page starts after the key.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum JobKey {
     /// Position in the order of creation.
@@ -131,7 +130,7 @@ impl JobKey {
 pub struct JobPage {
     /// The rows with their keys.
     pub rows: Vec<(JobKey, Arc<Job>)>,
-    /// The key after which the next page starts; none at the end.
+    /// The key before the next page; none at the end.
     pub next: Option<JobKey>,
     /// Whether the scan reached its time limit before the page was full.
     pub is_short: bool,
@@ -141,14 +140,14 @@ pub struct JobPage {
 #[derive(Debug)]
 pub struct JobKeys {
     keys: Vec<JobKey>,
-    /// The key after which the next page starts; none at the end.
+    /// The key before the next page; none at the end.
     pub next: Option<JobKey>,
 }
 
-/// The part of the list that one statement scanned.
+/// The part of the list scanned by a statement.
 struct Stretch {
     keys: Vec<JobKey>,
-    /// The key after which the next page starts; none at the end.
+    /// The key before the next page; none at the end.
     next: Option<JobKey>,
     /// Whether the part has more rows.
     is_full: bool,
@@ -208,39 +207,43 @@ impl Store {
         .await
     }
 
-    /// The number of jobs of a filter; none when each job's newest execution or triggers would have
-    /// to be read.
+    /// The number of jobs of a filter; none for a filter on each job's newest execution or
+    /// triggers.
     pub async fn job_count(&self, filter: &JobFilter) -> Result<Option<i64>, StoreError> {
-        let asks_triggers = |states: &Vec<JobState>| job_states::candidates(states).is_none();
+        let states = filter.states.as_ref();
+        let asks_triggers = states.is_some_and(|states| job_states::candidates(states).is_none());
         // A count would read the newest execution or the triggers of each job.
-        if filter.last_outcomes.is_some() || filter.states.as_ref().is_some_and(asks_triggers) {
+        if filter.last_outcomes.is_some() || asks_triggers {
             return Ok(None);
         }
         let conditions = filters::jobs(filter);
         let (found, fits) = (conditions.found(), conditions.fits());
         let text = COUNT.filled(&[("{found}", &found), ("{fits}", &fits)]);
-        let count = |row: &Row| Values::of(COUNT.name(), row).get(0).map(Some);
-        self.read_one(COUNT.with_sql(&text), &conditions.values(), count)
-            .await
+        self.read_one(COUNT.with_sql(&text), &conditions.values(), |row| {
+            Values::of(COUNT.name(), row).get(0).map(Some)
+        })
+        .await
     }
 
-    /// The number of jobs that are not deleted, counted up to a limit.
+    /// The number of jobs, without deleted jobs, counted up to a limit.
     pub async fn jobs_up_to(&self, bound: u32) -> Result<usize, StoreError> {
-        let count = |row: &Row| Values::of(COUNT_UP_TO.name(), row).get::<i64>(0);
         let count = self
-            .read_one(COUNT_UP_TO, &[&i64::from(bound)], count)
+            .read_one(COUNT_UP_TO, &[&i64::from(bound)], |row| {
+                Values::of(COUNT_UP_TO.name(), row).get::<i64>(0)
+            })
             .await?;
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    /// All tags of jobs that are not deleted, with their numbers of jobs.
+    /// All tags of jobs, without deleted jobs, with the numbers of jobs.
     pub async fn tags(&self, limit: u32) -> Result<Vec<(String, i64)>, StoreError> {
         let rows = self.read_rows(TAGS, &[&i64::from(limit)]).await?;
-        let read = |row: &Row| {
-            let row = Values::of(TAGS.name(), row);
-            Ok((row.get(0)?, row.get(1)?))
-        };
-        rows.iter().map(read).collect()
+        rows.iter()
+            .map(|row| {
+                let row = Values::of(TAGS.name(), row);
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .collect()
     }
 }
 
@@ -259,7 +262,7 @@ async fn walk(
     let begun = Instant::now();
     let (mut keys, mut next) = (Vec::new(), after.cloned());
     loop {
-        // Each candidate costs a look-up of its newest execution.
+        // Each candidate costs a look-up of the newest execution.
         let wanted = if filter.last_outcomes.is_some() {
             ASKED_AT_ONCE
         } else {
@@ -287,7 +290,7 @@ async fn walk(
             break;
         }
         // The time is checked after a full stretch only: the end of a part does not show how long
-        // the next one takes.
+        // the next part takes.
         if next.is_none() || scanned.is_full && begun.elapsed() > SCAN_TIME_MAX {
             break;
         }
@@ -295,7 +298,7 @@ async fn walk(
     Ok(JobKeys { keys, next })
 }
 
-/// All jobs that can have one of these outcomes, when an index serves them; otherwise none.
+/// All jobs possibly with an outcome of the list, if an index serves the outcomes; otherwise none.
 async fn candidates(
     session: &Session,
     outcomes: &[LastOutcome],
@@ -323,7 +326,7 @@ async fn candidates(
     Ok(Some(found))
 }
 
-/// The jobs whose newest execution has one of these outcomes.
+/// The jobs with an outcome of the list at the newest execution.
 async fn with_outcome(
     session: &Session,
     outcomes: &[LastOutcome],
@@ -332,16 +335,15 @@ async fn with_outcome(
     let rows = NEWEST.query(session, &[&jobs]).await?;
     let ids: Vec<Uuid> = column(NEWEST.name(), &rows, 0)?;
     let statuses: Vec<Option<&str>> = column(NEWEST.name(), &rows, 1)?;
-    let fits = |status: Option<&str>| {
-        outcomes.iter().any(|outcome| match outcome {
-            LastOutcome::Is(wanted) => status == Some(wanted.as_str()),
-            LastOutcome::None => status.is_none(),
-        })
-    };
     Ok(ids
         .into_iter()
         .zip(statuses)
-        .filter(|(_, status)| fits(*status))
+        .filter(|(_, status)| {
+            outcomes.iter().any(|outcome| match outcome {
+                LastOutcome::Is(wanted) => *status == Some(wanted.as_str()),
+                LastOutcome::None => status.is_none(),
+            })
+        })
         .map(|(id, _)| id)
         .collect())
 }
@@ -366,7 +368,7 @@ async fn scan(
     } else {
         SCAN_LIMIT
     };
-    // Without row conditions every job matches, so no more are read than wanted.
+    // Without row conditions every job matches, so a statement reads only the wanted rows.
     let through = if conditions.are_selective() {
         most.max(wanted)
     } else {
@@ -399,15 +401,15 @@ async fn scan(
     })
 }
 
-/// A stretch of an order that one index serves.
+/// A stretch of an order, served by an index.
 #[derive(Clone, Copy)]
 enum Part {
     Newest,
     Oldest,
     Name,
-    /// Jobs with a due time, by its index.
+    /// Jobs with a due time, by the index.
     Due,
-    /// The others, after these.
+    /// The other jobs, after the jobs with a due time.
     NotDue,
 }
 
@@ -464,7 +466,7 @@ impl Part {
             Self::Newest => ("j.created_at", "", "created_at desc, id"),
             Self::Oldest => ("j.created_at", "", "created_at, id desc"),
             Self::Name => ("lower(j.name) as name_key", "", "name_key, id"),
-            // A trigger of kind `SCHEDULE` has the id of its job.
+            // A trigger of kind `SCHEDULE` has the id of the job.
             Self::Due => (
                 "t.due_at",
                 "join job_trigger t on t.id = j.id",

@@ -1,5 +1,5 @@
-//! Load of a node, metered in memory at each heartbeat and written once a minute. The only file
-//! that writes `node_load`. For charts: the last minute of a node that dies is lost.
+//! Load of a node, metered in memory at each heartbeat and written once a minute. The only writer
+//! of `node_load`. For charts: the last minute of a dying node is lost.
 
 use crate::model::Timestamp;
 use crate::model::activity::Activity;
@@ -45,9 +45,9 @@ group by 1 order by 1",
 /// Resources of the process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
-    /// Processor time since it started.
+    /// Processor time since the start.
     pub cpu: Duration,
-    /// Resident memory, if it is known.
+    /// Resident memory, if known.
     pub memory_bytes: Option<i64>,
 }
 
@@ -56,9 +56,9 @@ pub struct Usage {
 pub struct LoadRecord {
     /// Start of the interval.
     pub at: Timestamp,
-    /// Metered seconds of it.
+    /// Metered seconds of the interval.
     pub seconds: f64,
-    /// Executions that the node could run at once.
+    /// Most executions at once.
     pub slots: i32,
     /// Slots in use, on average.
     pub held: f64,
@@ -68,9 +68,9 @@ pub struct LoadRecord {
     pub cpu: Option<f64>,
     /// Largest resident memory of the interval, in bytes.
     pub memory_bytes: Option<i64>,
-    /// The highest of the medians of its minutes.
+    /// The highest of the medians of the minutes.
     pub lateness_p50_millis: Option<f64>,
-    /// The highest of the 99th percentiles of its minutes.
+    /// The highest of the 99th percentiles of the minutes.
     pub lateness_p99_millis: Option<f64>,
 }
 
@@ -86,7 +86,7 @@ struct Metered {
     seconds: f64,
     held_seconds: f64,
     full_seconds: f64,
-    /// Settled attempts, from which the lateness is computed.
+    /// Settled attempts, for the lateness.
     settled: Activity,
     /// Processor time at the last row.
     cpu: Option<Duration>,
@@ -106,6 +106,7 @@ impl Metered {
     /// The slots of the last measurement count for the time since.
     #[expect(clippy::cast_precision_loss, reason = "a number of slots")]
     fn note(&mut self, held: usize, slots: usize, now: Instant) {
+        // The first measurement only opens an interval.
         if let Some(last) = self.last {
             let seconds = now.saturating_duration_since(last).as_secs_f64();
             self.seconds += seconds;
@@ -119,15 +120,19 @@ impl Metered {
 
     /// The measurements to write; resets them.
     fn take(&mut self, usage: Usage) -> Option<(Self, Option<f64>)> {
+        // The query of a chart divides by the seconds.
         if self.seconds == 0.0 {
             return None;
         }
         let cpu = self
             .cpu
+            // The first row has no processor time: the time since the start would belong to no
+            // interval.
             .map(|before| usage.cpu.saturating_sub(before).as_secs_f64());
         let next = Self {
             slots: self.slots,
             held: self.held,
+            // The interval continues in the next row, so no second is lost between two rows.
             last: self.last,
             cpu: Some(usage.cpu),
             ..Self::default()
@@ -145,13 +150,14 @@ impl Store {
             .note(held, slots, Instant::now());
     }
 
-    /// Writes the measurements since the last row, if there are any; whether there were. After an
-    /// error they are lost.
+    /// Writes the measurements since the last row, if any. Returns whether there were any. After an
+    /// error the measurements are lost.
     pub async fn write_load(
         &self,
         node_id: Uuid,
         usage: fn() -> Usage,
     ) -> Result<bool, StoreError> {
+        // Before the reading of the usage, which costs system calls.
         if self.activity_counter.meter.metered().seconds == 0.0 {
             return Ok(false);
         }

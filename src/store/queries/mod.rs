@@ -1,4 +1,4 @@
-//! Queries: lists, the overview and charts. They read, and lock nothing.
+//! Queries: lists, the overview and charts. A query only reads, and locks nothing.
 
 pub mod activity;
 pub mod changes;

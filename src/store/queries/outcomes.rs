@@ -2,8 +2,8 @@
 //! statements.
 //!
 //! A job may fire each second, so not all executions of a day are read. The newest execution of
-//! each cell is looked up, and from there the newest one before the cell: one look-up per cell that
-//! has any. Failures among the others are in the index of executions that ended badly, of which the
+//! each cell is looked up, and from there the newest execution before the cell: a look-up per cell
+//! with executions. Failures among the others are in the index of executions with a bad end; the
 //! newest `TROUBLE_MAX` are read.
 
 use crate::model::execution::{ExecutionStatus, lowest_execution_id};
@@ -18,12 +18,12 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Executions that ended badly that are read for one page: 5 to 10 ms.
+/// Executions with a bad end read for a page: 5 to 10 ms.
 const TROUBLE_MAX: i64 = 5_000;
 
 /// The newest execution of each cell of each job, and the newest before the first cell. `$4` holds
-/// the lowest ids of the cells, so that the number of a row's cell is the place of the bound below
-/// it; before the first bound there is none, and the search ends.
+/// the lowest ids of the cells, so the number of a row's cell is the place of the bound below.
+/// Before the first bound there is no cell, and the search ends.
 pub const NEWEST: Statement = Statement::new(
     "-- outcomes.newest
 with recursive found as (
@@ -53,9 +53,9 @@ select of_job, width_bucket(id, $4::uuid[]) - 1 as cell, id, status, reason, fir
 from found",
 );
 
-/// Of each cell of each job the newest execution that failed or was lost, and how many did; and how
-/// many that ended badly were looked through, with the oldest of them. The status is no condition
-/// of the search: see `job_list.in_trouble`.
+/// For each cell of each job the newest failed or lost execution, and the number of such
+/// executions; and the number of executions with a bad end read, with the oldest. The status is no
+/// condition of the search: see `job_list.in_trouble`.
 pub const FAILED: Statement = Statement::new(
     "-- outcomes.failed
 with trouble as materialized (
@@ -80,41 +80,41 @@ left join failed f on true",
 /// How the executions of a job ended, over time.
 #[derive(Debug, Clone)]
 pub struct RecentOutcomes {
-    /// Where the first cell begins.
+    /// Begin of the first cell.
     pub from: Timestamp,
-    /// Where the last one ends.
+    /// End of the last cell.
     pub to: Timestamp,
-    /// All that failed from then on is seen.
+    /// All failures from the instant on are included.
     pub failures_from: Timestamp,
-    /// Cells that have an execution, the oldest first.
+    /// Cells with an execution, the oldest first.
     pub cells: Vec<OutcomeCell>,
 }
 
 /// The executions of a job in a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutcomeCell {
-    /// Its place on the axis; -1 is before it.
+    /// The place on the axis; -1 is before the axis.
     pub cell: i32,
-    /// The newest execution that failed or was lost, else the newest.
+    /// The newest failed or lost execution, else the newest.
     pub id: Uuid,
-    /// Status of the executions of this count.
+    /// Status of the executions of the count.
     pub status: ExecutionStatus,
-    /// Why it ended as it did.
+    /// Reason of the status.
     pub reason: Option<String>,
-    /// When its last attempt started; else its fire time.
+    /// Start of the last attempt; else the fire time.
     pub at: Timestamp,
-    /// When it was settled.
+    /// Instant of the settlement.
     pub finished_at: Option<Timestamp>,
-    /// Whether its last attempt has started.
+    /// Whether the last attempt has started.
     pub has_started: bool,
-    /// Whether there are others in the cell.
+    /// Whether the cell has more executions.
     pub several: bool,
-    /// How many failed or were lost.
+    /// The number of failed and lost executions.
     pub failures: i32,
 }
 
 impl Store {
-    /// How the executions of each of these jobs ended, over time.
+    /// How the executions of each of the jobs ended, over time.
     pub async fn recent_outcomes(
         &self,
         jobs: &[Uuid],
@@ -131,7 +131,7 @@ impl Store {
         let (first, end) = (lowest_execution_id(from), lowest_execution_id(to));
         // Every bound but the last starts a cell.
         cells.truncate(bounds.len() - 1);
-        // An execution that started before the first cell may reach into it.
+        // An execution started before the first cell may reach into the cell.
         let low = lowest_execution_id(from - TimeDelta::days(1));
         self.bounded("outcomes.read", async {
             let session = self.session().await?;
@@ -143,19 +143,18 @@ impl Store {
             let bad = self.rows(&session, FAILED, &bad).await?;
             session.release();
             let failures_from = failures_from(&bad)?.unwrap_or(from);
-            let has_failed = |row: &&Row| {
-                Values::of(FAILED.name(), row)
-                    .get::<Option<Uuid>>("id")
-                    .is_ok_and(|id| id.is_some())
-            };
             let mut found: BTreeMap<(Uuid, i32), OutcomeCell> = BTreeMap::new();
             for (job, cell) in self.unreadable.readable(&newest, outcome_cell) {
                 found.insert((job, cell.cell), cell);
             }
-            for (job, cell) in self
-                .unreadable
-                .readable(bad.iter().filter(has_failed), outcome_cell)
-            {
+            for (job, cell) in self.unreadable.readable(
+                bad.iter().filter(|row| {
+                    Values::of(FAILED.name(), row)
+                        .get::<Option<Uuid>>("id")
+                        .is_ok_and(|id| id.is_some())
+                }),
+                outcome_cell,
+            ) {
                 let several = found
                     .get(&(job, cell.cell))
                     .is_some_and(|newest| newest.several || newest.id != cell.id);
@@ -171,17 +170,17 @@ impl Store {
                     cells.push(cell);
                 }
             }
-            let outcomes = |cells| {
-                Arc::new(RecentOutcomes {
-                    from,
-                    to,
-                    failures_from,
-                    cells,
-                })
-            };
             Ok(cells_of
                 .into_iter()
-                .map(|(job, cells)| (job, outcomes(cells)))
+                .map(|(job, cells)| {
+                    let outcomes = RecentOutcomes {
+                        from,
+                        to,
+                        failures_from,
+                        cells,
+                    };
+                    (job, Arc::new(outcomes))
+                })
                 .collect())
         })
         .await
@@ -189,7 +188,7 @@ impl Store {
 }
 
 impl OutcomeCell {
-    /// Whether it still ran at the instant.
+    /// Whether the execution still ran at the instant.
     fn lasts_until(&self, instant: Timestamp) -> bool {
         match self.finished_at {
             Some(finished_at) => self.has_started && finished_at > instant,
@@ -198,7 +197,7 @@ impl OutcomeCell {
     }
 }
 
-/// The instant from which on all failures were read, when some were not.
+/// The instant from which on all failures were read, if some older failures were not.
 fn failures_from(rows: &[Row]) -> Result<Option<Timestamp>, StoreError> {
     let Some(row) = rows.first() else {
         return Ok(None);

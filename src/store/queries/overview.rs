@@ -1,4 +1,4 @@
-//! The overview: whether all is well, in a few cheap statements. None of them reads the history.
+//! The overview: whether all is well, in a few cheap statements. No statement reads the history.
 
 use super::resting::{self, Resting};
 use crate::model::Timestamp;
@@ -7,18 +7,18 @@ use crate::store::db::statement::Statement;
 use crate::store::jobs::cluster_pause::{self, ClusterPause};
 use crate::store::jobs::job_rows::NOW;
 use crate::store::protocol::shares::WaitingJob;
-use crate::store::{During, Store, StoreError};
+use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Most rows that a count reads.
+/// Most rows read for a count.
 const COUNT_MAX: i64 = 10_000;
-/// Most entries of one kind …
+/// Most entries of a kind …
 const SHOWN: i64 = 20;
 /// … and of all kinds.
 const SHOWN_MAX: usize = 50;
-/// Most entries about jobs that wait for a share of the node's slots.
+/// Most entries about jobs waiting for a share of the node's slots.
 const SHOWN_WAITING: usize = 20;
 
 /// Bounds are sub-selects: with a volatile clock in the condition the index could not be used.
@@ -51,8 +51,8 @@ from (select * from job_trigger where due_at > (select coalesce($1::timestamptz,
 join job_definition j on j.id = t.job_id order by t.due_at",
 );
 
-/// Executions that run for longer than their interval, time-out or an hour, at most $2; needs
-/// `clock`. (The expression checks `policies` before a cast: one invalid value would fail for all
+/// Executions running for longer than the interval, time-out or an hour, at most $2; needs `clock`.
+/// (The expression checks `policies` before a cast: a single invalid value would fail for all
 /// jobs.)
 macro_rules! stuck {
     () => {
@@ -84,9 +84,9 @@ macro_rules! paused_by_failure {
     };
 }
 
-/// What needs attention, late or stuck first: due for more than five seconds and not taken; running
-/// for longer than its interval, its time-out or an hour; between two attempts; failing, the newest
-/// first; paused by a failure.
+/// Entries that need attention, late or stuck first: due for more than five seconds and not taken;
+/// running for longer than the interval, the time-out or an hour; between two attempts; failing,
+/// the newest first; paused by a failure.
 const ATTENTION: Statement = Statement::new(concat!(
     "-- overview.attention
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
@@ -133,7 +133,7 @@ order by a.rank, case when a.rank = 4 then a.since end desc, a.since limit 50"
 ));
 
 /// The number of failing jobs, and of entries of `ATTENTION` without its limits. Each kind is
-/// counted to $2, and paused jobs among the last $2 that were paused.
+/// counted to $2, and paused jobs among the last $2 paused jobs.
 const TOTALS: Statement = Statement::new(concat!(
     "-- overview.totals
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
@@ -155,9 +155,9 @@ select (select count(*) from failing) as failing,
            where job_id not in (select id from paused)) as attention"
 ));
 
-/// For alerts: due triggers that are not taken, executions that run too long, and dead rows that
-/// vacuum should have removed. Only administrators of the server may see which snapshot keeps dead
-/// rows; the number is visible to every role.
+/// For alerts: due triggers not taken, executions running too long, and dead rows not removed by
+/// vacuum. Only administrators of the server may see the snapshot behind dead rows; the number is
+/// visible to every role.
 const BACKLOG: Statement = Statement::new(concat!(
     "-- overview.backlog
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
@@ -179,36 +179,36 @@ const NAMES: Statement = Statement::new(
 select id, name from job_definition where id = any($1::uuid[]) and status <> 'DELETED' limit 50",
 );
 
-/// Something that needs attention.
+/// An entry that needs attention.
 #[derive(Debug, Clone)]
 pub struct Attention {
     /// `CLUSTER_PAUSED`, `RESTING`, `LATE`, `STUCK`, `RETRYING`, `FAILED`, `UNREADABLE`,
     /// `SATURATED`, `PAUSED_BY_FAILURE`.
     pub kind: String,
-    /// The job; none when it is about the cluster.
+    /// The job; none for an entry about the cluster.
     pub job_id: Option<Uuid>,
     /// Name of the job.
     pub job_name: Option<String>,
-    /// The execution, if it is about one.
+    /// The execution, if the entry is about an execution.
     pub execution_id: Option<Uuid>,
-    /// Instant since which the state holds.
+    /// Begin of the state.
     pub since: Timestamp,
     /// The problem, for display.
     pub message: String,
 }
 
-/// A trigger that is due soon.
+/// A trigger due soon.
 #[derive(Debug, Clone)]
 pub struct UpcomingFire {
     /// Job of the fire time.
     pub job_id: Uuid,
     /// Name of the job.
     pub job_name: String,
-    /// When it may start.
+    /// The earliest start.
     pub due_time: Timestamp,
-    /// The instant that the schedule names.
+    /// The instant of the schedule.
     pub fire_time: Timestamp,
-    /// What made the trigger.
+    /// The kind of the trigger.
     pub kind: String,
 }
 
@@ -223,7 +223,7 @@ pub struct OverviewRecord {
     pub due_now: i64,
     /// Next due fire times of the cluster.
     pub next_due: Vec<UpcomingFire>,
-    /// Something that needs attention.
+    /// An entry that needs attention.
     pub attention: Vec<Attention>,
     /// The number of entries without the limits of the list, each kind counted to 10,000.
     pub attention_total: i64,
@@ -252,14 +252,16 @@ impl Store {
     }
 
     /// Whether all is well. Unreadable rows, and jobs that wait for a share of the slots, are those
-    /// of this node.
+    /// of the node.
     pub async fn overview(&self) -> Result<OverviewRecord, StoreError> {
+        // Both lists are facts of the node's memory: the database only adds the names of the jobs.
         let reasons = self.unreadable.shown();
         let unreadable: Vec<Uuid> = reasons.keys().copied().collect();
         let waiting = self.shares.waiting(SHOWN_WAITING);
         let waiting_ids: Vec<Uuid> = waiting.iter().map(|waiting| waiting.job_id).collect();
         self.on_session("overview.read", async |session| {
             let stub = self.clock().stub();
+            // The driver pipelines the statements: the page of the overview asks every few seconds.
             let (failures, due, next, attention, totals, unreadable, names, pause, resting) =
                 futures_util::try_join!(
                     async { FAILURES.query_one(session, &[&stub, &COUNT_MAX]).await },
@@ -275,7 +277,9 @@ impl Store {
                             .await
                     },
                     async {
-                        session.query_one(resting::RESTING, &[&stub, &resting::ROWS_MAX]).await.during("resting.read")
+                        resting::RESTING
+                            .query_one(session, &[&stub, &resting::ROWS_MAX])
+                            .await
                     },
                 )?;
             let now = NOW.query_one(session, &[&stub]).await?;
@@ -294,15 +298,17 @@ impl Store {
                 self.unreadable
                     .readable(&names, |row| saturated_job(row, &waiting)),
             );
-            // The totals of the statement do not include the entries of this node.
+            // The totals of the statement do not include the entries of the node.
             let of_this_node = i64::try_from(shown.len()).unwrap_or(i64::MAX);
             shown.extend(self.unreadable.readable(&attention, attention_of));
+            // The entries of the node come first, so the limit cuts the statement's.
             shown.truncate(SHOWN_MAX);
             Ok(OverviewRecord {
                 failures_last_hour: Values::of(FAILURES.name(), &failures).get(0)?,
                 due_now: Values::of(DUE.name(), &due).get(0)?,
                 next_due: self.unreadable.readable(&next, upcoming),
                 failing_jobs: totals.get("failing")?,
+                // The total is of the whole cluster and includes entries behind the limits.
                 attention_total: totals.get::<i64>("attention")?.saturating_add(of_this_node),
                 attention: shown,
             })
@@ -356,6 +362,7 @@ fn unreadable_job(
     let job_id = row.get("id")?;
     let reason = reasons
         .get(&job_id)
+        // Always there: the ids of the statement are the keys of the map.
         .map_or("it was changed by a newer version", String::as_str);
     Ok(Attention {
         kind: "UNREADABLE".to_owned(),
@@ -391,6 +398,7 @@ fn attention_of(row: &Row) -> Result<Attention, StoreError> {
         job_id: row.get("job_id")?,
         job_name: row.get("job_name")?,
         execution_id: row.get("execution_id")?,
+        // PostgreSQL has instants beyond the range of the program: the bound keeps the entry.
         since: row.bound("since")?,
         message: row.get("message")?,
     })

@@ -1,21 +1,24 @@
-//! Jobs at rest: the database's clock was ahead, and their fire times up to then were taken.
+//! Jobs at rest: the database's clock was ahead, and the fire times up to then were taken.
 //!
-//! Nodes that see a jump pause the cluster (`clock_jumps`). No node sees one when all of them
-//! started while the clock was ahead and none ran when it was corrected. Such a jump leaves rows in
-//! the log whose fire times lie in the future. Nothing else writes such rows, so this query
-//! normally reads nothing.
+//! Nodes that see a jump pause the cluster (`clock_jumps`). No node sees a jump when all nodes
+//! started while the clock was ahead and none ran at the correction. Such a jump leaves rows in the
+//! log with fire times in the future. Nothing else writes such rows, so the query normally reads
+//! nothing.
 
 use crate::model::{Timestamp, rfc3339};
 use crate::store::db::row::Values;
-use crate::store::{During, Store, StoreError};
+use crate::store::db::statement::Statement;
+use crate::store::{Store, StoreError};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-/// Most rows of the future that are read: the jobs at rest are counted among them.
+/// Most rows of the future read: the jobs at rest are counted among the rows.
 pub(super) const ROWS_MAX: i64 = 10_000;
 
-/// Nodes lease less than a minute ahead. A trigger before the last fire time that was taken has
-/// been put right already.
-pub(super) const RESTING: &str = "-- resting.read
+/// Nodes lease less than a minute ahead. A trigger before the last taken fire time has been
+/// repaired already.
+pub(super) const RESTING: Statement = Statement::new(
+    "-- resting.read
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 ahead as materialized (
     select l.job_id, greatest(l.fire_time, l.through_fire_time) as taken from job_execution_log l
@@ -26,14 +29,15 @@ ahead as materialized (
 ), last as (select job_id, max(taken) as taken from ahead group by job_id)
 select count(*) as jobs, max(t.fire_time) as until
 from last join job_trigger t on t.id = last.job_id, clock
-where not t.paused and t.due_at > clock.now and t.fire_time > last.taken";
+where not t.paused and t.due_at > clock.now and t.fire_time > last.taken",
+);
 
 /// The jobs at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resting {
-    /// Those that one statement finds.
+    /// Jobs found by a statement.
     pub jobs: i64,
-    /// The last of their next fire times.
+    /// The latest next fire time.
     pub until: Timestamp,
 }
 
@@ -50,24 +54,19 @@ impl std::fmt::Display for Resting {
 }
 
 impl Store {
-    /// The jobs that rest until the clock reaches the fire times that were taken while it was
-    /// ahead. None: there are none.
+    /// The jobs at rest until the clock reaches the fire times taken by a clock ahead. None without
+    /// such jobs.
     pub async fn resting(&self) -> Result<Option<Resting>, StoreError> {
-        self.bounded("resting.read", async {
-            let session = self.session().await?;
-            let row = session
-                .query_one(RESTING, &[&self.clock().stub(), &ROWS_MAX])
-                .await
-                .during("resting.read")?;
-            session.release();
-            record(&row)
+        self.on_session(RESTING.name(), async |session| {
+            let values: [&(dyn ToSql + Sync); 2] = [&self.clock().stub(), &ROWS_MAX];
+            record(&RESTING.query_one(session, &values).await?)
         })
         .await
     }
 }
 
 pub(crate) fn record(row: &Row) -> Result<Option<Resting>, StoreError> {
-    let row = Values::of("resting.read", row);
+    let row = Values::of(RESTING.name(), row);
     let jobs = row.get("jobs")?;
     let until: Option<Timestamp> = row.get("until")?;
     Ok(until.map(|until| Resting { jobs, until }))

@@ -15,8 +15,7 @@ use uuid::Uuid;
 /// Most different schedules of one plan.
 const GROUPS_MAX: i64 = 5_000;
 
-/// Active jobs by their schedule, the commonest first. `H` means another time
-/// for each job.
+/// Active jobs by the schedule, the commonest first. `H` means another time for each job.
 const GROUPS: Statement = Statement::new(
     "-- upcoming.groups
 select (array_agg(j.id))[1] as id, count(*) as jobs, (array_agg(j.id))[1:5] as ids,
@@ -35,9 +34,9 @@ order by count(*) desc limit {limit}",
 /// The schedules of the active jobs.
 #[derive(Debug)]
 pub struct Schedules {
-    /// Jobs with one schedule each.
+    /// Jobs with a schedule each.
     pub groups: Vec<Group>,
-    /// Exclusions of their fire times.
+    /// Exclusions of the fire times.
     pub exclusions: Exclusions,
     /// Instant of the answer, by the database's clock.
     pub now: Timestamp,

@@ -1,4 +1,4 @@
-//! Changes of secrets. Together with `rows.rs` the only file that knows `secret`.
+//! Changes of secrets. Only this file and `rows.rs` use the table `secret`.
 
 use super::rows::{SealedSecret, SecretTotals, sealed, texts};
 use crate::model::secret::Secret;
@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 use serde_json::json;
 use tokio_postgres::Row;
 
-/// Most secrets of the cluster: their list has no pages.
+/// Most secrets of the cluster: the list has no pages.
 pub const SECRETS_MAX: i64 = 1_000;
 
 const INSERT: Statement = Statement::new(
@@ -58,26 +58,26 @@ pub struct NewSecret {
     pub namespace: String,
     /// The name in references.
     pub name: String,
-    /// Display only.
+    /// A text for display only.
     pub description: Option<String>,
-    /// Hosts that it is sent to.
+    /// Hosts for the secret.
     pub hosts: Vec<SecretHost>,
-    /// Whether it signs requests.
+    /// Whether the secret signs requests.
     pub is_signing: bool,
     /// The value.
     pub value: Secret,
 }
 
-/// A change of a secret. What is none stays.
+/// A change of a secret. `None` keeps the stored value.
 #[derive(Debug)]
 pub struct SecretChange {
     /// Namespace of the secret.
     pub namespace: String,
     /// Name of the secret.
     pub name: String,
-    /// The new value, and whether it signs requests.
+    /// The new value, and whether the value signs requests.
     pub value: Option<(Secret, bool)>,
-    /// New hosts.
+    /// The new hosts, if changed.
     pub hosts: Option<Vec<SecretHost>>,
     /// New description; `Some(None)` removes it.
     pub description: Option<Option<String>>,
@@ -86,7 +86,7 @@ pub struct SecretChange {
 /// The result of a change of secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeOutcome {
-    /// Changed.
+    /// The secret has been changed.
     Done,
     /// Another secret has the name.
     NameTaken,
@@ -96,20 +96,20 @@ pub enum ChangeOutcome {
     UnknownNamespace,
     /// There is no such secret.
     NotFound,
-    /// The number of jobs that refer to the secret.
+    /// The number of jobs with a reference to the secret.
     InUse(i64),
-    /// A signing secret would become another one, or the other way round.
+    /// A signing secret would become another kind of secret, or the other way round.
     OtherKind,
-    /// The keys of this process do not suffice for this secret.
+    /// The keys of the process do not suffice for the secret.
     Keys {
         /// Name of the secret.
         secret: String,
-        /// What is missing.
+        /// The part that is missing.
         error: CannotOpen,
     },
 }
 
-/// The row of a secret that a transaction changes.
+/// The row of a secret, locked for a change.
 struct Locked {
     secret: SealedSecret,
     description: Option<String>,
@@ -138,6 +138,8 @@ impl Store {
             let binding = Binding {
                 namespace: &new.namespace,
                 name: &new.name,
+                // The version is part of the binding: an old ciphertext does not pass for the
+                // present one.
                 version: 1,
                 hosts: &new.hosts,
             };
@@ -189,7 +191,8 @@ impl Store {
         Ok(inserted == 1)
     }
 
-    /// Changes a secret. New hosts need the key of the value, which is bound to them.
+    /// Changes a secret. New hosts need the key of the value, because the encryption binds the
+    /// value to the hosts.
     pub async fn update_secret(
         &self,
         change: &SecretChange,
@@ -204,9 +207,11 @@ impl Store {
                 return Ok(Change::Undo(ChangeOutcome::NotFound));
             };
             let given = change.value.as_ref();
+            // Jobs refer to a signing secret in another field: their references would become wrong.
             if given.is_some_and(|(_, is_signing)| *is_signing != locked.is_signing) {
                 return Ok(Change::Undo(ChangeOutcome::OtherKind));
             }
+            // Read before the change below overwrites the fields.
             let before = locked.content();
             if given.is_some() || change.hosts.is_some() {
                 if let Some(error) = missing_key(&totals, keys) {
@@ -218,6 +223,7 @@ impl Store {
                     return Ok(Change::Undo(cannot(&change.name, error)));
                 }
             }
+            // A description needs no key, so a process without a key file can change the text.
             if let Some(description) = &change.description {
                 locked.description.clone_from(description);
             }
@@ -226,6 +232,7 @@ impl Store {
             transaction.record(
                 entry
                     .with_change(&before, &locked.content())
+                    // The audit log says that a value was replaced, and never names the value.
                     .with("hasNewValue", given.is_some()),
             );
             Ok(Change::Commit(ChangeOutcome::Done))
@@ -233,7 +240,7 @@ impl Store {
         .await
     }
 
-    /// Deletes a secret that no job refers to.
+    /// Deletes a secret without a reference from a job.
     pub async fn delete_secret(
         &self,
         namespace: &str,
@@ -255,19 +262,20 @@ impl Store {
             Ok(Change::Commit(ChangeOutcome::Done))
         });
         match deleted.await {
-            // A job has referred to it since the count.
+            // A job has got a reference since the count.
             Err(error) if error.is_of_a_reference() => Ok(ChangeOutcome::InUse(1)),
             deleted => deleted,
         }
     }
 
-    /// Encrypts all secrets with the first key that are encrypted with another one: all or none.
-    /// Their number, or the secret that cannot be decrypted.
+    /// Encrypts all secrets under other keys with the first key: all or none. Returns the number,
+    /// or the first undecryptable secret.
     pub async fn rotate_secrets(
         &self,
         keys: &Keys,
     ) -> Result<Result<usize, ChangeOutcome>, StoreError> {
         self.in_transaction("secrets.rotate", async |transaction| {
+            // Without a key there is nothing to encrypt with.
             let current = match keys.current() {
                 Ok(current) => current,
                 Err(error) => return Ok(Change::Undo(Err(cannot("", error.into())))),
@@ -279,7 +287,7 @@ impl Store {
                     others.push(locked);
                 }
             }
-            // Before the first is written: all of them can be decrypted, or none changes.
+            // Before the first write: all secrets are decryptable, or none changes.
             for locked in &mut others {
                 if let Err(error) = locked.secret.seal_again(keys, None, None) {
                     return Ok(Change::Undo(Err(cannot(&locked.secret.name, error))));
@@ -322,8 +330,8 @@ impl Store {
 }
 
 impl SealedSecret {
-    /// Encrypts a value, or the present one, for these hosts, or the present ones. With one of
-    /// them it is a new version.
+    /// Encrypts a value, by default the present value, for hosts, by default the present hosts. Any
+    /// change makes a new version.
     fn seal_again(
         &mut self,
         keys: &Keys,
@@ -332,6 +340,7 @@ impl SealedSecret {
     ) -> Result<(), CannotOpen> {
         let plain = match value {
             Some(value) => value.clone(),
+            // Opened under the old binding, sealed below under the new one.
             None => keys.open(self.binding(), &self.sealed)?,
         };
         if value.is_some() || hosts.is_some() {
@@ -366,7 +375,7 @@ impl Locked {
     }
 }
 
-/// What the audit log shows of a secret.
+/// The part of a secret in the audit log.
 fn content(description: Option<&str>, hosts: &[SecretHost], version: i32) -> serde_json::Value {
     json!({"description": description, "hosts": texts(hosts), "version": version})
 }

@@ -1,4 +1,4 @@
-//! Secrets: encrypted values, the jobs that refer to them, and what an attempt reads.
+//! Secrets: encrypted values, the references of jobs, and the reading for attempts.
 
 pub mod changes;
 pub mod reader;

@@ -1,9 +1,9 @@
-//! What an attempt reads: the newest values of the secrets that it refers to.
+//! The reading for attempts: the newest values of the secrets referred to.
 //!
-//! A value is decrypted once and used for two seconds without a statement; then its row is read
-//! again. A change of a secret therefore reaches all nodes within that time. One connection, apart
-//! from those of firing, reads the rows: jobs with secrets wait for each other, and no other job
-//! waits for them.
+//! A value is decrypted once and used for two seconds without a statement; then the row is read
+//! again. A change of a secret therefore reaches all nodes within two seconds. A single connection,
+//! apart from the connections of firing, reads the rows: jobs with secrets wait for each other, and
+//! no other job waits for jobs with secrets.
 
 use super::rows::SealedSecret;
 use crate::model::execution::Attempt;
@@ -16,17 +16,18 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a value is used without a look at its row.
+/// How long a value is used without another reading of the row.
 const FRESH_FOR: Duration = Duration::from_secs(2);
-/// Longest wait of an attempt for its secrets.
+/// Longest wait of an attempt for the secrets.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// Most values in memory. One that was not used for longest gives way.
+/// Most values in memory. The value unread for longest is dropped first.
 const CACHED_MAX: usize = 256;
 
-/// Why an attempt cannot have its secrets. Its text is the error of the attempt.
+/// Why an attempt cannot have the secrets. The text is the error of the attempt.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The target or the payload has a reference that is not valid, or that must not be sent.
+    /// The target or the payload has an invalid reference, or a reference against the rules of the
+    /// secret.
     #[error("{0}")]
     Refused(String),
     /// No secret has the name.
@@ -37,10 +38,11 @@ pub enum SecretError {
     Sealed {
         /// Name of the secret.
         name: String,
-        /// What is missing.
+        /// The part that is missing.
         cause: CannotOpen,
     },
-    /// The database failed. The log has the cause, which names statements and servers.
+    /// The database failed. The cause goes to the log only, because the cause names statements and
+    /// servers.
     #[error("the secrets of the job could not be read from the database")]
     Store(#[from] StoreError),
     /// The database is slow.
@@ -79,7 +81,7 @@ impl SecretReader {
         }
     }
 
-    /// The secrets of an attempt, if they may be sent to its target. An attempt without references
+    /// The secrets of an attempt, if the target may have the secrets. An attempt without references
     /// waits for nothing.
     pub async fn of(&self, attempt: &Attempt) -> Result<AttemptSecrets, SecretError> {
         let Target::Http(http) = &attempt.target else {
@@ -124,7 +126,7 @@ impl SecretReader {
             return Ok(known);
         }
         let wanted: Vec<&str> = names.iter().copied().collect();
-        // Before the statement: the row may change while its answer is on the way.
+        // Before the statement: the row may change while the answer is on the way.
         let asked_at = Instant::now();
         let rows = self.store.sealed_secrets(namespace, &wanted);
         let rows = rows.await.inspect_err(|error| {
@@ -140,7 +142,7 @@ impl SecretReader {
         Ok(known)
     }
 
-    /// Decrypts a value, unless it is the one in memory.
+    /// Decrypts a value, unless the value in memory is the same.
     fn open(&self, row: &SealedSecret, asked_at: Instant) -> Result<Arc<KnownSecret>, SecretError> {
         let key = (row.namespace.clone(), row.name.clone());
         let mut cache = self.cache.lock();

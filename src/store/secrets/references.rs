@@ -1,4 +1,4 @@
-//! References of jobs to secrets: the only file that writes `job_secret`.
+//! References of jobs to secrets: the only writer of `job_secret`.
 
 use crate::model::job::{Job, JobDefinition};
 use crate::store::StoreError;
@@ -19,8 +19,8 @@ const DELETE: Statement = Statement::new(
 delete from job_secret where job_id = any($1::uuid[])",
 );
 
-/// Writes the references of new jobs. Most jobs have none, and cost no statement. A secret that is
-/// deleted at the same moment fails the transaction.
+/// Writes the references of new jobs. Most jobs have none, and cost no statement. A deletion of a
+/// secret at the same moment fails the transaction.
 pub(crate) async fn insert<'a>(
     transaction: &Transaction,
     jobs: impl Iterator<Item = (Uuid, &'a JobDefinition)>,
@@ -39,7 +39,7 @@ pub(crate) async fn insert<'a>(
     Ok(())
 }
 
-/// Replaces the references of a job whose definition changes.
+/// Replaces the references of a job after a change of the definition.
 pub(crate) async fn replace(
     transaction: &Transaction,
     old: &Job,
@@ -58,7 +58,7 @@ pub(crate) async fn delete(transaction: &Transaction, ids: &[Uuid]) -> Result<()
     Ok(())
 }
 
-/// A definition with a reference that is not valid cannot be stored.
+/// A definition with an invalid reference cannot be stored.
 fn names_of(definition: &JobDefinition) -> BTreeSet<&str> {
     let references = definition.secret_references().unwrap_or_default();
     references.iter().map(|reference| reference.name).collect()

@@ -1,4 +1,4 @@
-//! Secrets as they are stored.
+//! Secrets as stored.
 
 use crate::model::Timestamp;
 use crate::model::namespace::Reach;
@@ -43,28 +43,28 @@ select count(*) as secrets,
 from secret",
 );
 
-/// A secret without its value.
+/// A secret without the value.
 #[derive(Debug, Clone)]
 pub struct SecretRecord {
     /// Namespace of the secret.
     pub namespace: String,
     /// The name in references.
     pub name: String,
-    /// Display only.
+    /// A text for display only.
     pub description: Option<String>,
-    /// Hosts that it is sent to.
+    /// Hosts for the secret.
     pub hosts: Vec<SecretHost>,
-    /// Whether it signs requests instead of being sent.
+    /// Whether the secret signs requests instead of being sent.
     pub is_signing: bool,
     /// Raised by each change of the value or the hosts.
     pub version: i32,
     /// Time of the creation.
     pub created_at: Timestamp,
-    /// The caller that created it. Display only.
+    /// The creator of the secret. Display only.
     pub created_by: String,
     /// Time of the last change.
     pub updated_at: Timestamp,
-    /// Jobs that refer to it.
+    /// Jobs with a reference to the secret.
     pub jobs: i64,
 }
 
@@ -120,7 +120,7 @@ impl Store {
         }))
     }
 
-    /// Encrypted values of the secrets that exist.
+    /// Encrypted values of the existing secrets.
     pub(super) async fn sealed_secrets(
         &self,
         namespace: &str,

@@ -1,19 +1,19 @@
-//! Due times that were counted by a clock that was ahead, repaired after the clock has come back.
+//! Due times counted by a clock ahead, repaired after the return of the clock.
 //!
-//! A due time that was counted from "now" lies as far in the future as that clock was ahead. Each
-//! kind of trigger shows by itself whether its due time is such a one:
+//! A due time counted from "now" lies as far in the future as the clock was ahead. Each kind of
+//! trigger shows whether the due time is such a due time:
 //!
-//! - `MANUAL` and `BUFFERED` are due when they are made or released, `RERUN` within seconds of it,
+//! - `MANUAL` and `BUFFERED` are due when they are made or released, `RERUN` within seconds,
 //!   `BACKFILL` and `RECOVERY` within a minute;
-//! - `OWED` has the due time that its schedule names, except for a ONCE that a resume lets run now;
-//! - `RETRY` and `RECOVERY` wait from the end of the last attempt on, which lies in the future as
-//!   well;
+//! - `OWED` has the due time of the schedule, except for a ONCE run by a resume;
+//! - `RETRY` and `RECOVERY` wait from the end of the last attempt on, and the end lies in the
+//!   future as well;
 //! - a fixed delay waits for an interval from an end, a resume or an edit on;
-//! - cron expressions and rates were named from the time of the creation, edit or resume on, which
-//!   lies in the future;
-//! - what a change of a calendar or blackout sends to be looked at again is looked at again.
+//! - cron expressions and rates were computed from the time of the creation, edit or resume on, and
+//!   the time lies in the future;
+//! - triggers due again because of a change of a calendar or blackout are due at once.
 //!
-//! Due times move. Fire times of executions stay as they are: their ids say them.
+//! Due times move. Fire times of executions stay: the ids contain the fire times.
 
 use super::{ClockVerdict, Jump};
 use crate::store::db::listener::notify;
@@ -24,10 +24,10 @@ use crate::store::jobs::exclusions;
 use crate::store::{During, Store, StoreError};
 use uuid::Uuid;
 
-/// Jobs of one transaction.
+/// Jobs of a transaction.
 const SLICE: i64 = 10_000;
 
-/// Next attempts after an attempt that ended in the future.
+/// Next attempts after an attempt with an end in the future.
 const MEND_ATTEMPTS: Statement = Statement::new(
     "-- clock_jumps.mend_attempts
 update job_trigger t set due_at = t.due_at - make_interval(secs => $1::float8)
@@ -37,8 +37,8 @@ where l.id = t.id and t.kind in ('RETRY', 'RECOVERY') and t.due_at > clock_times
        or t.kind = 'RECOVERY' and t.due_at > clock_timestamp() + interval '1 minute')",
 );
 
-/// Triggers made on request, and triggers that are due at once. (A batch of reruns is due at most
-/// ten seconds ahead, a backfill a minute.) A ONCE does not run before its time.
+/// Triggers made on request, and triggers due at once. (A batch of reruns is due at most ten
+/// seconds ahead, a backfill a minute.) A ONCE does not run before the time.
 const MEND_ONE_OFFS: Statement = Statement::new(
     "-- clock_jumps.mend_one_offs
 update job_trigger t
@@ -58,7 +58,7 @@ where t.due_at > clock_timestamp() and case t.kind
     else false end",
 );
 
-/// Due times that the resume of a job restores.
+/// Due times to be restored by the resume of a job.
 const MEND_HELD: Statement = Statement::new(
     "-- clock_jumps.mend_held
 update job_trigger set paused_due_at = paused_due_at - make_interval(secs => $1::float8)
@@ -71,8 +71,8 @@ const SLICE_END: Statement = Statement::new(
 select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1",
 );
 
-/// Fixed delays that rest since an instant in the future; the length of the rest stays. An instant
-/// of `startAt` does not depend on the clock. (Both tables have the bounds of the slice, as in
+/// Fixed delays at rest since an instant in the future; the length of the rest stays. An instant of
+/// `startAt` does not depend on the clock. (Both tables have the bounds of the slice, as in
 /// `repairs`.)
 const MEND_RESTS: Statement = Statement::new(
     "-- clock_jumps.mend_rests
@@ -93,7 +93,7 @@ where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id
   and not coalesce(t.fire_time in (s.start_at, s.start_at + s.delay), false)",
 );
 
-/// The order of the locks is that of the commands: jobs, exclusions, triggers.
+/// The order of the locks is the order of the commands: jobs, exclusions, triggers.
 const LOCK_JOBS: Statement = Statement::new(
     "-- clock_jumps.lock_jobs
 select from job_definition
@@ -101,10 +101,10 @@ where id > $1 and id <= $2 and (schedule_type = 'FIXED_RATE' or updated_at > clo
 order by id for no key update",
 );
 
-/// Fixed rates whose grid begins at an instant in the future that no `startAt` names: the grid is
-/// as much earlier. After a clock that was set back ($4) also those whose last fire time lies in
-/// the future: their rhythm stays; the fire times of the old grid were taken, and are not taken a
-/// second time.
+/// Fixed rates with a grid from an instant in the future on, without a `startAt`: the grid moves
+/// back by the distance. After a clock set back ($4) also rates with a last fire time in the
+/// future: the rhythm stays; the fire times of the old grid were taken, and are not taken a second
+/// time.
 const MOVE_RATES: Statement = Statement::new(
     "-- clock_jumps.move_rates
 with moved as (
@@ -124,8 +124,8 @@ update job_trigger t set fire_time = t.fire_time - make_interval(secs => $3::flo
 from moved where t.id = moved.id",
 );
 
-/// Cron expressions and rates that were created, edited or resumed in the future. (Resting ones
-/// included: an `endAt` may lie between the two clocks.)
+/// Cron expressions and rates created, edited or resumed in the future. (Including resting
+/// schedules: an `endAt` may lie between the two clocks.)
 const CHANGED: Statement = Statement::new(
     "-- clock_jumps.changed
 select j.id from job_definition j join job_trigger t on t.id = j.id and t.id > $1 and t.id <= $2
@@ -134,9 +134,9 @@ where j.id > $1 and j.id <= $2 and j.status = 'ACTIVE' and j.schedule_type in ('
 order by j.id",
 );
 
-/// Schedules that a change of a calendar or blackout made due in the future: due now, so that the
-/// next lease decides. The due time of other schedules is the fire time plus jitter, unless
-/// excluded fire times are before it.
+/// Schedules made due in the future by a change of a calendar or blackout: due now, so the next
+/// lease decides. The due time of other schedules is the fire time plus jitter, unless excluded
+/// fire times come before.
 const LOOK_AGAIN: Statement = Statement::new(
     "-- clock_jumps.look_again
 update job_trigger t set due_at = greatest(coalesce(t.excluded_from, t.fire_time), clock_timestamp())
@@ -149,8 +149,8 @@ where j.id > $1 and j.id <= $2 and t.id > $1 and t.id <= $2 and j.id = t.id
 );
 
 impl Store {
-    /// Repairs the due times that were counted by the clock that was ahead, slice by slice; the
-    /// number of triggers.
+    /// Repairs the due times counted by the clock ahead, slice by slice. Returns the number of
+    /// triggers.
     pub async fn mend_after(&self, verdict: ClockVerdict) -> Result<u64, StoreError> {
         let (ClockVerdict::Returned(jump) | ClockVerdict::Accepted(jump)) = verdict else {
             return Ok(0);
@@ -195,11 +195,12 @@ impl Store {
             .transpose()?;
         let to = end.unwrap_or(Uuid::max());
         LOCK_JOBS.query(&transaction, &[&after, &to]).await?;
+        // Before the triggers, in the order of the commands.
         exclusions::hold_as_they_are(&transaction).await?;
         let mut mended = MOVE_RATES
             .execute(&transaction, &[&after, &to, &distance, &was_set_back])
             .await?;
-        // A clock that was set back was right before: its fire times were taken.
+        // A clock set back was right before: the fire times were taken.
         if !was_set_back {
             mended += self.name_changed(&transaction, after, to).await?;
         }
@@ -212,8 +213,8 @@ impl Store {
         Ok((mended + looked_at, end))
     }
 
-    /// Computes the next fire times that were computed from an instant in the future; the number of
-    /// changed ones.
+    /// Computes the next fire times again that were computed from an instant in the future. Returns
+    /// the number of changed fire times.
     async fn name_changed(
         &self,
         transaction: &Transaction,
@@ -234,7 +235,8 @@ impl Store {
     }
 }
 
-/// Whole milliseconds, but not whole seconds: those would move a grid of whole seconds onto itself.
+/// Whole milliseconds, but not whole seconds: whole seconds would move a grid of whole seconds onto
+/// itself.
 #[expect(
     clippy::cast_precision_loss,
     reason = "milliseconds of some days are far below 2^53"

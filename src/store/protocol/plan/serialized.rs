@@ -1,4 +1,4 @@
-//! Triggers whose fire times must not overlap an execution in flight.
+//! Triggers with fire times that must not overlap an execution in flight.
 
 use super::{LeasePlan, PlannedExecution, Planner};
 use crate::model::Timestamp;
@@ -17,6 +17,7 @@ impl Planner<'_> {
     pub(super) fn add_serialized(&mut self, trigger: &Trigger, job: &Job, in_flight: InFlight) {
         let outcome = trigger.fire(&job.definition, &self.context.exclusions, self.context.now);
         let Some(execution) = outcome.execution else {
+            // Only skipped ranges, or nothing: no execution can overlap.
             self.add(trigger, outcome);
             return;
         };
@@ -30,13 +31,15 @@ impl Planner<'_> {
             }
             Verdict::Skip => self.skip(trigger, job, outcome, execution),
             Verdict::Buffer => self.buffer(trigger, job, outcome, execution),
-            // An execution that this plan was to start has not started: the later one runs instead,
-            // with its share.
+            // The earlier execution of the plan has not started: the later execution runs instead,
+            // with the share of the earlier.
             Verdict::Replace if self.replace_in_batch(job) => {
                 self.run(trigger, job, outcome, execution);
             }
             Verdict::Replace => {
                 self.preempt_job(job);
+                // The preemption records the buffered fires as skipped, so none is left before the
+                // new fire.
                 self.in_flight_of(job).buffered = 0;
                 self.buffer(trigger, job, outcome, execution);
             }
@@ -59,11 +62,12 @@ impl Planner<'_> {
         }
         let outcome = self.fire_backfill(backfill, trigger, job);
         let is_busy = in_flight.running || in_flight.released;
+        // A busy job starts nothing here, and needs no share.
         if !is_busy && !self.takes_share(job, &outcome, trigger.due_at) {
             self.plan.left_alone += 1;
             return;
         }
-        // Of the job's triggers in this batch no other runs.
+        // Of the job's triggers in the batch no other runs.
         self.in_flight_of(job).running = true;
         if !is_busy {
             self.add(trigger, outcome);
@@ -73,6 +77,7 @@ impl Planner<'_> {
             }
             self.update_trigger(trigger, outcome.next_state, 1);
         } else {
+            // The fire time stays where the backfill is, until the job is free.
             let wait = Backfill::wait(trigger, false, self.context.now);
             self.update_trigger(trigger, wait, 0);
         }
@@ -99,7 +104,7 @@ impl Planner<'_> {
             trigger: trigger.clone(),
             execution,
         });
-        // A one-off trigger becomes the buffered one: it is not removed.
+        // A one-off trigger becomes the buffered trigger, and is not removed.
         if outcome.next_state != NextState::Remove {
             self.update_trigger(trigger, outcome.next_state, 1);
         }
@@ -118,9 +123,11 @@ impl Planner<'_> {
         self.plan.rearm_if_fixed_delay(job, &execution);
         let next_state = match (&job.definition.schedule, trigger.kind) {
             (Schedule::FixedDelay { .. }, TriggerKind::Schedule) => {
+                // The skipped execution has a row and an end: `rearm_after_skip` gives the next due
+                // time.
                 NextState::Await(execution.execution_id)
             }
-            // It did not run, so it does not count for maxRuns.
+            // A skipped fire time did not run, and does not count for maxRuns.
             (_, TriggerKind::Schedule) => trigger.next_state_after_skip(
                 &job.definition,
                 &self.context.exclusions,
@@ -135,7 +142,8 @@ impl Planner<'_> {
         self.plan.skip_overlap(trigger, &execution);
     }
 
-    /// Takes an execution of the job out of the plan again. False when the plan starts none.
+    /// Takes an execution of the job out of the plan again. False when the plan starts no execution
+    /// of the job.
     fn replace_in_batch(&mut self, job: &Job) -> bool {
         let chosen = self
             .plan
@@ -145,12 +153,14 @@ impl Planner<'_> {
         let Some(position) = chosen else {
             return false;
         };
+        // An execution between two attempts (`resumes`) has a row already, and cannot leave the
+        // plan.
         let replaced = self.plan.executions.remove(position);
         self.plan.preempt(job, &replaced);
         true
     }
 
-    /// Preempts the job's executions in flight, and the fire times that this plan has buffered.
+    /// Preempts the job's executions in flight, and the buffered fire times of the plan.
     fn preempt_job(&mut self, job: &Job) {
         let (preempted, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.plan.buffered)
             .into_iter()
@@ -158,11 +168,12 @@ impl Planner<'_> {
         self.plan.buffered = kept;
         for planned in &preempted {
             self.plan.preempt(job, planned);
-            // A one-off trigger was to become the buffered one.
+            // A one-off trigger was to become the buffered trigger.
             if planned.trigger.kind != TriggerKind::Schedule {
                 self.plan.deleted_triggers.push(planned.trigger.id);
             }
         }
+        // Two fire times of a job in a batch preempt the same executions once.
         if !self.plan.preempted_jobs.contains(&job.id) {
             self.plan.preempted_jobs.push(job.id);
         }
@@ -179,7 +190,7 @@ impl LeasePlan {
         self.rearm_if_fixed_delay(job, &planned.execution);
     }
 
-    /// The chain of a fixed delay continues from the end of its execution, also of a skipped one.
+    /// The chain of a fixed delay continues from the end of the execution, also of a skipped one.
     fn rearm_if_fixed_delay(&mut self, job: &Job, execution: &NewExecution) {
         if matches!(job.definition.schedule, Schedule::FixedDelay { .. }) {
             self.rearm_after_skip.push(execution.execution_id);
@@ -204,8 +215,9 @@ impl LeasePlan {
 fn verdict(trigger: &Trigger, job: &Job, in_flight: InFlight, due_time: Timestamp) -> Verdict {
     let policy = job.definition.policies.overlap_policy;
     let was_buffered = trigger.kind == TriggerKind::Buffered;
-    // A released fire that no lease has taken yet runs before this one, unless this one is such a
-    // fire itself or takes the place of all others.
+    // A released fire runs before the fire time of the trigger while no lease has taken the
+    // released fire. Exceptions: the trigger is a released fire itself, or CANCEL_OTHER replaces
+    // all others.
     let waits_for_released =
         in_flight.released && !was_buffered && policy != OverlapPolicy::CancelOther;
     let in_flight = InFlight {
@@ -213,7 +225,7 @@ fn verdict(trigger: &Trigger, job: &Job, in_flight: InFlight, due_time: Timestam
         ..in_flight
     };
     match resolve(policy, in_flight, due_time) {
-        // The execution in flight is younger than the buffered fire: it is not preempted.
+        // The execution in flight is younger than the buffered fire, and is not preempted.
         Verdict::Replace if was_buffered => Verdict::Skip,
         verdict => verdict,
     }
