@@ -1,6 +1,6 @@
-//! Access: the caller of an operation, and its rights.
+//! Access: the caller of an operation, and the caller's rights.
 //!
-//! `docs/security.md` has the table of the roles and their rights.
+//! `docs/security.md` has the table of the roles and the rights.
 
 pub use super::namespace::{NamespaceRoles, Reach};
 pub use super::role::Role;
@@ -36,14 +36,14 @@ pub struct Caller {
     pub name: String,
     /// Role in the whole cluster.
     pub role: Option<Role>,
-    /// Roles in namespaces.
+    /// The roles in namespaces.
     pub namespace_roles: NamespaceRoles,
     /// Address of the client; none without a network.
     pub address: Option<IpAddr>,
 }
 
 impl Caller {
-    /// The caller of a node without authentication. It may do everything.
+    /// The caller of a node without authentication, with all rights.
     pub fn anonymous(address: Option<IpAddr>) -> Self {
         Self {
             kind: CallerKind::Anonymous,
@@ -55,12 +55,12 @@ impl Caller {
         }
     }
 
-    /// A node of this name, for what it does by itself.
+    /// A node of the name, for actions without a request.
     pub fn node(name: &str) -> Self {
         Self::with_all_rights(CallerKind::Node, name)
     }
 
-    /// The command line, used by this account of the operating system.
+    /// The command line, used by the account of the operating system.
     pub fn command_line(account: &str) -> Self {
         Self::with_all_rights(CallerKind::Command, account)
     }
@@ -76,19 +76,19 @@ impl Caller {
         }
     }
 
-    /// Whether the caller has a role in the whole cluster that includes `needed`.
+    /// Whether the caller has a role with `needed` in the whole cluster.
     pub fn has_in_cluster(&self, needed: Role) -> bool {
         self.role.is_some_and(|role| role.includes(needed))
     }
 
-    /// Whether the caller has a role that includes `needed` in the whole cluster, or in any
-    /// namespace. Every caller has the rights of MONITOR that do not depend on a namespace.
+    /// Whether the caller has a role with `needed` in the whole cluster, or in any namespace. Every
+    /// caller has the rights of MONITOR outside of namespaces.
     pub fn has_somewhere(&self, needed: Role) -> bool {
         let highest = self.role.max(self.namespace_roles.highest());
         highest.unwrap_or(Role::Monitor).includes(needed)
     }
 
-    /// The namespaces in which the caller has a role that includes `needed`.
+    /// The namespaces in which the caller has a role with `needed`.
     pub fn reach(&self, needed: Role) -> Reach {
         if self.has_in_cluster(needed) {
             Reach::All
@@ -123,8 +123,8 @@ pub fn roles_in_words(role: Option<Role>, namespace_roles: &NamespaceRoles) -> S
     }
 }
 
-/// Refuses a name that no user may have. Without white space, a user is not mistaken for another
-/// kind of caller (`token ci`); nor is one called `anonymous`.
+/// Refuses an invalid name of a user. Without white space, a user is not mistaken for another kind
+/// of caller (`token ci`); nor for `anonymous`.
 pub fn validate_user_name(field: &'static str, name: &str) -> Result<(), InvalidInput> {
     text::USER_NAME.check(field, name)?;
     if name.contains(char::is_whitespace) {
@@ -139,7 +139,8 @@ pub fn validate_user_name(field: &'static str, name: &str) -> Result<(), Invalid
     Ok(())
 }
 
-/// Prefix of IPv6 that a customer of a provider has at least: its addresses are one client.
+/// Smallest prefix of IPv6 for a customer of a provider: all addresses of the prefix count as a
+/// single client.
 const IPV6_CLIENT_BITS: u32 = 64;
 
 /// The client behind an address: the address, or the network of an IPv6 address.
@@ -148,6 +149,7 @@ pub fn client_of(address: IpAddr) -> IpAddr {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
             address.to_bits() & (u128::MAX << IPV6_CLIENT_BITS),
         )),
+        // An IPv4 address is often shared, but never chosen by the client.
         address @ IpAddr::V4(_) => address,
     }
 }

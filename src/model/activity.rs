@@ -1,10 +1,10 @@
-//! Activity of a node in an interval, as counts that can be added.
+//! Activity of a node in an interval, as counts for addition.
 
 use super::execution::ExecutionStatus;
 use std::time::Duration;
 
-/// Upper bounds of the lateness buckets, in milliseconds; the last bucket has none. Stored rows
-/// depend on them: append, never change.
+/// Upper bounds of the lateness buckets, in milliseconds; the last bucket has no bound. Stored rows
+/// depend on the bounds: append, never change.
 const BOUNDS_MILLIS: [f64; 19] = [
     0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 35.0, 60.0, 100.0, 200.0, 350.0, 600.0, 1_000.0,
     2_000.0, 5_000.0, 10_000.0, 60_000.0,
@@ -12,7 +12,7 @@ const BOUNDS_MILLIS: [f64; 19] = [
 
 pub const BUCKETS: usize = BOUNDS_MILLIS.len() + 1;
 
-/// Counts of one interval.
+/// Counts of an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Activity {
     /// Number of leased attempts of all kinds.
@@ -21,7 +21,7 @@ pub struct Activity {
     pub succeeded: i64,
     /// Attempts settled as `FAILED` or `RETRYING`.
     pub failed: i64,
-    /// Fire times that were recorded and did not run.
+    /// Fire times recorded as skipped.
     pub skipped: i64,
     /// Settled attempts by bucket of lateness.
     pub lateness: [i64; BUCKETS],
@@ -50,8 +50,8 @@ impl Activity {
         }
     }
 
-    /// Lateness in milliseconds that a share of the attempts (0 to 1) did not exceed, interpolated
-    /// within its bucket. `None`: there are no attempts.
+    /// Lateness in milliseconds not exceeded by a share of the attempts (0 to 1), interpolated
+    /// within the bucket. `None`: there are no attempts.
     #[expect(clippy::cast_precision_loss, reason = "a percentile is displayed only")]
     pub fn lateness_percentile(&self, share: f64) -> Option<f64> {
         let total: i64 = self.lateness.iter().sum();

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use uuid::Uuid;
 
-/// Most fire times of one schedule that are listed one by one. A schedule with more fires often.
+/// Most fire times of a schedule in the list. A schedule with more fires often.
 const LISTED: usize = 12;
-/// Most jobs that are named at one instant.
+/// Most named jobs of an instant.
 const NAMED: usize = 10;
-/// Consecutive fire times that decide how often a schedule fires.
+/// Consecutive fire times for the measurement of a schedule.
 const IN_A_ROW: i32 = 24;
 
 /// The fire times of an interval.
@@ -22,16 +22,16 @@ const IN_A_ROW: i32 = 24;
 pub struct Agenda {
     /// All instants with a fire time, in the order of time.
     pub entries: Vec<AgendaEntry>,
-    /// Schedules with more than 12 fire times in the interval, each at its first; the rarest first.
+    /// Schedules with more than 12 fire times in the interval, each at the first; the rarest first.
     pub often: Vec<AgendaEntry>,
     /// `false`: fire times were left out.
     pub complete: bool,
 }
 
-/// Jobs that fire at one time.
+/// Jobs with the same fire time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgendaEntry {
-    /// The instant that their schedules name.
+    /// The instant of the schedules.
     pub fire_time: Timestamp,
     /// Number of all jobs.
     pub jobs: u32,
@@ -94,8 +94,9 @@ fn entry(fire_time: Timestamp, group: &Group) -> AgendaEntry {
     }
 }
 
-/// Fire times of an interval: one more than a list shows.
+/// Fire times of an interval, up to the list's limit plus one.
 fn fire_times(group: &Group, exclusions: &Exclusions, range: &Range<Timestamp>) -> Vec<Timestamp> {
+    // The search is strictly after an instant, and the start belongs to the range.
     let mut after = range.start - TimeDelta::microseconds(1);
     let mut found = Vec::new();
     while found.len() <= LISTED {
@@ -111,7 +112,7 @@ fn fire_times(group: &Group, exclusions: &Exclusions, range: &Range<Timestamp>) 
     found
 }
 
-/// Whether the average distance of the next 24 fire times of a schedule is at most this long.
+/// Whether the average distance of the next 24 fire times of a schedule is at most `interval`.
 pub fn fires_every(
     group: &Group,
     exclusions: &Exclusions,

@@ -3,12 +3,12 @@
 use super::{InvalidInput, Timestamp, text, text_enum};
 
 text_enum! {
-    /// Outcome of what a caller asked for.
+    /// Outcome of a caller's request.
     #[derive(async_graphql::Enum)]
     AuditOutcome, "outcome" {
-        /// It was done.
+        /// The request was carried out.
         Done = "DONE",
-        /// The caller may not do it, or could not sign in.
+        /// The caller had no right, or could not sign in.
         Refused = "REFUSED",
     }
 }
@@ -16,11 +16,11 @@ text_enum! {
 /// A filter of the audit log. All given conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// First instant of the entries, which is included.
+    /// First instant of the entries, included.
     pub from: Option<Timestamp>,
     /// Last instant, not included.
     pub to: Option<Timestamp>,
-    /// The caller, as the log names it.
+    /// The caller, as named in the log.
     pub caller: Option<String>,
     /// Name of the mutation or of the decision.
     pub action: Option<String>,
@@ -33,7 +33,7 @@ pub struct AuditFilter {
 }
 
 impl AuditFilter {
-    /// Refuses texts that are too long. The error names the field.
+    /// Refuses too long texts. The error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         for (field, text) in [
             ("filter.caller", &self.caller),

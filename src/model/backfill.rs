@@ -1,8 +1,8 @@
 //! Backfills: executions for past ranges of a schedule, on request.
 //!
-//! One trigger walks through the range, one fire time a poll, at a bounded rate. Each execution has
-//! an id of its own, so that a range can be repeated. The job's calendar decides which fire times
-//! count. Blackouts and misfire policies do not apply to a request.
+//! A trigger walks through the range, a fire time per poll, at a bounded rate. Each execution has a
+//! separate id, so a range can be repeated. The job's calendar decides which fire times count.
+//! Blackouts and misfire policies do not apply to a request.
 
 use super::exclusions::Exclusions;
 use super::job::JobDefinition;
@@ -15,13 +15,13 @@ use chrono::TimeDelta;
 use std::iter::successors;
 use uuid::Uuid;
 
-/// Most fire times of one backfill.
+/// Most fire times of a backfill.
 pub const FIRE_TIMES_MAX: usize = 100_000;
 /// Default of the fire times taken per minute.
 pub const FIRES_PER_MINUTE_DEFAULT: i32 = 600;
 /// Largest number of fire times taken per minute.
 const FIRES_PER_MINUTE_MAX: i32 = 60_000;
-/// Pause before the next poll of a fire time that waits for another execution.
+/// Pause before the next poll of a fire time waiting for another execution.
 const WAIT: TimeDelta = TimeDelta::milliseconds(250);
 /// Pause before the next poll of the backfill of a paused job.
 const PAUSE: TimeDelta = TimeDelta::seconds(10);
@@ -39,10 +39,10 @@ pub struct BackfillRequest {
     pub fires_per_minute: i32,
 }
 
-/// A backfill that is not finished.
+/// An unfinished backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backfill {
-    /// Its id, which is also the id of its trigger.
+    /// Id of the backfill and of the trigger.
     pub id: Uuid,
     /// Last instant of the range.
     pub to: Timestamp,
@@ -53,7 +53,7 @@ pub struct Backfill {
 }
 
 impl BackfillRequest {
-    /// The fire times that it would run, oldest first. The error names the wrong field.
+    /// The fire times to run, oldest first. The error names the wrong field.
     pub fn fire_times(
         &self,
         job: &JobDefinition,
@@ -87,6 +87,7 @@ impl BackfillRequest {
                 format!("must be from 1 to {FIRES_PER_MINUTE_MAX}"),
             ));
         }
+        // The past runs decided the past fire times: no rule can name them again.
         if matches!(job.schedule, Schedule::FixedDelay { .. }) {
             return Err(InvalidInput::new(
                 "id",
@@ -98,6 +99,7 @@ impl BackfillRequest {
             next_counting(job, exclusions, *last)
         })
         .take_while(|fire_time| *fire_time <= to)
+        // One more than allowed tells that there are too many, without a count of them all.
         .take(FIRE_TIMES_MAX + 1)
         .collect();
         match fire_times.len() {
@@ -115,7 +117,7 @@ impl BackfillRequest {
 }
 
 impl Backfill {
-    /// Runs the trigger's fire time and moves to the next one.
+    /// Runs the trigger's fire time and moves to the next fire time.
     pub fn fire(
         &self,
         trigger: &Trigger,
@@ -125,6 +127,8 @@ impl Backfill {
     ) -> FireOutcome {
         let execution = NewExecution {
             execution_id: execution::execution_id(
+                // The id of the backfill and not of the job: the fire times have run or been
+                // skipped before.
                 self.id,
                 TriggerKind::Backfill,
                 trigger.fire_time,
@@ -133,11 +137,13 @@ impl Backfill {
             due_time: trigger.due_at,
             resumes: false,
         };
+        // A stored rate of 0 would divide by zero: the row may have been changed by hand.
         let distance = TimeDelta::milliseconds(60_000 / i64::from(self.fires_per_minute.max(1)));
         let next = next_counting(job, exclusions, trigger.fire_time)
             .filter(|fire_time| *fire_time <= self.to);
         let next_state = next.map_or(NextState::Remove, |fire_time| NextState::Advance {
             fire_time,
+            // From the later of the two: a late backfill does not catch up at a higher rate.
             due_at: trigger.due_at.max(now) + distance,
             excluded_from: None,
         });
@@ -165,7 +171,7 @@ fn next_counting(
     exclusions: &Exclusions,
     mut after: Timestamp,
 ) -> Option<Timestamp> {
-    /// Most excluded stretches that one search skips.
+    /// Most excluded stretches skipped by a search.
     const LEAPS_MAX: usize = 1_000;
     let sight = Calendar::sight(after);
     for _ in 0..LEAPS_MAX {

@@ -5,12 +5,12 @@ use super::access::{Caller, client_of};
 use std::net::{IpAddr, Ipv6Addr};
 use uuid::Uuid;
 
-/// A user or a token; without one, an address.
+/// A user or a token; otherwise an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Client {
-    /// A caller who is not known, or not yet: the address, or the network of an IPv6 address.
+    /// A caller unknown, or unknown so far: the address, or the network of an IPv6 address.
     Address(IpAddr),
-    /// A user or a token, by the id, from any address.
+    /// A user or a token, by id, from any address.
     Caller(Uuid),
 }
 

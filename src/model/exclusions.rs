@@ -1,9 +1,8 @@
 //! Exclusions of fire times, and their effect.
 //!
-//! Two kinds exist. A *calendar* decides which fire times of a schedule count; it is evaluated at
-//! the fire time. A *blackout* is a period without starts by schedule; it is evaluated at the due
-//! time. Neither affects manual starts (run now, backfill) or earlier executions (retries,
-//! recoveries).
+//! Two kinds exist. A *calendar* decides which fire times of a schedule count, evaluated at the
+//! fire time. A *blackout* is a period without starts by schedule, evaluated at the due time.
+//! Neither affects manual starts (run now, backfill) or earlier executions (retries, recoveries).
 
 mod fire_times;
 #[cfg(test)]
@@ -23,28 +22,28 @@ use uuid::Uuid;
 
 /// Longest blackout: a year. For a longer time, pause the job.
 const BLACKOUT_MAX: TimeDelta = TimeDelta::days(366);
-/// Most excluded stretches that one search skips.
+/// Most excluded stretches skipped by a search.
 const LEAPS_MAX: usize = 1_000;
 
 text_enum! {
-    /// What happens to the fire times of a blackout at its end.
+    /// What happens to the fire times of a blackout at the end.
     #[derive(async_graphql::Enum)]
     #[graphql(name = "BlackoutEndPolicy")]
     BlackoutEndPolicy, "onEnd" {
-        /// None of the excluded fire times runs.
+        /// No excluded fire time runs.
         Skip = "SKIP",
-        /// The last one runs; the others are coalesced into it.
+        /// The last fire time runs; the others are coalesced into the last.
         Collapse = "COLLAPSE",
         /// All run, oldest first.
         RunAll = "RUN_ALL",
     }
 }
 
-/// The jobs whose fire times a blackout defers.
+/// The jobs with fire times deferred by a blackout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     Cluster,
-    /// Jobs with this tag.
+    /// Jobs with the tag.
     Tag(String),
     Job(Uuid),
 }
@@ -59,14 +58,14 @@ impl Scope {
     }
 }
 
-/// A period in which nothing starts by schedule.
+/// A period without starts by schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blackout {
     pub id: Uuid,
-    /// The jobs whose fire times it defers.
+    /// The jobs with deferred fire times.
     pub scope: Scope,
     pub starts_at: Timestamp,
-    /// End of the stretch, which is not part of it.
+    /// End of the stretch, not included.
     pub ends_at: Timestamp,
     /// Effect of the end on the deferred fire times.
     pub on_end: BlackoutEndPolicy,
@@ -100,14 +99,14 @@ impl Blackout {
     }
 }
 
-/// Whether one fire time is available to run.
+/// Whether a fire time is available to run.
 #[derive(Debug, Clone, Copy)]
 pub enum Availability<'a> {
     /// The fire time may run.
     Open,
-    /// It does not run.
+    /// The fire time does not run.
     Excluded(ExcludedBy<'a>),
-    /// It runs when the blackout has ended.
+    /// The fire time runs after the blackout.
     Deferred(&'a Blackout),
 }
 
@@ -115,26 +114,26 @@ pub enum Availability<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum ExcludedBy<'a> {
     Calendar(&'a Calendar),
-    /// A blackout whose fire times are skipped.
+    /// A blackout with skipped fire times.
     Blackout(&'a Blackout),
 }
 
 /// The calendars and blackouts in force. Default: none.
 #[derive(Debug, Clone, Default)]
 pub struct Exclusions {
-    /// Calendars by their names.
+    /// The calendars by their names.
     pub calendars: HashMap<String, Calendar>,
-    /// In any order. Includes blackouts that ended a short time ago: their fire times may still be
+    /// In any order. Includes blackouts ended a short time ago: the fire times may still be
     /// undecided.
     pub blackouts: Vec<Blackout>,
-    /// Scopes of the blackouts that this node cannot read.
+    /// Scopes of the blackouts that the node cannot read.
     pub unknown: Vec<Scope>,
 }
 
 impl Exclusions {
-    /// The reason, in words, why this node cannot decide about fire times of a job: its calendar or
-    /// a blackout cannot be read. A blackout of the whole cluster is no reason: no single row may
-    /// stop all jobs.
+    /// The reason, in words, why the node cannot decide about fire times of a job: an unreadable
+    /// calendar or blackout. A blackout of the whole cluster is no reason: no single row may stop
+    /// all jobs.
     pub fn obstacle(&self, id: Uuid, job: &JobDefinition) -> Option<String> {
         if let Some(name) = job
             .calendar
@@ -150,13 +149,14 @@ impl Exclusions {
         may_defer.then(|| "a blackout that may hold it back cannot be read".to_owned())
     }
 
-    /// Whether one fire time of a job is available.
+    /// Whether a fire time of a job is available.
     pub fn availability(
         &self,
         id: Uuid,
         job: &JobDefinition,
         fire_time: Timestamp,
     ) -> Availability<'_> {
+        // The calendar first: a fire time that does not count is not deferred by a blackout.
         if let Some(calendar) = self.calendar_of(job)
             && !calendar.is_open(fire_time)
         {
@@ -165,7 +165,7 @@ impl Exclusions {
         self.availability_by_blackouts(id, job, fire_time)
     }
 
-    /// Availability by the blackouts alone, for a fire time that is open in the job's calendar.
+    /// Availability by the blackouts alone, for a fire time open in the job's calendar.
     pub fn availability_by_blackouts(
         &self,
         id: Uuid,
@@ -175,6 +175,7 @@ impl Exclusions {
         if self.blackouts.is_empty() {
             return Availability::Open;
         }
+        // The due time decides: the job would start at the due time, after the jitter.
         match self.blackout_at(id, job, job.due_time(id, fire_time)) {
             None => Availability::Open,
             Some(blackout) if blackout.on_end == BlackoutEndPolicy::Skip => {
@@ -184,7 +185,7 @@ impl Exclusions {
         }
     }
 
-    /// Refuses a job whose calendar does not exist or excludes all its fire times.
+    /// Refuses a job with a missing calendar, or with a calendar that excludes all fire times.
     pub fn validate(
         &self,
         id: Uuid,
@@ -198,6 +199,7 @@ impl Exclusions {
             return Err(unknown_calendar(name));
         }
         let before = now - TimeDelta::microseconds(1);
+        // A schedule without a further fire time is not the fault of the calendar.
         if job.next_fire_time(before).is_some() && self.next_open(id, job, before).is_none() {
             return Err(InvalidInput::new(
                 "calendar",
@@ -207,8 +209,8 @@ impl Exclusions {
         Ok(())
     }
 
-    /// Validates an edit of the `old` definition. A calendar that was edited later is no reason to
-    /// refuse an edit of another field.
+    /// Validates an edit of the `old` definition. A calendar edited later is no reason to refuse an
+    /// edit of another field.
     pub fn validate_edit(
         &self,
         id: Uuid,
@@ -234,45 +236,45 @@ impl Exclusions {
             && self.blackout_at(id, job, at).is_none()
     }
 
-    /// The blackout that defers starts of a job at this instant; of several, the one that ends
-    /// last.
+    /// The blackout that stops starts of a job at the instant; of several, the one that ends last.
     pub fn blackout_at(&self, id: Uuid, job: &JobDefinition, time: Timestamp) -> Option<&Blackout> {
         let covering = self
             .blackouts
             .iter()
             .filter(|blackout| blackout.covers(id, job, time));
+        // A fire time that is deferred to the earlier end would be deferred again there.
         covering.max_by_key(|blackout| blackout.ends_at)
     }
 
-    /// The end of the deferral by this blackout. A blackout that starts before that end and ends
-    /// later may extend it.
+    /// The instant until which the blackout decides. From the start of another blackout with a
+    /// later end on, the other one decides.
     fn decides_until(&self, id: Uuid, job: &JobDefinition, blackout: &Blackout) -> Timestamp {
-        let meanwhile = |other: &&Blackout| {
-            (blackout.starts_at..blackout.ends_at).contains(&other.starts_at)
-                && other.ends_at >= blackout.ends_at
-                && other.on_end != BlackoutEndPolicy::Skip
-                && other.scope.covers(id, job)
-        };
         let next = self
             .blackouts
             .iter()
-            .filter(meanwhile)
+            .filter(|other| {
+                (blackout.starts_at..blackout.ends_at).contains(&other.starts_at)
+                    && other.ends_at >= blackout.ends_at
+                    && other.on_end != BlackoutEndPolicy::Skip
+                    && other.scope.covers(id, job)
+            })
             .map(|other| other.starts_at)
             .min();
         next.unwrap_or(blackout.ends_at)
     }
 
-    /// The calendar of a job. A calendar that does not exist excludes nothing.
+    /// The calendar of a job. A missing calendar excludes nothing.
     pub fn calendar_of(&self, job: &JobDefinition) -> Option<&Calendar> {
         self.calendars.get(job.calendar.as_ref()?)
     }
 
-    /// A hash of the rules of the zones that decide the fire times of a job. `None`: no zone does,
-    /// or only UTC.
+    /// A hash of the rules of the zones behind the fire times of a job. `None`: no zone, or only
+    /// UTC.
     pub fn zone_rules(&self, job: &JobDefinition) -> Option<i64> {
         let of_schedule = match &job.schedule {
             Schedule::Cron(cron) => cron.zone().rules_hash(),
             Schedule::FixedRate { .. } => 0,
+            // The fire times of both are stored instants: new rules of a zone do not move them.
             Schedule::FixedDelay { .. } | Schedule::Once { .. } => return None,
         };
         zone_rules(
@@ -282,21 +284,22 @@ impl Exclusions {
         )
     }
 
-    /// The `zone_rules` of a trigger with this fire time. `None`: no zone decides it.
+    /// The `zone_rules` of a trigger with the fire time. `None`: no zone decides the fire time.
     pub fn zone_mark(&self, job: &JobDefinition, fire_time: Timestamp) -> Option<i64> {
         self.zone_rules(job)
+            // With the fire time in the mark, the mark of an earlier fire time does not match.
             .map(|rules| rules ^ fire_time.timestamp_micros())
     }
 
     /// The first fire time after `after` that is not excluded. `None`: the schedule ends before, or
-    /// the search ends without one.
+    /// the search gives up.
     pub fn next_open(&self, id: Uuid, job: &JobDefinition, after: Timestamp) -> Option<Timestamp> {
         let mut leaps = LEAPS_MAX;
         self.next_open_within(id, job, after, &mut leaps)
     }
 
-    /// The same search with a budget: each excluded stretch that it skips takes one of `leaps`.
-    /// `None` also if the budget is used up.
+    /// The same search with a budget: each skipped stretch takes a leap from `leaps`. `None` also
+    /// if the budget is used up.
     fn next_open_within(
         &self,
         id: Uuid,
@@ -304,6 +307,8 @@ impl Exclusions {
         mut after: Timestamp,
         leaps: &mut usize,
     ) -> Option<Timestamp> {
+        // Beyond the sight of a calendar the dates repeat: a later fire time would not count
+        // either.
         let sight = Calendar::sight(after);
         while let Some(left) = leaps.checked_sub(1) {
             *leaps = left;
@@ -313,7 +318,7 @@ impl Exclusions {
             };
             let opens = match excluded {
                 ExcludedBy::Calendar(calendar) => calendar.open_again(fire_time, sight)?,
-                // The due time decides: the fire time may be before the end by its jitter.
+                // The due time decides: the fire time may be before the end by the jitter.
                 ExcludedBy::Blackout(blackout) => {
                     self.decides_until(id, job, blackout)
                         - TimeDelta::seconds(job.policies.jitter_seconds.into())
@@ -325,8 +330,8 @@ impl Exclusions {
     }
 }
 
-/// Refuses a calendar of another namespace than that of its job. The name alone decides, so that
-/// the answer is the same whether such a calendar exists or not.
+/// Refuses a calendar of another namespace than the job's. The name alone decides, so the answer is
+/// the same whether such a calendar exists or not.
 pub fn validate_namespace(job: &JobDefinition, namespace: &str) -> Result<(), InvalidInput> {
     match &job.calendar {
         Some(name) if namespace::of_calendar(name) != namespace => Err(unknown_calendar(name)),
@@ -335,12 +340,13 @@ pub fn validate_namespace(job: &JobDefinition, namespace: &str) -> Result<(), In
 }
 
 fn unknown_calendar(name: &str) -> InvalidInput {
+    // The name comes from a request and may be long.
     let shown: String = name.chars().take(100).collect();
     let message = format!("there is no calendar `{}`", shown.escape_debug());
     InvalidInput::new("calendar", message)
 }
 
-/// The hash of the rules of two zones: that of the schedule, and that of its calendar.
+/// The hash of the rules of two zones: the schedule's and the calendar's.
 pub fn zone_rules(of_schedule: i64, of_calendar: i64) -> Option<i64> {
     // Rotated, because the same zone twice would give 0.
     Some(of_schedule ^ of_calendar.rotate_left(1)).filter(|rules| *rules != 0)

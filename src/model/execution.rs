@@ -29,25 +29,25 @@ text_enum! {
         Success = "SUCCESS",
         /// No attempt is left; the reason has the cause.
         Failed = "FAILED",
-        /// A request or a later fire time stopped it.
+        /// A request or a later fire time stopped the execution.
         Cancelled = "CANCELLED",
-        /// Its node died, and the job has `MARK_LOST`.
+        /// The node died, and the job has `MARK_LOST`.
         Lost = "LOST",
         /// The fire time did not run; the reason has the cause.
         Skipped = "SKIPPED",
     }
 }
 
-/// A leased attempt with everything that a handler needs.
+/// A leased attempt with everything for a handler.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
     /// Id of the occurrence, and idempotency key of the target.
     pub execution_id: Uuid,
-    /// The number of this attempt, from 1: the fencing token.
+    /// The number of the attempt, from 1: the fencing token.
     pub attempt: i32,
-    /// The node that holds the attempt.
+    /// The node of the attempt.
     pub node_id: Uuid,
-    /// The lease of that node that lists the attempt.
+    /// The lease of the node with the attempt.
     pub lease_id: Uuid,
     pub job_id: Uuid,
     /// Name of the job; display only.
@@ -56,7 +56,7 @@ pub struct Attempt {
     pub namespace: String,
     /// Origin of the trigger.
     pub kind: TriggerKind,
-    /// The instant that the schedule names.
+    /// The instant of the schedule.
     pub fire_time: Timestamp,
     /// Earliest start of the attempt, by the database's clock.
     pub due_time: Timestamp,
@@ -65,15 +65,15 @@ pub struct Attempt {
     pub payload: Option<Payload>,
     /// Policies of the job at the time of the lease.
     pub policies: Policies,
-    /// Earlier attempts that ended without success; lost attempts do not count.
+    /// Earlier attempts without success; lost attempts do not count.
     pub failures: i32,
-    /// Whether the trigger of the job may await the end of this attempt. The trigger of a fixed
-    /// delay awaits it from the lease of the fire time, or from its buffering. Before a later
+    /// Whether the trigger of the job may await the end of the attempt. The trigger of a fixed
+    /// delay awaits the end from the lease of the fire time, or from the buffering. Before a later
     /// attempt the job may have got another schedule, and a fixed delay again.
     pub may_unblock_fixed_delay: bool,
 }
 
-/// The node that holds an attempt, and its lease that lists the attempt.
+/// The node of an attempt, and the lease with the attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Holder {
     /// Id of the node.
@@ -115,12 +115,13 @@ impl Attempt {
         }
     }
 
-    /// The settlement of this attempt. `random`, uniform in 0..1, selects the delay of a retry.
+    /// The settlement of the attempt. `random`, uniform in 0..1, selects the delay of a retry.
     pub fn settlement(&self, started_at: Timestamp, outcome: Outcome, random: f64) -> Settlement {
         let retry_in = match &outcome {
             Outcome::Failed { retry_after, .. } => {
                 self.policies
                     .retry
+                    // Lost attempts do not count: the target did nothing wrong.
                     .delay(self.failures.saturating_add(1), random, *retry_after)
             }
             Outcome::Succeeded { .. } | Outcome::Cancelled => None,
@@ -156,7 +157,7 @@ pub enum Outcome {
         message: String,
         /// Output before the failure, for example the body of a 500.
         output: Option<String>,
-        /// Shortest delay that the target asked for.
+        /// Shortest delay requested by the target.
         retry_after: Option<Duration>,
     },
     Cancelled,
@@ -174,19 +175,19 @@ impl Outcome {
     }
 }
 
-/// Most characters of the database's error about a result that it refused.
+/// Most characters of the database's error about a refused result.
 const NOT_STORABLE_CHARS_MAX: usize = 1_000;
 
-/// The end of an attempt, as a node asks the database to write it.
+/// The end of an attempt, as sent by a node to the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
     pub execution_id: Uuid,
     pub job_id: Uuid,
-    /// The fence: the write is refused unless this is the execution's current attempt.
+    /// The fence: the write is refused unless the attempt is the execution's current attempt.
     pub attempt: i32,
-    /// The node that must hold the attempt.
+    /// The node of the attempt.
     pub node_id: Uuid,
-    /// The lease of that node that must list the attempt.
+    /// The lease of the node with the attempt.
     pub lease_id: Uuid,
     /// Earliest start of the attempt, by the database's clock.
     pub due_time: Timestamp,
@@ -196,19 +197,20 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// Delay of the next attempt. `None`: no further attempt.
     pub retry_in: Option<Duration>,
-    /// Whether later fire times of the job may wait for its end.
+    /// Whether later fire times of the job may wait for the end.
     pub is_serialized: bool,
-    /// Whether the trigger of the job may await its end: see [`Attempt::may_unblock_fixed_delay`].
+    /// Whether the trigger of the job may await the end: see [`Attempt::may_unblock_fixed_delay`].
     pub may_unblock_fixed_delay: bool,
-    /// Whether its final failure pauses the job.
+    /// Whether the final failure pauses the job.
     pub pause_on_failure: bool,
 }
 
 impl Settlement {
-    /// The status of the execution after this settlement.
+    /// The status of the execution after the settlement.
     pub fn status(&self) -> ExecutionStatus {
         match self.outcome {
             Outcome::Succeeded { .. } => ExecutionStatus::Success,
+            // The retry policy has decided at the end of the attempt: `retry_in` is the decision.
             Outcome::Failed { .. } if self.retry_in.is_some() => ExecutionStatus::Retrying,
             Outcome::Failed { .. } => ExecutionStatus::Failed,
             Outcome::Cancelled => ExecutionStatus::Cancelled,
@@ -217,17 +219,19 @@ impl Settlement {
 
     /// Actual start minus due time.
     pub fn lateness(&self) -> Duration {
+        // A start before the due time is possible only after a jump of the clock.
         (self.started_at - self.due_time)
             .to_std()
             .unwrap_or_default()
     }
 
-    /// The settlement to write if the database refuses this one: a failure with the cause `why`. A
-    /// failure with a planned retry keeps the retry. A success gets none: it has happened.
+    /// The settlement to write in place of one that the database refuses: a failure with the cause
+    /// `why`. A failure with a planned retry keeps the retry. A success gets no retry, because the
+    /// work is done.
     #[must_use]
     pub fn not_storable(&self, why: &str) -> Self {
         let ended_as = self.status();
-        // In ASCII, which every database can store, and with a bounded length.
+        // In ASCII, for every database, and with a bounded length.
         let why: String = why
             .chars()
             .flat_map(char::escape_default)

@@ -1,7 +1,7 @@
-//! Why a job ran at an instant, or did not run, by the rows that are stored about it.
+//! Why a job ran at an instant, or did not run, by the stored rows.
 //!
-//! The first source that answers wins: a row of the log, the version of the job that was in force,
-//! its schedule, then its pending triggers.
+//! The first source with an answer wins: a row of the log, the version of the job in force, the
+//! schedule, then the pending triggers.
 
 use super::exclusions::{Availability, Exclusions};
 use super::execution::ExecutionStatus;
@@ -20,22 +20,22 @@ const REACHES: [TimeDelta; 6] = [
     TimeDelta::days(62),
     TimeDelta::days(800),
 ];
-/// Most steps of that search. Each step halves the rest.
+/// Most steps of the search. Each step halves the rest.
 const STEPS_MAX: usize = 128;
-/// Most characters of a row's message that an explanation repeats.
+/// Most characters of a row's message in an explanation.
 const MESSAGE_CHARS_MAX: usize = 200;
 
 text_enum! {
     /// Why a job ran, did not run, or will run.
     #[derive(async_graphql::Enum)]
     FireTimeReason, "reason of an explanation" {
-        /// It was taken: the execution has its outcome.
+        /// The fire time was taken: the execution has the outcome.
         Ran = "RAN",
-        /// It was recorded and did not run.
+        /// The fire time was recorded and did not run.
         Skipped = "SKIPPED",
-        /// It has come and has not started.
+        /// The fire time has come and has not started.
         Waiting = "WAITING",
-        /// A blackout defers it: it runs when the blackout ends.
+        /// A blackout defers the fire time to the end of the blackout.
         Deferred = "DEFERRED",
         /// The cluster is paused.
         ClusterPaused = "CLUSTER_PAUSED",
@@ -43,21 +43,21 @@ text_enum! {
         Paused = "PAUSED",
         /// The job is or was deleted.
         Deleted = "DELETED",
-        /// A calendar or a blackout excludes it.
+        /// A calendar or a blackout excludes the fire time.
         Excluded = "EXCLUDED",
-        /// The schedule does not name it.
+        /// The schedule does not name the instant.
         NotAFireTime = "NOT_A_FIRE_TIME",
         /// The job was created later.
         BeforeCreation = "BEFORE_CREATION",
-        /// It comes before `startAt`.
+        /// The instant is before `startAt`.
         BeforeStart = "BEFORE_START",
-        /// It comes after `endAt`, or after the last of `maxRuns`.
+        /// The instant is after `endAt`, or after the last of `maxRuns`.
         AfterEnd = "AFTER_END",
-        /// The log of that time was purged.
+        /// The log of the time was purged.
         NotRetained = "NOT_RETAINED",
-        /// No row says anything about it.
+        /// No row has an answer.
         Unknown = "UNKNOWN",
-        /// It runs, unless something changes.
+        /// The fire time runs, unless something changes.
         WillRun = "WILL_RUN",
     }
 }
@@ -67,22 +67,22 @@ text_enum! {
 pub struct FireTimeFacts {
     /// The present, by the clock of the database.
     pub now: Timestamp,
-    /// The job as it is.
+    /// The job in the present version.
     pub job: Job,
-    /// The version of the job that was in force. `None`: it cannot be read.
+    /// The version of the job in force. `None`: the version cannot be read.
     pub version: Option<VersionThen>,
-    /// The row of the log that covers the instant.
+    /// The row of the log for the instant.
     pub row: Option<RowThen>,
     /// Due time of the pending fire time of the schedule.
     pub due_at: Option<Timestamp>,
-    /// Due time of a trigger of this fire time that is not the schedule's. `Some(None)`: the
-    /// trigger waits for the end of an execution.
+    /// Due time of a trigger of the fire time, apart from the schedule's. `Some(None)`: the trigger
+    /// waits for the end of an execution.
     pub one_off: Option<Option<Timestamp>>,
     /// The exclusions in force from the instant on.
     pub exclusions: Exclusions,
     /// Start and reason of the pause of the cluster.
     pub cluster_paused: Option<(Timestamp, String)>,
-    /// Start of the oldest day that is still in the log.
+    /// Start of the oldest day still in the log.
     pub kept_from: Option<Timestamp>,
     /// The oldest fire time of the job in the log.
     pub oldest: Option<Timestamp>,
@@ -90,17 +90,17 @@ pub struct FireTimeFacts {
     pub neighbours: (Option<Timestamp>, Option<Timestamp>),
 }
 
-/// The version of a job that was in force.
+/// The version of a job in force.
 #[derive(Debug, Clone)]
 pub struct VersionThen {
     pub job: Job,
-    /// Start of its status, and the caller who set it.
+    /// Start of the status, and the caller who set it.
     pub since: Option<(Timestamp, String)>,
-    /// End of its pause.
+    /// End of the pause.
     pub until: Option<Timestamp>,
 }
 
-/// The row of the log that covers an instant.
+/// The row of the log for an instant.
 #[derive(Debug, Clone)]
 pub struct RowThen {
     pub id: Uuid,
@@ -124,7 +124,7 @@ pub struct Explanation {
     pub since: Option<Timestamp>,
     /// End of the obstacle.
     pub until: Option<Timestamp>,
-    /// The caller who made the obstacle.
+    /// The author of the obstacle.
     pub by: Option<String>,
     /// The nearest earlier fire time.
     pub before: Option<Timestamp>,
@@ -152,6 +152,7 @@ impl FireTimeFacts {
     /// Why the job ran at the instant, did not run, or will run.
     pub fn explain(&self, at: Timestamp) -> Explanation {
         use FireTimeReason::{BeforeCreation, Ran, Skipped};
+        // The log first: a row is a fact, and the schedule may have been edited since.
         if let Some(row) = &self.row {
             let reason = if row.status == ExecutionStatus::Skipped {
                 Skipped
@@ -172,6 +173,7 @@ impl FireTimeFacts {
                 ..Explanation::new(BeforeCreation, message)
             };
         }
+        // A paused or deleted job explains more than the schedule of the job.
         self.out_of_service(at)
             .or_else(|| self.off_schedule(at))
             .unwrap_or_else(|| {
@@ -183,10 +185,11 @@ impl FireTimeFacts {
             })
     }
 
-    /// The version in force at the instant; for a coming instant the present one.
+    /// The version in force at the instant; for a coming instant the present version.
     fn then(&self, at: Timestamp) -> &Job {
         self.version
             .as_ref()
+            // The past version says nothing about a time to come.
             .filter(|_| at <= self.now)
             .map_or(&self.job, |version| &version.job)
     }
@@ -200,6 +203,7 @@ impl FireTimeFacts {
             JobStatus::Deleted => (FireTimeReason::Deleted, "deleted"),
         };
         let version = self.version.as_ref();
+        // The versions know who paused the job and when; the job itself does not.
         let (since, by) = version.and_then(|version| version.since.clone()).unzip();
         let until = version.and_then(|version| version.until);
         let verb = if at > self.now { "is" } else { "was" };
@@ -256,6 +260,7 @@ impl FireTimeFacts {
                 ..Explanation::new(NotAFireTime, message)
             });
         }
+        // The search is strictly after an instant, and PostgreSQL counts microseconds.
         let just_before = at - TimeDelta::microseconds(1);
         if definition.next_fire_time(just_before) == Some(at) {
             return None;
@@ -281,6 +286,7 @@ impl FireTimeFacts {
     fn ahead(&self, at: Timestamp) -> Explanation {
         use FireTimeReason::{AfterEnd, WillRun};
         let job = &self.job;
+        // A fixed delay without a fire time waits for the end of a run: the schedule has not ended.
         if job.definition.runs_left(job.runs) == 0
             || job.next_fire_time.is_none() && !self.awaits_an_end()
         {
@@ -301,9 +307,10 @@ impl FireTimeFacts {
         matches!(self.job.definition.schedule, Schedule::FixedDelay { .. })
     }
 
-    /// A fire time that has passed and has no row.
+    /// A passed fire time without a row.
     fn passed(&self, at: Timestamp) -> Explanation {
         use FireTimeReason::{AfterEnd, NotRetained, Unknown, Waiting};
+        // A buffered fire has a trigger of its own: the trigger of the schedule may be far ahead.
         if let Some(due_at) = self.one_off {
             let message = match due_at {
                 None => "it waits behind an execution of the job".to_owned(),
@@ -314,6 +321,7 @@ impl FireTimeFacts {
                 ..Explanation::new(Waiting, message)
             };
         }
+        // Before the log's limits: a pending fire time has no row yet.
         if let Some(pending) = self.pending(at) {
             return pending;
         }
@@ -322,6 +330,7 @@ impl FireTimeFacts {
             .definition
             .policies
             .retain_executions
+            // Rows of a job with `retainExecutions` end at the oldest row, not at the oldest day.
             .and(self.oldest);
         if let Some(from) = self.kept_from.max(keeps).filter(|from| at < *from) {
             let message = format!(
@@ -347,10 +356,11 @@ impl FireTimeFacts {
         Explanation::new(Unknown, message)
     }
 
-    /// The trigger of the schedule has not taken it yet.
+    /// The trigger of the schedule has not taken the fire time yet.
     fn pending(&self, at: Timestamp) -> Option<Explanation> {
         use FireTimeReason::{ClusterPaused, Waiting};
         let next = self.job.next_fire_time?;
+        // The trigger has moved past excluded fire times: they have no row yet either.
         if at < self.job.excluded_from.unwrap_or(next) {
             return None;
         }
@@ -364,6 +374,7 @@ impl FireTimeFacts {
                 ..Explanation::new(ClusterPaused, message)
             });
         }
+        // The jitter makes a fire due after its fire time.
         let due_at = self.due_at.unwrap_or(next);
         if due_at > self.now {
             let message = format!("it waits for its due time, {}", rfc3339(due_at));
@@ -419,6 +430,7 @@ impl RowThen {
             }),
             self.reason.as_ref().map(|reason| format!(", {reason}")),
             self.message.as_ref().map(|message| {
+                // The message of an execution may have 64 KB.
                 let short: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
                 format!(" ({short})")
             }),
@@ -427,13 +439,14 @@ impl RowThen {
     }
 }
 
-/// The last fire time before an instant, within two years. A schedule only searches forward, so
-/// that this is a search by halves between a known fire time and the instant.
+/// The last fire time before an instant, within two years. A schedule only searches forward, so the
+/// search halves the time between a known fire time and the instant.
 fn previous_fire_time(definition: &JobDefinition, at: Timestamp) -> Option<Timestamp> {
     let mut last = REACHES.iter().find_map(|reach| {
         let since = at.checked_sub_signed(*reach)?;
         fire_time_between(definition, since, at)
     })?;
+    // Known: `last` is a fire time, and none lies between `bound` and the instant.
     let mut bound = at;
     for _ in 0..STEPS_MAX {
         let Some(next) = fire_time_between(definition, last, at) else {

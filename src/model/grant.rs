@@ -1,4 +1,4 @@
-//! Grants: the role that a group of an OpenID provider gives its members.
+//! Grants: the roles of the members of groups of an OpenID provider.
 
 use super::access::Role;
 use std::str::FromStr;
@@ -6,16 +6,16 @@ use std::str::FromStr;
 /// The role of the members of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupGrant {
-    /// Name or id of the group, exactly as the provider spells it.
+    /// Name or id of the group, in the exact spelling of the provider.
     pub group: String,
-    /// The role of its members.
+    /// The role of the members.
     pub role: Role,
 }
 
 impl FromStr for GroupGrant {
     type Err = String;
 
-    /// Reads `GROUP=ROLE`. The name of a group may have `=` (`cn=ops,dc=example`), a role has none.
+    /// Reads `GROUP=ROLE`. The name of a group may have `=` (`cn=ops,dc=example`), a role may not.
     fn from_str(text: &str) -> Result<Self, String> {
         let (group, role) = text
             .rsplit_once('=')
@@ -34,7 +34,7 @@ impl FromStr for GroupGrant {
     }
 }
 
-/// The highest role that these groups have. `None`: no grant names one of them.
+/// The highest role of the groups. `None`: no grant names a group of the list.
 pub fn role_of_groups(grants: &[GroupGrant], groups: &[String]) -> Option<Role> {
     grants
         .iter()

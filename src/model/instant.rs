@@ -13,7 +13,7 @@ fn read(text: &str) -> Result<Timestamp, &'static str> {
     let time = DateTime::parse_from_rfc3339(text)
         .map_err(|_| "is not a time such as 2026-11-23T07:15:00Z (RFC 3339)")?;
     let time = time.to_utc();
-    // chrono reads a leap second as such a count.
+    // chrono represents a leap second by such a count.
     if time.timestamp_subsec_nanos() >= 1_000_000_000 {
         return Err(
             "is a leap second, which the database's clock does not have: take the second after it",

@@ -3,9 +3,9 @@
 use super::text_enum;
 
 text_enum! {
-    /// Whether clients may read the schema, and get similar names for an unknown one.
+    /// Whether clients may read the schema, and get suggestions for an unknown name.
     Introspection, "introspection" {
-        /// Allowed; the playground at `/graphiql` needs it.
+        /// Allowed; needed by the playground at `/graphiql`.
         On = "on",
         /// Refused, and there is no playground.
         Off = "off",

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 pub const PRIORITY_DEFAULT: i16 = 5;
-/// The first second of the year 10000. RFC 3339 cannot write it, so that no job fires from then on.
+/// The first second of the year 10000. RFC 3339 has no such year, so no job fires from then on.
 const YEAR_10000: i64 = 253_402_300_800;
 /// Default number of recoveries of an execution.
 pub const RECOVERIES_DEFAULT: i32 = 3;
@@ -18,44 +18,44 @@ text_enum! {
     /// Whether a job fires.
     #[derive(async_graphql::Enum)]
     JobStatus, "job status" {
-        /// The job fires by its schedule.
+        /// The job fires by the schedule.
         Active = "ACTIVE",
-        /// It does not fire; its definition stays.
+        /// The job does not fire; the definition stays.
         Paused = "PAUSED",
-        /// It was deleted; its log stays.
+        /// The job was deleted; the log stays.
         Deleted = "DELETED",
     }
 }
 
 text_enum! {
-    /// State of a job, in more detail than its status. The first true one counts.
+    /// State of a job, in more detail than the status. The first true state counts.
     #[derive(async_graphql::Enum)]
     JobState, "job state" {
         /// The job was deleted.
         Deleted = "DELETED",
-        /// Its newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not
-        /// count. It may be paused.
+        /// The newest settled execution failed or was lost. SKIPPED and CANCELLED executions do not
+        /// count. The job may be paused.
         Failing = "FAILING",
         /// The job is paused.
         Paused = "PAUSED",
-        /// Its schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has
+        /// The schedule has no fire time left: ONCE has run, `maxRuns` is reached, or `endAt` has
         /// passed.
         Ended = "ENDED",
-        /// A fire time has come and has not begun: it is late, a blackout holds it back, or it
-        /// waits behind an execution of the job.
+        /// A fire time has come and has not started: late, deferred by a blackout, or waiting behind
+        /// an execution of the job.
         Waiting = "WAITING",
-        /// It fires: none of the other states is true.
+        /// The job fires: no other state is true.
         Active = "ACTIVE",
     }
 }
 
 text_enum! {
-    /// What a version of a job changed.
+    /// The change of a version of a job.
     #[derive(async_graphql::Enum)]
     JobChange, "change of a job" {
         /// The job was created.
         Created = "CREATED",
-        /// Its definition was replaced.
+        /// The definition was replaced.
         Updated = "UPDATED",
         /// The job was paused.
         Paused = "PAUSED",
@@ -67,7 +67,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// The rule for an attempt whose node died.
+    /// The rule for an attempt of a dead node.
     #[derive(async_graphql::Enum)]
     Recovery, "recovery" {
         /// Run the fire time again: at least once.
@@ -77,7 +77,7 @@ text_enum! {
     }
 }
 
-/// The definition of a job: all of it except identity and history.
+/// The definition of a job: everything except identity and history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobDefinition {
     /// Display only; not unique.
@@ -90,9 +90,9 @@ pub struct JobDefinition {
     pub priority: i16,
     /// Rules for limits, misfires, overlaps and retries.
     pub policies: Policies,
-    /// The source of its fire times.
+    /// The source of the fire times.
     pub schedule: Schedule,
-    /// Name of the calendar that says which fire times count.
+    /// Name of the calendar for the fire times.
     pub calendar: Option<String>,
     /// Delay of the first fire time, in seconds.
     pub initial_delay_seconds: Option<i64>,
@@ -100,13 +100,13 @@ pub struct JobDefinition {
     pub target: Target,
     /// Data for the target.
     pub payload: Option<Payload>,
-    /// The rule for an attempt whose node died.
+    /// The rule for an attempt of a dead node.
     pub recovery: Recovery,
-    /// Most recoveries of an execution; one more loss ends it with `CRASH_LOOP`.
+    /// Most recoveries of an execution; another loss ends the execution with `CRASH_LOOP`.
     pub max_recoveries: i32,
 }
 
-/// A job as it is stored.
+/// A job as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     pub id: Uuid,
@@ -115,21 +115,22 @@ pub struct Job {
     pub definition: JobDefinition,
     /// Active, paused or deleted.
     pub status: JobStatus,
-    /// Reason of the pause, if one was given; display only.
+    /// Reason of the pause, if given; display only.
     pub pause_reason: Option<String>,
     /// Version, increased by every change.
     pub version: i32,
-    /// Time of its creation.
+    /// Time of the creation.
     pub created_at: Timestamp,
-    /// Time of its last change.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// The fire time of its trigger. It may be excluded, and with a blackout another one may run.
+    /// The fire time of the trigger. The fire time may be excluded, and with a blackout another
+    /// fire time may run.
     pub next_fire_time: Option<Timestamp>,
-    /// The first excluded fire time that the trigger was moved past.
+    /// The first excluded fire time passed by the trigger.
     pub excluded_from: Option<Timestamp>,
-    /// The fire time of a paused ONCE, if it neither ran nor was recorded.
+    /// The fire time of a paused ONCE, if neither run nor recorded.
     pub paused_fire_time: Option<Timestamp>,
-    /// Fire times of its schedule that ran, for `maxRuns`.
+    /// Number of run fire times of the schedule, for `maxRuns`.
     pub runs: i64,
 }
 
@@ -183,8 +184,8 @@ impl JobDefinition {
     }
 
     /// The due time of a fire time: later by a jitter. The jitter is a hash of job and fire time,
-    /// so that all nodes compute the same one, and shorter than the distance to the next fire time,
-    /// so that the order stays (the rule of Temporal).
+    /// so all nodes compute the same jitter, and shorter than the distance to the next fire time,
+    /// so the order stays (the rule of Temporal).
     pub fn due_time(&self, job_id: Uuid, fire_time: Timestamp) -> Timestamp {
         if self.policies.jitter_seconds == 0 {
             return fire_time;
@@ -201,15 +202,15 @@ impl JobDefinition {
         fire_time + TimeDelta::milliseconds(i64::try_from((hash * span) >> 32).unwrap_or(0))
     }
 
-    /// Number of fire times that may still run after `runs` of them.
+    /// Number of fire times that may still run after `runs` fire times.
     pub fn runs_left(&self, runs: i64) -> usize {
         self.policies
             .max_runs
             .map_or(usize::MAX, |most| usize::try_from(most - runs).unwrap_or(0))
     }
 
-    /// Whether both definitions have the same due times: an edit from one to the other moves no
-    /// pending trigger.
+    /// Whether both definitions have the same due times: an edit between the two moves no pending
+    /// trigger.
     pub fn fires_like(&self, other: &Self) -> bool {
         let (this, that) = (&self.policies, &other.policies);
         (&self.schedule, &self.calendar) == (&other.schedule, &other.calendar)
@@ -218,8 +219,8 @@ impl JobDefinition {
             && this.jitter_seconds == that.jitter_seconds
     }
 
-    /// Takes over the phase of an earlier definition: the grid of a fixed rate moves only with its
-    /// interval, its start or its delay.
+    /// Takes over the phase of an earlier definition: the grid of a fixed rate moves only with the
+    /// interval, the start or the delay.
     pub fn keep_phase(&mut self, old: &Self) {
         let same_start = (
             self.policies.start_at,
@@ -257,7 +258,7 @@ impl JobDefinition {
             && self.initial_delay_seconds.unwrap_or(0) == other.initial_delay_seconds.unwrap_or(0)
     }
 
-    /// Only a field that differs from the `old` definition is a reason.
+    /// Only a change from the `old` definition is a reason.
     pub(super) fn refuse_never_firing(
         &self,
         now: Timestamp,
@@ -275,6 +276,7 @@ impl JobDefinition {
             },
             ..self.clone()
         };
+        // Tried without the end, so the error names the field behind the problem.
         if endless.first_fire_time(now).is_some() {
             return match (end_is_old, ended) {
                 (true, true) => Ok(()),

@@ -1,7 +1,7 @@
-//! Requests for jobs, as they come from outside.
+//! Requests for jobs, from outside.
 //!
-//! [`JobRequest::validate`] returns a [`JobDefinition`] that works, or an error that names the
-//! wrong field. Only validated values reach the database.
+//! [`JobRequest::validate`] returns a working [`JobDefinition`], or an error with the wrong field.
+//! Only validated values reach the database.
 
 use super::job::{JobDefinition, PRIORITY_DEFAULT, RECOVERIES_DEFAULT, Recovery};
 use super::payload::Payload;
@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 /// Most tags of a job.
 const TAGS_MAX: usize = 20;
-/// First year that `startAt` must not have: delays and intervals are added to it, and the API shows
-/// no year beyond 9999.
+/// First year too late for `startAt`: delays and intervals are added, and the API shows no year
+/// beyond 9999.
 const START_YEAR_MAX: i32 = 9_000;
 /// Largest value of `maxRecoveries`.
 const RECOVERIES_MAX: i32 = 100;
@@ -27,9 +27,9 @@ const RECOVERIES_MAX: i32 = 100;
 #[derive(Debug, Clone)]
 pub struct JobRequest {
     pub name: String,
-    /// Namespace of the job. Default: `default`; in an edit that of the job.
+    /// Namespace of the job. Default: `default`; in an edit the job's namespace.
     pub namespace: Option<String>,
-    /// Cron, fixed rate, fixed delay or one instant.
+    /// Cron, fixed rate, fixed delay or a single instant.
     pub schedule_type: ScheduleType,
     /// Description of at most 2,000 characters. Display only.
     pub description: Option<String>,
@@ -43,7 +43,7 @@ pub struct JobRequest {
     pub cron_expression: Option<String>,
     /// For `CRON` only: an IANA name. Default: UTC.
     pub time_zone: Option<String>,
-    /// Name of the calendar that says which fire times count.
+    /// Name of the calendar for the fire times.
     pub calendar: Option<String>,
     /// For `FIXED_RATE` and `FIXED_DELAY` only.
     pub interval_seconds: Option<i64>,
@@ -51,24 +51,24 @@ pub struct JobRequest {
     pub initial_delay_seconds: Option<i64>,
     /// JSON, at most 256 KB.
     pub payload: Option<Payload>,
-    /// The action of an execution. Default: one log line.
+    /// The action of an execution. Default: a log line.
     pub target: Target,
-    /// Recovery of executions whose node died. Default: `RERUN`.
+    /// Recovery of executions of dead nodes. Default: `RERUN`.
     pub recovery: Option<Recovery>,
-    /// Most recoveries of one execution. Default: 3.
+    /// Most recoveries of an execution. Default: 3.
     pub max_recoveries: Option<i32>,
 }
 
 impl JobRequest {
-    /// Validates all fields of the new job `id`, which is the seed of `H`. `now` anchors a fixed
-    /// rate (its first fire time is `now` + the initial delay), and decides whether a cron
-    /// expression fires again.
+    /// Validates all fields of the new job `id`, the seed of `H`. `now` anchors a fixed rate (the
+    /// first fire time is `now` + the initial delay), and decides whether a cron expression fires
+    /// again.
     pub fn validate(self, id: Uuid, now: Timestamp) -> Result<JobDefinition, InvalidInput> {
         self.checked(id, now, None)
     }
 
-    /// Validates an edit of the `old` definition. A field that does not change is not compared with
-    /// `now`, and a fixed rate keeps its phase.
+    /// Validates an edit of the `old` definition. An unchanged field is not compared with `now`,
+    /// and a fixed rate keeps the phase.
     pub fn validate_edit(
         self,
         id: Uuid,
@@ -116,6 +116,7 @@ impl JobRequest {
         if let Some(old) = old {
             definition.keep_phase(old);
         }
+        // Last: a more exact error about a single field comes first.
         definition.refuse_never_firing(now, old)?;
         Ok(definition)
     }
@@ -181,7 +182,7 @@ impl JobRequest {
         let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC"))
             .map_err(|error| InvalidInput::new("timeZone", error.to_string()))?;
         let options = self.policies.cron_options(zone, id);
-        // A job keeps its expression also if this version refuses it in new jobs.
+        // A job keeps the expression even if the version refuses the expression in new jobs.
         let is_kept = old
             .is_some_and(|old| matches!(&old.schedule, Schedule::Cron(cron) if cron.expression() == expression.trim()));
         let parse = if is_kept {
@@ -205,6 +206,7 @@ impl JobRequest {
                 "startAt",
                 "is required for scheduleType ONCE",
             )),
+            // An edit of another field must not fail because the time of the ONCE has passed.
             Some(at) if at < now && old.is_none_or(|old| old.schedule != Schedule::Once { at }) => {
                 Err(InvalidInput::new(
                     "startAt",

@@ -23,7 +23,7 @@ text_enum! {
         Oldest = "OLDEST",
         /// By name, in any case.
         Name = "NAME",
-        /// By next due time; jobs without one last.
+        /// By next due time; jobs without a due time last.
         NextFireTime = "NEXT_FIRE_TIME",
     }
 }
@@ -32,7 +32,7 @@ text_enum! {
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
     pub ids: Option<Vec<Uuid>>,
-    /// Names of namespaces.
+    /// The names of the namespaces.
     pub namespaces: Option<Vec<String>>,
     /// Part of the name or the description in any case, or the id.
     pub search: Option<String>,
@@ -40,18 +40,18 @@ pub struct JobFilter {
     pub statuses: Option<Vec<JobStatus>>,
     /// States of a job.
     pub states: Option<Vec<JobState>>,
-    /// Types of its schedule.
+    /// Types of the schedule.
     pub schedule_types: Option<Vec<ScheduleType>>,
-    /// Tags, all of which a job must have.
+    /// Tags: a job must have all.
     pub tags: Vec<String>,
-    /// Status of its newest execution.
+    /// Status of the newest execution.
     pub last_outcomes: Option<Vec<LastOutcome>>,
 }
 
 /// Status of the newest execution of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastOutcome {
-    /// The newest execution has this status.
+    /// The newest execution has the status.
     Is(ExecutionStatus),
     /// The job has no execution.
     None,
@@ -61,19 +61,19 @@ pub enum LastOutcome {
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionFilter {
     pub ids: Option<Vec<Uuid>>,
-    /// Names of the namespaces of their jobs.
+    /// Names of the namespaces of the jobs.
     pub namespaces: Option<Vec<String>>,
-    /// Executions of these jobs.
+    /// Executions of the jobs.
     pub job_ids: Option<Vec<Uuid>>,
-    /// Executions of this job.
+    /// Executions of the job.
     pub job_id: Option<Uuid>,
     /// Statuses of an execution.
     pub statuses: Option<Vec<ExecutionStatus>>,
-    /// Kinds of its trigger.
+    /// Kinds of the trigger.
     pub kinds: Option<Vec<String>>,
-    /// Reasons of its status.
+    /// Reasons of the status.
     pub reasons: Option<Vec<String>>,
-    /// Node of its current or last attempt.
+    /// Node of the current or last attempt.
     pub node_id: Option<Uuid>,
     /// First fire time, included.
     pub from: Option<Timestamp>,
@@ -81,7 +81,7 @@ pub struct ExecutionFilter {
     pub to: Option<Timestamp>,
 }
 
-/// Refuses too many names, and names that no namespace has.
+/// Refuses too many names, and invalid names of namespaces.
 fn validate_namespaces(field: &'static str, names: Option<&[String]>) -> Result<(), InvalidInput> {
     let names = names.unwrap_or_default();
     if names.len() > NAMESPACES_MAX {
@@ -97,6 +97,7 @@ fn validate_namespaces(field: &'static str, names: Option<&[String]>) -> Result<
 impl ExecutionFilter {
     /// Whether the filter excludes any execution. An empty list excludes all.
     pub fn has_condition(&self) -> bool {
+        // All fields are taken apart: a new field without a condition below does not compile.
         let Self {
             ids,
             namespaces,
@@ -121,7 +122,7 @@ impl ExecutionFilter {
             || to.is_some()
     }
 
-    /// Refuses lists and texts that are too long. The error names the field.
+    /// Refuses too long lists and texts. The error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
             return Err(InvalidInput::new("filter.ids", "must be at most 1000"));
@@ -131,7 +132,7 @@ impl ExecutionFilter {
 }
 
 impl JobFilter {
-    /// Whether the filter excludes any job. An empty text and an empty list of tags exclude none;
+    /// Whether the filter excludes any job. An empty text and an empty list of tags exclude no job;
     /// any other empty list excludes all.
     pub fn has_condition(&self) -> bool {
         let Self {
@@ -146,6 +147,7 @@ impl JobFilter {
         } = self;
         ids.is_some()
             || namespaces.is_some()
+            // An empty text comes from an empty field of the dashboard.
             || search.as_ref().is_some_and(|search| !search.is_empty())
             || statuses.is_some()
             || states.is_some()
@@ -154,7 +156,7 @@ impl JobFilter {
             || last_outcomes.is_some()
     }
 
-    /// Refuses lists and texts that are too long. The error names the field of the filter.
+    /// Refuses too long lists and texts. The error names the field of the filter.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
             return Err(InvalidInput::new("ids", "must be at most 1000"));

@@ -1,6 +1,6 @@
 //! The rules of Horolog: jobs, schedules, triggers, executions, nodes. Pure.
 //!
-//! No code in this module does I/O or reads a clock: callers pass the `now` of the database. Every
+//! No code in the module does I/O or reads a clock: callers pass the `now` of the database. Every
 //! rule of firing is therefore tested as a table of cases.
 
 pub mod access;
@@ -39,18 +39,18 @@ mod validate;
 
 pub use self::validate::InvalidInput;
 
-/// Schedules, zones and calendars: a crate of their own, because other programs can use them.
+/// Schedules, zones and calendars: a separate crate, for other programs.
 pub use horolog_schedule as schedule;
 pub use horolog_schedule::UnknownName;
 pub(crate) use horolog_schedule::text_enum;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// An instant by the database's clock, the only clock that decides anything.
+/// An instant by the database's clock, the only clock for decisions.
 pub type Timestamp = DateTime<Utc>;
 
-/// RFC 3339 with milliseconds in UTC, the one spelling of times in the API and
-/// in headers: `2026-11-23T07:15:00.000Z`.
+/// RFC 3339 with milliseconds in UTC, the only spelling of times in the API and in headers:
+/// `2026-11-23T07:15:00.000Z`.
 pub fn rfc3339(time: Timestamp) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

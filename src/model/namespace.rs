@@ -1,6 +1,6 @@
-//! Namespaces: which jobs belong together, and who reaches them.
+//! Namespaces: groups of jobs, with limited access.
 //!
-//! A calendar belongs to the namespace in its name: `team/holidays` to `team`, `holidays` to
+//! A calendar belongs to the namespace in the name: `team/holidays` to `team`, `holidays` to
 //! `default`. So two namespaces may have a calendar of the same name, and neither learns of the
 //! calendars of the other.
 
@@ -11,22 +11,28 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Namespace of jobs without another one.
+/// Namespace of jobs without another namespace.
 pub const DEFAULT: &str = "default";
-/// Most namespaces: their list has no pages.
+/// Most namespaces: the list has no pages.
 pub const NAMESPACES_MAX: i64 = 1_000;
 /// Most namespaces in which a user or a token has a role.
 pub const ROLES_MAX: usize = 100;
 /// Longest name, as of a DNS label.
 const NAME_CHARS_MAX: usize = 63;
-/// Most roles that a message names.
+/// Most roles in a message.
 const SHOWN_MAX: usize = 5;
 
-/// Refuses a name that no namespace may have.
+/// Refuses an invalid name of a namespace.
 pub fn validate_name(field: impl Into<Cow<'static, str>>, name: &str) -> Result<(), InvalidInput> {
-    let is_inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
     let is_bounded = (1..=NAME_CHARS_MAX).contains(&name.len());
-    if is_bounded && name.chars().all(is_inner) && !name.starts_with('-') && !name.ends_with('-') {
+    if is_bounded
+        && name
+            .chars()
+            .all(|c: char| matches!(c, 'a'..='z' | '0'..='9' | '-'))
+        // As in a DNS label, like the length.
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+    {
         return Ok(());
     }
     let message = "must be from 1 to 63 lower case letters, digits and hyphens, without a hyphen \
@@ -34,18 +40,18 @@ pub fn validate_name(field: impl Into<Cow<'static, str>>, name: &str) -> Result<
     Err(InvalidInput::new(field, message))
 }
 
-/// The namespace of a calendar of this name.
+/// The namespace of a calendar of the name.
 pub fn of_calendar(name: &str) -> &str {
     name.split_once('/').map_or(DEFAULT, |(before, _)| before)
 }
 
-/// Roles in namespaces.
+/// The roles of a caller in namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NamespaceRoles(Arc<BTreeMap<String, Role>>);
 
 impl NamespaceRoles {
-    /// Checks roles that come from outside: each namespace once, and no role without a meaning in
-    /// a namespace.
+    /// Checks roles from outside: each namespace once, and no role without a meaning in a
+    /// namespace.
     pub fn validate(roles: Vec<(String, Role)>) -> Result<Self, InvalidInput> {
         const FIELD: &str = "namespaceRoles";
         if roles.len() > ROLES_MAX {
@@ -67,12 +73,12 @@ impl NamespaceRoles {
         Ok(Self(Arc::new(of_each)))
     }
 
-    /// Roles as they are stored.
+    /// The roles as the database stores them.
     pub fn stored(roles: impl IntoIterator<Item = (String, Role)>) -> Self {
         Self(Arc::new(roles.into_iter().collect()))
     }
 
-    /// The namespaces with their roles, by name.
+    /// The namespaces with the roles, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Role)> {
         self.0.iter().map(|(namespace, role)| (&**namespace, *role))
     }
@@ -92,7 +98,7 @@ impl NamespaceRoles {
         self.0.values().copied().max()
     }
 
-    /// The namespaces with at least this role.
+    /// The namespaces with at least the role.
     pub fn with(&self, needed: Role) -> Reach {
         let sufficient = self.0.iter().filter(|(_, role)| role.includes(needed));
         Reach::Namespaces(sufficient.map(|(namespace, _)| namespace.clone()).collect())
@@ -113,12 +119,12 @@ impl fmt::Display for NamespaceRoles {
     }
 }
 
-/// The namespaces that an operation may see.
+/// The namespaces visible to an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// All of the cluster.
     All,
-    /// These, in order.
+    /// The listed namespaces, in order.
     Namespaces(Arc<[String]>),
 }
 
@@ -131,7 +137,7 @@ impl Reach {
         }
     }
 
-    /// Whether everything in another reach is within this one.
+    /// Whether another reach is within the reach.
     pub fn covers(&self, other: &Self) -> bool {
         match other {
             Self::All => *self == Self::All,

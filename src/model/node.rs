@@ -1,8 +1,8 @@
-//! Nodes: process lifetimes, and the time that a node may trust itself.
+//! Nodes: the lifetimes of processes, and how long a node trusts its membership.
 //!
-//! The database decides whether a node is alive. The node trusts itself only as long as no other
-//! node can have declared it dead. The monotonic clock measures that window: a wrong wall clock has
-//! no effect.
+//! The database decides whether a node is alive. A node trusts its membership only as long as no
+//! other node can have declared it dead. The monotonic clock measures the window: a wrong wall
+//! clock has no effect.
 
 use super::text_enum;
 use std::time::{Duration, Instant};
@@ -12,21 +12,21 @@ text_enum! {
     /// State of a node in the database.
     #[derive(async_graphql::Enum)]
     NodeState, "node state" {
-        /// It leases and runs.
+        /// The node leases and runs.
         Active = "ACTIVE",
-        /// It finishes its executions and takes no new ones.
+        /// The node finishes its executions and takes no new ones.
         Draining = "DRAINING",
-        /// It stopped and handed over its executions.
+        /// The node stopped and handed over its executions.
         Left = "LEFT",
-        /// It was declared dead; other nodes took over its executions.
+        /// The node was declared dead; other nodes took over its executions.
         Dead = "DEAD",
     }
 }
 
-/// The membership as the node knows it; `ClusterMembership` publishes it.
+/// The membership as known to the node, published by `ClusterMembership`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MembershipState {
-    /// Not a member: no attempt may start, running ones are cancelled.
+    /// Not a member: no attempt may start, running attempts are cancelled.
     Fenced,
     Member(Membership),
 }
@@ -34,14 +34,13 @@ pub enum MembershipState {
 /// A membership and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Membership {
-    /// The id of this process lifetime.
+    /// The id of the process lifetime.
     pub node_id: Uuid,
-    /// Until this instant no other node can have declared this one dead: start of the last
+    /// Until the instant no other node can have declared the node dead: start of the last
     /// successful heartbeat + TTL − margin.
     pub trusted_until: Instant,
-    /// Start of the session on the membership connection, which has not been interrupted. A node
-    /// declares no other node dead during its first TTL: after a restart of the database all nodes
-    /// look dead.
+    /// Start of the uninterrupted session on the membership connection. A node declares no other
+    /// node dead during the first TTL: after a restart of the database all nodes look dead.
     pub session_opened_at: Instant,
     /// `false` from a break of the membership connection until the next session: running attempts
     /// continue, no attempt starts.
@@ -90,12 +89,12 @@ impl MembershipState {
     }
 
     /// Whether an attempt leased under `node_id` may *start* its effect: a node without a session
-    /// starts none.
+    /// starts no effect.
     pub fn may_start(&self, node_id: Uuid, now: Instant) -> bool {
         matches!(self, Self::Member(m) if m.session_alive && m.node_id == node_id && now < m.trusted_until)
     }
 
-    /// Whether this node has observed the cluster long enough to declare others dead.
+    /// Whether the node has observed the cluster long enough to declare others dead.
     pub fn may_declare_dead(&self, node_ttl: Duration, now: Instant) -> bool {
         matches!(self, Self::Member(m) if m.session_alive && now < m.trusted_until
             && now.saturating_duration_since(m.session_opened_at) >= node_ttl)

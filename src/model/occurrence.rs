@@ -1,7 +1,7 @@
-//! Occurrences: one fire time of one job, its kind, its id, and the reason of its end.
+//! Occurrences: a fire time of a job, with kind, id, and the reason of the end.
 //!
 //! The id *is* the occurrence. The same job, kind and fire time give the same id on every node and
-//! after every restart, so that the primary key alone makes firing exactly-once.
+//! after every restart, so the primary key alone makes firing exactly-once.
 
 use super::{Timestamp, text_enum};
 use uuid::Uuid;
@@ -10,19 +10,19 @@ text_enum! {
     /// The origin of a trigger.
     #[derive(async_graphql::Enum)]
     TriggerKind, "trigger kind" {
-        /// The job's schedule; one per job.
+        /// The job's schedule; a single trigger per job.
         Schedule = "SCHEDULE",
         /// A request: run now.
         Manual = "MANUAL",
-        /// A failed attempt that gets another attempt.
+        /// The next attempt after a failed attempt.
         Retry = "RETRY",
-        /// A lost attempt that gets another attempt.
+        /// The next attempt after a lost attempt.
         Recovery = "RECOVERY",
         /// A request for a past range.
         Backfill = "BACKFILL",
         /// A fire time that waited for the end of the previous execution.
         Buffered = "BUFFERED",
-        /// A fire time of the schedule that had passed and was not taken when the job was edited.
+        /// A fire time of the schedule, passed and not taken at an edit of the job.
         Owed = "OWED",
         /// A request to repeat an execution.
         Rerun = "RERUN",
@@ -30,7 +30,7 @@ text_enum! {
 }
 
 impl TriggerKind {
-    /// The kind of its executions in the log: an owed fire time is one of the schedule.
+    /// The kind of the executions in the log: an owed fire time is a fire time of the schedule.
     #[must_use]
     pub fn in_log(self) -> Self {
         if self == Self::Owed {
@@ -42,7 +42,7 @@ impl TriggerKind {
 }
 
 text_enum! {
-    /// Why an execution ended as it did.
+    /// Reason of the end of an execution.
     #[derive(async_graphql::Enum)]
     #[graphql(name = "ExecutionReason")]
     Reason, "reason" {
@@ -50,19 +50,19 @@ text_enum! {
         Error = "ERROR",
         /// The handler took longer than allowed.
         Timeout = "TIMEOUT",
-        /// Its nodes died more often than `maxRecoveries` allows.
+        /// The nodes died more often than `maxRecoveries` allows.
         CrashLoop = "CRASH_LOOP",
-        /// Found later than the grace, and the policy says not to run it.
+        /// Found later than the grace, and skipped by the policy.
         Misfire = "MISFIRE",
-        /// Came due while an execution of its job was in flight.
+        /// Came due while an execution of the job was in flight.
         Overlap = "OVERLAP",
-        /// Excluded by the job's calendar or a blackout, which the message names.
+        /// Excluded by the job's calendar or a blackout, named in the message.
         Calendar = "CALENDAR",
-        /// Folded into another fire time, whose execution it names.
+        /// Folded into another fire time, with the other execution named.
         Coalesced = "COALESCED",
-        /// Had passed and was not taken when its job was paused.
+        /// Passed and not taken at the pause of the job.
         Paused = "PAUSED",
-        /// Had not begun when its job was deleted.
+        /// Not started at the deletion of the job.
         Deleted = "DELETED",
     }
 }
@@ -79,18 +79,18 @@ pub fn execution_id(job_id: Uuid, kind: TriggerKind, fire_time: Timestamp) -> Uu
     time_ordered(fire_time, *Uuid::new_v5(&job_id, &name).as_bytes())
 }
 
-/// An id for an execution that no schedule names (run-now, backfill). All bits behind the
-/// milliseconds are random: two executions of one millisecond get two ids.
+/// An id for an execution outside of a schedule (run-now, backfill). All bits behind the
+/// milliseconds are random: two executions of the same millisecond get two ids.
 pub fn one_off_execution_id(fire_time: Timestamp) -> Uuid {
     time_ordered(fire_time, *Uuid::new_v4().as_bytes())
 }
 
-/// An id for the rerun number `generation` of a fire time. It sorts after the first execution of
-/// that fire time and after its earlier reruns, because lists show the newest execution first.
+/// An id for the rerun number `generation` of a fire time. The id sorts after the first execution
+/// of the fire time and after the earlier reruns, because lists show the newest execution first.
 pub fn rerun_execution_id(fire_time: Timestamp, generation: usize) -> Uuid {
     let mut tail = *Uuid::new_v4().as_bytes();
-    // The first free bits behind the milliseconds: all ones. One id of the schedule in 4,096 has
-    // them, too.
+    // The first free bits behind the milliseconds: all ones. An id of the schedule in 4,096 has the
+    // same bits, too.
     (tail[6], tail[7]) = (0xff, 0xff);
     // The variant occupies two bits of the first byte: six bits there are free, and two of the
     // next.
@@ -99,7 +99,7 @@ pub fn rerun_execution_id(fire_time: Timestamp, generation: usize) -> Uuid {
     time_ordered(fire_time, tail)
 }
 
-/// The span of an attempt in the trace of the execution, whose trace id is the execution's id (W3C
+/// The span of an attempt in the trace of the execution. The trace id is the execution's id (W3C
 /// trace context). Every node computes the same span. Attempt 0 is the whole execution.
 pub fn span_id(execution_id: Uuid, attempt: i32) -> u64 {
     // A span id of zeros is invalid.

@@ -8,7 +8,7 @@ pub const MINUTES_MAX: i32 = 1_440;
 /// Most cells of an axis.
 pub const CELLS_MAX: usize = 100;
 
-/// Range of an axis, and number of its cells.
+/// Range of an axis, and number of the cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OutcomeAxis {
     minutes: i32,
@@ -33,8 +33,8 @@ impl OutcomeAxis {
         Ok(Self { minutes, cells })
     }
 
-    /// Start of each cell, the oldest first, and the end of the last one. That end is the first
-    /// multiple of the cell length after `now`, so that an execution stays in its cell while time
+    /// Start of each cell, the oldest first, and the end of the last cell. The end is the first
+    /// multiple of the cell length after `now`, so an execution stays in the same cell while time
     /// passes.
     pub fn bounds(self, now: Timestamp) -> Vec<Timestamp> {
         let length = i64::from(self.minutes) * 60_000 / i64::from(self.cells);

@@ -1,8 +1,8 @@
-//! Overlaps: the verdict on a fire time that comes due while an execution of its job is in flight.
+//! Overlaps: the verdict on a fire time due while an execution of the job is in flight.
 //!
-//! The table is Temporal's (`processBuffer`). It is resolved late: at the due time, over the whole
-//! cluster, under the job's advisory lock (`store::protocol::overlap`). Retries and recoveries have
-//! no verdict: they continue an execution that is in flight.
+//! The table is Temporal's (`processBuffer`). The verdict is made late: at the due time, over the
+//! whole cluster, under the job's advisory lock (`store::protocol::overlap`). Retries and
+//! recoveries have no verdict: both continue an execution in flight.
 
 use super::Timestamp;
 use super::policies::{BUFFER_MAX, OverlapPolicy};
@@ -10,13 +10,13 @@ use super::policies::{BUFFER_MAX, OverlapPolicy};
 /// A job's executions at the moment of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct InFlight {
-    /// Whether an execution runs or waits for its next attempt.
+    /// Whether an execution runs or waits for the next attempt.
     pub running: bool,
     /// The latest due time of the executions in flight and the buffered fires.
     pub latest: Option<Timestamp>,
     /// Number of buffered fire times of the job.
     pub buffered: usize,
-    /// Whether a buffered fire was released and is not taken yet: it comes first.
+    /// Whether a buffered fire was released and is not taken yet: such a fire comes first.
     pub released: bool,
 }
 
@@ -25,16 +25,16 @@ pub struct InFlight {
 pub enum Verdict {
     /// The fire time runs now.
     Run,
-    /// It is recorded as skipped.
+    /// The fire time is recorded as skipped.
     Skip,
-    /// It waits for the end of the execution.
+    /// The fire time waits for the end of the execution.
     Buffer,
     /// The execution is cancelled, buffered fires are skipped, and the fire time waits for the end.
     Replace,
 }
 
-/// The verdict on a fire time that is due at `due_time`. Two nodes may decide about two fire times
-/// in either order: the later one is never cancelled for the earlier one.
+/// The verdict on a fire time due at `due_time`. Two nodes may decide about two fire times in
+/// either order: the later fire time is never cancelled for the earlier.
 pub fn resolve(policy: OverlapPolicy, in_flight: InFlight, due_time: Timestamp) -> Verdict {
     if policy == OverlapPolicy::Allow || !in_flight.running {
         return Verdict::Run;

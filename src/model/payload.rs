@@ -1,24 +1,24 @@
-//! Payloads: the JSON that a job sends to its target, stored as text.
+//! Payloads: the JSON of a job for the target, stored as text.
 //!
 //! No JSON reader stores every number unchanged: `f64` rounds; `jsonb` loses the sign of zero and
-//! expands 1e400. Therefore the text is passed on, and no code parses its values.
+//! expands 1e400. Therefore the text is passed on, and no code parses the values.
 
 use super::InvalidInput;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// Largest payload, in bytes of JSON text without white space between its tokens.
+/// Largest payload, in bytes of JSON text without white space between tokens.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of lists and objects. JSON readers stop at 100 levels or more, and the documents
 /// around a payload add some levels.
 pub const PAYLOAD_DEPTH_MAX: usize = 64;
 
-/// JSON text. A clone is cheap: it shares the text.
+/// JSON text. A clone is cheap: clones share the text.
 #[derive(Debug, Clone)]
 pub struct Payload(Arc<RawValue>);
 
 impl Payload {
-    /// A payload of a text, which must be JSON.
+    /// A payload of a JSON text.
     pub fn of_json(text: String) -> serde_json::Result<Self> {
         RawValue::from_string(text).map(Self::from)
     }
@@ -27,17 +27,17 @@ impl Payload {
         self.0.get()
     }
 
-    /// The JSON text as a value that serde writes unchanged.
+    /// The JSON text as a value, written unchanged by serde.
     pub fn json(&self) -> &RawValue {
         &self.0
     }
 
-    /// Whether it is `null`: then there is nothing to send.
+    /// Whether the payload is `null`: then there is nothing to send.
     pub fn is_null(&self) -> bool {
         self.as_str() == "null"
     }
 
-    /// Refuses a text that would not be returned unchanged.
+    /// Refuses a text that could not be returned unchanged.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         let bytes = self.as_str().len();
         if bytes > PAYLOAD_BYTES_MAX {
@@ -92,6 +92,7 @@ impl Shape {
                 b'"' => in_string = !in_string,
                 b'\\' => {
                     shape.holds_nul |= rest.starts_with(b"u0000");
+                    // The escaped character, which may be a quote.
                     bytes = rest.get(1..).unwrap_or_default();
                 }
                 b'[' | b'{' if !in_string => {

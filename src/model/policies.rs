@@ -1,7 +1,7 @@
-//! Policies: the rules for fire times that come late, overlap or fail.
+//! Policies: the rules for late, overlapping and failing fire times.
 //!
-//! One JSON object with the names of the API (`job_definition.policies`) stores the differences
-//! from the defaults. It is small, and a new policy needs no migration.
+//! A JSON object with the names of the API (`job_definition.policies`) stores the differences from
+//! the defaults. The object is small, and a new policy needs no migration.
 
 use super::retry::RetryPolicy;
 use super::schedule::cron::{CronOptions, DstGap, DstOverlap};
@@ -16,64 +16,64 @@ use uuid::Uuid;
 
 /// Longest grace, window, jitter and time-out, in seconds: a year.
 const SECONDS_MAX: i32 = 366 * 86_400;
-/// Largest value of `maxCatchUp`: missed fire times that run after an outage.
+/// Largest value of `maxCatchUp`: missed fire times to run after an outage.
 const CATCH_UP_MAX: i32 = 100_000;
 /// Largest value of `retainExecutions`.
 const RETAIN_MAX: i32 = 1_000_000;
-/// Most fire times that wait behind a running execution; more are skipped.
+/// Most fire times waiting behind a running execution; more are skipped.
 pub const BUFFER_MAX: usize = 1_000;
 
 text_enum! {
-    /// The rule for fire times that are found later than the grace.
+    /// The rule for fire times found later than the grace.
     #[derive(async_graphql::Enum)]
     MisfirePolicy, "misfire policy" {
-        /// The last missed one runs; the others are coalesced into it.
+        /// The last missed fire time runs; the others are coalesced into the last.
         FireOnce = "FIRE_ONCE",
         /// All run, oldest first, within the catch-up bounds.
         FireAll = "FIRE_ALL",
-        /// No missed one runs.
+        /// No such fire time runs.
         Skip = "SKIP",
     }
 }
 
 text_enum! {
-    /// The rule for a fire time that comes due while an execution of its job is in flight anywhere
-    /// in the cluster (the table of Temporal).
+    /// The rule for a fire time due while an execution of the job is in flight anywhere in the
+    /// cluster (the table of Temporal).
     #[derive(async_graphql::Enum)]
     OverlapPolicy, "overlap policy" {
         /// Both run at the same time.
         Allow = "ALLOW",
-        /// No missed one runs.
+        /// No such fire time runs.
         Skip = "SKIP",
-        /// It waits for the end; a second waiting one is skipped.
+        /// The fire time waits for the end; a second waiting fire time is skipped.
         BufferOne = "BUFFER_ONE",
-        /// All wait, and run one after the other.
+        /// All fire times wait, and run in turn.
         BufferAll = "BUFFER_ALL",
-        /// The running execution is cancelled; the latest fire time waits for its end.
+        /// The running execution is cancelled; the latest fire time waits for the end.
         CancelOther = "CANCEL_OTHER",
     }
 }
 
-/// The rules of a job, without its target and its schedule.
+/// The rules of a job, without target and schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Policies {
-    /// Earliest fire time; of `ONCE` the only one.
+    /// Earliest fire time; for `ONCE` the only fire time.
     pub start_at: Option<Timestamp>,
     /// Latest fire time of the schedule. `None`: no end.
     pub end_at: Option<Timestamp>,
-    /// Most fire times that run.
+    /// Most fire times to run.
     pub max_runs: Option<i64>,
     /// Largest delay between fire time and due time, in seconds. The delay is a hash of job and
-    /// fire time, so that all nodes compute the same one.
+    /// fire time, so all nodes compute the same delay.
     pub jitter_seconds: i32,
     /// Rule for late fire times.
     pub misfire_policy: MisfirePolicy,
-    /// Lateness, in seconds, up to which a fire time simply runs late.
+    /// Lateness, in seconds, up to which a fire time runs late without a misfire.
     pub misfire_grace_seconds: i32,
     /// For `FIRE_ALL`: largest age in seconds; older fire times are skipped.
     pub catch_up_window_seconds: Option<i32>,
-    /// For `FIRE_ALL`: most fire times that run, the newest ones.
+    /// For `FIRE_ALL`: most fire times to run, the newest.
     pub max_catch_up: Option<i32>,
     /// Rule for fire times during an execution.
     pub overlap_policy: OverlapPolicy,
@@ -83,15 +83,15 @@ pub struct Policies {
     pub retry: RetryPolicy,
     /// Whether the final failure of an execution pauses the job.
     pub pause_on_failure: bool,
-    /// Number of the newest executions that the log retains, of any age. Default: retention by age.
+    /// Number of the newest executions retained in the log, of any age. Default: retention by age.
     pub retain_executions: Option<i32>,
-    /// Rule of a cron expression for local times that do not exist.
+    /// Rule of a cron expression for missing local times.
     pub dst_gap: DstGap,
-    /// Rule of a cron expression for local times that exist twice.
+    /// Rule of a cron expression for repeated local times.
     pub dst_overlap: DstOverlap,
 }
 
-/// Made once, because each new job is compared with them.
+/// Made once, because each new job is compared with the defaults.
 static DEFAULTS: LazyLock<Policies> = LazyLock::new(Policies::default);
 /// The defaults by name.
 static NAMED_DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| DEFAULTS.to_map());
@@ -120,8 +120,8 @@ impl Default for Policies {
 
 impl Policies {
     /// The stored form: the differences from the defaults. Most jobs have no difference, and each
-    /// new job is written twice, with its first version: `createJobs` is an eighth faster this way
-    /// (docs/internals/performance.md).
+    /// new job is written twice, with the first version: `createJobs` is an eighth faster with the
+    /// short form (docs/internals/performance.md).
     pub fn stored(&self) -> Map<String, Value> {
         if *self == *DEFAULTS {
             return Map::new();
@@ -145,7 +145,7 @@ impl Policies {
         }
     }
 
-    /// Whether the executions of the job run one after the other.
+    /// Whether the executions of the job run in turn.
     pub fn is_serialized(&self) -> bool {
         self.overlap_policy != OverlapPolicy::Allow
     }

@@ -1,9 +1,9 @@
-//! Reruns: the ended executions that run again on request.
+//! Reruns: ended executions run again on request.
 //!
-//! A rerun is an execution of its own, with the fire time of the execution that it repeats. A
-//! request with a filter repeats each fire time once: an execution, its rerun and the rerun of that
-//! one form a chain, and the last one decides. A request with one id repeats that execution; its
-//! earlier reruns do not matter.
+//! A rerun is a separate execution, with the fire time of the repeated execution. A request with a
+//! filter repeats each fire time once: an execution, the rerun and the rerun of the rerun form a
+//! chain, and the last of the chain decides. A request with an id repeats the execution; earlier
+//! reruns do not matter.
 
 use super::execution::ExecutionStatus;
 use uuid::Uuid;
@@ -16,29 +16,29 @@ pub enum Asked {
     ByFilter,
 }
 
-/// The stored facts about an execution that may run again.
+/// The stored facts about an execution, for a rerun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Id of the execution.
     pub id: Uuid,
     /// Status of the execution.
     pub status: ExecutionStatus,
-    /// Whether its row covers several fire times.
+    /// Whether the row covers several fire times.
     pub is_range: bool,
     /// Whether the job was deleted.
     pub is_of_deleted: bool,
-    /// Its rerun that is pending or in flight, if any.
+    /// The pending or running rerun, if any.
     pub under_way: Option<Uuid>,
-    /// Whether a rerun of it has ended, and not as `SKIPPED`.
+    /// Whether a rerun has ended, and not as `SKIPPED`.
     pub is_repeated: bool,
 }
 
-/// The answer to a request for one execution.
+/// The answer to a request for an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// A rerun is created.
     Run,
-    /// A rerun is pending or in flight: this execution.
+    /// A rerun is pending or in flight: the execution.
     UnderWay(Uuid),
     /// A rerun has ended, and decides for the chain.
     Repeated,
@@ -51,7 +51,7 @@ pub enum Verdict {
 }
 
 impl Candidate {
-    /// The answer for these facts. The first reason against a rerun wins.
+    /// The answer for the facts. The first reason against a rerun wins.
     pub fn judge(&self, asked: Asked) -> Verdict {
         match self {
             Self {

@@ -1,8 +1,8 @@
 //! Retries: the number of attempts of an execution, and the delays between them.
 //!
 //! The back-off is exponential, with a cap and full jitter (Brooker, "Exponential Backoff And
-//! Jitter", 2015), so that executions that failed together do not return together. The due time of
-//! the trigger stores the delay.
+//! Jitter", 2015), so executions failed together do not return together. The due time of the
+//! trigger stores the delay.
 
 use super::InvalidInput;
 use super::validate::within;
@@ -20,7 +20,7 @@ const MULTIPLIER_MAX: f64 = 100.0;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RetryPolicy {
-    /// Most attempts that end without success; lost attempts do not count.
+    /// Most attempts without success; lost attempts do not count.
     pub max_attempts: i32,
     /// Upper bound of the first delay, in seconds.
     pub initial_backoff_seconds: i32,
@@ -71,8 +71,9 @@ impl RetryPolicy {
         Ok(())
     }
 
-    /// The delay of the attempt after `failures` failed ones. `None`: no attempt is left. `random`
-    /// is uniform in 0..1. `Retry-After` of the target is the shortest delay, within the cap.
+    /// The delay of the attempt after `failures` failed attempts. `None`: no attempt is left.
+    /// `random` is uniform in 0..1. `Retry-After` of the target is the shortest delay, within the
+    /// cap.
     pub fn delay(&self, failures: i32, random: f64, asked: Option<Duration>) -> Option<Duration> {
         if failures >= self.max_attempts {
             return None;

@@ -3,7 +3,7 @@
 use super::text_enum;
 
 text_enum! {
-    /// Role of a user or an API token. Each role includes the rights of those before it.
+    /// Role of a user or an API token. Each role includes the rights of the roles before.
     #[derive(PartialOrd, Ord, async_graphql::Enum)]
     Role, "role" {
         /// Reads the metrics and the list of nodes.
@@ -20,7 +20,7 @@ text_enum! {
 }
 
 impl Role {
-    /// Whether this role has the rights of `needed`.
+    /// Whether the role has the rights of `needed`.
     pub fn includes(self, needed: Role) -> bool {
         self >= needed
     }

@@ -1,12 +1,12 @@
-//! Secrets: no log, error or `Debug` shows them.
+//! Secrets, never shown in logs, errors or `Debug`.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A secret text: a password, its hash, an API token, the id of a session, a value for a target.
-/// Its memory is erased when it is dropped.
+/// A secret text: a password, a password hash, an API token, the id of a session, a value for a
+/// target. A drop erases the memory.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
@@ -16,7 +16,7 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// The text. It must not reach a log or an error.
+    /// The text, which must not reach a log or an error.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -28,8 +28,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// SHA-256 of a secret of 256 random bits, by which the database knows it. (A password has fewer
-/// bits, and a slow hash.)
+/// SHA-256 of a secret of 256 random bits, stored by the database instead of the secret. (A
+/// password has fewer bits, and a slow hash.)
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);
 
@@ -39,12 +39,12 @@ impl SecretHash {
         Self(Sha256::digest(secret).into())
     }
 
-    /// The bytes that are stored.
+    /// The stored bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether this is the stored hash. The time does not depend on the first different byte.
+    /// Whether the stored hash is the same. The time does not depend on the first different byte.
     pub fn is(&self, stored: &[u8]) -> bool {
         self.0.ct_eq(stored).into()
     }

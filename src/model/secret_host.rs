@@ -1,13 +1,13 @@
-//! The hosts that a secret may be sent to.
+//! The hosts to which a secret may be sent.
 
 use super::InvalidInput;
 use std::fmt;
 use url::{Host, Url};
 
-/// Most hosts of one secret.
+/// Most hosts of a secret.
 pub const SECRET_HOSTS_MAX: usize = 20;
 
-/// A host as jobs call it: `api.example.com`, or `api.example.com:8443`.
+/// A host as called by jobs: `api.example.com`, or `api.example.com:8443`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretHost {
     host: String,
@@ -16,7 +16,7 @@ pub struct SecretHost {
 }
 
 impl SecretHost {
-    /// A host of a list in the input. `index` is its place in the list.
+    /// A host of a list in the input. `index` is the place in the list.
     fn parse(index: usize, text: &str) -> Result<Self, InvalidInput> {
         let refused = |problem: String| InvalidInput::of_member("hosts", index, problem);
         let (host, port) = match text.rsplit_once(':') {
@@ -31,7 +31,7 @@ impl SecretHost {
             }
             _ => (text, None),
         };
-        // The parser takes characters away or decodes them; an entry must be what it looks like.
+        // The parser removes or decodes characters; an entry must be taken literally.
         let is_plain = host
             .chars()
             .all(|char| char.is_alphanumeric() || ".-_[]:".contains(char));
@@ -62,12 +62,12 @@ impl SecretHost {
         Ok(hosts)
     }
 
-    /// A host as it is stored; none for another text.
+    /// A host as stored; none for another text.
     pub fn stored(text: &str) -> Option<Self> {
         Self::parse(0, text).ok()
     }
 
-    /// Whether requests to this address go to the host.
+    /// Whether requests to the address go to the host.
     pub fn is_of(&self, url: &Url) -> bool {
         url.host_str() == Some(self.host.as_str())
             && match self.port {

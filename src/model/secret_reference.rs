@@ -1,6 +1,7 @@
 //! References to secrets: `${secret:name}` in the headers, the body or the payload of a job.
 //!
-//! Definitions, versions and logs hold the reference. The value replaces it when a request is sent.
+//! Definitions, versions and logs hold the reference. The value replaces the reference in the sent
+//! request.
 
 use super::InvalidInput;
 use super::job::JobDefinition;
@@ -13,7 +14,7 @@ const OPEN: &str = "${secret:";
 const NAME_BYTES_MAX: usize = 100;
 /// Most references of a job. The values together bound the size of a request.
 const REFERENCES_MAX: usize = 50;
-/// Most signatures of a request: two secrets are active while one replaces the other.
+/// Most signatures of a request: two secrets are active during a change of the secret.
 const SIGNING_SECRETS_MAX: usize = 2;
 
 /// A part of a text with references.
@@ -21,11 +22,11 @@ const SIGNING_SECRETS_MAX: usize = 2;
 pub enum Part<'a> {
     /// Text that is sent unchanged.
     Text(&'a str),
-    /// Name of the secret whose value is sent in place of the reference.
+    /// Name of the secret: the value is sent in place of the reference.
     Secret(&'a str),
 }
 
-/// A text begins a reference and does not end it.
+/// A text with an unfinished reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`${{secret:` begins a reference to a secret, and must continue with a name (letters, digits, \
@@ -33,12 +34,12 @@ pub enum Part<'a> {
 )]
 pub struct MalformedReference;
 
-/// What a secret is used for.
+/// The use of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretUse {
     /// The value is sent in place of a reference.
     Sent,
-    /// Requests are signed with it.
+    /// The secret signs requests.
     Signs,
 }
 
@@ -53,7 +54,7 @@ pub struct SecretReference<'a> {
     pub field: &'static str,
 }
 
-/// Refuses a name that a reference could not have.
+/// Refuses a name impossible in a reference.
 pub fn validate_secret_name(field: &'static str, name: &str) -> Result<(), InvalidInput> {
     if is_secret_name(name) {
         return Ok(());
@@ -76,11 +77,13 @@ pub fn has_references(text: &str) -> bool {
     text.contains(OPEN)
 }
 
-/// The parts of a text, in their order.
+/// The parts of a text, in order.
 pub fn parts(text: &str) -> Result<Vec<Part<'_>>, MalformedReference> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(OPEN) {
+        // An unfinished reference is refused, not sent as text: a typing mistake must not reach a
+        // target.
         let (name, after) = after.split_once('}').ok_or(MalformedReference)?;
         if !is_secret_name(name) {
             return Err(MalformedReference);
@@ -97,7 +100,7 @@ pub fn parts(text: &str) -> Result<Vec<Part<'_>>, MalformedReference> {
     Ok(parts)
 }
 
-/// All uses of secrets by a target and its payload.
+/// All uses of secrets by a target and a payload.
 pub fn references<'a>(
     target: &'a Target,
     payload: Option<&'a Payload>,
@@ -186,6 +189,7 @@ fn validate_signing_secrets(names: &[String]) -> Result<(), InvalidInput> {
     for (name, field) in names.iter().zip(FIELDS) {
         validate_secret_name(field, name)?;
     }
+    // The second signature is for the change of a secret: one secret twice is a mistake.
     if names.len() == SIGNING_SECRETS_MAX && names[0] == names[1] {
         return Err(InvalidInput::new(
             FIELD,
@@ -201,9 +205,10 @@ impl JobDefinition {
         references(&self.target, self.payload.as_ref())
     }
 
-    /// Refuses references of a payload for one execution to secrets that the job does not use: the
+    /// Refuses references of a payload for an execution to secrets that the job does not use: the
     /// right to run a job is not the right to choose what is sent.
     pub fn validate_own_payload(&self, payload: &Payload) -> Result<(), InvalidInput> {
+        // The target `log` has no references, so only those of the payload are found.
         let own = references(&Target::Log, Some(payload))?;
         if own.len() > REFERENCES_MAX {
             let message = format!("must be at most {REFERENCES_MAX} references to secrets");
@@ -213,11 +218,12 @@ impl JobDefinition {
             return Ok(());
         }
         let used = self.secret_references()?;
-        let is_used = |own: &SecretReference<'_>| {
-            used.iter()
+        let unused = own.iter().find(|own| {
+            !used
+                .iter()
                 .any(|used| used.is == SecretUse::Sent && used.name == own.name)
-        };
-        match own.iter().find(|own| !is_used(own)) {
+        });
+        match unused {
             Some(own) => Err(InvalidInput::new(
                 "payload",
                 format!(

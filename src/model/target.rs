@@ -1,7 +1,7 @@
-//! Targets: the actions of executions, and the bounds of their settings.
+//! Targets: the actions of executions, and the bounds of the settings.
 //!
-//! The handlers of the same names (`crate::handlers`) perform the actions. This module refuses
-//! settings that can never work.
+//! The handlers of the same names (`crate::handlers`) perform the actions. The module refuses
+//! impossible settings.
 
 use super::{InvalidInput, text};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ const NOOP_SLEEP_MILLIS_MAX: u64 = 86_400_000;
 const HTTP_TIMEOUT_SECONDS_MAX: u32 = 3_600;
 /// Longest URL in bytes.
 const URL_BYTES_MAX: usize = 2_048;
-/// Most headers of one HTTP target.
+/// Most headers of an HTTP target.
 const HEADERS_MAX: usize = 50;
 /// Longest header value in bytes.
 const HEADER_VALUE_BYTES_MAX: usize = 4_096;
@@ -23,7 +23,7 @@ const HEADER_VALUE_BYTES_MAX: usize = 4_096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
-    /// Writes one log line with the payload.
+    /// Writes a log line with the payload.
     #[default]
     Log,
     /// Sleeps, then succeeds. For drills and benchmarks.
@@ -48,7 +48,7 @@ pub struct HttpTarget {
     pub url: Url,
     /// Method of the request. Default: `POST`.
     pub method: HttpMethod,
-    /// Further headers; not those that Horolog sends itself.
+    /// Further headers, without the headers set by Horolog.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// Body of the request. Default: the payload of the job as JSON.
@@ -56,25 +56,25 @@ pub struct HttpTarget {
     pub body: Option<String>,
     /// Longest exchange, in seconds.
     pub timeout_seconds: u32,
-    /// Names of the secrets that sign the requests; two while one replaces the other.
+    /// Names of the secrets for signatures; two during a change of the secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signing_secrets: Vec<String>,
 }
 
-/// Methods that a webhook may use.
+/// Methods of a webhook.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, async_graphql::Enum,
 )]
 #[serde(rename_all = "UPPERCASE")]
 pub enum HttpMethod {
-    /// `GET`, without a body unless one is configured.
+    /// `GET`, without a body unless configured.
     Get,
     /// `POST`, the default of a target.
     #[default]
     Post,
     Put,
     Patch,
-    /// `DELETE`, without a body unless one is configured.
+    /// `DELETE`, without a body unless configured.
     Delete,
 }
 
@@ -90,7 +90,7 @@ impl HttpMethod {
         }
     }
 
-    /// Whether requests with this method usually have a body.
+    /// Whether requests with the method usually have a body.
     pub const fn takes_body(self) -> bool {
         matches!(self, Self::Post | Self::Put | Self::Patch)
     }
@@ -102,7 +102,7 @@ impl HttpTarget {
 }
 
 impl Target {
-    /// `name:port` of the host that the target calls, if it calls one.
+    /// `name:port` of the called host, if any.
     pub fn host(&self) -> Option<String> {
         let Self::Http(http) = self else { return None };
         Some(format!(
@@ -120,7 +120,7 @@ impl Target {
         }
     }
 
-    /// Refuses settings that can never work. The error names the field.
+    /// Refuses impossible settings. The error names the field.
     pub fn validate(&self) -> Result<(), InvalidInput> {
         match self {
             Self::Noop(noop) if noop.sleep_millis > NOOP_SLEEP_MILLIS_MAX => {
@@ -163,6 +163,7 @@ impl HttpTarget {
             .keys()
             .map(|name| name.to_ascii_lowercase())
             .collect();
+        // Names of headers ignore the case, and a map of the input does not.
         if lower.len() < self.headers.len() {
             return Err(InvalidInput::new(
                 "target.http.headers",
@@ -173,8 +174,8 @@ impl HttpTarget {
     }
 }
 
-/// Headers that Horolog or HTTP itself sets. A job that set them could forge its identity or break
-/// the framing of the request.
+/// Headers set by Horolog or by HTTP itself. With such a header a job could forge the identity or
+/// break the framing of the request.
 const RESERVED_HEADERS: [&str; 15] = [
     "host",
     "content-length",
@@ -191,7 +192,7 @@ const RESERVED_HEADERS: [&str; 15] = [
     "transfer-encoding",
     "upgrade",
     "http2-settings",
-    // Horolog does not wait for the interim answer to it.
+    // Horolog does not wait for the interim answer.
     "expect",
 ];
 

@@ -1,11 +1,11 @@
-//! Texts from outside: the bounds of each, in one table.
+//! Texts from outside: a table of the bounds.
 //!
 //! PostgreSQL has no character U+0000. A control character in a name could forge lines and columns
 //! of a log or a list.
 
 use super::InvalidInput;
 
-/// Longest stored output or error text, in bytes; a longer one is cut.
+/// Longest stored output or error text, in bytes; a longer text is cut.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// Name of a job (the length of the reference system's column).
@@ -28,7 +28,7 @@ pub const SEARCH: Text = Text::lines(0, 255);
 pub const HTTP_BODY: Text = Text::lines(0, 256 * 1024);
 /// Name of a user.
 pub const USER_NAME: Text = Text::line(1, 100);
-/// Password of a user. A new one has a lower bound too.
+/// Password of a user. A new password has a lower bound, too.
 pub const PASSWORD: Text = Text::lines(0, 256);
 /// Name of an API token.
 pub const TOKEN_NAME: Text = Text::line(1, 100);
@@ -44,7 +44,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// One line: no control characters.
+    /// A single line: no control characters.
     const fn line(chars_min: usize, chars_max: usize) -> Self {
         Self {
             chars_min,
@@ -62,8 +62,8 @@ impl Text {
         }
     }
 
-    /// Refuses a text that is too long, has a forbidden character, or is too short without the
-    /// white space around it.
+    /// Refuses a text too long, with a forbidden character, or too short without the surrounding
+    /// white space.
     pub fn check(self, field: &'static str, text: &str) -> Result<(), InvalidInput> {
         match self.problem(text) {
             Some(problem) => Err(InvalidInput::new(field, problem)),
@@ -113,7 +113,7 @@ impl Text {
 }
 
 /// Makes a text storable, for example the answer of a target: cut at a character, with U+FFFD for
-/// U+0000. No answer of a target may block its settlement.
+/// U+0000. No answer of a target may block the settlement.
 pub fn storable_text(text: &str) -> String {
     let mut text = text.replace('\0', "\u{fffd}");
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));

@@ -1,10 +1,10 @@
-//! Triggers: pending due times, and the outcome of one that is taken.
+//! Triggers: pending due times, and the outcome of a taken trigger.
 //!
-//! Schedules, run-now, retries and recoveries are all triggers, taken by one statement
-//! (`store::protocol::acquire`). [`Trigger::fire`] decides about fire times: which one runs, which
-//! are recorded and do not run, which is next. The decision is pure, so two nodes never decide
-//! differently. Overlaps depend on the executions of the whole cluster; `super::overlap` decides
-//! about them afterwards.
+//! Schedules, run-now, retries and recoveries are all triggers, taken by a statement
+//! (`store::protocol::acquire`). [`Trigger::fire`] decides about fire times: the fire time to run,
+//! the fire times to record as skipped, and the next fire time. The decision is pure, so two nodes
+//! never decide differently. Overlaps depend on the executions of the whole cluster;
+//! `super::overlap` decides about overlaps afterwards.
 //!
 //! | file | decides about |
 //! |---|---|
@@ -38,7 +38,7 @@ use super::Timestamp;
 use super::occurrence::{Reason, execution_id};
 use uuid::Uuid;
 
-/// One pending due time of a job.
+/// A pending due time of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     /// The job's id for the kind `SCHEDULE`, else the execution's id.
@@ -47,24 +47,25 @@ pub struct Trigger {
     pub job_id: Uuid,
     /// Origin of the fire time.
     pub kind: TriggerKind,
-    /// The instant that the schedule names; never rewritten.
+    /// The instant of the schedule; never rewritten.
     pub fire_time: Timestamp,
-    /// When its execution may start.
+    /// The earliest start of the execution.
     pub due_at: Timestamp,
     /// Runs of the schedule so far, for `maxRuns`.
     pub runs: i64,
-    /// The first fire time up to `fire_time` that is excluded and not recorded yet: an excluded
-    /// weekend becomes one row at its end. `fire_time` itself when no open fire time was in sight.
+    /// The first excluded fire time up to `fire_time` not recorded yet: an excluded weekend becomes
+    /// a single row at the end. `fire_time` itself when no open fire time was in sight.
     pub excluded_from: Option<Timestamp>,
 }
 
 impl Trigger {
-    /// Whether the trigger waits while its job is paused: fire times of the schedule, also buffered
-    /// ones and their retries. Executions on request and recoveries do not wait.
+    /// Whether the trigger waits while the job is paused: fire times of the schedule, also buffered
+    /// fire times and retries. Executions on request and recoveries do not wait.
     pub fn waits_for_resume(&self) -> bool {
         match self.kind {
             TriggerKind::Owed => true,
             TriggerKind::Retry | TriggerKind::Buffered => {
+                // A manual run that was buffered or retried has a random id.
                 self.id == execution_id(self.job_id, TriggerKind::Schedule, self.fire_time)
             }
             TriggerKind::Schedule
@@ -76,12 +77,12 @@ impl Trigger {
     }
 }
 
-/// The outcome of a trigger that is taken.
+/// The outcome of a taken trigger.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FireOutcome {
     /// The execution to start, if any.
     pub execution: Option<NewExecution>,
-    /// Fire times that are recorded and not run, oldest first.
+    /// Skipped fire times to record, oldest first.
     pub skipped: Vec<SkippedRange>,
     /// The next state of the trigger.
     pub next_state: NextState,
@@ -92,50 +93,50 @@ pub struct FireOutcome {
 pub struct NewExecution {
     /// The id of the occurrence.
     pub execution_id: Uuid,
-    /// The instant that the schedule names.
+    /// The instant of the schedule.
     pub fire_time: Timestamp,
-    /// When it may start.
+    /// The earliest start.
     pub due_time: Timestamp,
-    /// Whether the execution has a row (retry, recovery), which is resumed.
+    /// Whether the execution has a row (retry, recovery) to resume.
     pub resumes: bool,
 }
 
-/// A range of consecutive fire times of one job that is recorded as one row.
+/// A range of consecutive fire times of a job, recorded as a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedRange {
     /// The id of the first fire time's execution.
     pub execution_id: Uuid,
     /// The first fire time.
     pub fire_time: Timestamp,
-    /// The last fire time; the first again when it is the only one.
+    /// The last fire time, possibly the same as the first.
     pub through_fire_time: Timestamp,
-    /// Fire times; 0 when they were too many to count.
+    /// Number of fire times; 0: too many to count.
     pub occurrences: i32,
-    /// Why they do not run.
+    /// Reason of the skip.
     pub reason: Reason,
-    /// Their exclusion, in words.
+    /// The exclusion, in words.
     pub message: Option<String>,
-    /// The execution that they were coalesced into. None: it comes later.
+    /// The execution instead of the fire times. None: the execution comes later.
     pub coalesced_into: Option<Uuid>,
 }
 
-/// The next state of a trigger that is taken.
+/// The next state of a taken trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NextState {
-    /// It gets the next fire time.
+    /// The trigger gets the next fire time.
     Advance {
-        /// The instant that the schedule names.
+        /// The instant of the schedule.
         fire_time: Timestamp,
-        /// When it may start.
+        /// The earliest start.
         due_at: Timestamp,
         /// See [`Trigger::excluded_from`].
         excluded_from: Option<Timestamp>,
     },
-    /// It awaits the end of its execution (fixed delay).
+    /// The trigger awaits the end of the execution (fixed delay).
     Await(Uuid),
-    /// The schedule names no further fire time. The trigger stays, and is never due.
+    /// The schedule has no further fire time. The trigger stays, and is never due.
     Exhaust,
-    /// The trigger of one execution is deleted.
+    /// The trigger of an execution is deleted.
     #[default]
     Remove,
 }

@@ -1,7 +1,7 @@
 //! Upcoming: the number of fire times in each coming minute.
 //!
 //! Jobs with the same schedule form one [`Group`] and are computed once. The work is bounded; an
-//! incomplete plan is marked as such.
+//! incomplete plan is marked.
 
 use super::Timestamp;
 use super::exclusions::Exclusions;
@@ -12,15 +12,15 @@ use uuid::Uuid;
 
 /// Longest plan, in minutes: a week.
 pub const MINUTES_MAX: usize = 7 * 1_440;
-/// Most fire times of one plan: a few hundred milliseconds of work.
+/// Most fire times of a plan: a few hundred milliseconds of work.
 const WALK_MAX: usize = 2_000_000;
-/// Number of the fullest minutes that are listed.
+/// Number of the fullest minutes in the list.
 const CROWDED: usize = 10;
 
 /// Jobs with the same schedule.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// Id of one of them.
+    /// Id of a job of the group.
     pub id: Uuid,
     pub job: JobDefinition,
     /// Number of all jobs.
@@ -36,7 +36,7 @@ pub struct Plan {
     pub from: Timestamp,
     /// Fire times of each minute.
     pub minutes: Vec<u32>,
-    /// The fullest minutes, fullest first, with some of the jobs that fill them.
+    /// The fullest minutes, fullest first, with some of the jobs.
     pub crowded: Vec<(Timestamp, u32, Vec<String>)>,
     /// `false`: fire times were left out to bound the work.
     pub complete: bool,
@@ -103,7 +103,7 @@ impl Plan {
     }
 }
 
-/// The first fire time after `now`. A fixed delay depends on its executions and is not planned.
+/// The first fire time after `now`. A fixed delay depends on executions, and is not planned.
 fn first(group: &Group, exclusions: &Exclusions, now: Timestamp) -> Option<Timestamp> {
     match group.job.schedule {
         Schedule::FixedDelay { .. } => None,

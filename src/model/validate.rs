@@ -7,15 +7,15 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct InvalidInput {
-    /// The place in the input as the API spells it: `cronExpression`, `retry.maxAttempts`,
+    /// The place in the input, in the spelling of the API: `cronExpression`, `retry.maxAttempts`,
     /// `tags.1`.
     pub field: Cow<'static, str>,
-    /// What is wrong, and what is allowed. Display only.
+    /// The problem, and the allowed values. Display only.
     pub message: String,
 }
 
 impl InvalidInput {
-    /// A refusal of `field` with its reason.
+    /// A refusal of `field` with a reason.
     pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -33,7 +33,7 @@ impl InvalidInput {
         }
     }
 
-    /// A refusal of one member of the list `field`, counted from 0.
+    /// A refusal of a member of the list `field`, counted from 0.
     pub fn of_member(field: &str, index: usize, message: impl Into<String>) -> Self {
         Self::new(format!("{field}.{index}"), message)
     }
@@ -45,7 +45,7 @@ impl From<CalendarError> for InvalidInput {
     }
 }
 
-/// Refuses a number outside its bounds. The reason has the bounds. `None` is within all bounds.
+/// Refuses a number outside of the bounds. The reason has the bounds. `None` is within all bounds.
 pub(super) fn within(
     field: &'static str,
     value: Option<i32>,

@@ -1,6 +1,7 @@
-//! The fire times of a schedule that run unless something changes, for display. The rules are those
-//! of a poll at each due time (`crate::model::trigger`). A search skips excluded stretches instead
-//! of walking through them: a blackout of a year for a job of every second costs about fifty steps.
+//! The fire times of a schedule to run unless something changes, for display. The rules are the
+//! same as for a poll at each due time (`crate::model::trigger`). A search skips excluded stretches
+//! instead of walking through them: a blackout of a year for a job of every second costs about
+//! fifty steps.
 
 use super::{Availability, BlackoutEndPolicy, ExcludedBy, Exclusions, LEAPS_MAX};
 use crate::model::Timestamp;
@@ -11,42 +12,42 @@ use uuid::Uuid;
 
 /// Steps of the search for the first fire time: more than the last second of a year needs.
 const STEPS_OF_FIRST: usize = 128;
-/// Steps of the search for each further fire time, and for all of them together the stretches that
-/// one search may skip.
+/// Steps of the search for each further fire time, in addition to the stretches to skip for all
+/// fire times together.
 const STEPS_OF_EACH: usize = 8;
 
-/// The fire times that the trigger of a schedule has not taken yet.
+/// The fire times not taken yet by the trigger of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
     /// The fire time of the trigger.
     pub fire_time: Timestamp,
-    /// The first excluded fire time that the trigger was moved past.
+    /// The first excluded fire time passed by the trigger.
     pub excluded_from: Option<Timestamp>,
 }
 
 impl Pending {
-    /// Whether a fire time was excluded when the trigger was set. It may be the trigger's own, if
-    /// the search found no open one.
+    /// Whether a fire time was excluded when the trigger was set. The trigger's own fire time is
+    /// excluded if the search found no open fire time.
     pub fn was_sent_past(&self, fire_time: Timestamp) -> bool {
         self.excluded_from
             .is_some_and(|from| fire_time < self.fire_time || from == self.fire_time)
     }
 }
 
-/// A search through the fire times of one job.
+/// A search through the fire times of a job.
 struct Search<'a> {
     id: Uuid,
     job: &'a JobDefinition,
     exclusions: &'a Exclusions,
-    /// Steps that are left.
+    /// Steps that the search may still take.
     steps: usize,
 }
 
 impl Exclusions {
-    /// Whether a fire time that a trigger has not taken yet is available. The present rules of a
-    /// calendar apply to fire times after its last edit. An earlier fire time stays excluded if the
-    /// trigger was moved past it, and open if the trigger was moved to it. (The fire times after
-    /// that one in an outage follow the present rules: old rules are not stored.)
+    /// Whether a fire time not taken yet is available. The present rules of a calendar apply to
+    /// fire times after the last edit. An earlier fire time stays excluded if the trigger was moved
+    /// past the fire time, and open if the trigger was moved to the fire time. (Later fire times in
+    /// an outage follow the present rules: old rules are not stored.)
     pub fn availability_of_pending(
         &self,
         id: Uuid,
@@ -68,8 +69,8 @@ impl Exclusions {
         }
     }
 
-    /// Whether a fire time had passed as an excluded one before the calendar was edited. The
-    /// present rules do not matter then.
+    /// Whether a fire time had passed as excluded before the edit of the calendar. The present
+    /// rules do not matter then.
     pub fn passed_excluded(
         &self,
         job: &JobDefinition,
@@ -82,8 +83,8 @@ impl Exclusions {
         edited_since && pending.was_sent_past(fire_time)
     }
 
-    /// The fire times from `pending` on that run, at most `count`; of a fixed delay only the
-    /// pending one. Fewer, if too many excluded ones are between them.
+    /// The fire times to run from `pending` on, at most `count`; of a fixed delay only the pending
+    /// fire time. Fewer, if too many excluded fire times are in between.
     pub fn fire_times(
         &self,
         id: Uuid,
@@ -99,6 +100,7 @@ impl Exclusions {
         };
         let mut fire_times: Vec<Timestamp> =
             search.first(pending).into_iter().take(count).collect();
+        // A fresh budget: the stretches to skip count for all fire times together.
         search.steps = LEAPS_MAX + STEPS_OF_EACH * count;
         while let Some(last) = fire_times.last().filter(|_| fire_times.len() < count) {
             let next = search
@@ -112,10 +114,10 @@ impl Exclusions {
 }
 
 impl Search<'_> {
-    /// If the search takes too long, the first is the fire time of the trigger, unless that is
-    /// excluded.
+    /// After too long a search, the first is the fire time of the trigger, unless excluded.
     fn first(&mut self, pending: Pending) -> Option<Timestamp> {
         if matches!(self.job.schedule, Schedule::FixedDelay { .. }) {
+            // The end of the next run decides about all later fire times.
             return Some(pending.fire_time);
         }
         let open = self.first_open(pending);
@@ -127,8 +129,8 @@ impl Search<'_> {
         }
     }
 
-    /// The trigger may have been moved past fire times that are not excluded any more. A fire time
-    /// that a calendar excluded before its edit stays excluded.
+    /// The trigger may have been moved past fire times no longer excluded. A fire time excluded by
+    /// a calendar before the edit stays excluded.
     fn first_open(&mut self, pending: Pending) -> Option<Timestamp> {
         if let Some(excluded_from) = pending.excluded_from {
             let calendar = self.exclusions.calendar_of(self.job);
@@ -160,8 +162,8 @@ impl Search<'_> {
             .next_open_within(self.id, self.job, after, &mut self.steps)
     }
 
-    /// The fire time that runs for this open one: itself, or the last one that a blackout defers
-    /// together with it. `None`: the search takes too long.
+    /// The fire time to run for an open fire time: the same, or the last fire time deferred by the
+    /// same blackout. `None`: the search takes too long.
     fn what_runs(&mut self, fire_time: Timestamp, pending: Pending) -> Option<Timestamp> {
         match self
             .exclusions
@@ -176,7 +178,7 @@ impl Search<'_> {
         }
     }
 
-    /// The first instant at or after the end of a blackout that is in no blackout.
+    /// The first instant without a blackout, at or after the end of a blackout.
     fn end_of_blackouts(&mut self, mut end: Timestamp) -> Timestamp {
         while let Some(next) = self
             .exclusions
@@ -189,8 +191,8 @@ impl Search<'_> {
         end
     }
 
-    /// The last open fire time from `first` on that is due before `end`. Each round steps to the
-    /// next one and halves the rest.
+    /// The last open fire time from `first` on, due before `end`. Each round steps to the next fire
+    /// time and halves the rest.
     fn last_due_before(&mut self, end: Timestamp, first: Timestamp) -> Timestamp {
         let (mut last, mut bound) = (first, end);
         while let Some(next) = self.next_due_before(end, last) {

@@ -1,4 +1,4 @@
-//! The exclusion that keeps a job from firing, and its end, for display with the job.
+//! The exclusion in the way of a job, and the end of the exclusion, for display with the job.
 
 use super::{Blackout, BlackoutEndPolicy, Exclusions, Pending};
 use crate::model::job::JobDefinition;
@@ -13,7 +13,7 @@ text_enum! {
     ExclusionKind, "kind of exclusion" {
         /// A calendar of the job.
         Calendar = "CALENDAR",
-        /// A blackout of one job, of a tag, or of all jobs.
+        /// A blackout of a job, of a tag, or of all jobs.
         Blackout = "BLACKOUT",
     }
 }
@@ -33,9 +33,9 @@ pub struct JobExclusion {
 }
 
 impl Exclusions {
-    /// The exclusion of the job at `now`; else the coming blackout that defers its next fire time.
-    /// `None` if no fire time of the job is concerned: a calendar that is closed at night does not
-    /// matter to a job that fires at noon.
+    /// The exclusion of the job at `now`; else the coming blackout for the next fire time. `None`
+    /// if no fire time of the job is concerned: a calendar closed at night does not matter to a job
+    /// at noon.
     pub fn exclusion_of(
         &self,
         id: Uuid,
@@ -48,7 +48,7 @@ impl Exclusions {
         self.blackout_over(id, job, now, due)
             .or_else(|| self.excluding_calendar(job, now, next))
             .or_else(|| {
-                // A blackout that has ended does not defer a fire time that is due already.
+                // An ended blackout does not defer a fire time already due.
                 if due > now {
                     self.blackout_over(id, job, due, due)
                 } else {
@@ -67,7 +67,7 @@ impl Exclusions {
     ) -> Option<JobExclusion> {
         let blackout = self.blackout_at(id, job, at)?;
         let mut last: &Blackout = blackout;
-        // Each ends later than the previous one.
+        // Each blackout ends later than the previous.
         while let Some(next) = self.blackout_at(id, job, last.ends_at) {
             last = next;
         }

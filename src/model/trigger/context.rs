@@ -1,11 +1,11 @@
-//! The fire context: a trigger, and the facts that decide its outcome.
+//! The fire context: a trigger, and the facts for the outcome.
 
 use super::Trigger;
 use crate::model::Timestamp;
 use crate::model::exclusions::{Availability, Exclusions};
 use crate::model::job::JobDefinition;
 
-/// A trigger, and the facts that decide its outcome.
+/// A trigger, and the facts for the outcome.
 #[derive(Clone, Copy)]
 pub(super) struct FireContext<'a> {
     pub(super) trigger: &'a Trigger,
@@ -16,8 +16,8 @@ pub(super) struct FireContext<'a> {
 }
 
 impl<'a> FireContext<'a> {
-    /// The instant that the decision is for. The look-ahead polls a trigger before it is due: then
-    /// its due time counts, not the clock.
+    /// The instant of the decision. The look-ahead polls a trigger before the due time: then the
+    /// due time counts, not the clock.
     pub(super) fn at(&self) -> Timestamp {
         self.now.max(self.trigger.due_at)
     }

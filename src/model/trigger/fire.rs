@@ -1,8 +1,8 @@
-//! The fire decision: the outcome of a trigger that a lease takes.
+//! The fire decision: the outcome of a trigger taken by a lease.
 //!
-//! Each fire time that a trigger passes either runs or is recorded, once. A trigger that is on time
-//! has one fire time to decide about. Late, excluded and deferred fire times are walked (`walk`),
-//! up to a bound for each poll; the next poll decides about the rest.
+//! Each fire time passed by a trigger either runs or is recorded, once. A trigger on time has a
+//! single fire time to decide about. Late, excluded and deferred fire times are walked (`walk`), up
+//! to a bound for each poll; the next poll decides about the rest.
 
 use super::context::FireContext;
 use super::walk::{WalkEnd, WalkedFireTime, leading};
@@ -17,7 +17,7 @@ use crate::safeguards::{Safeguard, is_off};
 use chrono::TimeDelta;
 
 impl Trigger {
-    /// The outcome when a lease takes this trigger at `now` by the database's clock.
+    /// The outcome when a lease takes the trigger at `now` by the database's clock.
     pub fn fire(
         &self,
         job: &JobDefinition,
@@ -33,7 +33,7 @@ impl Trigger {
         match self.kind {
             TriggerKind::Schedule => context.fire_schedule(),
             TriggerKind::Owed => context.fire_owed(),
-            // `Backfill::fire` fires it. A trigger whose backfill has gone fires nothing.
+            // `Backfill::fire` fires such a trigger. A trigger without a backfill fires nothing.
             TriggerKind::Backfill => FireOutcome::default(),
             TriggerKind::Manual
             | TriggerKind::Buffered
@@ -85,8 +85,8 @@ impl Trigger {
 }
 
 impl FireContext<'_> {
-    /// The version of the job that named the fire time decided that it runs. Only a blackout that
-    /// was created since can stop it.
+    /// The version of the job behind the fire time has decided for a run. Only a blackout created
+    /// since can stop the run.
     fn fire_owed(&self) -> FireOutcome {
         let Trigger { job_id, due_at, .. } = *self.trigger;
         let at_due_time = self.exclusions.blackout_at(job_id, self.job, due_at);
@@ -98,6 +98,8 @@ impl FireContext<'_> {
                 availability: Availability::Excluded(ExcludedBy::Blackout(blackout)),
             };
             return FireOutcome {
+                // The blackout at the due time decides, also after the end of the blackout: SKIP
+                // means no run at all.
                 skipped: self.trigger.ranges(&[excluded], Reason::Calendar, None),
                 ..FireOutcome::default()
             };
@@ -120,7 +122,7 @@ impl FireContext<'_> {
     }
 
     /// The common case, decided without a walk: nothing was passed, nothing excludes the fire time,
-    /// and its due time has come.
+    /// and the due time has come.
     fn is_due_on_time(&self) -> bool {
         let Trigger {
             job_id, fire_time, ..
@@ -129,12 +131,12 @@ impl FireContext<'_> {
         self.trigger.excluded_from.is_none()
             && !self.is_late(self.trigger.due_at)
             && self.exclusions.is_open(job_id, self.job, fire_time, at)
-            // An edit of a calendar or a blackout makes triggers due early, to have them polled.
+            // An edit of a calendar or a blackout makes triggers due early, for a poll.
             && self.job.due_time(job_id, fire_time) <= at
     }
 
-    /// A fixed delay has at most one pending fire time: it can be late, never missed. While the
-    /// fire time is excluded it waits, and with it the chain that follows from its end.
+    /// A fixed delay has at most a single pending fire time, possibly late, never missed. An
+    /// excluded fire time waits, together with the chain after the end.
     pub(super) fn fire_fixed_delay(&self) -> FireOutcome {
         let at = self.at();
         let blackout = self
@@ -167,8 +169,8 @@ impl FireContext<'_> {
         }
     }
 
-    /// Records the excluded fire times in front, then decides about the others by the first of
-    /// them. All others wait while a blackout is in force.
+    /// Records the excluded fire times in front, then decides about the others by the first. All
+    /// others wait while a blackout is in force.
     pub(super) fn fire_walked(&self, walked: &[WalkedFireTime<'_>], end: WalkEnd) -> FireOutcome {
         let excluded = leading(walked, WalkedFireTime::is_excluded);
         let rest = &walked[excluded.len()..];
@@ -202,7 +204,7 @@ impl FireContext<'_> {
             Availability::Deferred(blackout) if blackout.on_end == BlackoutEndPolicy::Collapse => {
                 self.fold(rest, end, |next| !next.is_open())
             }
-            // The end policy RUN_ALL: one after the other, however late.
+            // The end policy RUN_ALL: all in turn, with any lateness.
             Availability::Deferred(_) => self.run_one(first.fire_time),
             Availability::Open | Availability::Excluded(_) => {
                 if self.is_late(self.due_time(first.fire_time)) {
@@ -216,7 +218,7 @@ impl FireContext<'_> {
         FireOutcome { skipped, ..outcome }
     }
 
-    /// This fire time runs, and the trigger advances to the next.
+    /// The fire time runs, and the trigger advances to the next.
     pub(super) fn run_one(&self, fire_time: Timestamp) -> FireOutcome {
         // The trigger's own due time counts the end of a blackout and an edit.
         let due_time = if fire_time == self.trigger.fire_time {

@@ -1,6 +1,7 @@
-//! Misfires: the fire times of a schedule that a poll finds later than the grace of their job.
+//! Misfires: fire times of a schedule found later than the grace of the job.
 //!
-//! The oldest pending fire time speaks for all that are due, also for those within their grace.
+//! The oldest pending fire time speaks for all due fire times, also for fire times within the
+//! grace.
 
 use super::FireOutcome;
 use super::context::FireContext;
@@ -11,7 +12,8 @@ use crate::model::policies::MisfirePolicy;
 use chrono::TimeDelta;
 
 impl FireContext<'_> {
-    /// The outcome for late fire times, by the job's misfire policy. The first of them is open.
+    /// The outcome for late fire times, by the job's misfire policy. The first late fire time is
+    /// open.
     pub(super) fn misfire(&self, rest: &[WalkedFireTime<'_>], end: WalkEnd) -> FireOutcome {
         match self.job.policies.misfire_policy {
             MisfirePolicy::FireOnce => {
@@ -26,8 +28,8 @@ impl FireContext<'_> {
         }
     }
 
-    /// All walked fire times, if the walk saw all that are due. Else the last late one is left to
-    /// the next poll, so that it speaks there for the due ones that this walk did not reach.
+    /// All walked fire times, if the walk saw all due fire times. Else the last late fire time is
+    /// left to the next poll, and speaks there for the due fire times beyond the walk.
     fn decided_by_this_poll<'w, 'a>(
         &self,
         rest: &'w [WalkedFireTime<'a>],
@@ -37,21 +39,21 @@ impl FireContext<'_> {
             .last()
             .and_then(|last| self.job.next_fire_time(last.fire_time));
         let next_is_late = beyond.is_some_and(|fire_time| self.is_late(self.due_time(fire_time)));
-        // A late fire time comes next: that one speaks for the rest.
+        // A late fire time comes next, and speaks for the rest.
         if end == WalkEnd::Complete || next_is_late {
             return rest;
         }
         let late = rest.partition_point(|walked| self.is_late(self.due_time(walked.fire_time)));
         match late {
-            // The grace covers more fire times than a walk: decide about all of them, or no poll
+            // The grace covers more fire times than a walk: decide about all fire times, or no poll
             // would make progress.
             0 | 1 => rest,
             late => &rest[..late - 1],
         }
     }
 
-    /// Runs the last fire time of the leading group that is not excluded, and coalesces those
-    /// before it into that execution.
+    /// Runs the last fire time of the leading group without an exclusion, and coalesces the earlier
+    /// fire times into the execution.
     pub(super) fn fold<'a>(
         &self,
         rest: &[WalkedFireTime<'a>],
@@ -67,7 +69,7 @@ impl FireContext<'_> {
                 next_state: self.next_state_after_skip(group[group.len() - 1].fire_time),
             };
         }
-        // There is one: the first of the group is not excluded.
+        // Never empty: the first of the group is not excluded.
         let last = group
             .iter()
             .rposition(|walked| !walked.is_excluded())
@@ -89,8 +91,8 @@ impl FireContext<'_> {
         }
     }
 
-    /// `FIRE_ALL`: the oldest missed fire time within the bounds runs; those beyond the bounds are
-    /// skipped. The trigger stays overdue, so the next poll takes the next of them.
+    /// `FIRE_ALL`: the oldest missed fire time within the bounds runs; fire times beyond the bounds
+    /// are skipped. The trigger stays overdue, so the next poll takes the next fire time.
     fn catch_up(&self, missed: &[WalkedFireTime<'_>], end: WalkEnd) -> FireOutcome {
         let beyond = self
             .beyond_max_catch_up(missed)
@@ -104,7 +106,7 @@ impl FireContext<'_> {
         self.skip_missed(&missed[..skipped.min(decided)])
     }
 
-    /// Open fire times in front that `maxCatchUp` leaves out.
+    /// Open fire times in front, left out by `maxCatchUp`.
     fn beyond_max_catch_up(&self, missed: &[WalkedFireTime<'_>]) -> usize {
         let Some(most) = self.job.policies.max_catch_up else {
             return 0;
@@ -113,7 +115,7 @@ impl FireContext<'_> {
         open_positions(missed).count().saturating_sub(most)
     }
 
-    /// Open fire times in front that are older than `catchUpWindowSeconds`.
+    /// Open fire times in front, older than `catchUpWindowSeconds`.
     fn beyond_window(&self, missed: &[WalkedFireTime<'_>]) -> usize {
         let Some(seconds) = self.job.policies.catch_up_window_seconds else {
             return 0;
@@ -125,7 +127,7 @@ impl FireContext<'_> {
     }
 }
 
-/// A deferred fire time is not missed: its end policy decides about it.
+/// A deferred fire time is not missed: the end policy of the blackout decides.
 fn is_missed(walked: &WalkedFireTime<'_>) -> bool {
     !walked.is_deferred()
 }

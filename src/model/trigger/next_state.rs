@@ -8,7 +8,7 @@ use crate::model::job::JobDefinition;
 use uuid::Uuid;
 
 impl Trigger {
-    /// The next state when the fire time `last` was skipped: it does not count for `maxRuns`.
+    /// The next state after the skipped fire time `last`, which does not count for `maxRuns`.
     pub fn next_state_after_skip(
         &self,
         job: &JobDefinition,
@@ -22,7 +22,7 @@ impl Trigger {
         }
     }
 
-    /// Moves the trigger to its next fire time, as a lease would. False when it has none.
+    /// Moves the trigger to the next fire time, as a lease would. False without a next fire time.
     pub fn advance(&mut self, next_state: NextState) -> bool {
         let NextState::Advance {
             fire_time,
@@ -43,7 +43,7 @@ impl Trigger {
         job.policies.max_runs.is_some_and(|most| self.runs >= most)
     }
 
-    /// Whether the schedule will have run `maxRuns` times after one more run.
+    /// Whether the schedule will have run `maxRuns` times after another run.
     pub(super) fn has_run_out_after_run(&self, job: &JobDefinition) -> bool {
         job.policies
             .max_runs
@@ -76,15 +76,15 @@ impl FireContext<'_> {
             return NextState::Exhaust;
         };
         match self.availability(next) {
-            // The walk was cut off before it. A trigger with this fire time would be judged by the
-            // calendar of now, which may open what had passed as excluded.
+            // The walk was cut off before. A trigger with the fire time would be judged by the
+            // present calendar, which may open a fire time passed as excluded.
             Availability::Excluded(_) if self.has_passed_excluded(next) => NextState::Advance {
                 fire_time: self.trigger.fire_time.max(next),
                 due_at: self.trigger.due_at,
                 excluded_from: Some(next),
             },
-            // The trigger was sent to it as open, and it waits out its jitter. `schedule_next`
-            // would judge it by the calendar of now, which may exclude it.
+            // The trigger was sent to an open fire time, and waits out the jitter. `schedule_next`
+            // would judge by the present calendar, which may exclude the fire time.
             availability @ (Availability::Open | Availability::Deferred(_))
                 if next == self.trigger.fire_time =>
             {
@@ -99,9 +99,9 @@ impl FireContext<'_> {
     }
 }
 
-/// The next state of a schedule trigger after a fire time: the first fire time that is not
-/// excluded, due when no blackout defers it. When no such fire time is in sight the trigger gets
-/// the next one, which is judged again when it is due.
+/// The next state of a schedule trigger after a fire time: the first fire time without an
+/// exclusion, due at the end of any deferral. Without such a fire time in sight the trigger gets
+/// the next fire time, judged again at the due time.
 pub fn schedule_next(
     id: Uuid,
     job: &JobDefinition,
@@ -128,7 +128,7 @@ pub fn schedule_next(
     }
 }
 
-/// When a fire time may start.
+/// The earliest start of a fire time.
 fn due_at(
     id: Uuid,
     job: &JobDefinition,

@@ -1,8 +1,8 @@
-//! Passed fire times: those that a command finds past their instant and not taken.
+//! Passed fire times: found by a command after the instant, and not taken.
 //!
-//! Jitter, a pause of the cluster, an outage or full slots leave them there. They belong to the
-//! version of the job that named them. The command decides about them as leases would, so none is
-//! lost, and the next version begins with the instants after the command.
+//! The causes are jitter, a pause of the cluster, an outage or full slots. Passed fire times belong
+//! to the old version of the job. The command decides as leases would, so no fire time is lost, and
+//! the next version begins with the instants after the command.
 
 use super::context::FireContext;
 use super::walk::{WalkEnd, WalkedFireTime};
@@ -14,37 +14,37 @@ use crate::model::job::JobDefinition;
 use crate::model::policies::Policies;
 use crate::model::schedule::Schedule;
 
-/// Most fire times of a job that an edit decides about one by one. One uncounted row records the
+/// Most fire times of a job with a separate decision in an edit. A single uncounted row records the
 /// others.
 const WALK_MAX: usize = 100_000;
-/// Most fire times of a job that an edit leaves to run.
+/// Most fire times of a job left to run by an edit.
 pub(super) const RUNS_MAX: usize = 1_000;
-/// Most exclusions, one after the other, that a fixed delay waits for.
+/// Most consecutive exclusions awaited by a fixed delay.
 const WAITS_MAX: usize = 100;
 
 /// The outcome for the passed fire times of an edited job.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passed {
-    /// Those that run, oldest first.
+    /// Fire times to run, oldest first.
     pub executions: Vec<NewExecution>,
-    /// Those that do not run, oldest first.
+    /// Fire times to record, oldest first.
     pub skipped: Vec<SkippedRange>,
 }
 
 /// The passed fire times of a trigger, oldest first.
 struct PassedWalk<'a> {
     fire_times: Vec<WalkedFireTime<'a>>,
-    /// The first that the walk did not reach.
+    /// The first fire time beyond the walk.
     beyond: Option<Timestamp>,
 }
 
 impl Trigger {
-    /// The first fire time that is neither taken nor recorded.
+    /// The first fire time neither taken nor recorded.
     pub fn pending(&self) -> Timestamp {
         self.excluded_from.unwrap_or(self.fire_time)
     }
 
-    /// The fire times that the trigger names.
+    /// The fire times of the trigger.
     pub fn names(&self) -> Pending {
         Pending {
             fire_time: self.fire_time,
@@ -52,13 +52,13 @@ impl Trigger {
         }
     }
 
-    /// Whether a fire time has passed and is not taken.
+    /// Whether a fire time has passed untaken.
     pub fn has_passed(&self, now: Timestamp) -> bool {
         self.pending() <= now
     }
 
-    /// The outcome for the passed fire times when an edit at `now` replaces `job`, the version that
-    /// named them.
+    /// The outcome for the passed fire times when an edit at `now` replaces `job`, the version of
+    /// the fire times.
     pub fn passed(&self, job: &JobDefinition, exclusions: &Exclusions, now: Timestamp) -> Passed {
         if !self.has_passed(now) {
             return Passed::default();
@@ -82,7 +82,7 @@ impl Trigger {
         };
         let mut left_out = self.ranges(rest, Reason::Misfire, None);
         for range in &mut left_out {
-            // An excluded range has the message of its exclusion.
+            // An excluded range keeps the message of the exclusion.
             if range.reason == Reason::Misfire {
                 range.message = Some(format!(
                     "an edit leaves at most {RUNS_MAX} fire times to run"
@@ -97,8 +97,9 @@ impl Trigger {
         passed
     }
 
-    /// Rows for the passed fire times when none of them runs: the job is paused or deleted at
-    /// `now`. An excluded one names its exclusion. At most `walk_max` are decided one by one.
+    /// Rows for the passed fire times of a job paused or deleted at `now`: no fire time runs. The
+    /// row of an excluded fire time names the exclusion. At most `walk_max` fire times are decided
+    /// separately.
     pub fn left_out(
         &self,
         job: &JobDefinition,
@@ -119,7 +120,7 @@ impl Trigger {
         ranges
     }
 
-    /// One row for all fire times from `first` through `now`, not counted.
+    /// A single row for all fire times from `first` through `now`, not counted.
     pub fn uncounted(&self, first: Timestamp, now: Timestamp, reason: Reason) -> SkippedRange {
         SkippedRange {
             execution_id: execution_id(self.job_id, TriggerKind::Schedule, first),
@@ -136,7 +137,7 @@ impl Trigger {
 }
 
 impl<'a> FireContext<'a> {
-    /// The passed fire times; at most `walk_max` of them one by one.
+    /// The passed fire times, at most `walk_max` in the list.
     fn walk_passed(&self, walk_max: usize) -> PassedWalk<'a> {
         let mut walk = PassedWalk {
             fire_times: Vec::new(),
@@ -166,8 +167,8 @@ impl<'a> FireContext<'a> {
         walk
     }
 
-    /// Decides as consecutive polls would until all are taken. Returns the fire times that are left
-    /// when [`RUNS_MAX`] run; none at the end of the schedule.
+    /// Decides as consecutive polls would until all are taken. Returns the fire times left after
+    /// [`RUNS_MAX`] runs; none at the end of the schedule.
     fn decide_passed<'w>(
         &self,
         walked: &'w [WalkedFireTime<'a>],
@@ -175,8 +176,8 @@ impl<'a> FireContext<'a> {
     ) -> Option<&'w [WalkedFireTime<'a>]> {
         let job = bounded_catch_up(self.job);
         let mut at = self.trigger.clone();
-        // A trigger that excluded fire times moved may be due before its fire time is, for a poll
-        // that judges them again.
+        // A trigger moved past excluded fire times may be due before the fire time, for another
+        // decision about the excluded fire times.
         at.due_at = at.due_at.max(self.due_time(self.trigger.fire_time));
         let mut rest = walked;
         while let Some(first) = rest.first() {
@@ -195,7 +196,7 @@ impl<'a> FireContext<'a> {
             passed.skipped.extend(outcome.skipped);
             if let Some(mut execution) = outcome.execution {
                 at.runs += 1;
-                // A poll that lies ahead would have waited for the end of a blackout.
+                // A poll in the future would have waited for the end of a blackout.
                 if polled_at > self.now {
                     execution.due_time = execution.due_time.max(polled_at);
                 }
@@ -211,7 +212,7 @@ impl<'a> FireContext<'a> {
         Some(rest)
     }
 
-    /// The fire time of a fixed delay, due when nothing excludes it.
+    /// The fire time of a fixed delay, due after all exclusions.
     fn passed_delay(&self) -> NewExecution {
         let mut at = self.trigger.clone();
         for _ in 0..WAITS_MAX {
@@ -220,7 +221,7 @@ impl<'a> FireContext<'a> {
                 ..*self
             };
             let next_state = poll.fire_fixed_delay().next_state;
-            // Anything but a later due time: it can run.
+            // Anything but a later due time means a run.
             let NextState::Advance { due_at, .. } = next_state else {
                 break;
             };
@@ -230,8 +231,8 @@ impl<'a> FireContext<'a> {
     }
 }
 
-/// The job with `maxCatchUp` of at most [`RUNS_MAX`]: of a backlog that `FIRE_ALL` would run for
-/// hours, the newest fire times run.
+/// The job with `maxCatchUp` of at most [`RUNS_MAX`]: of a backlog of hours under `FIRE_ALL`, only
+/// the newest fire times run.
 fn bounded_catch_up(job: &JobDefinition) -> JobDefinition {
     let runs_max = i32::try_from(RUNS_MAX).unwrap_or(i32::MAX);
     let max_catch_up = job

@@ -7,8 +7,8 @@ use crate::model::exclusions::Availability;
 use crate::model::execution::{Reason, execution_id};
 use uuid::Uuid;
 
-/// Most fire times that one poll walks. A year of missed seconds then delays the triggers that are
-/// on time by one walk, not by all of it.
+/// Most fire times walked in a poll. A year of missed seconds then delays the triggers on time by a
+/// single walk, not by the whole year.
 const WALK_MAX: usize = 100_000;
 
 /// A pending fire time, and whether it is available to run.
@@ -46,8 +46,8 @@ impl WalkedFireTime<'_> {
         matches!(self.availability, Availability::Deferred(_))
     }
 
-    /// Whether both are recorded in the same row: two that the same exclusion excludes, or two that
-    /// nothing excludes.
+    /// Whether both are recorded in the same row: two fire times under the same exclusion, or two
+    /// without any exclusion.
     fn is_recorded_with(&self, next: &WalkedFireTime<'_>) -> bool {
         match (self.availability, next.availability) {
             (Availability::Excluded(this), Availability::Excluded(next)) => this.is_by(next),
@@ -57,8 +57,8 @@ impl WalkedFireTime<'_> {
 }
 
 impl<'a> FireContext<'a> {
-    /// The pending fire times that are decided now: due ones, and those that had passed as excluded
-    /// when the calendar was edited. Empty after an edit that only sends the trigger elsewhere.
+    /// The pending fire times to decide now: due fire times, and fire times passed as excluded
+    /// before the edit of the calendar. Empty after an edit that only sends the trigger elsewhere.
     pub(super) fn walk(&self) -> Walk<'a> {
         let at = self.at();
         let mut walk = Walk {
@@ -72,6 +72,8 @@ impl<'a> FireContext<'a> {
             if !is_decided_now {
                 break;
             }
+            // Checked before the push: a walk of exactly the bound is complete if nothing more is
+            // due.
             if walk.fire_times.len() == WALK_MAX {
                 walk.end = WalkEnd::CutOff;
                 break;
@@ -85,8 +87,8 @@ impl<'a> FireContext<'a> {
         walk
     }
 
-    /// Whether the fire time had passed as excluded when the calendar was edited: it stays
-    /// excluded, also under a calendar that now opens it.
+    /// Whether the fire time had passed as excluded before the edit of the calendar. Such a fire
+    /// time stays excluded, also under an opening calendar.
     pub(super) fn has_passed_excluded(&self, fire_time: Timestamp) -> bool {
         self.exclusions
             .passed_excluded(self.job, self.trigger.names(), fire_time)
@@ -94,8 +96,8 @@ impl<'a> FireContext<'a> {
 }
 
 impl Trigger {
-    /// Rows for fire times that do not run. An excluded one names its exclusion; the others have
-    /// this `reason`, and are coalesced `into` an execution if there is one.
+    /// Rows for skipped fire times. The row of an excluded fire time names the exclusion; the
+    /// others have the `reason`, and are coalesced `into` an execution, if any.
     pub(super) fn ranges(
         &self,
         fire_times: &[WalkedFireTime<'_>],
@@ -108,7 +110,7 @@ impl Trigger {
             .collect()
     }
 
-    /// One row. None for no fire time.
+    /// A row. None without a fire time.
     fn range(
         &self,
         alike: &[WalkedFireTime<'_>],
@@ -119,9 +121,11 @@ impl Trigger {
         let last = alike.last()?;
         let (reason, message, coalesced_into) = match first.availability {
             Availability::Excluded(by) => (Reason::Calendar, Some(by.reason()), None),
+            // The caller's reason stands for all fire times without an exclusion.
             Availability::Open | Availability::Deferred(_) => (reason, None, into),
         };
         Some(SkippedRange {
+            // The id of the first fire time: a second record of the same range changes nothing.
             execution_id: execution_id(self.job_id, TriggerKind::Schedule, first.fire_time),
             fire_time: first.fire_time,
             through_fire_time: last.fire_time,
@@ -133,7 +137,7 @@ impl Trigger {
     }
 }
 
-/// The fire times in front that belong together.
+/// The leading fire times of a group.
 pub(super) fn leading<'w, 'a>(
     fire_times: &'w [WalkedFireTime<'a>],
     belongs: impl Fn(&WalkedFireTime<'a>) -> bool,
