@@ -1,17 +1,16 @@
-//! Membership: this process's place in the cluster, renewed by heartbeats.
+//! Membership: the process's place in the cluster, renewed by heartbeats.
 //!
-//! The heartbeat renews all that the node holds. It runs on its own thread (Arbiter) and its own
-//! connection, so that neither a busy pool nor a busy actor can make a healthy node look dead. It
-//! is sent only while every critical actor makes progress, so that a half-dead node cannot look
-//! healthy.
+//! The heartbeat renews everything the node holds. It runs on a separate thread (Arbiter) and a
+//! separate connection, so neither a busy pool nor a busy actor can make a healthy node look dead.
+//! A heartbeat is sent only while every critical actor makes progress, so a half-dead node cannot
+//! look healthy.
 //!
-//! The node publishes what it knows of its own membership as a [`MembershipState`]:
+//! The node publishes the known state of the membership as a [`MembershipState`]:
 //!
 //! - *connected*: the session lasts and the last heartbeat is young. The node leases and runs.
-//! - *suspended*: the session broke. Nothing starts. Attempts run until `trusted_until`: until
-//!   then no other node runs them (after a restart of the database no node is declared dead before
-//!   one TTL).
-//! - *fenced*: trust ran out, or the node was declared dead. Its attempts are cancelled, and the
+//! - *suspended*: the session broke. Nothing starts. Attempts run until `trusted_until`: no other
+//!   node runs them before (after a restart of the database no node is declared dead within a TTL).
+//! - *fenced*: trust ran out, or the node was declared dead. The attempts are cancelled, and the
 //!   node joins again under a fresh id.
 
 mod clock;
@@ -33,18 +32,18 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
-/// Renews the membership, or joins when there is none.
+/// Renews the membership, or joins without a membership.
 #[derive(Message)]
 #[rtype(result = "HeartbeatReport")]
 pub struct Heartbeat;
 
-/// Drains: from now on the node takes nothing new, and the other nodes know.
+/// Drains: from now on the node takes no new work, and the other nodes know.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct BeginDrain;
 
-/// Leaves the cluster. Attempts that have started go to the other nodes at once, as if this node
-/// had died; the others are reclaimed. The last message of a node's life.
+/// Leaves the cluster. Started attempts go to the other nodes at once, as if the node had died; the
+/// others are reclaimed. The last message of a node's life.
 #[derive(Message)]
 #[rtype(result = "Result<TakeoverReport, StoreError>")]
 pub struct Leave;
@@ -52,13 +51,13 @@ pub struct Leave;
 /// The result of a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
 pub enum HeartbeatReport {
-    /// The node joined under this id.
+    /// The node joined under the id.
     Joined(Uuid),
     /// The node is a member until the new `trusted_until`.
     Renewed,
     /// The node learned that it was declared dead, or stopped trusting itself.
     Fenced,
-    /// The database did not do its part; the membership state says what that means.
+    /// The database did not answer, or refused; the membership state has the effect.
     Failed,
     /// A critical actor makes no progress: the node gives itself up.
     Withheld,
@@ -68,15 +67,15 @@ pub enum HeartbeatReport {
 pub struct MembershipConfig {
     /// For the membership's own session.
     pub database: Database,
-    /// Store with which the node leaves the cluster.
+    /// Store for leaving the cluster.
     pub store: Store,
     /// The clock of heartbeats.
     pub clock: Clock,
     /// Name, address and slots of the node's row.
     pub profile: NodeProfile,
-    /// Where the membership is published.
+    /// Channel for the membership state.
     pub membership_state: watch::Sender<MembershipState>,
-    /// Time from one heartbeat to the next one.
+    /// Time from one heartbeat to the next.
     pub heartbeat_interval: Duration,
     /// Age at which a heartbeat means death.
     pub node_ttl: Duration,
@@ -86,7 +85,7 @@ pub struct MembershipConfig {
     /// What the node holds: their number is part of the node's row, and attempts that have not
     /// started are reclaimed when it leaves.
     pub slots: Slots,
-    /// Tells whether the other actors make progress.
+    /// Progress of the other actors.
     pub watchdog: Watchdog,
 }
 
@@ -95,7 +94,7 @@ pub struct ClusterMembership {
     member: Rc<Mutex<Member>>,
     heartbeat_interval: Duration,
     wake_up: WakeUp,
-    // Its drop tells of this actor's death.
+    // Its drop tells of the actor's death.
     _guard: WatchdogGuard,
     passes: Passes,
 }
@@ -122,15 +121,19 @@ impl Actor for ClusterMembership {
             return;
         }
         let interval = self.heartbeat_interval;
-        let wait = move |report: &HeartbeatReport| match report {
-            // The process gives itself up.
-            HeartbeatReport::Withheld => None,
-            // Trust ends soon.
-            HeartbeatReport::Failed => Some(interval / 4),
-            _ => Some(interval),
-        };
         let wake_up = self.wake_up.clone();
-        actix::spawn(run_periodically(ctx.address(), || Heartbeat, wake_up, wait));
+        actix::spawn(run_periodically(
+            ctx.address(),
+            || Heartbeat,
+            wake_up,
+            move |report: &HeartbeatReport| match report {
+                // The process gives itself up.
+                HeartbeatReport::Withheld => None,
+                // Trust ends soon.
+                HeartbeatReport::Failed => Some(interval / 4),
+                _ => Some(interval),
+            },
+        ));
     }
 }
 

@@ -1,10 +1,10 @@
 //! The pool: runs attempts and settles them.
 //!
-//! Each attempt is a tokio task. It waits for its due time, starts only while the node may start
-//! things, and ends early when the node may no longer run it: the handler's future is dropped.
-//! Results wait in a batch for [`Settle`]; a settlement whose outcome is unknown is sent again
-//! until the database answers. A slot becomes free when its attempt is settled, so results never
-//! exceed the slots.
+//! Each attempt is a tokio task. It waits for the due time, starts only while the node may start
+//! effects, and ends early when the node may no longer run the attempt: the handler's future is
+//! dropped. Results wait in a batch for [`Settle`]; a settlement with an unknown outcome is sent
+//! again until the database answers. A slot becomes free when its attempt is settled, so results
+//! never exceed the slots.
 
 use super::periodic::{Passes, WakeUp, run_periodically};
 use super::settler::{Ended, SettleReport, Settler};
@@ -26,21 +26,22 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
-/// Wait after a settlement that failed.
+/// Wait after a failed settlement.
 const SETTLE_RETRY: Duration = Duration::from_millis(200);
 /// Longest time between checks for cancellations; a hint comes sooner.
 const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between passes while nothing ends. Such a pass touches no database; it proves that the pool
-/// is alive. Below three of the shortest TTL, after which the pool would count as stalled.
+/// is alive. The time is below three of the shortest TTL: after three TTLs the pool would count as
+/// stalled.
 const IDLE_PASS: Duration = Duration::from_secs(1);
 
 /// Runs leased attempts; each has a slot already.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Run {
-    /// Each in its slot.
+    /// The attempts, each in a slot.
     pub attempts: Vec<(Attempt, Slot)>,
-    /// The clock of their lease.
+    /// The clock of the lease.
     pub time: LeaseTime,
 }
 
@@ -49,7 +50,7 @@ pub struct Run {
 #[rtype(result = "SettleReport")]
 pub struct Settle;
 
-/// Checks once for attempts of this node that are to be cancelled.
+/// Checks once for requested cancellations of attempts of the node.
 #[derive(Message)]
 #[rtype(result = "CancelReport")]
 pub struct Cancel;
@@ -62,17 +63,17 @@ pub struct Drain(pub Duration);
 /// The result of a check for cancellations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
 pub struct CancelReport {
-    /// Attempts that were told to stop.
+    /// Attempts told to stop.
     pub cancelled: usize,
 }
 
 /// The database's clock, mapped to the monotonic clock. The reading is older than its arrival, so a
-/// due time that is mapped by it is never too early, and late by at most the way back.
+/// mapped due time is never too early, and late by at most the way back.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseTime {
     /// The database's now, as the lease read it.
     pub now: Timestamp,
-    /// When that reading arrived.
+    /// When the reading arrived.
     pub read_at: Instant,
 }
 
@@ -97,7 +98,7 @@ pub struct ExecutorPool {
     passes: Passes,
 }
 
-/// What a pool needs.
+/// The parts of a pool.
 pub struct PoolConfig {
     /// Store that takes the settlements.
     pub store: Store,
@@ -159,6 +160,7 @@ impl ExecutorPool {
 
 impl Runner {
     async fn run(mut self, attempt: Attempt, slot: Slot, time: LeaseTime) {
+        // Before the check of the membership: trust may run out during the sleep.
         tokio::time::sleep_until(time.instant(attempt.due_time).into()).await;
         let settlement = match self.begin(&attempt).await {
             Some(cancelled) => self.attempt(&attempt, time, &cancelled).await,
@@ -177,7 +179,7 @@ impl Runner {
     }
 
     /// Waits while the node is suspended. Returns the cancellation of the attempt; none when the
-    /// node no longer holds it.
+    /// node no longer holds the attempt.
     async fn begin(&mut self, attempt: &Attempt) -> Option<Arc<Notify>> {
         loop {
             // The clock before the membership state: see `ClusterMembership`'s `extend`.
@@ -194,7 +196,7 @@ impl Runner {
         }
     }
 
-    /// Resolves when the node may no longer run what it leased under `node_id`.
+    /// Resolves when the node may no longer run attempts leased under `node_id`.
     async fn fenced(&mut self, node_id: Uuid) {
         loop {
             let now = Instant::now();
@@ -206,7 +208,7 @@ impl Runner {
         }
     }
 
-    /// Resolves when the membership state changes, or its trust runs out.
+    /// Resolves when the membership state changes, or the trust runs out.
     async fn membership_state_changes(&mut self, membership_state: MembershipState) {
         let MembershipState::Member(member) = membership_state else {
             drop(self.membership_state.changed().await);
@@ -241,13 +243,14 @@ impl Runner {
             }
         };
         let outcome = tokio::select! {
-            // The fence first: a fenced attempt has no result, whatever else is ready.
+            // The fence first: a fenced attempt has no result, even if another branch is ready.
             biased;
             () = self.fenced(attempt.node_id) => return None,
             () = cancelled.notified() => Outcome::Cancelled,
             seconds = time_out(attempt) => {
                 Outcome::failed(Reason::Timeout, format!("the attempt took longer than timeoutSeconds ({seconds})"))
             }
+            // A panic of a handler is a failure of the attempt, not of the node.
             outcome = AssertUnwindSafe(run).catch_unwind() => {
                 outcome.unwrap_or_else(|panic| panicked(panic.as_ref()))
             }
@@ -258,7 +261,7 @@ impl Runner {
     }
 }
 
-/// Resolves at the attempt's time limit, with its seconds. Never without one.
+/// Resolves at the attempt's time limit, with the seconds. Never without a limit.
 async fn time_out(attempt: &Attempt) -> i32 {
     match attempt.policies.timeout_seconds {
         Some(seconds) => {
@@ -269,16 +272,17 @@ async fn time_out(attempt: &Attempt) -> i32 {
     }
 }
 
-/// Cancels the attempts whose cancellation was requested.
+/// Cancels the attempts with a requested cancellation.
 async fn cancel_requested(store: &Store, slots: &Slots) -> CancelReport {
     let held: Vec<Uuid> = slots.held().into_iter().collect();
-    // An idle node asks nothing.
+    // An idle node saves the statement.
     if held.is_empty() {
         return CancelReport::default();
     }
     match store.cancellations(&held).await {
         Ok(requested) => {
             for (id, attempt) in &requested {
+                // With the number of the attempt: the request must not stop a later attempt.
                 slots.cancellation(*id, *attempt).notify_one();
             }
             CancelReport {
@@ -329,11 +333,19 @@ impl Actor for ExecutorPool {
             return;
         }
         let ended = self.runner.ended.clone();
-        let wait = |report: &SettleReport| Some(until_next_settlement(report));
-        actix::spawn(run_periodically(ctx.address(), || Settle, ended, wait));
+        actix::spawn(run_periodically(
+            ctx.address(),
+            || Settle,
+            ended,
+            |report: &SettleReport| Some(until_next_settlement(report)),
+        ));
         let wake_up = self.wake_up.clone();
-        let wait = |_: &CancelReport| Some(CANCEL_INTERVAL);
-        actix::spawn(run_periodically(ctx.address(), || Cancel, wake_up, wait));
+        actix::spawn(run_periodically(
+            ctx.address(),
+            || Cancel,
+            wake_up,
+            |_: &CancelReport| Some(CANCEL_INTERVAL),
+        ));
     }
 }
 

@@ -1,7 +1,7 @@
-//! The job manager: carries out the commands of the API, each in one transaction.
+//! The job manager: carries out the commands of the API, each in a single transaction.
 //!
-//! It has no state. The managers of two nodes may carry out commands for the same job at once; the
-//! database orders them.
+//! The manager has no state. The managers of two nodes may carry out commands for the same job at
+//! once; the database orders the commands.
 
 pub mod accounts;
 pub mod backfills;
@@ -47,7 +47,7 @@ pub enum CommandError {
     /// `CONFLICT`: another command was faster.
     #[error("{0}")]
     Conflict(String),
-    /// `UNAVAILABLE` when it may pass, else an internal error.
+    /// `UNAVAILABLE` for a passing error, else an internal error.
     #[error("the job store did not answer")]
     Store(#[from] StoreError),
 }
@@ -58,32 +58,31 @@ pub struct CreateJob(pub JobRequest);
 /// Creates jobs: all or none.
 pub struct CreateJobs(pub Vec<JobRequest>);
 
-/// Replaces the definition of a job that still has this version.
+/// Replaces the definition of a job if the version still matches.
 pub struct UpdateJob {
     /// Job of the command.
     pub id: Uuid,
     /// New definition of the job.
     pub request: JobRequest,
-    /// The version that the caller has read.
+    /// The version read by the caller.
     pub version: i32,
 }
 
 /// Pauses a job. The reason is display only.
 pub struct PauseJob(pub Uuid, pub Option<String>);
 
-/// Cancels an execution on whichever node it runs.
+/// Cancels an execution on any node.
 pub struct CancelExecution(pub Uuid);
 
 /// Resumes a paused job: it fires from now on.
 pub struct ResumeJob(pub Uuid, pub MissedOnce);
 
-/// Deletes a job for good; its log stays.
+/// Deletes a job for good; the log stays.
 pub struct DeleteJob(pub Uuid);
 
-/// A command about a job after which nothing of it starts. Its executions in flight are cancelled
-/// afterwards.
+/// A command that stops a job. The executions in flight are cancelled afterwards.
 pub struct ThenCancel<C> {
-    /// Command that is carried out first.
+    /// Command to carry out first.
     pub command: C,
     /// Job of the command.
     pub job: Uuid,
@@ -92,19 +91,19 @@ pub struct ThenCancel<C> {
 /// Makes a job due now, once. Returns the id of the execution.
 pub struct RunJobNow(pub Uuid);
 
-/// Drains a node: it takes nothing new.
+/// Drains a node: the node takes no new work.
 pub struct DrainNode(pub Uuid);
 
 /// Pauses the cluster: nothing is leased any more. The reason is display only.
 pub struct PauseCluster(pub Option<String>);
 
-/// Resumes the cluster: what is due starts.
+/// Resumes the cluster: due fire times start.
 pub struct ResumeCluster;
 
 /// The job manager of a node.
 pub struct JobManager {
     store: Store,
-    // Held so that its drop tells of a death.
+    // A drop of the guard reports the death of the actor.
     _guard: WatchdogGuard,
 }
 
@@ -124,10 +123,10 @@ impl Actor for JobManager {
 
 /// A command of the API.
 pub trait Command: Send + 'static {
-    /// The answer to its caller.
+    /// The answer to the caller.
     type Output: Send + 'static;
 
-    /// Carries it out. The store writes the author of the command next to the change.
+    /// Carries out the command. The store writes the author of the command next to the change.
     fn carry_out(self, store: &Store) -> impl Future<Output = Result<Self::Output, CommandError>>;
 }
 
@@ -148,6 +147,7 @@ impl<C: Command> Handler<Authored<C>> for JobManager {
 
     fn handle(&mut self, message: Authored<C>, _: &mut Self::Context) -> Self::Result {
         let Authored { author, command } = message;
+        // A copy with the author: the commands of other callers run at the same time.
         let store = self.store.by(author);
         Box::pin(async move { command.carry_out(&store).await })
     }
@@ -161,7 +161,7 @@ fn found<T>(thing: Option<T>, what: &'static str, id: Uuid) -> Result<T, Command
     })
 }
 
-/// The error of a job whose calendar or secret was deleted after the check.
+/// The error of a job with a calendar or secret deleted after the check.
 fn stale_reference(error: StoreError) -> CommandError {
     if error.is_of_a_reference() {
         let message = "a calendar or a secret of the job was deleted at this moment: try again";
@@ -170,7 +170,7 @@ fn stale_reference(error: StoreError) -> CommandError {
     error.into()
 }
 
-/// The calendars that jobs name; no query when they name none.
+/// The calendars named by jobs; no query without a name.
 async fn named_calendars<'a>(
     store: &Store,
     jobs: impl Iterator<Item = &'a JobDefinition>,
@@ -185,11 +185,13 @@ async fn named_calendars<'a>(
 
 /// The new job of a request.
 fn new_job(mut request: JobRequest, now: Timestamp) -> Result<NewJob, InvalidInput> {
+    // The id is made here and not by the database: `H` in an expression takes the id as seed.
     let id = Uuid::now_v7();
     let namespace = request.namespace.take();
     let namespace = namespace.unwrap_or_else(|| namespace::DEFAULT.to_owned());
     namespace::validate_name("namespace", &namespace)?;
     let definition = request.validate(id, now)?;
+    // A calendar belongs to a namespace: the editors of another one must not learn its rules.
     validate_namespace(&definition, &namespace)?;
     Ok(NewJob {
         id,
@@ -198,7 +200,7 @@ fn new_job(mut request: JobRequest, now: Timestamp) -> Result<NewJob, InvalidInp
     })
 }
 
-/// Stores new jobs, if their namespaces have a place for them.
+/// Stores new jobs, if the namespaces have places.
 async fn created(
     store: &Store,
     jobs: Vec<NewJob>,
@@ -224,7 +226,7 @@ impl From<NoPlace> for CommandError {
     }
 }
 
-/// The answer to a namespace that does not exist, and to one out of reach.
+/// The same answer to a missing namespace and to a namespace out of reach.
 fn unknown_namespace(name: String) -> CommandError {
     CommandError::NotFound {
         what: "namespace",
@@ -233,7 +235,7 @@ fn unknown_namespace(name: String) -> CommandError {
 }
 
 impl CreateJobs {
-    /// Where a job stands in the input, counted from 0.
+    /// The place of a job in the input, counted from 0.
     pub fn place(index: usize) -> String {
         format!("inputs.{index}")
     }
@@ -244,9 +246,11 @@ impl Command for CreateJob {
 
     async fn carry_out(self, store: &Store) -> Result<Job, CommandError> {
         let CreateJob(request) = self;
+        // The clock of the database: the clocks of nodes may differ.
         let now = store.now().await?;
         let job = new_job(request, now)?;
         let exclusions = named_calendars(store, std::iter::once(&job.definition)).await?;
+        // A courtesy to the caller: the foreign key decides when the job is stored.
         exclusions.validate(job.id, &job.definition, now)?;
         let id = job.id;
         let named = std::iter::once((job.namespace.as_str(), &job.definition));
@@ -294,6 +298,7 @@ impl Command for UpdateJob {
             version,
         } = self;
         let now = store.now().await?;
+        // Read without a lock: `update_job` compares the version under the lock.
         let old = found(store.job(id).await?, "job", id)?;
         if request
             .namespace
@@ -304,10 +309,12 @@ impl Command for UpdateJob {
             return Err(InvalidInput::new("namespace", message).into());
         }
         let definition = request.validate_edit(id, now, &old.definition)?;
+        // An unchanged calendar is not checked again: the edit concerns another field.
         if definition.calendar != old.definition.calendar {
             validate_namespace(&definition, &old.namespace)?;
         }
         let exclusions = named_calendars(store, std::iter::once(&definition)).await?;
+        // A calendar edited since must not block an edit of another field.
         exclusions.validate_edit(id, &definition, now, Some(&old.definition))?;
         let named = std::iter::once((old.namespace.as_str(), &definition));
         refuse_references(store, named, |_, it| it).await?;
@@ -380,6 +387,7 @@ impl<C: Command> Command for ThenCancel<C> {
             .await?;
         // After the command: nothing can start between the two.
         let running = executions::running_of(vec![job]);
+        // One entry in the audit log: the cancellations belong to the first command.
         executions::cancel(&store.unrecorded(), &running).await?;
         Ok(output)
     }

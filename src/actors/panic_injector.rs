@@ -8,7 +8,7 @@ use super::trigger_acquirer::TriggerAcquirer;
 use actix::prelude::*;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Panics in the actor that gets it.
+/// Panics in the receiving actor.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Panic;
@@ -55,7 +55,7 @@ fn on<A: Actor<Context = Context<A>> + Handler<Panic>>(
     let mut signal = signal(kind)?;
     actix::spawn(async move {
         signal.recv().await;
-        // The answer never comes: its actor dies of the question.
+        // The answer never comes: the actor dies of the message.
         let _ = actor.send(Panic).await;
     });
     Ok(())

@@ -1,5 +1,5 @@
-//! Periodic messages: an actor gets its message, the pass reports, and after a wait the message
-//! comes again.
+//! Periodic messages: an actor gets a message, the pass reports, and after a wait the message comes
+//! again.
 //!
 //! One pass at a time, by construction. A wake-up only shortens the wait.
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A hint to run a pass now. Many hints before the next pass are one.
+/// A hint to run a pass now. Many hints before the next pass count as a single hint.
 pub type WakeUp = Arc<Notify>;
 
 /// What starts the passes of an actor.
@@ -17,12 +17,12 @@ pub type WakeUp = Arc<Notify>;
 pub enum Passes {
     /// The actor itself: periodically, and at wake-ups.
     Periodic,
-    /// Messages that a caller sends: a test runs each pass by itself.
+    /// Messages of a caller: a test runs each pass separately.
     OnMessage,
 }
 
-/// Sends `message` at once, and again after each report: after the wait that it asks for, or at a
-/// wake-up. No wait: at a wake-up only. Ends when the actor is gone.
+/// Sends `message` at once, and again after each report: after the wait in the report, or at a
+/// wake-up. Without a wait: at a wake-up only. Ends when the actor is gone.
 pub async fn run_periodically<A, M>(
     actor: Addr<A>,
     message: impl Fn() -> M,

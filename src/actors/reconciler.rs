@@ -1,9 +1,9 @@
-//! The reconciler: puts right the broken states that a death, a fault or a hand has left.
+//! The reconciler: repairs broken states left by a death, a fault or manual SQL.
 //!
-//! It declares nodes dead and takes over their executions, repairs jobs and triggers that do not
-//! fit each other, creates and drops the partitions of the log, and seals the audit log. A healthy
-//! row is never touched. Every node runs a reconciler; there is no leader. Every write is a
-//! compare-and-set under a row lock, so several of them may find the same broken state at once.
+//! It declares nodes dead and takes over the executions, repairs inconsistent jobs and triggers,
+//! creates and drops the partitions of the log, and seals the audit log. A healthy row is never
+//! touched. Every node runs a reconciler; there is no leader. Every write is a compare-and-set
+//! under a row lock, so several reconcilers may find the same broken state at once.
 
 mod reconciliation;
 mod sealing;
@@ -25,18 +25,18 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
-/// Longer than a pass that declares a node dead.
+/// Longer than a pass with a takeover.
 const TAKEOVER_PAUSE: Duration = Duration::from_millis(100);
 
-/// Time between two passes that seal the audit log.
+/// Time between two seals of the audit log.
 const SEAL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Seals the rows of the audit log that are committed by now. Whether it sealed any.
+/// Seals the committed rows of the audit log. Returns whether there were any.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct SealAuditLog;
 
-/// Runs one pass over everything that may need putting right.
+/// Runs a pass over all possible repairs.
 #[derive(Message)]
 #[rtype(result = "ReconcileReport")]
 pub struct Reconcile;
@@ -46,17 +46,17 @@ pub struct Reconcile;
 pub struct ReconcileReport {
     /// Whether there is no other node.
     pub alone: bool,
-    /// Nodes declared dead.
+    /// The nodes declared dead.
     pub dead: Vec<Uuid>,
-    /// Their executions that run again.
+    /// Executions of the dead nodes to run again.
     pub rerun: usize,
-    /// Their executions that ended: `LOST`, `CRASH_LOOP`, cancelled.
+    /// Ended executions of the dead nodes: `LOST`, `CRASH_LOOP`, cancelled.
     pub ended: usize,
-    /// Broken states that were repaired. None: it was not their turn.
+    /// Repaired states. None: the pass had no turn for repairs.
     pub repairs: Option<Repairs>,
     /// The result of the slow sweep.
     pub swept: Swept,
-    /// Partitions created.
+    /// The number of created partitions.
     pub partitions: usize,
     /// The result of the retention.
     pub purged: RetentionReport,
@@ -68,11 +68,11 @@ impl ReconcileReport {
     }
 }
 
-/// What a reconciler needs.
+/// The parts of a reconciler.
 pub struct ReconcilerConfig {
     /// For the session that watches the successor's.
     pub database: Database,
-    /// The tables that it puts right.
+    /// The tables to repair.
     pub store: Store,
     /// Whether the node may declare others dead.
     pub membership_state: watch::Receiver<MembershipState>,
@@ -84,10 +84,10 @@ pub struct ReconcilerConfig {
     pub node_ttl: Duration,
     /// Time between checks for dead nodes.
     pub death_check_interval: Duration,
-    /// Least time between repairs. They take at most a two-hundredth of the time while nothing is
-    /// broken, and start with the jobs behind the last repaired one.
+    /// Least time between repairs. Repairs take at most a two-hundredth of the time while nothing
+    /// is broken, and start behind the last repaired job.
     pub repair_interval: Duration,
-    /// Time between two rows about this node's activity.
+    /// Time between two rows about the node's activity.
     pub activity_interval: Duration,
     /// Age at which executions are purged from the log.
     pub log_retention: Duration,
@@ -100,7 +100,7 @@ pub struct Reconciler {
     reconciliation: Rc<Mutex<Reconciliation>>,
     sealing: Rc<Mutex<Sealing>>,
     watch: SuccessorWatch,
-    /// Time between passes while the node is alone: a node that joins says so.
+    /// Time between passes while the node is alone: a joining node sends a hint.
     interval_alone: Duration,
     guard: WatchdogGuard,
     passes: Passes,
@@ -115,7 +115,7 @@ struct SuccessorWatch {
 }
 
 impl Reconciler {
-    /// A reconciler. Its passes are also started by the end of its successor's session.
+    /// A reconciler. Its passes are also started by the end of the successor's session.
     pub fn new(config: ReconcilerConfig, passes: Passes) -> Self {
         Self {
             watch: SuccessorWatch {
@@ -139,8 +139,8 @@ impl SuccessorWatch {
             tokio::select! {
                 ended = self.session_end(lock_key) => {
                     self.wake_up.notify_one();
-                    // The pass that this wakes finds another successor; after an error the database
-                    // may come back.
+                    // The woken pass finds another successor; after an error the database may come
+                    // back.
                     let pause = if ended.is_ok() { TAKEOVER_PAUSE } else { self.interval };
                     tokio::time::sleep(pause).await;
                 }
@@ -149,7 +149,7 @@ impl SuccessorWatch {
         }
     }
 
-    /// Resolves at the end of the session that holds this lock. Never without one.
+    /// Resolves at the end of the session with the lock. Never without a lock.
     async fn session_end(&self, lock_key: Option<i64>) -> Result<(), StoreError> {
         match lock_key {
             Some(lock_key) => membership::watch(&self.database, lock_key).await,
@@ -177,15 +177,21 @@ impl Actor for Reconciler {
         let address = ctx.address();
         let interval_alone = self.interval_alone;
         actix::spawn(async move {
+            // Inside of the task: `started` is not async, and the lock is.
             let successor = reconciliation.lock().await.successor.subscribe();
             let interval = watch.interval;
             let wake_up = watch.wake_up.clone();
             actix::spawn(watch.run(successor));
-            let wait = move |report: &ReconcileReport| {
-                let is_idle = report.alone && !report.has_more_to_repair();
-                Some(if is_idle { interval_alone } else { interval })
-            };
-            run_periodically(address, || Reconcile, wake_up, wait).await;
+            run_periodically(
+                address,
+                || Reconcile,
+                wake_up,
+                move |report: &ReconcileReport| {
+                    let is_idle = report.alone && !report.has_more_to_repair();
+                    Some(if is_idle { interval_alone } else { interval })
+                },
+            )
+            .await;
         });
     }
 }

@@ -1,4 +1,4 @@
-//! The settler: writes the results of attempts in batches, and frees their slots.
+//! The settler: writes the results of attempts in batches, and frees the slots.
 
 use super::slots::{HeldAttempt, Slot, Slots};
 use crate::model::execution::Settlement;
@@ -11,15 +11,15 @@ use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 use uuid::Uuid;
 
-/// Most settlements of one transaction.
+/// Most settlements of a transaction.
 const SETTLE_BATCH_MAX: usize = 500;
 
 /// The result of a settlement pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
 pub struct SettleReport {
-    /// Settlements that were written.
+    /// The number of written settlements.
     pub settled: usize,
-    /// Refused: the attempt is no longer the current one.
+    /// Refused: the attempt is no longer current.
     pub fenced: usize,
     /// Still to be written, because the database did not answer.
     pub unsettled: usize,
@@ -31,17 +31,17 @@ pub(super) struct Settler {
     slots: Slots,
     results: mpsc::UnboundedReceiver<Ended>,
     unsettled: Vec<Ended>,
-    /// When settlements began to fail.
+    /// Begin of the failures.
     failing_since: Option<Instant>,
 }
 
-/// The result of an attempt, in its slot until it is settled.
+/// The result of an attempt, in the slot until the settlement.
 pub(super) struct Ended {
     pub settlement: Settlement,
     pub slot: Slot,
 }
 
-/// Results that the database did not take, and why.
+/// Results refused by the database, and the error.
 struct Refused {
     batch: Vec<Ended>,
     error: StoreError,
@@ -68,7 +68,7 @@ impl Settler {
                     self.free(batch, &settled.fenced, &mut report);
                     continue;
                 }
-                // One row is the reason: each half by itself, down to that row.
+                // A row is the reason: each half separately, down to the row.
                 Err(error) if error.is_of_a_row() && batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
                     batches.extend([second, batch]);
@@ -79,9 +79,11 @@ impl Settler {
                 }
                 Err(error) => Err(Refused { batch, error }),
             };
-            // The outcome is unknown: the rest is sent again, as one batch.
+            // The outcome is unknown: the rest is sent again, as a batch.
             if let Err(refused) = refused {
                 self.unsettled = refused.batch;
+                // The slots stay taken until the database answers, so unsettled results cannot pile
+                // up.
                 self.unsettled.extend(batches.into_iter().flatten());
                 report.unsettled = self.unsettled.len();
                 self.note_trouble(&refused.error);
@@ -113,9 +115,9 @@ impl Settler {
         )
     }
 
-    /// Settles one result that the database does not take: as a failure that says why; else without
-    /// its consequences; else not at all, so that its slot is free and an audit or a takeover finds
-    /// the attempt.
+    /// Settles a result refused by the database: as a failure with the reason; else without the
+    /// consequences; else not at all. Then the slot is free, and an audit or a takeover finds the
+    /// attempt.
     async fn settle_unstorable(
         &mut self,
         mut batch: Vec<Ended>,
@@ -132,6 +134,7 @@ impl Settler {
             .settle(std::slice::from_ref(&failed), &updates)
             .await;
         if written.as_ref().is_err_and(StoreError::is_of_a_row) {
+            // The failure is stored, but a consequence fails: the end of the attempt counts more.
             written = self.store.settle_alone(&failed, &updates).await;
         }
         let execution_id = failed.execution_id;
@@ -162,7 +165,7 @@ impl Settler {
     fn note_trouble(&mut self, error: &StoreError) {
         let error = error as &dyn std::error::Error;
         let unsettled = self.unsettled.len();
-        // A warning once, however often it is tried.
+        // A single warning for all tries.
         if self.failing_since.is_none() {
             tracing::warn!(
                 error,
@@ -175,8 +178,8 @@ impl Settler {
         self.failing_since.get_or_insert_with(Instant::now);
     }
 
-    /// Receives the results that are there, up to a batch. `unconstrained`: however much this task
-    /// has done since it last yielded. `now_or_never`: `try_recv` may swallow a wake-up of this
+    /// Receives the available results, up to a batch. `unconstrained`: independent of the work
+    /// since the last yield of the task. `now_or_never`: `try_recv` may swallow a wake-up of the
     /// thread's runtime (clippy.toml).
     fn receive(&mut self) {
         loop {

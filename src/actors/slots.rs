@@ -1,8 +1,7 @@
-//! The node's slots, the attempts in them, and the leases that list these attempts.
+//! The node's slots, the attempts in them, and the leases of the attempts.
 //!
-//! A slot is never freed before its attempt is settled or lost. A lease is known as long as one of
-//! its attempts is held: a lease that the database has and the node does not know is one whose
-//! answer was lost.
+//! A slot is never freed before the attempt is settled or lost. A lease is known as long as an
+//! attempt of the lease is held: a lease known only to the database is a lease with a lost answer.
 
 use super::periodic::WakeUp;
 use crate::model::execution::{Attempt, Settlement};
@@ -18,11 +17,10 @@ use std::time::Instant;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
-/// A lease is compacted when it lists this many times the executions that are held of it. So the
-/// leases of a node list at most this many times its slots, and a lease of 500 is written at most
-/// five times.
+/// A lease is compacted when the list has more than four times the held executions. So the leases
+/// of a node list at most four times the slots, and a lease of 500 is written at most five times.
 const COMPACTION_RATIO: usize = 4;
-/// A shorter list costs less than its compaction.
+/// A shorter list costs less than a compaction.
 const COMPACTION_MIN: usize = 16;
 
 /// The node's slots and the attempts in them. Clones share both.
@@ -38,7 +36,7 @@ pub struct Slots {
     shares: Shares,
 }
 
-/// A taken slot. Dropping it frees it.
+/// A taken slot. A drop frees the slot.
 pub struct Slot {
     _permit: OwnedSemaphorePermit,
     share: Option<Share>,
@@ -48,8 +46,8 @@ pub struct Slot {
 struct Holding {
     attempts: HashMap<Uuid, Held>,
     leases: HashMap<Uuid, Lease>,
-    /// Executions of attempts that began and were given up unsettled, until an audit has handed
-    /// them over, or this node has given up the id that they are counted to.
+    /// Executions of started attempts given up unsettled, until an audit has handed them over, or the
+    /// node has given up the id of the attempts.
     given_up: HashSet<Uuid>,
 }
 
@@ -57,29 +55,29 @@ struct Holding {
 struct Held {
     attempt: i32,
     lease_id: Uuid,
-    /// Whether it was handed to its handler.
+    /// Whether the attempt was handed to the handler.
     begun: bool,
     cancel: Arc<Notify>,
 }
 
-/// How many executions a lease lists, and how many of them are held.
+/// The number of executions in the list of a lease, and the number held.
 #[derive(Default)]
 struct Lease {
     listed: usize,
     held: usize,
-    /// Whether an attempt of it was given up unsettled. The database has that attempt as running,
-    /// and only this lease lists it: an audit or a takeover ends the lease.
+    /// Whether an attempt of the lease was given up unsettled. The attempt is running for the
+    /// database, and only this lease lists it: an audit or a takeover ends the lease.
     lost: bool,
 }
 
-/// An attempt that the node holds.
+/// An attempt held by the node.
 #[derive(Debug, Clone, Copy)]
 pub struct HeldAttempt {
     /// Execution of the attempt.
     pub execution_id: Uuid,
     /// Number of the attempt, from 1.
     pub attempt: i32,
-    /// The lease that lists it.
+    /// The lease of the attempt.
     pub lease_id: Uuid,
 }
 
@@ -106,13 +104,15 @@ impl From<&Settlement> for HeldAttempt {
 impl Holding {
     fn give_up(&mut self, attempt: HeldAttempt) {
         if let Some(lease) = self.leases.get_mut(&attempt.lease_id) {
+            // No settlement may end the lease any more: it is the only way for a takeover to the
+            // attempt.
             lease.lost = true;
         }
         let has_begun = self
             .attempts
             .get(&attempt.execution_id)
             .is_some_and(|held| held.attempt == attempt.attempt && held.begun);
-        // One that has not started is reclaimed, not handed over.
+        // An attempt not started is reclaimed, not handed over.
         if has_begun {
             self.given_up.insert(attempt.execution_id);
         }
@@ -137,8 +137,8 @@ impl Holding {
 }
 
 impl Slots {
-    /// `total` free slots, of which `shares` gives one holder at most half. `freed` is notified
-    /// when a slot is freed that the acquirer waits for.
+    /// `total` free slots; `shares` gives a holder at most half. `freed` is notified of a freed
+    /// slot awaited by the acquirer.
     pub fn new(total: usize, freed: WakeUp, shares: &Shares) -> Self {
         shares.limit_to_half_of(total);
         Self {
@@ -162,17 +162,18 @@ impl Slots {
             })
             .collect();
         if slots.is_empty() {
+            // The acquirer then sleeps for a whole interval, unless the next freed slot wakes it.
             self.starved.store(true, Ordering::Release);
         }
         slots
     }
 
-    /// Executions that hold a slot now.
+    /// Executions in a slot now.
     pub fn held(&self) -> HashSet<Uuid> {
         self.map().attempts.keys().copied().collect()
     }
 
-    /// All that the node holds, as one reading.
+    /// Everything held by the node, as a single reading.
     pub fn holdings(&self) -> Holdings {
         let holding = self.map();
         let begun = holding.attempts.iter().filter(|(_, held)| held.begun);
@@ -184,7 +185,7 @@ impl Slots {
         }
     }
 
-    /// Forgets given-up executions that were handed over.
+    /// Forgets given-up executions after the handover.
     pub fn clear_given_up(&self, handed_over: &HashSet<Uuid>) {
         self.map()
             .given_up
@@ -196,7 +197,7 @@ impl Slots {
         self.held_count.clone()
     }
 
-    /// Holds an attempt in its slot. Called before the next audit could reclaim the attempt.
+    /// Holds an attempt in the slot. Called before the next audit could reclaim the attempt.
     pub fn hold(&self, attempt: &Attempt, slot: &mut Slot) {
         slot.share = Some(self.shares.hold(attempt));
         let mut holding = self.map();
@@ -215,8 +216,8 @@ impl Slots {
             .store(holding.attempts.len(), Ordering::Relaxed);
     }
 
-    /// The changes of the leases when these attempts are settled. A lease that is compacted
-    /// counts as short at once: if the write fails, the list is too long for a while.
+    /// The changes of the leases when the attempts are settled. A compacted lease counts as short
+    /// at once: after a failed write the list is too long for a while.
     pub fn lease_updates(&self, settled: impl Iterator<Item = HeldAttempt>) -> LeaseUpdates {
         let mut ending: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
         for attempt in settled {
@@ -231,6 +232,7 @@ impl Slots {
         } = &mut *holding;
         let mut updates = LeaseUpdates::default();
         for (lease_id, ended) in ending {
+            // An audit or a takeover ends a lost lease.
             let Some(lease) = leases.get_mut(&lease_id).filter(|lease| !lease.lost) else {
                 continue;
             };
@@ -251,13 +253,13 @@ impl Slots {
         updates
     }
 
-    /// Gives up an attempt that is not settled, and frees its slot.
+    /// Gives up an unsettled attempt, and frees the slot.
     pub fn lose(&self, attempt: HeldAttempt, slot: Slot) {
         self.map().give_up(attempt);
         self.free(attempt, slot);
     }
 
-    /// Removes a settled attempt, and frees its slot.
+    /// Removes a settled attempt, and frees the slot.
     pub fn free(&self, attempt: HeldAttempt, slot: Slot) {
         {
             let mut holding = self.map();
@@ -265,8 +267,9 @@ impl Slots {
             self.held_count
                 .store(holding.attempts.len(), Ordering::Relaxed);
         }
+        // After the count: the next poll must see the slot free and the attempt gone.
         drop(slot);
-        // Both flags are reset, whichever is set.
+        // Both flags are reset, even if only one is set.
         let was_starved = self.starved.swap(false, Ordering::AcqRel);
         let has_room = self.shares.take_room_made();
         if was_starved || has_room {
@@ -279,9 +282,9 @@ impl Slots {
         self.freed.notify_one();
     }
 
-    /// Marks an attempt as begun, if it may start, and returns its cancellation.
-    /// [`Slots::holdings`] reads under the same lock: an attempt that had not started when it was
-    /// reclaimed never begins.
+    /// Marks an attempt as started, if it may start, and returns its cancellation.
+    /// [`Slots::holdings`] reads under the same lock: an attempt reclaimed before the start never
+    /// begins.
     pub fn begin(
         &self,
         attempt: &Attempt,
@@ -304,7 +307,7 @@ impl Slots {
         }))
     }
 
-    /// The cancellation of an attempt; one without effect when it is not held.
+    /// The cancellation of an attempt; without effect for an attempt not held.
     pub fn cancellation(&self, execution_id: Uuid, attempt: i32) -> Arc<Notify> {
         let holding = self.map();
         let held = holding

@@ -1,13 +1,13 @@
 //! The acquirer: leases due triggers, as many as there are free slots.
 //!
-//! Of a node it alone takes slots and leases triggers. One poll follows the other. While more is
-//! due than a poll can take, two are under way at once, because a lease is a chain of round trips
-//! in which its session waits.
+//! It alone takes slots and leases triggers for a node. Polls follow each other. While more is due
+//! than a poll can take, two polls are under way at once, because a lease is a chain of round trips
+//! with a waiting session.
 //!
-//! The audit reclaims attempts whose lease was never answered: the database counts them to this
-//! node, and the node does not hold them. That is true of each lease under way, so an audit runs
-//! while no poll does. A node that has joined under another id reclaims first, before it leases,
-//! what it had not started under the earlier one.
+//! The audit reclaims attempts of an unanswered lease: the database counts them to the node, and
+//! the node does not hold them. The same is true of each lease under way, so an audit runs while no
+//! poll does. A node with a new id first reclaims the attempts not started under the earlier id,
+//! before any lease.
 
 use super::executor_pool::{ExecutorPool, LeaseTime, Run};
 use super::periodic::{Passes, WakeUp, run_periodically};
@@ -24,18 +24,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::{RwLock, watch};
 use uuid::Uuid;
 
-/// Most triggers of one lease: the knee of the curve in `limits` (batches of 500 reach nine tenths
-/// of what batches of 1,000 do, at half the latency).
+/// Most triggers of a lease: the knee of the curve in `limits` (batches of 500 reach nine tenths of
+/// the throughput of batches of 1,000, at half the latency).
 const LEASE_BATCH_MAX: usize = 500;
-/// How long before its due time a trigger may be leased, so that it starts to the millisecond. An
-/// execution that was leased in this time runs, also when the job is paused before its start.
+/// How long before the due time a trigger may be leased, for a start to the millisecond. An
+/// execution leased ahead runs, also when the job is paused before the start.
 pub const LOOK_AHEAD: Duration = Duration::from_millis(250);
 
-/// Most fire times of one trigger that one poll takes. At eight, locking and updating a trigger
-/// costs an eighth for each fire time, and a trigger that is as late waits for seven fire times.
+/// Most fire times of a trigger in a poll. At eight, locking and updating a trigger costs an eighth
+/// for each fire time, and an equally late trigger waits for seven fire times.
 const FIRES_PER_TRIGGER_MAX: usize = 8;
 
-/// Pause when all that is due is in the hands of another node.
+/// Pause when all due triggers are locked by other nodes.
 const CONTENDED_PAUSE: Duration = Duration::from_millis(10);
 
 /// Polls once for due triggers. It carries no data: the database knows what is due.
@@ -46,14 +46,13 @@ pub struct Poll;
 /// The result of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
 pub struct PollReport {
-    /// Attempts that this node now runs.
+    /// New attempts of the node.
     pub leased: usize,
-    /// Triggers that were taken, whether they run or not.
+    /// Taken triggers, with or without an execution.
     pub triggers: usize,
-    /// Attempts that were reclaimed: their lease was never answered, or they had not started under
-    /// an earlier id.
+    /// Reclaimed attempts: of an unanswered lease, or not started under an earlier id.
     pub reclaimed: usize,
-    /// Whether the node asked what is due. It does not while it may not lease or has no free slot.
+    /// Whether the database was polled. Not while the node may not lease or has no free slot.
     pub polled: bool,
     /// Time until the next poll.
     pub next_poll: Duration,
@@ -69,7 +68,7 @@ pub struct TriggerAcquirer {
     passes: Passes,
 }
 
-/// What an acquirer needs.
+/// The parts of an acquirer.
 pub struct AcquirerConfig {
     /// Store from which triggers are leased.
     pub leases: LeaseStore,
@@ -95,17 +94,17 @@ struct Acquirer {
     next_audit: Cell<Instant>,
     /// The id of the last lease.
     leased_as: Cell<Option<Uuid>>,
-    /// Most fire times of one trigger in the next poll.
+    /// Most fire times of a trigger in the next poll.
     fires_per_trigger: Cell<usize>,
-    /// Whether the last poll found nothing, and nothing to come before the longest sleep: most
-    /// likely the next one finds nothing either.
+    /// Whether the last poll found nothing due before the end of the longest sleep: most likely the
+    /// next poll finds nothing either.
     idle: Cell<bool>,
-    /// Polls share it; an audit has it alone.
+    /// Polls share the lock; an audit holds it alone.
     polling: RwLock<()>,
 }
 
 impl PollReport {
-    /// The node did not ask what is due.
+    /// Report without a poll of the database.
     fn not_polled(next_poll: Duration) -> Self {
         Self {
             leased: 0,
@@ -173,7 +172,7 @@ impl Acquirer {
                 return PollReport::not_polled(until_member);
             }
         };
-        // A member whose trust has run out, or that drains, reclaims and does not lease.
+        // A draining member, or a member without trust, reclaims and does not lease.
         if membership_state.may_lease(Instant::now()).is_none() {
             return PollReport {
                 reclaimed,
@@ -190,7 +189,7 @@ impl Acquirer {
                     error = &error as &dyn std::error::Error,
                     "the due triggers were not polled: trying again"
                 );
-                // The lease may have been committed: find out before the next one.
+                // The lease may have been committed: the audit finds out before the next lease.
                 self.next_audit.set(Instant::now());
                 PollReport::not_polled(self.config.poll_interval)
             }
@@ -208,7 +207,7 @@ impl Acquirer {
 
     async fn lease(&self, node_id: Uuid) -> Result<PollReport, StoreError> {
         let _polling = self.polling.read().await;
-        // An idle node peeks: one statement instead of a transaction.
+        // An idle node peeks: a single statement instead of a transaction.
         if self.idle.take()
             && let Some(next_poll) = self.peek().await?
         {
@@ -225,7 +224,8 @@ impl Acquirer {
         };
         let leased = self.config.leases.lease(node_id, batch, LOOK_AHEAD).await?;
         let Some(leased) = leased else {
-            // Declared dead, asked to drain, or the cluster is paused: the next heartbeat tells.
+            // Declared dead, draining, or the cluster is paused: the next heartbeat brings the
+            // reason.
             return Ok(PollReport::not_polled(self.config.poll_interval));
         };
         let triggers = leased.triggers;
@@ -241,7 +241,7 @@ impl Acquirer {
         })
     }
 
-    /// Time until something may be due. None when something is.
+    /// Time until something may be due. None when something is due.
     async fn peek(&self) -> Result<Option<Duration>, StoreError> {
         let peeked = self.config.leases.peek().await?;
         let is_due = peeked
@@ -255,15 +255,15 @@ impl Acquirer {
         Ok((!is_due).then(|| until_due.min(self.config.poll_interval)))
     }
 
-    /// Reclaims what has not started under an earlier id of this process: it never will, and no
-    /// other node need find it lost.
+    /// Reclaims attempts not started under an earlier id of the process: they never will start, and
+    /// no other node need find them lost.
     async fn reclaim_former(&self, node_id: Uuid) -> Result<usize, StoreError> {
         if self.leased_as.get() == Some(node_id) {
             return Ok(0);
         }
         let _alone = self.polling.write().await;
         let mut reclaimed = 0;
-        // Another poll may have done it while this one waited.
+        // Another poll may have reclaimed during the wait.
         if let Some(former) = self.leased_as.get()
             && former != node_id
         {
@@ -275,6 +275,7 @@ impl Acquirer {
                 tracing::warn!(reclaimed, node.id = %former, "attempts reclaimed: they had not begun when this node gave up its id");
             }
         }
+        // Only after a success: a failed reclaim is tried again.
         self.leased_as.set(Some(node_id));
         Ok(reclaimed)
     }
@@ -284,6 +285,7 @@ impl Acquirer {
             return Ok(0);
         }
         let _alone = self.polling.write().await;
+        // No poll is under way: every attempt counted to the node should be held.
         let holdings = self.config.slots.holdings();
         let store = self.config.leases.store();
         let reclaimed = store.reclaim_unacknowledged(node_id, &holdings).await?;
@@ -299,7 +301,7 @@ impl Acquirer {
         Ok(reclaimed)
     }
 
-    /// Hands the attempts to the pool, each in a slot. Returns how many.
+    /// Hands the attempts to the pool, each in a slot. Returns the number.
     async fn hand_over(&self, leased: Leased, mut slots: Vec<Slot>) -> usize {
         let time = LeaseTime {
             now: leased.now,
@@ -308,7 +310,7 @@ impl Acquirer {
         for (attempt, slot) in leased.attempts.iter().zip(&mut slots) {
             self.config.slots.hold(attempt, slot);
         }
-        // Each attempt has its own share now.
+        // Each attempt has a share now.
         drop(leased.reservation);
         let count = leased.attempts.len();
         if count > 0 {
@@ -327,7 +329,7 @@ impl Acquirer {
 
     fn next_poll(&self, leased: &Leased) -> Duration {
         // The reading of the clock is older than its arrival, so the database's clock is not behind
-        // this one.
+        // `now`.
         let now = leased.now + leased.read_at.elapsed();
         match leased.remaining {
             Remaining::Now => Duration::ZERO,
@@ -349,7 +351,7 @@ impl Acquirer {
         if let Some(due) = next_due {
             wait = wait.min(until_lease(due, now));
         }
-        // Its overlap is decided at its due time, not in the look-ahead.
+        // An overlap is decided at the due time, not in the look-ahead.
         if let Some(due) = deferred_until {
             wait = wait.min((due - now).to_std().unwrap_or_default());
         }
@@ -357,8 +359,8 @@ impl Acquirer {
     }
 }
 
-/// Doubles the fire times of one trigger while most of the taken triggers are due again, and halves
-/// them otherwise. A trigger that is on time has one fire time to take.
+/// Doubles the fire times of a trigger while most of the taken triggers are due again, and halves
+/// them otherwise. A trigger on time has a single fire time to take.
 fn next_fires_per_trigger(fires_per_trigger: usize, leased: &Leased) -> usize {
     let most_are_due = leased.still_due * 2 > leased.triggers;
     if most_are_due {
@@ -368,8 +370,8 @@ fn next_fires_per_trigger(fires_per_trigger: usize, leased: &Leased) -> usize {
     }
 }
 
-/// Time until a trigger comes into the look-ahead, plus up to 40 ms, so that not all nodes poll at
-/// the same instant.
+/// Time until a trigger comes into the look-ahead, plus up to 40 ms, so not all nodes poll at the
+/// same instant.
 fn until_lease(due: Timestamp, now: Timestamp) -> Duration {
     let until = (due - now)
         .to_std()
@@ -386,18 +388,26 @@ impl Actor for TriggerAcquirer {
             return;
         }
         let flood = self.flood.clone();
-        let wait = move |report: &PollReport| {
-            if report.is_full() {
-                flood.notify_one();
-            }
-            Some(report.next_poll)
-        };
         let wake_up = self.wake_up.clone();
-        actix::spawn(run_periodically(ctx.address(), || Poll, wake_up, wait));
+        actix::spawn(run_periodically(
+            ctx.address(),
+            || Poll,
+            wake_up,
+            move |report: &PollReport| {
+                if report.is_full() {
+                    flood.notify_one();
+                }
+                Some(report.next_poll)
+            },
+        ));
         // The second chain polls as long as polls are full, then waits for the next flood.
-        let while_full = |report: &PollReport| report.is_full().then_some(Duration::ZERO);
         let flood = self.flood.clone();
-        actix::spawn(run_periodically(ctx.address(), || Poll, flood, while_full));
+        actix::spawn(run_periodically(
+            ctx.address(),
+            || Poll,
+            flood,
+            |report: &PollReport| report.is_full().then_some(Duration::ZERO),
+        ));
     }
 }
 

@@ -1,10 +1,10 @@
-//! Usage: the CPU time and the memory of this process.
+//! Usage: the CPU time and the memory of the process.
 
 use crate::store::queries::load::Usage;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// As the system counts. Memory: Linux only.
+/// The counts of the system. Memory: Linux only.
 pub(super) fn usage() -> Usage {
     Usage {
         cpu: cpu_time(),

@@ -1,9 +1,9 @@
-//! The watchdog: whether every critical actor of this process makes progress.
+//! The watchdog: whether every critical actor of the process makes progress.
 //!
 //! An Actix actor that panics dies silently while the others run: such a node would send heartbeats
 //! for ever and fire nothing. So each critical actor holds a [`WatchdogGuard`], and touches it at
-//! the end of a pass. A guard that is not touched for too long stops the heartbeats. A guard that
-//! is dropped before it is disarmed (a panic drops the actor) ends the process with exit code 70.
+//! the end of a pass. A guard untouched for too long stops the heartbeats. A guard dropped without
+//! being disarmed (a panic drops the actor) ends the process with exit code 70.
 
 use crate::safeguards::{Safeguard, is_off};
 use parking_lot::{Mutex, MutexGuard};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The watchdog of one process. Clones share it.
+/// The watchdog of a process. Clones share it.
 #[derive(Clone)]
 pub struct Watchdog {
     touched: Arc<Mutex<Vec<(&'static str, Instant)>>>,
@@ -19,7 +19,7 @@ pub struct Watchdog {
     failure: watch::Sender<Option<String>>,
 }
 
-/// The guard of one critical actor.
+/// The guard of a critical actor.
 pub struct WatchdogGuard {
     name: &'static str,
     watchdog: Watchdog,
@@ -44,8 +44,8 @@ impl Watchdog {
         self.passive_guard(name)
     }
 
-    /// A guard that need not be touched, for an actor without passes, and for the one that asks the
-    /// watchdog: only its death counts.
+    /// A guard without touches, for an actor without passes, and for the actor that asks the
+    /// watchdog: only the death of the actor counts.
     pub fn passive_guard(&self, name: &'static str) -> WatchdogGuard {
         WatchdogGuard {
             name,
@@ -54,8 +54,8 @@ impl Watchdog {
         }
     }
 
-    /// The first critical actor whose guard was not touched for three TTLs of the node. A pass may
-    /// wait for a silent database: half a TTL for each call.
+    /// The first critical actor with a guard untouched for three TTLs of the node. A pass may wait
+    /// for a silent database: half a TTL for each call.
     pub fn stalled(&self, node_ttl: Duration) -> Option<&'static str> {
         let stalled = self
             .touched()

@@ -1,4 +1,4 @@
-//! The database's clock, as each heartbeat sees it: its offset, its jumps, and the pause of the
+//! The database's clock, as seen by each heartbeat: the offset, the jumps, and the pause of the
 //! cluster.
 
 use super::member::Member;
@@ -8,7 +8,7 @@ use crate::store::maintenance::clock_jumps::ClockVerdict;
 use crate::store::protocol::membership::Renewal;
 
 impl Member {
-    /// Keeps the offset of this process's clock for the next heartbeat, and publishes it.
+    /// Keeps the offset of the process's clock for the next heartbeat, and publishes it.
     pub(super) fn note_offset(&mut self, renewal: &Renewal) {
         self.clock_offset = Some(renewal.clock_offset);
         let micros = renewal.clock_offset.num_microseconds();
@@ -29,7 +29,7 @@ impl Member {
     }
 
     /// Pauses and resumes the cluster by the database's clock. An error is tried again at the next
-    /// heartbeat; until then every lease refuses by itself.
+    /// heartbeat; until then every lease refuses on its own.
     pub(super) async fn watch_clock(&self, renewal: &Renewal) {
         let verdict = match self
             .config
@@ -71,7 +71,7 @@ impl Member {
             ClockVerdict::Returned(_) | ClockVerdict::Accepted(_)
         );
         if has_ended {
-            // A task of its own: it may take longer than a heartbeat interval.
+            // A separate task: the repair may take longer than a heartbeat interval.
             actix::spawn(mend_after(self.config.store.clone(), verdict));
         }
     }

@@ -18,21 +18,21 @@ use uuid::Uuid;
 pub(super) struct Member {
     pub(super) config: MembershipConfig,
     session: Option<MembershipSession>,
-    /// A session of this id that has not answered in time. It is kept until another session has its
-    /// lock, or trust has ended: without a session the node looks dead, and its attempts still run.
+    /// A session of the id without an answer in time. It is kept until another session has the
+    /// lock, or trust has ended: without a session the node looks dead, and the attempts still run.
     unanswered: Option<MembershipSession>,
     pub(super) clock_offset: Option<TimeDelta>,
     acknowledged: Option<Acknowledged>,
     pub(super) cluster_paused: bool,
     failing_since: Option<Instant>,
-    /// A fence that is not recorded yet.
+    /// A fence not recorded yet.
     fenced: Option<Fence>,
     draining: bool,
     left: bool,
     wake_up: WakeUp,
 }
 
-/// A fence of this node. It is recorded after the next join: a fenced node may not reach the
+/// A fence of the node. It is recorded after the next join: a fenced node may not reach the
 /// database.
 #[derive(Clone, Copy)]
 struct Fence {
@@ -42,12 +42,12 @@ struct Fence {
     at: Instant,
 }
 
-/// The last heartbeat that the database has acknowledged. A database that was restored from a
-/// backup does not know it.
+/// The last heartbeat acknowledged by the database. A database restored from a backup does not know
+/// it.
 #[derive(Clone, Copy)]
 struct Acknowledged {
     node_id: Uuid,
-    /// As the database wrote it.
+    /// The heartbeat as written by the database.
     heartbeat_at: Timestamp,
     sent: Instant,
 }
@@ -73,6 +73,7 @@ impl Member {
         if self.left {
             return HeartbeatReport::Fenced;
         }
+        // Before the heartbeat: a node without progress must look dead to the others.
         if let Some(actor) = self.config.watchdog.watch(self.config.node_ttl) {
             self.config
                 .watchdog
@@ -93,7 +94,8 @@ impl Member {
         }
     }
 
-    /// The call ends with the trust, also before its own time limit: the node is fenced on time.
+    /// The call ends with the trust, also before the time limit of the call: the node is fenced on
+    /// time.
     async fn renew(&mut self, membership: Membership, sent: Instant) -> HeartbeatReport {
         let node_id = membership.node_id;
         let trusted_until = membership.trusted_until.into();
@@ -138,6 +140,7 @@ impl Member {
             self.session = Some(session);
             self.unanswered = None;
         }
+        // An atomic, not the map: a heartbeat must not wait for a busy lock.
         let held = self.config.slots.held_count().load(Ordering::Relaxed);
         self.config.store.note_load(held, self.config.profile.slots);
         let Some(session) = &self.session else {
@@ -145,6 +148,7 @@ impl Member {
         };
         let since_last = self
             .acknowledged
+            // A first heartbeat has no earlier one: no jump can be seen.
             .map_or(Duration::from_hours(24), |last| last.sent.elapsed());
         let longest = since_last.saturating_add(self.config.node_ttl / 2);
         session
@@ -153,7 +157,7 @@ impl Member {
     }
 
     /// Joins under a fresh id. Ids are never used again, so no write of an earlier life passes for
-    /// one of this.
+    /// a write of the new life.
     async fn join(&mut self, sent: Instant) -> HeartbeatReport {
         let node_id = Uuid::new_v4();
         match self.try_join(node_id).await {
@@ -173,7 +177,7 @@ impl Member {
     }
 
     async fn try_join(&mut self, node_id: Uuid) -> Result<(), StoreError> {
-        // A session of the earlier id would keep that id alive.
+        // A session of the earlier id would keep the earlier id alive.
         self.session = None;
         self.unanswered = None;
         let session = self.open().await?;
@@ -187,13 +191,13 @@ impl Member {
         Ok(())
     }
 
-    /// Opens a session, and starts a task that publishes its end at once.
+    /// Opens a session, and starts a task that publishes the end at once.
     async fn open(&self) -> Result<MembershipSession, StoreError> {
         let timeout = self.config.call_timeout;
         let clock = self.config.clock.clone();
         let (session, ended) =
             MembershipSession::open(&self.config.database, timeout, clock).await?;
-        // Before the membership state lets this node lease.
+        // Before the membership state lets the node lease.
         if let Some(last) = self.acknowledged
             && session
                 .pause_if_set_back(last.node_id, last.heartbeat_at, self.config.store.caller())
@@ -219,10 +223,10 @@ impl Member {
         Ok(session)
     }
 
-    /// Publishes the renewed membership. False when its trust ran out before: the attempts are
+    /// Publishes the renewed membership. False when the trust ran out before: the attempts are
     /// cancelled already, and under a living id they would count as never started. The clock is
-    /// read under the lock of the membership state, and by the executions before that lock, so none
-    /// of them sees both the end of trust and a renewal.
+    /// read under the lock of the membership state, and by the executions before the lock, so no
+    /// execution sees both the end of trust and a renewal.
     fn extend(&self, node_id: Uuid, sent: Instant, draining: bool) -> bool {
         let Some(renewed) = self.membership(node_id, sent, draining) else {
             return false;
@@ -261,6 +265,7 @@ impl Member {
             "this node is fenced: it cancels what it runs and joins again under a new id"
         );
         metrics::counter!("horolog_self_fenced_total").increment(1);
+        // A dropped session ends: the other nodes see the node gone at once.
         self.session = None;
         self.unanswered = None;
         let former = self
@@ -277,7 +282,8 @@ impl Member {
         self.wake_up.notify_one();
     }
 
-    /// In a task of its own: heartbeats do not wait for it. A fence that cannot be recorded is in the log.
+    /// In a separate task: heartbeats do not wait for the record. Without a record the fence is
+    /// still in the log.
     fn record_fence(&mut self) {
         let Some(Fence { node_id, why, at }) = self.fenced.take() else {
             return;
@@ -295,7 +301,7 @@ impl Member {
         });
     }
 
-    /// Suspends the node. A failed call leaves its connection in an unknown state: it is not used
+    /// Suspends the node. A failed call leaves the connection in an unknown state: it is not used
     /// again.
     fn failed(&mut self, error: &StoreError) -> HeartbeatReport {
         if self.failing_since.is_none() {
@@ -342,7 +348,7 @@ impl Member {
         }
     }
 
-    /// Fences first: nothing runs here any more when the other nodes take it over.
+    /// Fences first: nothing runs here any more at the takeover by other nodes.
     pub(super) async fn leave(&mut self) -> Result<TakeoverReport, StoreError> {
         self.left = true;
         let former = self
@@ -363,7 +369,8 @@ impl Member {
     }
 }
 
-/// Marks the membership of this session as disconnected. False for that of another session.
+/// Marks the membership of the session as disconnected. False for the membership of another
+/// session.
 fn suspend(membership_state: &mut MembershipState, opened_at: Instant) -> bool {
     match membership_state {
         MembershipState::Member(member)

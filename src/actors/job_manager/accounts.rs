@@ -22,17 +22,17 @@ pub struct CreateUser {
     pub name: String,
     /// Role in the whole cluster.
     pub role: Option<Role>,
-    /// Roles in namespaces.
+    /// The roles in namespaces.
     pub namespace_roles: NamespaceRoles,
-    /// None: only a trusted proxy can name the user.
+    /// None: the user can only come through a trusted proxy.
     pub password: Option<Password>,
 }
 
 /// Changes the roles of a user, or whether the user is disabled.
 pub struct UpdateUser {
-    /// User that is changed.
+    /// The user to change.
     pub id: Uuid,
-    /// What changes.
+    /// The new values of the user.
     pub change: UserChange,
 }
 
@@ -41,7 +41,7 @@ pub struct DeleteUser(pub Uuid);
 
 /// Replaces the password of a user, and ends the sessions of the user.
 pub struct SetPassword {
-    /// User that is changed.
+    /// The user to change.
     pub user_id: Uuid,
     /// New password of the user.
     pub password: Password,
@@ -58,16 +58,16 @@ pub struct CreateApiToken {
     pub name: String,
     /// Role in the whole cluster.
     pub role: Option<Role>,
-    /// Roles in namespaces.
+    /// The roles in namespaces.
     pub namespace_roles: NamespaceRoles,
     /// How long the token counts: 1 to 365.
     pub expires_in_days: i32,
 }
 
-/// A new API token, with its text, which is shown once.
+/// A new API token, with the text, shown once.
 #[derive(Debug)]
 pub struct CreatedToken {
-    /// Token without its text.
+    /// Token without the text.
     pub token: TokenRecord,
     /// Text of the token, shown once.
     pub secret: Secret,
@@ -82,6 +82,7 @@ impl Command for CreateUser {
     async fn carry_out(self, store: &Store) -> Result<UserRecord, CommandError> {
         validate_user_name("name", &self.name)?;
         require_role(self.role, &self.namespace_roles)?;
+        // Before the transaction: the hash is slow on purpose.
         let password_hash = match self.password {
             Some(password) => Some(password.hash().await),
             None => None,
@@ -201,7 +202,7 @@ impl Command for RevokeApiToken {
     }
 }
 
-/// Refuses a new user or token that may do nothing.
+/// Refuses a new user or token without rights.
 fn require_role(role: Option<Role>, namespace_roles: &NamespaceRoles) -> Result<(), InvalidInput> {
     if role.is_some() || !namespace_roles.is_empty() {
         return Ok(());

@@ -9,13 +9,13 @@ use crate::store::jobs::backfills::{BackfillRecord, NewBackfill};
 use crate::threads::Computations;
 use uuid::Uuid;
 
-/// Bounds the computation of fire times for backfills that start: previews do not delay them.
+/// Bounds the computation of fire times for starting backfills: previews do not delay them.
 static COMMANDS: Computations = Computations::at_once(1);
 
 /// Starts a backfill of a job.
 pub struct BackfillJob(pub Uuid, pub BackfillRequest);
 
-/// Stops a backfill. Its executions in flight continue.
+/// Stops a backfill. Executions in flight continue.
 pub struct CancelBackfill(pub Uuid);
 
 impl Command for BackfillJob {
@@ -27,7 +27,7 @@ impl Command for BackfillJob {
         let backfill = NewBackfill {
             id: one_off_execution_id(now),
             job_id,
-            // A request without fire times is refused, so there is a first one.
+            // A request without fire times is refused, so there is a first fire time.
             first_fire_time: fire_times.first().copied().unwrap_or(request.from),
             fire_times: fire_times.len(),
             request,
@@ -49,8 +49,8 @@ impl Command for CancelBackfill {
     }
 }
 
-/// The fire times of a backfill, and the database's clock. `computations` bounds
-/// concurrent ones.
+/// The fire times of a backfill, and the database's clock. `computations` bounds concurrent
+/// computations.
 pub async fn fire_times(
     store: &Store,
     job_id: Uuid,

@@ -24,7 +24,7 @@ pub struct Bulk {
 pub struct BulkReport {
     /// Jobs of the filter.
     pub matched: usize,
-    /// Jobs that were changed. The others needed no change.
+    /// Changed jobs. The others needed no change.
     pub changed: usize,
 }
 
@@ -65,7 +65,7 @@ impl Command for Bulk {
     }
 }
 
-/// The store, with what its entry in the audit log says of the action.
+/// The store, with the action for the entry in the audit log.
 fn noted(store: &Store, action: &BulkAction, cancels: bool) -> Store {
     let store = match action {
         BulkAction::Pause(reason) => store.noting("reason", reason.as_deref()),

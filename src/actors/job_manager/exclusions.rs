@@ -11,13 +11,13 @@ use crate::store::jobs::calendars::{CalendarDefinition, CalendarRecord, UpdateOu
 use crate::store::{Store, StoreError};
 use uuid::Uuid;
 
-/// Most blackouts that are not over: every lease reads them.
+/// Most blackouts not over: every lease reads them.
 const BLACKOUTS_MAX: i64 = 1_000;
 
-/// The request for a calendar, not validated yet.
+/// An unvalidated request for a calendar.
 #[derive(Debug, Clone)]
 pub struct CalendarRequest {
-    /// Jobs name the calendar by it.
+    /// Name of the calendar, for references from jobs.
     pub name: String,
     /// Description of the calendar. Display only.
     pub description: Option<String>,
@@ -30,15 +30,15 @@ pub struct CalendarRequest {
 /// Creates a calendar with its rules.
 pub struct CreateCalendar(pub CalendarRequest);
 
-/// Replaces the calendar of that name if it still has this version.
+/// Replaces the calendar of the name if the version still matches.
 pub struct UpdateCalendar(pub CalendarRequest, pub i32);
 
-/// Deletes a calendar that no job names.
+/// Deletes a calendar without jobs.
 pub struct DeleteCalendar(pub String);
 
 /// Creates a blackout of jobs.
 pub struct CreateBlackout {
-    /// The jobs that it applies to.
+    /// The jobs that the window concerns.
     pub scope: Scope,
     /// First instant. Default: now.
     pub starts_at: Option<Timestamp>,
@@ -136,7 +136,7 @@ impl Command for CreateBlackout {
         };
         blackout.validate(now)?;
         refuse_wide(store, &blackout.scope)?;
-        // Each lease reads those of all namespaces.
+        // Each lease reads the blackouts of all namespaces.
         let store_of_all = store.within_reach(Reach::All);
         if store_of_all.blackouts_not_over(BLACKOUTS_MAX).await? >= BLACKOUTS_MAX {
             let message = format!(
@@ -146,6 +146,7 @@ impl Command for CreateBlackout {
             return Err(CommandError::Conflict(message));
         }
         match (&blackout.scope, store.create_blackout(&blackout).await?) {
+            // A job out of reach counts as missing.
             (Scope::Job(job), false) => Err(CommandError::NotFound {
                 what: "job",
                 id: job.to_string(),

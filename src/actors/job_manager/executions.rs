@@ -14,25 +14,25 @@ use chrono::TimeDelta;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Most executions that one command cancels; the next command continues.
+/// Most executions cancelled by a command; the next command continues.
 pub const CANCELLED_MAX: usize = 100_000;
 /// Most executions that one command reruns.
 pub const RERUNS_MAX: usize = 10_000;
-/// Retries for executions that a node leases or settles at this moment.
+/// Tries for executions that a node leases or settles at the moment.
 const TRIES: u32 = 20;
 /// The wait before each retry.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Time between the batches of reruns: other due triggers wait for at most one of them.
+/// Time between the batches of reruns: other due triggers wait for at most a single batch.
 const DISTANCE: TimeDelta = TimeDelta::seconds(1);
 
-/// Makes a job due now, once, with a payload for this execution. Returns its id.
+/// Makes a job due now, once, with a payload for the execution. Returns the id.
 pub struct RunWithPayload(pub Uuid, pub Payload);
 
-/// Cancels all executions of a filter that have not ended, or only counts them.
+/// Cancels all unfinished executions of a filter, or only counts them.
 pub struct CancelExecutions {
     /// Filter of the executions.
     pub filter: ExecutionFilter,
-    /// Limits the filter to these jobs.
+    /// Limits the filter to the jobs.
     pub jobs: Option<JobFilter>,
     /// Whether the command only counts.
     pub dry_run: bool,
@@ -41,18 +41,18 @@ pub struct CancelExecutions {
 /// The result of a bulk cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CancelReport {
-    /// Executions of the filter that had not ended.
+    /// Unfinished executions of the filter.
     pub matched: usize,
-    /// Executions that ended, or whose cancellation was requested.
+    /// Executions ended, or with a requested cancellation.
     pub cancelled: usize,
-    /// Whether the filter has more executions than one command cancels.
+    /// Whether the filter has more executions than the limit of a command.
     pub more: bool,
 }
 
 /// Reruns an ended execution.
 pub struct RerunExecution(pub Uuid);
 
-/// A rerun of one execution.
+/// A rerun of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rerun {
     /// The id of the new execution.
@@ -66,7 +66,7 @@ pub struct Rerun {
 pub struct RerunExecutions {
     /// Filter of the executions.
     pub filter: ExecutionFilter,
-    /// Limits the filter to these jobs.
+    /// Limits the filter to the jobs.
     pub jobs: Option<JobFilter>,
     /// Whether the command only counts.
     pub dry_run: bool,
@@ -77,15 +77,15 @@ pub struct RerunExecutions {
 pub struct RerunReport {
     /// Executions of the filter.
     pub matched: usize,
-    /// Executions that run again.
+    /// Executions to run again.
     pub reruns: usize,
-    /// Executions with a rerun that is pending or in flight.
+    /// Executions with a pending or running rerun.
     pub under_way: usize,
-    /// Executions with a rerun that has ended.
+    /// Executions with an ended rerun.
     pub repeated: usize,
     /// Executions of deleted jobs.
     pub of_deleted: usize,
-    /// Rows that stand for several fire times.
+    /// Rows of several fire times.
     pub ranges: usize,
 }
 
@@ -97,7 +97,7 @@ impl RerunReport {
             Verdict::Repeated => &mut self.repeated,
             Verdict::OfDeleted => &mut self.of_deleted,
             Verdict::Range => &mut self.ranges,
-            // It runs again since the first statement: no match any more.
+            // The execution runs again since the first statement: no match any more.
             Verdict::NotEnded => return,
         };
         *counter += 1;
@@ -105,14 +105,16 @@ impl RerunReport {
     }
 }
 
-/// Cancels all executions of a filter, one transaction for each batch.
+/// Cancels all executions of a filter, with a transaction for each batch.
 pub(super) async fn cancel(
     store: &Store,
     filter: &ExecutionFilter,
 ) -> Result<CancelReport, StoreError> {
+    // The list is read once: executions that start later are not meant.
     let mut left = store.unfinished(filter, CANCELLED_MAX).await?;
     let recorded = store.noting("matched", left.len());
     if left.is_empty() {
+        // A command without a match has no transaction of its own for the entry.
         recorded.record_alone(Entry::about("execution")).await?;
     }
     let mut batches = 0;
@@ -121,6 +123,7 @@ pub(super) async fn cancel(
         more: left.len() == CANCELLED_MAX,
         cancelled: 0,
     };
+    // Skipped rows are locked for milliseconds, so a few tries reach nearly all.
     for _ in 0..TRIES {
         let mut busy = Vec::new();
         for batch in left.chunks(cancellations::BATCH) {
@@ -138,7 +141,7 @@ pub(super) async fn cancel(
     Ok(report)
 }
 
-/// The executions of these jobs that run or wait for their next attempt.
+/// The executions of the jobs, running or waiting for the next attempt.
 pub(super) fn running_of(jobs: Vec<Uuid>) -> ExecutionFilter {
     let statuses = Some(vec![ExecutionStatus::Running, ExecutionStatus::Retrying]);
     ExecutionFilter {
@@ -148,7 +151,7 @@ pub(super) fn running_of(jobs: Vec<Uuid>) -> ExecutionFilter {
     }
 }
 
-/// The store, with what its entry in the audit log says of the filters.
+/// The store, with the filters for the entry in the audit log.
 fn noting(store: &Store, filter: &ExecutionFilter, jobs: Option<&JobFilter>) -> Store {
     let store = store.noting("filter", noted::executions(filter));
     match jobs {
@@ -171,7 +174,8 @@ async fn of_jobs(
     }
 }
 
-/// Refused while a node of a version before V17 lives: it would use the payload of the job.
+/// Refused while a node of a version before V17 lives: such a node would use the payload of the
+/// job.
 async fn refuse_beside_older(store: &Store) -> Result<(), CommandError> {
     match store.node_of_before_own_runs().await? {
         Some(node) => Err(CommandError::Conflict(format!(
@@ -188,6 +192,7 @@ impl Command for RunWithPayload {
         let RunWithPayload(id, payload) = self;
         payload.validate()?;
         let job = found(store.job(id).await?, "job", id)?;
+        // A payload that no request carries would be a silent mistake of the caller.
         if !job.definition.target.sends_payload() {
             let message = "does not reach the target of the job, which gets the body that the job says, or none";
             return Err(InvalidInput::new("payload", message).into());
@@ -236,6 +241,7 @@ impl Command for RerunExecution {
                 id: *id,
                 created: true,
             }),
+            // A second call, for example after a lost answer, gets the id of the first rerun.
             (Verdict::UnderWay(id), _) => Ok(Rerun {
                 id: *id,
                 created: false,
@@ -299,6 +305,8 @@ impl Command for RerunExecutions {
             for verdict in verdicts {
                 report.count(verdict);
             }
+            // Without the distance thousands of reruns would be due at once, ahead of the
+            // schedules.
             due_in += DISTANCE;
         }
         Ok(report)

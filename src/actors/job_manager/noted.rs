@@ -1,4 +1,4 @@
-//! What the audit log shows of the filter of a command about many.
+//! The filters of bulk commands in the audit log.
 
 use crate::model::lists::{ExecutionFilter, JobFilter, LastOutcome};
 use crate::model::rfc3339;
@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use uuid::Uuid;
 
-/// Ids that are shown; of longer lists only the number.
+/// Most ids shown; of longer lists only the number.
 const IDS_MAX: usize = 20;
 
-/// The conditions of a filter of jobs, by their names in the API.
+/// The conditions of a filter of jobs, by the names in the API.
 pub(super) fn jobs(filter: &JobFilter) -> Value {
     let mut conditions = Map::new();
     let mut note = |name: &str, value: Option<Value>| {
@@ -39,7 +39,7 @@ pub(super) fn jobs(filter: &JobFilter) -> Value {
     Value::Object(conditions)
 }
 
-/// The conditions of a filter of executions, by their names in the API.
+/// The conditions of a filter of executions, by the names in the API.
 pub(super) fn executions(filter: &ExecutionFilter) -> Value {
     let mut conditions = Map::new();
     let mut note = |name: &str, value: Option<Value>| {

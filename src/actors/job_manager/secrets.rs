@@ -14,7 +14,7 @@ use crate::store::secrets::changes::{ChangeOutcome, NewSecret, SECRETS_MAX, Secr
 use crate::store::secrets::rows::SecretRecord;
 use std::collections::BTreeSet;
 
-/// Fewest characters of a value: a shorter one cannot be masked in an output without a trace.
+/// Fewest characters of a value: a shorter value cannot be masked in an output without a trace.
 const VALUE_CHARS_MIN: usize = 8;
 /// Most bytes of a value.
 const VALUE_BYTES_MAX: usize = 16 * 1024;
@@ -25,11 +25,11 @@ pub struct SecretRequest {
     pub namespace: String,
     /// The name in references.
     pub name: String,
-    /// The value; none keeps it.
+    /// The value; none keeps the old value.
     pub value: Option<Secret>,
-    /// Hosts that it is sent to; none keeps them.
+    /// Hosts for the secret; none keeps the old hosts.
     pub hosts: Option<Vec<String>>,
-    /// Display only; none keeps it, `Some(None)` removes it.
+    /// Display only; none keeps the old text, `Some(None)` removes the text.
     pub description: Option<Option<String>>,
 }
 
@@ -39,7 +39,7 @@ pub struct CreateSecret(pub SecretRequest, pub Keys);
 /// Changes a secret.
 pub struct UpdateSecret(pub SecretRequest, pub Keys);
 
-/// Deletes a secret that no job refers to.
+/// Deletes a secret without references.
 pub struct DeleteSecret {
     /// Namespace of the secret.
     pub namespace: String,
@@ -47,7 +47,7 @@ pub struct DeleteSecret {
     pub name: String,
 }
 
-/// Encrypts all secrets with the first key of the key file. Returns how many.
+/// Encrypts all secrets with the first key of the key file. Returns the number.
 pub struct RotateSecrets(pub Keys);
 
 impl SecretRequest {
@@ -79,12 +79,15 @@ impl SecretRequest {
 fn validate_value(value: &Secret) -> Result<bool, InvalidInput> {
     let refused = |message: &str| Err(InvalidInput::new("value", message));
     let text = value.expose();
+    // The value may stand in a header, and servers limit the size of a head.
     if text.len() > VALUE_BYTES_MAX {
         return refused("must be at most 16384 bytes long");
     }
+    // `take` bounds the count: the value may be long.
     if text.chars().take(VALUE_CHARS_MIN).count() < VALUE_CHARS_MIN {
         return refused("must be at least 8 characters long, so that outputs can mask it");
     }
+    // PostgreSQL stores no U+0000 in a text, and no header may have the character.
     if text.contains('\0') {
         return refused("must not hold the character U+0000");
     }
@@ -158,6 +161,7 @@ impl Command for RotateSecrets {
         let RotateSecrets(keys) = self;
         match store.rotate_secrets(&keys).await? {
             Ok(rotated) => Ok(rotated),
+            // The outcome of a failed rotation is never `Done`, so the count is never read.
             Err(outcome) => changed(outcome, "").map(|()| 0),
         }
     }
@@ -203,9 +207,9 @@ async fn stored(store: &Store, namespace: &str, name: &str) -> Result<SecretReco
     found.pop().ok_or_else(|| not_found(name))
 }
 
-/// Refuses jobs that refer to a secret which does not exist, is not for the host of their target,
-/// or is of another kind. Jobs come with their namespaces; `place` names a job in the input. No
-/// query when there is no reference.
+/// Refuses jobs with a reference to a secret that is missing, not for the host of the target, or of
+/// another kind. Jobs come with their namespaces; `place` names a job in the input. No query
+/// without a reference.
 pub(super) async fn refuse_references<'a>(
     store: &Store,
     jobs: impl Iterator<Item = (&'a str, &'a JobDefinition)>,
@@ -251,6 +255,7 @@ fn problem(
     let Some(secret) = secret else {
         return Some(format!("there is no secret `{name}`"));
     };
+    // The host of the target is the guard: an editor could otherwise send a secret anywhere.
     if !secret.hosts.iter().any(|host| host.is_of(url)) {
         let host = host_and_port(url);
         return Some(format!("the secret `{name}` is not for the host {host}"));

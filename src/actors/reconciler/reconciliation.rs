@@ -1,5 +1,5 @@
 //! A pass of the reconciler: dead nodes, broken states, partitions, retention, and the figures of
-//! this node.
+//! the node.
 
 use super::{ReconcileReport, ReconcilerConfig};
 use crate::actors::usage::usage;
@@ -15,10 +15,10 @@ use std::time::Instant;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// Repairs take at most one part in this many of the time.
+/// Repairs take at most a two-hundredth of the time.
 const REPAIRS_SHARE: u32 = 200;
 
-/// The load of the node is written once for this many rows of its activity: each minute.
+/// The load of the node is written once for this many rows of the activity: each minute.
 const LOAD_EVERY: u32 = 6;
 
 /// The plain struct under the shell.
@@ -29,13 +29,13 @@ pub(super) struct Reconciliation {
     next_load: Instant,
     /// The key of the lock of the session to watch.
     pub(super) successor: watch::Sender<Option<i64>>,
-    /// The last job whose executions were counted for retention.
+    /// The last job counted for retention.
     counted: Uuid,
     /// The last job of the repairs.
     repaired: Uuid,
     /// The last execution of the slow sweep.
     swept: Uuid,
-    /// The last failing job that was reviewed.
+    /// The last reviewed failing job.
     reviewed: Uuid,
     /// Whether the last repairs had more to repair: the next pass continues them.
     is_repairing: bool,
@@ -68,6 +68,7 @@ impl Reconciliation {
                 "no check for dead nodes: trying again"
             );
         }
+        // After the takeovers, which must not wait for slow repairs.
         if Instant::now() >= self.next_repairs {
             self.repair_in_turn(&mut report).await;
         }
@@ -80,7 +81,7 @@ impl Reconciliation {
         report
     }
 
-    /// Writes what this node did and how full it was.
+    /// Writes the activity and the load of the node.
     async fn write_figures(&mut self, node_id: Uuid) {
         let every = self.config.activity_interval;
         let store = &self.config.store;
@@ -96,7 +97,7 @@ impl Reconciliation {
         let next = Instant::now() + every * LOAD_EVERY;
         match store.write_load(node_id, usage).await {
             Ok(true) => self.next_load = next,
-            // The node's load is known from its second heartbeat on.
+            // The node's load is known from the second heartbeat on.
             Ok(false) => {}
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "no load written");
@@ -108,6 +109,7 @@ impl Reconciliation {
         if Instant::now() < self.next_backlog {
             return;
         }
+        // Before the query: a failing query must not be sent at every pass.
         self.next_backlog = Instant::now() + self.config.activity_interval;
         match self.config.store.backlog().await {
             Ok(backlog) => publish(backlog),
@@ -118,7 +120,8 @@ impl Reconciliation {
         }
     }
 
-    /// Declares suspects dead and takes them over, if this node has watched for long enough.
+    /// Declares suspects dead and takes over the executions, if the node has watched for long
+    /// enough.
     async fn declare_dead(&self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         let membership_state = *self.config.membership_state.borrow();
         let MembershipState::Member(member) = membership_state else {
@@ -136,8 +139,7 @@ impl Reconciliation {
         let has_watched = membership_state.may_declare_dead(self.config.node_ttl, now);
         let has_session = membership_state.session_node_id(now).is_some();
         for suspect in view.suspects {
-            // A suspect that joined during this session would have outlived a restart of the
-            // server.
+            // A suspect joined during the session would have outlived a restart of the server.
             let may_declare_dead = has_watched || suspect.joined_while_observed && has_session;
             if !may_declare_dead {
                 continue;
@@ -154,7 +156,7 @@ impl Reconciliation {
                     report.rerun += taken.rerun.len();
                     report.ended += taken.ended.len();
                 }
-                // It lives, or another node was faster.
+                // The suspect lives, or another node was faster.
                 Ok(None) => {}
                 // The other suspects are taken over as well.
                 Err(error) => {
@@ -166,7 +168,7 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// An error does not stop the pass: a log that is too long does no harm for a while.
+    /// An error does not stop the pass: too long a log does no harm for a while.
     async fn purge(&mut self, report: &mut ReconcileReport) {
         match self
             .config
@@ -213,8 +215,8 @@ impl Reconciliation {
     }
 
     /// Repairs, and schedules the next repairs: at the next pass when there may be more to repair,
-    /// for example after a restore. Repairs that fail wait for their turn as well: a query that
-    /// times out, tried at every pass, would cost most where there is most to read.
+    /// for example after a restore. Failed repairs wait for the turn as well: a query with a
+    /// timeout at every pass would cost most where there is most to read.
     async fn repair_in_turn(&mut self, report: &mut ReconcileReport) {
         let started_at = Instant::now();
         if let Err(error) = self.repair(report).await {
@@ -235,8 +237,8 @@ impl Reconciliation {
     }
 
     async fn repair(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
-        // Nearly all of it is decided by the present instant. By a clock that is a year ahead, all
-        // rows would be old, and a repaired job would rest for that year.
+        // Nearly all repairs depend on the present instant. By a clock a year ahead, all rows would
+        // be old, and a repaired job would rest for a year.
         if !self.config.store.is_clock_trusted().await? {
             tracing::debug!("no repairs: the clock of the database has jumped");
             return Ok(());
@@ -264,7 +266,7 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// Warns of jobs at rest: the clock was ahead, and no node was there to see it come back.
+    /// Warns of jobs at rest: the clock was ahead, and no node saw the correction.
     async fn warn_of_resting(&self) -> Result<(), StoreError> {
         if let Some(resting) = self.config.store.resting().await? {
             tracing::warn!(jobs = resting.jobs, until = %rfc3339(resting.until), "{resting}");
@@ -272,7 +274,7 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// Creates the partitions that are needed, and purges old rows.
+    /// Creates the needed partitions, and purges old rows.
     async fn tidy(&mut self, report: &mut ReconcileReport) -> Result<(), StoreError> {
         match self.config.store.create_partitions().await {
             Ok(partitions) => report.partitions = partitions,
@@ -306,7 +308,8 @@ fn count(
     }
 }
 
-/// Each node publishes the same figures of the whole cluster, so an alert needs one living node.
+/// Each node publishes the same figures of the whole cluster, so an alert needs a single living
+/// node.
 fn publish(
     Backlog {
         due,

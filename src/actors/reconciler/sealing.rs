@@ -1,4 +1,4 @@
-//! Sealing of the audit log, and its end in the log of the node now and then.
+//! Sealing of the audit log, and the end of the chain in the log of the node now and then.
 
 use crate::store::Store;
 use std::time::{Duration, Instant};
@@ -20,8 +20,9 @@ impl Sealing {
         }
     }
 
-    /// Seals the rows that are committed by now. Whether it sealed any.
+    /// Seals the committed rows. Returns whether there were any.
     pub(super) async fn seal(&mut self) -> bool {
+        // Before the seal: the row of the count is sealed in the same pass.
         if let Err(error) = self.store.record_counted_refusals().await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "refusals are not in the audit log: trying again");
@@ -29,7 +30,7 @@ impl Sealing {
         match self.store.seal_audit_log().await {
             Ok(None) => false,
             Ok(Some(end)) => {
-                // The table alone cannot show that its last rows were cut off: this line can.
+                // The table alone cannot show the loss of the last rows: the line can.
                 if Instant::now() >= self.next_line {
                     self.next_line = Instant::now() + LOG_EVERY;
                     tracing::info!(
