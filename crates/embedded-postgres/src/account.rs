@@ -16,8 +16,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The owner of the cluster. Without a cluster: this process's own user, or for root the user
-    /// of `HOROLOG_PG_USER`, else the first known user of `SUDO_USER`, `postgres`, `nobody`.
+    /// The owner of the cluster. Without a cluster: the process's own user, or for root the user of
+    /// `HOROLOG_PG_USER`, else the first known user of `SUDO_USER`, `postgres`, `nobody`.
     pub(crate) async fn for_cluster(cluster: &Path) -> Result<Self> {
         if !is_root() {
             let (uid, gid) = (
@@ -86,7 +86,7 @@ impl Account {
             .map_err(at("set the mode of", path))
     }
 
-    /// Gives the path to this account, if this process is root.
+    /// Gives the path to the account, if the process is root.
     pub(crate) fn own(self, path: &Path) -> Result<()> {
         if is_root() {
             lchown(path, Some(self.uid), Some(self.gid)).map_err(at("give away", path))
@@ -107,7 +107,7 @@ async fn id_of(flag: &str, name: &str) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// Whether this process is root, so that a child has to change its user.
+/// Whether the process is root, so a child has to change its user.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

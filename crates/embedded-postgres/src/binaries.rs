@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 /// Oldest major version of PostgreSQL that is used.
 pub const MAJOR_MIN: u32 = 14;
-/// A directory that has these is one of server binaries.
+/// A directory that has the is one of server binaries.
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 
 /// The major version that made the cluster, `None` when there is no cluster.

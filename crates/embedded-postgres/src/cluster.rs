@@ -8,8 +8,7 @@ use std::io;
 use std::path::Path;
 
 impl EmbeddedPostgres {
-    /// Creates the cluster under another name and renames it, so that an incomplete one is never
-    /// used.
+    /// Creates the cluster under another name and renames it, so an incomplete one is never used.
     pub(crate) async fn create_cluster_if_missing(&self) -> Result<()> {
         self.remove_incomplete_clusters()?;
         if self.cluster().join("PG_VERSION").exists() {
@@ -36,8 +35,8 @@ impl EmbeddedPostgres {
         self.account.make_private_dir(path)?;
         let locale = format!("--locale={locale}");
         // `trust` admits every process that can open the socket. The socket is in a directory of
-        // mode 0700, so that only the owner and root can, and both can read the data files anyway.
-        // TCP is off; if a setting ever turns it on, it admits no one.
+        // mode 0700, so only the owner and root can, and both can read the data files anyway. TCP
+        // is off; if a setting ever turns it on, it admits no one.
         let auth = ["--auth-local=trust", "--auth-host=reject"];
         let kind = [
             "--username",
@@ -55,8 +54,8 @@ impl EmbeddedPostgres {
         .await
     }
 
-    /// Removes the clusters of interrupted initdb runs. The lock is ours, so that no other process
-    /// is creating one.
+    /// Removes the clusters of interrupted initdb runs. The lock is ours, so no other process is
+    /// creating one.
     fn remove_incomplete_clusters(&self) -> Result<()> {
         for entry in fs::read_dir(&self.data_dir)
             .map_err(at("list", &self.data_dir))?

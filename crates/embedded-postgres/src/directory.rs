@@ -33,7 +33,7 @@ fn absolute_path_of(variable: &str) -> Option<PathBuf> {
         .filter(|path| path.is_absolute())
 }
 
-/// Creates the directory if there is none, and resolves links, so that all its names mean the same
+/// Creates the directory if there is none, and resolves links, so all its names mean the same
 /// server.
 pub(crate) fn prepare_data_dir(path: &Path) -> Result<PathBuf> {
     if !path.exists() {
@@ -59,13 +59,13 @@ pub(crate) fn prepare_data_dir(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Whether `pg_ctl`, which passes its options through a shell, reads a character as it is.
+/// Whether `pg_ctl`, which passes its options through a shell, reads a character unchanged.
 fn is_safe_in_shell(char: char) -> bool {
     !char.is_control() && !matches!(char, '"' | '`' | '$' | '\\')
 }
 
-/// Takes the lock of the directory. The drop of the file releases it, and so does the death of this
-/// process: std opens files close-on-exec, so that the server does not inherit it.
+/// Takes the lock of the directory. The drop of the file releases it, and so does the death of the
+/// process: std opens files close-on-exec, so the server does not inherit it.
 pub(crate) async fn lock(data_dir: &Path) -> Result<File> {
     let path = data_dir.join("lock");
     let name = path.clone();

@@ -23,7 +23,7 @@
 //! server together with the process that started it.
 //!
 //! Two variables matter: `HOROLOG_PG_BIN`, the directory of the server binaries, and
-//! `HOROLOG_PG_USER`, the user that the server runs as when this process is root.
+//! `HOROLOG_PG_USER`, the user that the server runs as when the process is root.
 
 #![warn(missing_docs)]
 
@@ -72,7 +72,7 @@ pub struct EmbeddedPostgres {
     binaries: PathBuf,
     account: Account,
     settings: Vec<(String, String)>,
-    /// Has a shared lock, with other processes, as long as this process may use the server.
+    /// Has a shared lock, with other processes, as long as the process may use the server.
     used: Arc<File>,
     /// Whether the server was started here; `false`: it was running already.
     is_started: bool,
@@ -81,7 +81,7 @@ pub struct EmbeddedPostgres {
 impl EmbeddedPostgres {
     /// Attaches to the server of a directory, or starts it: finds binaries, creates the cluster if
     /// there is none, starts the server if none answers, creates the database `horolog`. `settings`
-    /// reach only a server that this call starts.
+    /// reach only a server that the call starts.
     pub async fn ensure_running(data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let asked = env::var_os("HOROLOG_PG_BIN")
             .filter(|dir| !dir.is_empty())
@@ -149,8 +149,8 @@ impl EmbeddedPostgres {
         self.stop_locked(StopMode::Fast).await
     }
 
-    /// Undoes [`Self::ensure_running`], for a caller that fails afterwards: stops the server if
-    /// this value started it and no other process has attached to it.
+    /// Undoes [`Self::ensure_running`], for a caller that fails afterwards: stops the server if the
+    /// value started it and no other process has attached to it.
     pub async fn undo(&self) -> Result<()> {
         let _lock = lock(&self.data_dir).await?;
         self.stop_unless_used().await

@@ -30,7 +30,7 @@ impl EmbeddedPostgres {
             .env("PATH", "/usr/bin:/bin")
             .env("LC_ALL", "C")
             .current_dir("/");
-        // In a process group of its own, so that a Ctrl-C reaches this process and not initdb.
+        // In a process group of its own, so a Ctrl-C reaches the process and not initdb.
         command.stdin(Stdio::null()).process_group(0);
         if is_root() {
             // std drops the supplementary groups, too.

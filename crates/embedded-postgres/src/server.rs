@@ -59,8 +59,8 @@ impl EmbeddedPostgres {
         }
     }
 
-    /// One `pg_ctl start`. It gives the server a session of its own, so that no Ctrl-C, hang-up or
-    /// death of this process reaches it.
+    /// One `pg_ctl start`. It gives the server a separate session, so no Ctrl-C, hang-up or death
+    /// of the process reaches it.
     async fn start(&self) -> Result<()> {
         self.account.make_private_dir(&self.socket_dir())?;
         let log = self.log_file();
@@ -109,7 +109,7 @@ impl EmbeddedPostgres {
     /// Removes the pid file of a killed server; no process listens. PostgreSQL ignores the file if
     /// its process is gone, but takes a zombie, or another process of the same user and number, for
     /// a server. Two servers still cannot run: since version 12 PostgreSQL finds the shared memory
-    /// by the directory, not by this file (a backend that outlived its postmaster was seen to block
+    /// by the directory, not by the file (a backend that outlived its postmaster was seen to block
     /// the start).
     fn remove_stale_pid_file(&self) -> Result<()> {
         let path = self.cluster().join("postmaster.pid");

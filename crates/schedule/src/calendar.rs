@@ -1,8 +1,8 @@
 //! Calendars: named rules that say which fire times count.
 //!
-//! A calendar decides about an instant by its local date, weekday and time of day. It is therefore
+//! A calendar decides about an instant by the local date, weekday and time of day. It is therefore
 //! closed in stretches, never at single instants. [`Calendar::open_again`] skips a stretch in one
-//! step, so that no schedule walks through a closed year. A calendar names no fire time.
+//! step, so no schedule walks through a closed year. A calendar names no fire time.
 //!
 //! ```
 //! use horolog_schedule::calendar::{Calendar, CalendarRules};
@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use std::iter::once;
 use std::ops::Range;
 
-/// Most dates, weekdays or windows of one kind.
+/// Most dates, weekdays or windows of a kind.
 const RULES_MAX: usize = 1_000;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -56,7 +56,7 @@ text_enum! {
     }
 }
 
-/// The rules of a calendar as their author writes them; stored as JSON with these names.
+/// The rules of a calendar as their author writes them; stored as JSON with the names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CalendarRules {
@@ -76,7 +76,7 @@ pub struct CalendarRules {
 }
 
 /// A time of day from `from` to before `to`, `HH:MM` or `HH:MM:SS`. It crosses midnight if `to` is
-/// not later than `from`; then it belongs to the day of its start.
+/// not later than `from`; then it belongs to the day of the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayWindow {
     /// First day of the range, which is part of it.
@@ -139,7 +139,7 @@ impl Calendar {
         })
     }
 
-    /// The calendar with the instant of its last change.
+    /// The calendar with the instant of the last change.
     #[must_use]
     pub fn changed(self, at: Timestamp) -> Self {
         Self {
@@ -153,7 +153,7 @@ impl Calendar {
         self.changed_at
     }
 
-    /// The zone of its dates and times of day.
+    /// The zone of the dates and times of day.
     pub fn zone(&self) -> &Zone {
         &self.zone
     }
@@ -163,7 +163,7 @@ impl Calendar {
         &self.name
     }
 
-    /// Whether a fire time at this instant counts.
+    /// Whether a fire time at the instant counts.
     pub fn is_open(&self, time: Timestamp) -> bool {
         let local = self.zone.local(time).naive_local();
         let second = i64::from(local.time().num_seconds_from_midnight());
@@ -182,6 +182,8 @@ impl Calendar {
         let (mut second, until) = (after.timestamp(), until.timestamp());
         while second < until {
             let stretch = self.zone.stretch(self.zone.index_at(second));
+            // The offset to UTC is constant within a stretch, so each stretch is searched in local
+            // time.
             let end = until.min(stretch.end);
             if let Some(opens) = self.opens_within(second + stretch.offset..end + stretch.offset) {
                 return Timestamp::from_timestamp(opens - stretch.offset, 0);
@@ -196,6 +198,7 @@ impl Calendar {
         let mut at = local.start;
         while at < local.end {
             let (midnight, second) = (at - at.rem_euclid(DAY), at.rem_euclid(DAY));
+            // Local seconds read as UTC: the date is the local one.
             let date = Timestamp::from_timestamp(at, 0)?.date_naive();
             if let Some(opens) = self.opens_on(date, second) {
                 return Some(midnight + opens).filter(|opens| *opens < local.end);
@@ -261,6 +264,7 @@ fn open_stretches(day: usize, included: &[Window], excluded: &[Window]) -> Stret
     let mut excluded = stretches_on(day, excluded).into_iter().peekable();
     for stretch in included {
         from = stretch.start.max(from);
+        // A closed stretch may reach into the next open one: `from` stays behind its end.
         while let Some(closed) = excluded.next_if(|closed| closed.start < stretch.end) {
             open.push(from..closed.start);
             from = closed.end.max(from);
@@ -333,11 +337,12 @@ fn dates(field: &'static str, texts: &[String]) -> Result<Dates, CalendarError> 
 fn add_dates(dates: &mut Dates, text: &str) -> Option<()> {
     if let Some((from, to)) = text.split_once('/') {
         let (from, to) = (full_date(from)?, full_date(to)?);
+        // A range backwards is refused, not turned round: one of the years is probably wrong.
         dates.ranges.push((from <= to).then_some((from, to))?);
     } else if let Some(date) = full_date(text) {
         dates.ranges.push((date, date));
     } else {
-        // A leap year, so that 02-29 is a date.
+        // A leap year, so 02-29 is a date.
         let yearly = full_date(&format!("2028-{text}"))?;
         dates.yearly.insert((yearly.month(), yearly.day()));
     }

@@ -80,6 +80,7 @@ impl CronSchedule {
     /// Parses without an explanation of other notations.
     fn parse_own(expression: &str, options: &CronOptions) -> Result<Self, CronError> {
         let schedule = Self::stored(expression, options)?;
+        // New jobs must not use what only an earlier version accepted.
         match &schedule.0.rule.expression.days.week.outdated {
             Some(refusal) => Err(refusal.clone()),
             None => Ok(schedule),
@@ -87,7 +88,7 @@ impl CronSchedule {
     }
 
     /// Parses the expression of a stored job. Accepts also an expression that only an earlier
-    /// version accepted, so that no job stops after an upgrade.
+    /// version accepted, so no job stops after an upgrade.
     pub fn stored(expression: &str, options: &CronOptions) -> Result<Self, CronError> {
         let rule = Rule::new(Expression::parse(expression, options.seed)?)?;
         if rule.at_or_after(0).is_none() {
@@ -96,6 +97,7 @@ impl CronSchedule {
                 last_year: *YEARS.end(),
             });
         }
+        // Computed once: the next fire times of a job are asked for at every lease.
         let passes = Passes::of(options.dst_overlap, &rule);
         let (text, options) = (expression.trim().to_owned(), options.clone());
         Ok(Self(Arc::new(Parsed {
@@ -112,13 +114,13 @@ impl CronSchedule {
         &self.0.text
     }
 
-    /// The zone of its local times.
+    /// The zone of the local times.
     #[must_use]
     pub fn zone(&self) -> &Zone {
         &self.0.options.zone
     }
 
-    /// How it was read, apart from its text.
+    /// How it was read, apart from the text.
     #[must_use]
     pub fn options(&self) -> &CronOptions {
         &self.0.options
@@ -169,6 +171,7 @@ impl CronSchedule {
             passes,
             ..
         } = &*self.0;
+        // `timestamp` rounds down, so the next whole second is strictly later.
         let second = firing::at_or_after(rule, options, *passes, after.timestamp() + 1)?;
         Timestamp::from_timestamp(second, 0)
     }

@@ -82,13 +82,13 @@ text_enum! {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Schedule {
-    /// By a cron expression, in the zone of its options.
+    /// By a cron expression, in the zone of the options.
     Cron(CronSchedule),
     /// At anchor + k · interval: a grid that no restart, pause or delay moves.
     FixedRate {
         /// Distance of two fire times, at least one second.
         interval: TimeDelta,
-        /// The first fire time. A caller persists it, so that the grid survives a restart.
+        /// The first fire time. A caller persists it, so the grid survives a restart.
         anchor: Timestamp,
     },
     /// One interval after the end of the previous execution.
@@ -96,7 +96,7 @@ pub enum Schedule {
         /// Pause between two executions, at least one second.
         interval: TimeDelta,
     },
-    /// The job fires once, at this instant.
+    /// The job fires once, at the instant.
     Once {
         /// The only fire time.
         at: Timestamp,

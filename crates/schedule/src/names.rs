@@ -1,6 +1,6 @@
 //! Enums that are stored and shown by name.
 
-/// A name that this version does not know, for example a status that a newer version wrote.
+/// A name that the version does not know, for example a status that a newer version wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{value}`")]
 pub struct UnknownName {

@@ -27,7 +27,7 @@ pub struct Preview {
     pub expression: String,
     /// The rules that it follows.
     pub dialect: Dialect,
-    /// The zone of its local times.
+    /// The zone of the local times.
     pub zone: Zone,
     /// The expression in English words.
     pub description: String,

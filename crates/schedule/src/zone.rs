@@ -7,7 +7,7 @@
 //!
 //! The rules come from the newer of two tz databases, that of the system and the one inside this
 //! crate, or from the directory of `TZDIR`. The crate jiff reads them. chrono-tz is not used: its
-//! data were a year and a half old in November 2026, so that 15 zones were wrong by an hour.
+//! data were a year and a half old in November 2026, so 15 zones were wrong by an hour.
 //!
 //! ```
 //! use horolog_schedule::zone::{Zone, ZoneHint};
@@ -41,7 +41,7 @@ const NAME_CHARS_MAX: usize = 64;
 const SECOND_MIN: i64 = -86_400;
 /// End of the list, 2200-01-02T00:00:00Z: no schedule fires after 2199.
 const SECOND_MAX: i64 = 7_258_204_800;
-/// 2026-01-01T00:00:00Z. A correction of earlier rules changes no coming fire time. This constant
+/// 2026-01-01T00:00:00Z. A correction of earlier rules changes no coming fire time. The constant
 /// never changes: another start would be another hash of the same rules.
 const HASHED_FROM: i64 = 1_767_225_600;
 
@@ -149,7 +149,7 @@ impl Zone {
         self.0.periods.len()
     }
 
-    /// A period by its index, which must be below `len`.
+    /// A period by the index, which must be below `len`.
     pub(crate) fn stretch(&self, index: usize) -> Stretch {
         let periods = &self.0.periods;
         let Period { start, offset } = periods[index];
@@ -236,7 +236,7 @@ fn hash(periods: &[Period]) -> i64 {
     let later = periods.partition_point(|period| period.start <= HASHED_FROM);
     let mut changes: Vec<u8> = Vec::new();
     for (index, period) in periods[later.saturating_sub(1)..].iter().enumerate() {
-        // The first period may have begun at any time before.
+        // The first period may have started at any time before.
         let start = if index == 0 {
             HASHED_FROM
         } else {

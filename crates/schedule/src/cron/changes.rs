@@ -20,6 +20,7 @@ pub(super) fn within_a_year(
 ) -> Vec<String> {
     let zone = &options.zone;
     let coming = (zone.index_at(after) + 1..zone.len()).map(|index| zone.stretch(index));
+    // Stretches are in order, so the first one beyond the reach ends the search.
     let soon = coming.take_while(|stretch| stretch.start - AHEAD <= after);
     let told = soon.filter_map(|stretch| match stretch.offset - stretch.offset_before {
         length if length > 0 => gap(rule, options.dst_gap, stretch),
@@ -35,6 +36,8 @@ fn gap(rule: &Rule, policy: DstGap, stretch: Stretch) -> Option<String> {
     );
     let (first, more) = matches(rule, start, end)?;
     let hour = &rule.expression.hour;
+    // A schedule of every hour, or an interval that fires at the end of the gap, loses nothing
+    // visible.
     if hour.all || rule.expression.interval_like() && rule.at_or_after(end) == Some(end) {
         return None;
     }
@@ -66,6 +69,7 @@ fn overlap(rule: &Rule, passes: Passes, stretch: Stretch) -> Option<String> {
     );
     let (first, more) = matches(rule, start, end)?;
     let outcome = match passes {
+        // An interval through all hours follows the clock: no author expects a warning.
         Passes::Both if rule.expression.hour.all => return None,
         Passes::Both => "runs both times",
         Passes::First => "runs once, the first time",

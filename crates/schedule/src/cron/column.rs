@@ -1,6 +1,6 @@
 //! The columns of a cron expression: bounds and names of each field.
 
-/// The bounds and names of one field.
+/// The bounds and names of a field.
 #[derive(Debug)]
 pub(super) struct Column {
     pub name: &'static str,
@@ -14,7 +14,7 @@ pub(super) struct Column {
     pub hash_last: u32,
     /// Number of `min` in the crate `cron`.
     pub base: u32,
-    /// Whether `min` follows `last`, so that a range can wrap around.
+    /// Whether `min` follows `last`, so a range can wrap around.
     pub circular: bool,
     /// Names in upper case, from `min` on; three letters are enough.
     pub names: &'static [&'static str],
@@ -89,7 +89,7 @@ pub(super) static QUARTZ_DAY_OF_WEEK: Column = Column {
         "1-7 or SUN-SAT (in six or seven fields Sunday is 1)",
     )
 };
-/// The crate `cron` knows no year after 2100, so that this column is matched without it.
+/// The crate `cron` knows no year after 2100, so the column is matched without it.
 pub(super) static YEAR: Column = Column {
     circular: false,
     ..Column::numbers("year", "years", 1970, 2199, "1970-2199")
@@ -123,7 +123,7 @@ impl Column {
         self.last - self.min + 1
     }
 
-    /// Whether a step does not divide the column, so that its last interval is shorter.
+    /// Whether a step does not divide the column, so its last interval is shorter.
     pub const fn is_uneven(&self, step: u32) -> bool {
         step != 1 && self.circular && !self.size().is_multiple_of(step)
     }
@@ -133,13 +133,14 @@ impl Column {
         number(word).or_else(|| {
             let word = word.to_ascii_uppercase();
             let mut names = self.names.iter().zip(self.min..);
+            // Two letters would be ambiguous: `MA` is March or May.
             let found = names.find(|(name, _)| word.len() >= 3 && name.starts_with(&word));
             found.map(|(_, number)| number)
         })
     }
 }
 
-/// A number of digits only. A number too large for its type is out of every range, too.
+/// A number of digits only. A number too large for the type is out of every range, too.
 pub(super) fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u32::MAX))

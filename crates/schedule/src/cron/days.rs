@@ -1,8 +1,8 @@
 //! The two fields for days: which days of a month an expression means.
 //!
 //! The crate `cron` reads plain numbers; `L`, `L-n`, `nW`, `LW`, `L-nW` and the special days of
-//! `week` are read here, as Quartz 2.3.2 defines them. A month becomes a mask with bit 1 for its
-//! first day, so that the search asks once per month.
+//! `week` are read here, as Quartz 2.3.2 defines them. A month becomes a mask with bit 1 for the
+//! first day, so the search asks once per month.
 
 use super::column::{DAY_OF_MONTH, QUARTZ_DAY_OF_WEEK, UNIX_DAY_OF_WEEK, number};
 use super::error::{CronError, FieldProblem};

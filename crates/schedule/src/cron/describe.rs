@@ -27,6 +27,7 @@ pub(super) fn describe(expression: &Expression) -> String {
     } = expression;
     let (times, listed) = times(expression);
     let mut parts = vec![times];
+    // Months are a ring: December to February is one run.
     let months = (!month.all).then(|| span("in", &month.numbers, Some((1, 12)), &month_name));
     // `of February` belongs to a day of the month, `in February` to any other.
     let of = match (days.month.all, &days.week, month.all) {
@@ -49,6 +50,7 @@ pub(super) fn describe(expression: &Expression) -> String {
     if !year.all {
         parts.push(span("in", &year.numbers, None, &|year| year.to_string()));
     }
+    // `at 09:00` alone would sound like a single time.
     if listed && parts.len() == 1 {
         parts.push("every day".to_owned());
     }
@@ -60,6 +62,7 @@ pub(super) fn step(numbers: &[u32], size: u32) -> Option<u32> {
     let [first, second, ..] = numbers else {
         return None;
     };
+    // The numbers are in order and without repetitions: the step is never 0.
     let step = second - first;
     let even = numbers.windows(2).all(|pair| pair[1] - pair[0] == step);
     let whole =
@@ -87,11 +90,13 @@ fn times(expression: &Expression) -> (String, bool) {
     if count <= TIMES_LISTED_MAX && !hour.all {
         return (format!("at {}", time_list(expression)), true);
     }
+    // Seconds are mentioned only if the expression fires inside a minute.
     if second.numbers == [0] {
         return (minutes(minute, hour), false);
     }
     let seconds = each("second", second, 60);
     let minutes = match (minute.all, step(&minute.numbers, 60)) {
+        // `every 10 seconds` needs no minute.
         (true, _) if step(&second.numbers, 60).is_some() => String::new(),
         (true, _) => " of every minute".to_owned(),
         (false, Some(step)) => format!(" of every {} minute{}", ordinal_word(step), from(minute)),
@@ -190,6 +195,7 @@ fn hours(hour: &Field, of_hours: bool) -> String {
 }
 
 fn day_words(days: &Days, of_the_month: &str) -> Option<String> {
+    // One of the two days is enough, and one of them is any day.
     if days.either && (days.month.all || days.week.plain.all) {
         return None;
     }
@@ -253,6 +259,7 @@ fn week_days(week: &Week, of_the_month: &str) -> Option<String> {
     }
     let plain = match plain.numbers[..] {
         [] => None,
+        // Sunday is 1.
         [2, 3, 4, 5, 6] => Some("on weekdays".to_owned()),
         [1, 7] => Some("on weekends".to_owned()),
         _ => Some(span("on", &plain.numbers, Some((1, 7)), &weekday_name)),
@@ -291,7 +298,7 @@ fn month_name(month: u32) -> String {
     name_of(&MONTHS, month)
 }
 
-/// A name by its number, from 1.
+/// A name by the number, from 1.
 fn name_of(names: &[&str], number: u32) -> String {
     let index = usize::try_from(number).unwrap_or(1).saturating_sub(1);
     title(names[index])
@@ -313,9 +320,8 @@ fn span(
     format!("{before} {}", list(numbers, ring, name))
 }
 
-/// Numbers in words: `9 to 17` when they follow each other (around the end of
-/// the `ring` from its first number too), `1, 3, … 59` when they are many at
-/// equal distances, else all of them.
+/// Numbers in words: `9 to 17` when they follow each other (around the end of the `ring` from the
+/// first number too), `1, 3, … 59` when they are many at equal distances, else all of them.
 fn list(numbers: &[u32], ring: Option<(u32, u32)>, name: &dyn Fn(u32) -> String) -> String {
     let (start, size) = ring.unwrap_or((0, u32::MAX));
     if let Some((first, last)) = run(numbers, start, size) {
@@ -339,6 +345,7 @@ fn list(numbers: &[u32], ring: Option<(u32, u32)>, name: &dyn Fn(u32) -> String)
 /// First and last of three or more numbers that follow each other in a ring.
 fn run(numbers: &[u32], start: u32, size: u32) -> Option<(u32, u32)> {
     let (&lowest, &highest) = (numbers.first()?, numbers.last()?);
+    // A run around the end, such as 22 to 3, has both ends of the ring and one gap.
     let wraps = lowest == start && highest - start == size - 1;
     let mut gaps = numbers.windows(2).filter(|pair| pair[1] - pair[0] != 1);
     let found = match (gaps.next(), gaps.next()) {
@@ -358,6 +365,7 @@ fn join(parts: &[String]) -> String {
 
 fn ordinal(number: u32) -> String {
     let ending = match (number % 10, number % 100) {
+        // 11th, 12th and 13th are exceptions.
         (1, 1 | 21..) => "st",
         (2, 2 | 22..) => "nd",
         (3, 3 | 23..) => "rd",

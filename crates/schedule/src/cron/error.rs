@@ -1,4 +1,4 @@
-//! Why an expression was refused: values for programs, and one sentence for people.
+//! Why an expression was refused: values for programs, and one sentence for authors.
 
 use std::fmt;
 
@@ -86,7 +86,7 @@ pub enum Instead {
     OnDemand,
 }
 
-/// A wrong part of one field.
+/// A wrong part of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// Name of the field: `minutes`, `day of week`.
@@ -113,19 +113,19 @@ pub enum FieldProblem {
         /// `/`, `-` or `#`.
         separator: char,
     },
-    /// A number is outside the bounds of its field.
+    /// A number is outside the bounds of the field.
     OutOfRange {
         /// The bounds, and the names of the field.
         allowed: &'static str,
     },
-    /// Neither a number nor a name of its field.
+    /// Neither a number nor a name of the field.
     NotAValue {
         /// The bounds, and the names of the field.
         allowed: &'static str,
         /// Special days of the field; empty for a field without days.
         specials: &'static str,
     },
-    /// The end of a range is before its start.
+    /// The end of a range is before the start.
     Backwards {
         /// The bounds, and the names of the field.
         allowed: &'static str,

@@ -51,6 +51,7 @@ impl Expression {
                 chars_max: EXPRESSION_CHARS_MAX,
             });
         }
+        // A preview has no job: the text as seed keeps the answer the same at each call.
         let seed = seed.map_or(Seed::Text(text), Seed::Job);
         if text.starts_with('@') {
             return parse(
@@ -61,8 +62,7 @@ impl Expression {
                 seed,
             );
         }
-        // Positions count from the start of the untrimmed text, so that an editor can mark the
-        // part.
+        // Positions count from the start of the untrimmed text, so an editor can mark the part.
         let blank = typed
             .chars()
             .take_while(|char| char.is_whitespace())

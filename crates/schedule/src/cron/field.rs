@@ -1,8 +1,8 @@
 //! One plain field of a cron expression: from text to numbers.
 //!
 //! A field is a list of items; an item is `*`, a value, a range or `H`, with or without a step.
-//! Every number is compared with the column's bounds before a range is expanded, so that no input
-//! makes more than 128 · 230 numbers.
+//! Every number is compared with the column's bounds before a range is expanded, so no input makes
+//! more than 128 · 230 numbers.
 
 use super::column::{Column, number};
 use super::error::{CronError, FieldError, FieldProblem};
@@ -15,7 +15,7 @@ use super::options::Dialect;
 pub(super) struct Token<'a> {
     /// The part as it was written.
     pub text: &'a str,
-    /// Position of its first character in the text, from 1.
+    /// Position of the first character in the text, from 1.
     pub position: usize,
 }
 
@@ -35,6 +35,7 @@ impl<'a> Token<'a> {
         let mut position = self.position;
         self.text.split(separates).map(move |text| {
             let part = Token { text, position };
+            // Positions count characters: an editor marks characters, not bytes.
             position += text.chars().count() + 1;
             part
         })
@@ -168,7 +169,7 @@ impl Column {
         field
     }
 
-    /// A refusal of a part of this column.
+    /// A refusal of a part of the column.
     pub fn refuse(&self, part: Token<'_>, problem: FieldProblem) -> CronError {
         CronError::Field(FieldError {
             field: self.name,
@@ -202,6 +203,7 @@ impl Column {
             _ => return Err(self.refuse(item, FieldProblem::Repeated { separator: '/' })),
         };
         let span = self.span(span, step, grammar)?;
+        // The numbers of the item alone: a warning names no number of another item.
         let before = field.numbers.len();
         field.add(self, &span, step.unwrap_or(1));
         // A range has an end on purpose: only an open step can surprise.
@@ -234,6 +236,7 @@ impl Column {
                 hashed: false,
             });
         }
+        // The year has no `H`: a job would fire in one year only.
         if span.starts_with(b'H') && self.circular {
             return self.hashed(span, step, grammar);
         }
@@ -241,6 +244,7 @@ impl Column {
         match ends[..] {
             [value] => {
                 let first = self.value(value)?;
+                // `7/2` in the day of the week of five fields starts at 7, beyond the last number.
                 let last = if stepped { self.last.max(first) } else { first };
                 Ok(Span {
                     first,
@@ -280,6 +284,7 @@ impl Column {
         if self.last < self.max && last == self.min {
             return Ok(self.max);
         }
+        // Unix crons refuse such ranges, and a silent wrap would hide a mistake.
         if dialect == Dialect::Quartz && self.circular {
             return Ok(last + self.size());
         }
@@ -317,6 +322,8 @@ impl Column {
         let start = first
             + grammar
                 .seed
+                // With a step the start is within the first step, so every job fires about equally
+                // often.
                 .pick(self.name, step.map_or(width, |step| step.min(width)));
         let last = if step.is_some() { last } else { start };
         Ok(Span {
@@ -353,6 +360,7 @@ impl Column {
         match number(step.text) {
             Some(number) if (1..=max).contains(&number) => Ok(number),
             Some(number) => {
+                // `*/90` in minutes means every 90 minutes to most authors: a fixed rate does so.
                 let instead = intervals::of_step(number, self.unit);
                 Err(self.refuse(step, FieldProblem::StepOutOfRange { max, instead }))
             }
@@ -371,6 +379,7 @@ impl Column {
         match self.lookup(word.text) {
             Some(number) if (self.min..=self.max).contains(&number) => Ok(number),
             Some(_) => Err(self.refuse(word, FieldProblem::OutOfRange { allowed })),
+            // A field for days with a `?` alone never comes here: `days` reads it first.
             None if word.text.starts_with('?') => {
                 let is_day = !specials.is_empty();
                 Err(self.refuse(word, FieldProblem::QuestionMark { is_day }))

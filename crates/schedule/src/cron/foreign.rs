@@ -1,10 +1,10 @@
 //! Notations of other schedulers that are no cron expression here. The refusal names the field or
 //! the notation that means the same.
 //!
-//! Only refused expressions come here: no code in this file decides what a cron expression is.
-//! Text that does not belong to an expression (quotes, a zone, a command …) is removed layer by
-//! layer until the rest is accepted, so that each expression that a refusal proposes is valid. An
-//! interval or an instant belongs to another type of schedule.
+//! Only refused expressions come here: no code in the file decides what a cron expression is. Text
+//! that does not belong to an expression (quotes, a zone, a command …) is removed layer by layer
+//! until the rest is accepted, so each expression that a refusal proposes is valid. An interval or
+//! an instant belongs to another type of schedule.
 
 mod durations;
 mod layers;
@@ -16,7 +16,7 @@ use crate::zone::Zone;
 
 /// Most layers that are removed.
 const LAYERS_MAX: usize = 8;
-/// Longest text that is searched: an expression, and the command of its line.
+/// Longest text that is searched: an expression, and the command of the line.
 const CHARS_MAX: usize = 1_000;
 /// Nicknames of other schedulers that have an expression.
 const NICKNAMES: [(&str, &str); 7] = [
@@ -30,17 +30,19 @@ const NICKNAMES: [(&str, &str); 7] = [
 ];
 
 /// The refusal of an expression. The notation of another scheduler is explained; otherwise the
-/// refusal stays as it is.
+/// refusal stays unchanged.
 pub(super) fn explain(typed: &str, error: CronError) -> CronError {
     if typed.chars().count() > CHARS_MAX {
         return error;
     }
     let (mut rest, mut remarks, mut zone) = (typed.trim().to_owned(), Vec::new(), None);
+    // The limit bounds the length of the refusal.
     while remarks.len() < LAYERS_MAX && !parses(&rest) {
         let Some(layer) = LAYERS.iter().find_map(|layer| layer(&rest)) else {
             break;
         };
         remarks.push(layer.remark);
+        // The outermost zone wins if the text has two.
         (rest, zone) = (layer.rest, zone.or(layer.zone));
     }
     let remarks = remarks.join("; ");
@@ -54,6 +56,7 @@ pub(super) fn explain(typed: &str, error: CronError) -> CronError {
             }),
         };
     };
+    // Remarks about layers would only distract: the text needs another type of schedule.
     if let Some(other) = other_schedule(&rest) {
         return CronError::Foreign {
             explanation: other.explanation,
@@ -168,6 +171,7 @@ fn nickname(text: &str) -> Option<Other> {
             );
             Some(Other::new(explanation, Some(Instead::OnDemand)))
         }
+        // `daily` without the `@`.
         _ if parses(&format!("@{text}")) => {
             let explanation = format!("the nickname is written with an `@`: write `@{name}`");
             Some(Other::new(

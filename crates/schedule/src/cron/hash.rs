@@ -1,8 +1,7 @@
-//! `H`: a number that depends on the job, so that thousands of "hourly" jobs do not all run at
-//! minute 0.
+//! `H`: a number that depends on the job, so thousands of "hourly" jobs do not all run at minute 0.
 //!
-//! The number is a hash of the job's id and the column's name. The hash is defined in this file,
-//! not by a crate: every node and every later version must compute the same number.
+//! The number is a hash of the job's id and the column's name. The hash is defined in the file, not
+//! by a crate: every node and every later version must compute the same number.
 
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use super::error::StepInterval;
 use crate::INTERVAL_SECONDS_MAX;
 
-/// Units by their spellings, in seconds.
+/// Units by the spellings, in seconds.
 pub(super) const UNITS: [(&[&str], f64); 7] = [
     (&["s", "sec", "secs", "second", "seconds"], 1.0),
     (&["m", "min", "mins", "minute", "minutes"], 60.0),

@@ -21,9 +21,9 @@ pub(super) enum MonthDay {
 pub(super) struct Month {
     /// Its first day, in days since 1970-01-01.
     pub first: i64,
-    /// Number of its days.
+    /// Number of the days.
     pub length: u32,
-    /// Weekday of its first day; Sunday is 0.
+    /// Weekday of the first day; Sunday is 0.
     pub weekday: u32,
 }
 
@@ -65,7 +65,7 @@ impl Month {
         }
     }
 
-    /// The date of a special day. `None`: this month has no such day.
+    /// The date of a special day. `None`: the month has no such day.
     pub fn special(self, day: MonthDay) -> Option<u32> {
         match day {
             MonthDay::BeforeLast { days, workday } => {

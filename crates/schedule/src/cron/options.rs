@@ -1,11 +1,11 @@
-//! How an expression is read, apart from its text.
+//! How an expression is read, apart from the text.
 
 use crate::text_enum;
 use crate::zone::Zone;
 use uuid::Uuid;
 
 text_enum! {
-    /// The rules that an expression follows; the number of its fields decides.
+    /// The rules that an expression follows; the number of the fields decides.
     Dialect, "cron dialect" {
         /// Five fields, and nicknames.
         Unix = "UNIX",
@@ -46,10 +46,10 @@ text_enum! {
     }
 }
 
-/// How an expression is read, apart from its text.
+/// How an expression is read, apart from the text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CronOptions {
-    /// The zone of its local times. Default: UTC.
+    /// The zone of the local times. Default: UTC.
     pub zone: Zone,
     /// The rule for local times that do not exist.
     pub dst_gap: DstGap,

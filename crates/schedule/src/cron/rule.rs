@@ -23,7 +23,7 @@ pub(super) type Civil = i64;
 /// The times of day and the days that match.
 #[derive(Debug)]
 pub(super) struct Rule {
-    /// The parsed text. The masks of days belong to its days.
+    /// The parsed text. The masks of days belong to the days.
     pub expression: Expression,
     seconds: u64,
     minutes: u64,

@@ -1,4 +1,4 @@
-//! Warnings about expressions that are valid, but often mean something else to their authors.
+//! Warnings about expressions that are valid, but often mean something else to the authors.
 
 use super::column::Column;
 use super::days::Days;
@@ -90,7 +90,7 @@ fn days(dialect: Dialect, days: &Days) -> Option<String> {
     }
 }
 
-/// Weekdays by number. Most other dialects count them from Sunday 0, so that Monday is 1. A warning
+/// Weekdays by number. Most other dialects count them from Sunday 0, so Monday is 1. A warning
 /// comes always if neither day is `?`, which Quartz itself demands; else if the numbers look like
 /// the working days of those dialects.
 fn weekday_numbers(days: &Days) -> Option<String> {
@@ -103,6 +103,7 @@ fn weekday_numbers(days: &Days) -> Option<String> {
         && typed
             .chars()
             .all(|char| char.is_ascii_digit() || ",-/#Ll".contains(char));
+    // An author of a `?` knows Quartz, where Sunday is 1.
     let is_quartz = days.typed.month == "?";
     if !is_typed_as_number || means_the_same || (is_quartz && !looks_like_workdays) {
         return None;
@@ -156,6 +157,7 @@ fn every_second(expression: &Expression) -> Option<String> {
     } = expression;
     let (name, each, inner) = match () {
         () if second.all && !minute.all => ("seconds", "second", minute),
+        // Every minute of several hours is a usual schedule; of one hour it is usually a mistake.
         () if minute.all && !hour.all && hour.numbers.len() == 1 => ("minutes", "minute", hour),
         () => return None,
     };

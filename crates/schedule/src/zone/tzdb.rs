@@ -1,6 +1,6 @@
 //! The choice of the tz database: the newer of that of the system and that inside this crate, or
 //! the directory of the variable `TZDIR`. The choice is made once per process; the file of a zone
-//! is read at its first use.
+//! is read at the first use.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use jiff::tz::TimeZone;

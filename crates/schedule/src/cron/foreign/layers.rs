@@ -15,7 +15,7 @@ pub(super) struct Layer {
     pub zone: Option<String>,
 }
 
-/// All layers, in the order of their certainty: the last ones may be mistakes inside an expression.
+/// All layers, in the order of the certainty: the last ones may be mistakes inside an expression.
 pub(super) const LAYERS: [fn(&str) -> Option<Layer>; 11] = [
     zone_before,
     quotes,
@@ -64,12 +64,14 @@ fn zone_before(text: &str) -> Option<Layer> {
         return None;
     }
     let rest = rest.trim_start().trim_start_matches(QUOTES);
+    // `TZ= 0 9 * * *`: the zone is empty, and the first field is no zone.
     let (zone, expression) = if parses(rest) {
         ("", rest)
     } else {
         rest.split_once(|char: char| char.is_whitespace() || char == ';')
             .unwrap_or((rest, ""))
     };
+    // POSIX allows a colon before the name of a zone.
     let zone = zone.trim_matches(QUOTES).trim_start_matches(':');
     let layer = Layer::new(
         "the time zone does not belong to the expression",
@@ -87,6 +89,7 @@ fn quotes(text: &str) -> Option<Layer> {
         .trim_start_matches("- ")
         .trim_end_matches([',', ';', '.'])
         .trim();
+    // At most one pair of each kind: more of them are no copy of an expression.
     let mut inner = inside;
     for (open, close) in BRACKETS {
         inner = inner
@@ -99,6 +102,7 @@ fn quotes(text: &str) -> Option<Layer> {
     if bare.len() == text.len()
         || bare.is_empty()
         || bare.contains(QUOTES)
+        // Without quotes the trimmed signs may belong to a mistake inside the expression.
         || is_bare && !parses(bare)
     {
         return None;
@@ -124,6 +128,7 @@ fn event_bridge(text: &str) -> Option<Layer> {
             .trim()
             .trim_matches(QUOTES)
     });
+    // EventBridge needs the seconds in front: the sixth field becomes the year.
     let with_seconds = format!("0 {}", inner.trim());
     if words(inner).len() == 6 && parses(&with_seconds) {
         let remark = "minutes first and a year last is the order of EventBridge; six fields begin \
@@ -149,6 +154,7 @@ fn random(text: &str) -> Option<Layer> {
             words.iter().zip(columns).map(|(field, column)| hashed(field, column)).collect();
         let expression = fields.join(" ");
         let (written, _) = fields.iter().zip(&words).find(|(field, typed)| field != typed)?;
+        // Text behind the fields must be a command, or the fields are too few.
         if !parses(&expression) || rest.first().is_some_and(|next| !is_command(next)) {
             return None;
         }
@@ -214,6 +220,7 @@ fn zone_behind(text: &str) -> Option<Layer> {
         .split_once('=')
         .filter(|(name, _)| name.ends_with("TZ"))
         .map_or(zone, |(_, zone)| zone);
+    // POSIX zones such as `UTC+2` are no names of the database, but they are zones.
     let is_zone =
         Zone::named(zone).is_ok() || ["UTC", "GMT"].iter().any(|utc| zone.starts_with(utc));
     let expression = before.join(" ");
@@ -237,6 +244,7 @@ fn blanks(text: &str) -> Option<Layer> {
         match fields.last_mut() {
             Some(field)
                 if field.ends_with([',', '-', '/', '+'])
+                    // A step, a range or a list never starts a field.
                     || word.starts_with([',', '-', '/'])
                     || is_nth =>
             {
@@ -255,6 +263,7 @@ fn command(text: &str) -> Option<Layer> {
     let words = words(text);
     FIELDS.into_iter().find_map(|count| {
         let (expression, next) = (words.get(..count)?.join(" "), words.get(count)?);
+        // Behind a nickname any word is a command: a nickname has no second field.
         let is_followed = !next.starts_with('#') && (count == 1 || is_command(next));
         (is_followed && parses(&expression)).then(|| without_command(expression))
     })
@@ -315,6 +324,7 @@ fn surroundings(text: &str) -> Option<Layer> {
     let behind_a_key = text.split_once([':', '=']).map(|(_, value)| value.trim());
     let expression = quoted
         .chain(behind_a_key)
+        // Each part is parsed: a bound on the work for a text of many quotes.
         .take(16)
         .find(|part| part.len() < text.len() && parses(part))?;
     Some(Layer::new(
@@ -332,6 +342,7 @@ fn lookalikes(text: &str) -> Option<Layer> {
                 .collect::<String>()
         })
         .into_iter()
+        // An invisible character stands inside a word or in place of a blank: both are tried.
         .find(|plain| parses(plain) || blanks(plain).is_some())?;
     let typed = text
         .chars()
@@ -345,13 +356,14 @@ fn lookalikes(text: &str) -> Option<Layer> {
     Some(Layer::new(remark, found))
 }
 
-/// The character of an expression for its look-alike in a text.
+/// The character of an expression for the look-alike in a text.
 fn ascii(char: char, invisible: &str) -> String {
     match char {
         '‐'..='―' | '−' | '﹣' => "-".to_owned(),
         '∗' | '⁎' | '✱' | '×' => "*".to_owned(),
         '⁄' | '∕' => "/".to_owned(),
         '、' => ",".to_owned(),
+        // The full-width forms have the order of ASCII, at this distance.
         '！'..='～' => char::from_u32(u32::from(char) - 0xfee0)
             .unwrap_or(char)
             .to_string(),
@@ -370,6 +382,7 @@ fn ascii(char: char, invisible: &str) -> String {
 fn comment(text: &str) -> Option<Layer> {
     let remark = "a comment does not belong to an expression";
     if let Some(line) = text.strip_prefix('#') {
+        // A commented line of a crontab; fewer words are a remark.
         return (words(line).len() >= 5).then(|| Layer::new(remark, line));
     }
     let words = words(text);
