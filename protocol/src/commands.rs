@@ -11,12 +11,18 @@ use crate::steps::Command;
 
 impl Protocol {
     pub(crate) fn command(&self, state: &mut State, command: Command) -> Option<()> {
-        let holds = |due: Due| state.processes.iter().any(|process| process.locks(due));
-        let changes = |due: &Due| command == Command::Delete || matches!(due, Due::Schedule(_));
-        let waits = state.database.tables.due().filter(changes).any(holds);
+        // A delete also waits for one-off triggers, because the command ends their executions. The
+        // other commands lock the trigger of the schedule only.
+        let waits = state
+            .database
+            .tables
+            .due()
+            .filter(|due| command == Command::Delete || matches!(due, Due::Schedule(_)))
+            .any(|due: Due| state.processes.iter().any(|process| process.locks(due)));
         if !state.database.up || waits {
             return None;
         }
+        // A resume is free: else a behaviour with one command would end with the pause.
         if command != Command::Resume {
             state.commands_left = state.commands_left.checked_sub(1)?;
         }
@@ -31,11 +37,13 @@ impl Protocol {
         let job = tables.trigger.job;
         match command {
             Command::Pause if job == JobState::Active => {
+                // A later resume does not fire a time that had passed before the pause.
                 self.give_up_pending(tables);
                 tables.trigger.job = JobState::Paused;
             }
             Command::Resume if job == JobState::Paused => tables.trigger.job = JobState::Active,
             Command::Edit if job != JobState::Deleted => {
+                // Without the safeguard an edit drops a fire time whose instant has passed.
                 let own = tables
                     .pending()
                     .filter(|_| self.has(Safeguard::OwnedFireTimes));
@@ -45,6 +53,7 @@ impl Protocol {
             Command::Delete if job != JobState::Deleted => {
                 self.give_up_pending(tables);
                 tables.cancel_retrying();
+                // Running executions are left alone: a node may hold them, and settles them.
                 tables.trigger.end = tables.trigger.fire_time;
                 (tables.trigger.job, tables.trigger.parked) = (JobState::Deleted, false);
             }
@@ -58,6 +67,7 @@ impl Protocol {
         let Some(pending) = tables.pending() else {
             return;
         };
+        // Without the safeguard the trigger moves on and no row tells of the fire time.
         if self.has(Safeguard::OwnedFireTimes) {
             tables.skip(pending);
         }

@@ -9,7 +9,7 @@ use std::fmt;
 
 /// Most nodes alive at once.
 pub const NODES: usize = 2;
-/// Most lives of one name in rows and messages at the same time.
+/// Most lives of a name in rows and messages at the same time.
 pub const LIVES: usize = 4;
 /// Most fire times of the job.
 pub const FIRE_TIMES: u8 = 2;
@@ -47,7 +47,7 @@ pub enum Status {
     Running(NodeId),
     /// Between two attempts: the next one is a one-off trigger.
     Retrying,
-    /// Ended by its node: success or failure.
+    /// Ended by the node: success or failure.
     Settled,
     /// Ended by a take-over.
     Lost,
@@ -79,7 +79,7 @@ pub struct Execution {
     pub status: Status,
 }
 
-/// One try of an execution, by one node.
+/// One try of an execution, by a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// The execution of the attempt.
@@ -93,7 +93,7 @@ pub struct Attempt {
 /// A trigger that a lease can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Due {
-    /// The schedule of the job, at this fire time.
+    /// The schedule of the job, at the fire time.
     Schedule(u8),
     /// The next attempt of an execution.
     Next(ExecutionId),
@@ -106,7 +106,7 @@ pub struct Trigger {
     pub fire_time: u8,
     /// Fire times before the schedule ends.
     pub end: u8,
-    /// Whether a fixed delay awaits the end of its execution.
+    /// Whether a fixed delay awaits the end of the execution.
     pub parked: bool,
     /// The state of the job.
     pub job: JobState,
@@ -171,7 +171,7 @@ impl Tables {
         })
     }
 
-    /// Whether a row of the node or of one of its executions is there.
+    /// Whether a row of the node or of one of the executions is there.
     pub fn mention(&self, node: NodeId) -> bool {
         let mut executions = self.executions();
         self.age(node).is_some() || executions.any(|row| row.status == Status::Running(node))
@@ -186,7 +186,7 @@ impl Tables {
         self.log.iter_mut().flatten().find(|row| row.id == id)
     }
 
-    /// One execution, by its id.
+    /// One execution, by id.
     pub fn execution(&self, id: ExecutionId) -> Option<&Execution> {
         self.executions().find(|row| row.id == id)
     }
@@ -221,6 +221,7 @@ impl Tables {
 
     /// Takes a fire time. An existing row stays unchanged.
     pub fn insert(&mut self, id: ExecutionId, node: NodeId) -> Option<Attempt> {
+        // `ON CONFLICT DO NOTHING`: the deterministic id is the last guard against a second run.
         if self.execution(id).is_some() {
             return None;
         }
@@ -260,6 +261,7 @@ impl Tables {
         let Some(row) = self.execution_mut(ended.id) else {
             return false;
         };
+        // The node is part of the fence: after a failover another node may have the same number.
         let current = row.attempt == ended.attempt && row.status == Status::Running(ended.node);
         if current || !fence {
             row.status = Status::Settled;
@@ -275,8 +277,12 @@ impl Tables {
     /// Marks a node dead, and hands over or ends its executions.
     pub fn take_over(&mut self, dead: NodeId, recovery: Recovery) {
         self.set_age(dead, None);
-        let held = |row: &&mut Execution| row.status == Status::Running(dead);
-        for row in self.log.iter_mut().flatten().filter(held) {
+        for row in self
+            .log
+            .iter_mut()
+            .flatten()
+            .filter(|row| row.status == Status::Running(dead))
+        {
             match recovery {
                 _ if self.trigger.job == JobState::Deleted => row.status = Status::Cancelled,
                 Recovery::Rerun => row.status = Status::Retrying,
@@ -354,13 +360,12 @@ impl Tables {
         }
     }
 
-    /// Ends executions that wait for their next attempt.
+    /// Ends executions that wait for the next attempt.
     pub fn cancel_retrying(&mut self) {
-        let waiting = |row: &&mut Execution| row.status == Status::Retrying;
         self.log
             .iter_mut()
             .flatten()
-            .filter(waiting)
+            .filter(|row| row.status == Status::Retrying)
             .for_each(|row| row.status = Status::Cancelled);
     }
 }
@@ -386,13 +391,13 @@ impl Database {
         self.watched[node.name.at()][node.life as usize] = false;
     }
 
-    /// Notes whether the session of the other name sees this node join.
+    /// Notes whether the session of the other name sees the node join.
     pub fn note_who_sees(&mut self, node: NodeId) {
         let is_seen = self.sessions[1 - node.name.at()].contains(&true);
         self.watched[node.name.at()][node.life as usize] = is_seen;
     }
 
-    /// Whether a node joined during the session of this observer, and has had no other session
+    /// Whether a node joined during the session of the observer, and has had no other session
     /// since.
     pub fn joined_under_eyes_of(&self, observer: Name, node: NodeId) -> bool {
         observer != node.name && self.watched[node.name.at()][node.life as usize]
@@ -418,6 +423,8 @@ impl Database {
     /// other row.
     pub fn sweep(&mut self, spoken_of: impl Fn(NodeId) -> bool) {
         for node in self.tables.nodes().collect::<Vec<_>>() {
+            // Without the sweep every rejoin would leave a row, and the lives of a name would have
+            // no bound.
             if !spoken_of(node) && !self.holds_other_than(node, None) {
                 self.tables.set_age(node, None);
                 self.end(node);

@@ -15,6 +15,7 @@ impl Protocol {
             Fault::Freeze(name) => {
                 let process = state.process_mut(name);
                 process.body = Body::Frozen;
+                // For the others the node looks dead, so a takeover is no violation.
                 process.hindered = true;
                 process.slot = process.slot.map(allow_overlap);
             }
@@ -28,6 +29,7 @@ impl Protocol {
                 (process.body, process.hindered) = (Body::Stuck, true);
             }
             Fault::SessionBreaks(name) => {
+                // Without a session there is nothing to break off.
                 let id = state
                     .process(name)
                     .id
@@ -55,6 +57,7 @@ impl Protocol {
             }
         }
         if state.faults_left == 0 {
+            // No failover can follow: states that differ only in the standby become equal.
             state.database.previous = None;
         }
         Some(())
@@ -70,6 +73,7 @@ impl Protocol {
             state.database.set_session(id, false);
         }
         process = Process {
+            // A COMMIT that was sent may take effect after the death of the client.
             late: process.late,
             ..Process::gone()
         };
@@ -99,9 +103,11 @@ impl Protocol {
         };
         for process in &mut state.processes {
             if process.lease != Lease::Idle {
+                // The node cannot tell a rollback from a commit without an answer.
                 (process.lease, process.unsure) = (Lease::Idle, true);
             }
             process.late = None;
+            // A reset of the connection reaches only a process that is awake and not cut off.
             if self.all_notice && process.body != Body::Frozen && !process.cut_off {
                 process.connected = false;
             }

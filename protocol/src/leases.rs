@@ -16,6 +16,7 @@ impl Protocol {
         {
             return None;
         }
+        // The right to lease is checked here and not at the lock: a freeze may lie between the two.
         let node = process.may_lease(self.has(Safeguard::Deadline))?;
         state.process_mut(name).lease = Lease::Asking(node);
         Some(())
@@ -23,6 +24,7 @@ impl Protocol {
 
     /// Whether the first statement finds a member: None while it waits.
     fn is_member(&self, state: &State, node: NodeId) -> Option<bool> {
+        // `FOR KEY SHARE` on the node's row waits for the takeover's `FOR UPDATE`.
         if self.has(Safeguard::LockOnNode) && state.is_being_taken_over(node) {
             return None;
         }
@@ -34,6 +36,7 @@ impl Protocol {
         let Lease::Asking(node) = process.lease else {
             return None;
         };
+        // `SKIP LOCKED`: a trigger that another lease holds is not taken.
         let free = !state.processes.iter().any(|process| process.locks(due));
         if !process.reaches(&state.database) || !free || !self.is_member(state, node)? {
             return None;
@@ -48,8 +51,12 @@ impl Protocol {
         let Lease::Asking(node) = process.lease else {
             return None;
         };
-        let free = |due: Due| !state.processes.iter().any(|process| process.locks(due));
-        let any = state.database.tables.due().any(free);
+        // The lease passes over a trigger only if another transaction holds the trigger.
+        let any = state
+            .database
+            .tables
+            .due()
+            .any(|due: Due| !state.processes.iter().any(|process| process.locks(due)));
         if !process.reaches(&state.database) || any && self.is_member(state, node)? {
             return None;
         }
@@ -61,6 +68,7 @@ impl Protocol {
         if !state.process(name).reaches(&state.database) {
             return None;
         }
+        // A crash between the two commits of the unsafe variant loses the fire time.
         let lease = match state.process(name).lease {
             Lease::Open(node, Due::Schedule(fire_time))
                 if !self.has(Safeguard::OneLeaseTransaction) =>
@@ -95,6 +103,7 @@ impl Protocol {
 
     fn id_of(&self, state: &mut State, fire_time: u8) -> ExecutionId {
         if !self.has(Safeguard::DeterministicId) {
+            // A second lease of the same fire time then gets another id, and no row blocks it.
             state.drawn += 1;
         }
         ExecutionId {
@@ -108,6 +117,7 @@ impl Protocol {
         let Lease::Answering(attempt) = process.lease else {
             return None;
         };
+        // A frozen process reads the answer after it wakes: the answer waits in the socket.
         if process.body != Body::Alive || process.cut_off {
             return None;
         }
@@ -134,6 +144,8 @@ impl Protocol {
         let node = process.may_lease(self.has(Safeguard::Deadline))?;
         let between = match process.lease {
             Lease::Idle => true,
+            // The lease has committed, and the node does not know its attempts yet: a reclaim now
+            // would put back attempts that are about to start.
             Lease::Answering(_) => !self.has(Safeguard::ReclaimBetweenLeases),
             _ => false,
         };
@@ -144,6 +156,7 @@ impl Protocol {
             return None;
         }
         let held = process.slot.map(|slot| slot.attempt.id);
+        // A COMMIT that is still in transit may add attempts afterwards: later audits find them.
         state.process_mut(name).unsure = false;
         self.reclaim(state, node, held);
         Some(())
@@ -169,6 +182,7 @@ impl Protocol {
         }
         let process = state.process_mut(name);
         (process.former, process.hindered) = (None, process.broken_off);
+        // A former id that was declared dead holds nothing: the takeover has handed over all.
         if state.database.tables.age(node).is_some() {
             self.reclaim(state, node, started);
         }
@@ -184,9 +198,11 @@ impl Protocol {
         let started = state
             .counted_to(node)
             .any(|row| Some(row.id) != kept && state.has_started(row));
+        // A failover may bring back the row of an attempt that ended long ago.
         if started && !state.set_back {
             state.violation = Some(Violation::ReclaimedStarted);
         }
+        // Without a row to change there is no transaction, and a standby loses nothing.
         if state.database.tables.holds_other_than(node, kept) {
             self.commit(state, |state| state.database.tables.reclaim(node, kept));
         }

@@ -7,7 +7,7 @@
 //! be switched off one by one. The tests check the whole protocol, and print the shortest violation
 //! without each safeguard; `docs/internals/lease-protocol.md` explains the model.
 //!
-//! A step is a statement under its row locks, the arrival of an answer, or a check of one's own
+//! A step is a statement under the row locks, the arrival of an answer, or a check of one's own
 //! membership. Time is ticks: a TTL is three, trust two; a node without a fault sends a heartbeat
 //! in each tick.
 //!
@@ -18,7 +18,7 @@
 //! - Edits, pauses, deletions: each is one transaction that locks the trigger as a lease does, and
 //!   records or moves the fire times that no lease has taken (ADR 36).
 //! - Batches and more slots than one: a batch is one transaction, and attempts in other slots share
-//!   nothing but the membership. (Two attempts of one execution in one process, possible after a
+//!   nothing but the membership. (Two attempts of an execution in one process, possible after a
 //!   failover, are not modelled.)
 //! - Repairs: the protocol never leaves a broken state behind; the model shows that none is needed.
 //! - Wake-ups: any poll may come at any time.

@@ -1,10 +1,10 @@
 //! The model: the possible steps of a state, and their effects.
 //!
-//! A step is indivisible: a statement under its row locks, the arrival of an answer, a check of
+//! A step is indivisible: a statement under the row locks, the arrival of an answer, a check of
 //! one's own membership. Between two steps of a transaction every other process may act, die or
 //! freeze.
 
-use crate::database::{NODES, Name, NodeId};
+use crate::database::{NODES, Name};
 use crate::node::{Body, Lease, Stage, TRUST};
 use crate::safeguards::{Safeguard, Safeguards};
 use crate::state::{State, Violation};
@@ -12,7 +12,7 @@ use crate::steps::{Command, Fault, Step};
 use crate::{Recovery, Schedule, properties};
 use stateright::{Model, Property};
 
-/// The lease protocol, with these safeguards and against these faults.
+/// The lease protocol, with the safeguards and against the faults.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each can happen or not whatever else can"
@@ -34,11 +34,11 @@ pub struct Protocol {
     /// Whether the database's clock may jump.
     pub clock_jumps: bool,
     /// Whether an observer that has watched for less than a TTL declares nodes dead that joined
-    /// during its session.
+    /// during the session.
     pub young_observers: bool,
     /// Commands per behaviour, at most; a resume does not count.
     pub commands: u8,
-    /// Whether an awake node learns of the end of its session before the database is back.
+    /// Whether an awake node learns of the end of the session before the database is back.
     pub all_notice: bool,
 }
 
@@ -83,7 +83,7 @@ impl Protocol {
     }
 
     /// The same, and an observer that has watched for less than a TTL declares nodes dead that
-    /// joined during its session.
+    /// joined during the session.
     #[must_use]
     pub const fn with_young_observers(self) -> Self {
         Self {
@@ -191,7 +191,9 @@ impl Protocol {
         let (body, connected) = (process.body, process.connected);
         let slot = process
             .slot
+            // A node without its session starts nothing: the others may already take over.
             .filter(|slot| slot.stage == Stage::Leased && body == Body::Alive && connected)?;
+        // The last check before the effect: the lease may have been answered long ago.
         if !process.may_run(slot.attempt.node, self.has(Safeguard::Deadline)) {
             return None;
         }
@@ -200,18 +202,21 @@ impl Protocol {
         let seen = &mut state.seen[usize::from(id.fire_time)];
         if seen.starts > 0 && seen.drawn != id.drawn {
             state.violation = Some(Violation::AnotherId);
+        // Faults that no rule can hide from the target are allowed: a frozen node, a database that
+        // has forgotten.
         } else if attempt <= seen.attempt && !slot.may_overlap && !set_back {
             state.violation = Some(Violation::TokenWentBack);
         }
         if seen.starts == 0 {
             seen.drawn = id.drawn;
         }
+        // Properties ask only for "more than once"; the bound keeps the states finite.
         seen.starts = (seen.starts + 1).min(2);
         seen.attempt = seen.attempt.max(attempt);
         Some(())
     }
 
-    /// An attempt ends by itself; a node that may no longer run the attempt notices that first.
+    /// An attempt ends on its own; a node that may no longer run the attempt notices that first.
     fn ends(&self, state: &mut State, name: Name) -> Option<()> {
         let process = state.process_mut(name);
         let slot = process.slot.filter(|slot| slot.stage == Stage::Running)?;
@@ -227,6 +232,8 @@ impl Protocol {
         let written = self.write_settlement(state, name, parts)?;
         let slot = &mut state.process_mut(name).slot;
         match slot {
+            // The unsafe variant rearms in a second transaction: a crash between the two stops the
+            // job.
             Some(slot) if written && parts => slot.stage = Stage::Settled,
             _ => *slot = None,
         }
@@ -249,10 +256,9 @@ impl Protocol {
             .filter(|slot| slot.stage == Stage::Ended)?
             .attempt;
         let before = state.database.tables;
-        let own = |row: &&crate::database::Execution| row.attempt == ended.attempt;
         let current = before
             .execution(ended.id)
-            .filter(own)
+            .filter(|row| row.attempt == ended.attempt)
             .is_some_and(|row| match row.status {
                 crate::database::Status::Running(node) => node == ended.node,
                 // An earlier try, whose answer was lost.
@@ -267,6 +273,7 @@ impl Protocol {
         if written && !parts {
             settled.rearm();
         }
+        // A refused settlement writes nothing, so a standby lacks nothing.
         if settled != before {
             self.commit(state, |state| state.database.tables = settled);
         }
@@ -284,7 +291,7 @@ impl Protocol {
         Some(())
     }
 
-    /// All steps of one process, as far as its phase decides.
+    /// All steps of a process, as far as its phase decides.
     fn propose(&self, state: &State, name: Name, steps: &mut Vec<Step>) {
         let process = state.process(name);
         match process.body {
@@ -316,12 +323,14 @@ impl Protocol {
         if process.id.is_none() {
             steps.push(Step::Joins(name));
         } else {
+            // A fresh heartbeat changes nothing and would only add steps.
             if process.trust < TRUST || !process.connected || process.broken_off {
                 steps.push(Step::Heartbeat(name));
             }
             steps.extend([Step::Fences(name), Step::Reclaims(name)]);
         }
         match process.lease {
+            // A node with a full slot does not ask.
             Lease::Idle if process.slot.is_none() => steps.push(Step::Polls(name)),
             Lease::Idle => {}
             Lease::Asking(_) => {
@@ -352,11 +361,14 @@ impl Protocol {
                 );
                 let has_watched = process.may_declare_dead(deadline, seasoned);
                 let may_act = process.may_lease(deadline).is_some();
-                let gone = |node: &NodeId| state.database.is_gone(*node);
-                let may = |node: &NodeId| {
-                    has_watched || may_act && state.database.joined_under_eyes_of(name, *node)
-                };
-                let suspects = state.database.tables.nodes().filter(gone).filter(may);
+                let suspects = state
+                    .database
+                    .tables
+                    .nodes()
+                    .filter(|node| state.database.is_gone(*node))
+                    .filter(|node| {
+                        has_watched || may_act && state.database.joined_under_eyes_of(name, *node)
+                    });
                 steps.extend(suspects.map(|node| Step::Suspects(name, node)));
             }
             Some(take_over) if take_over.open => steps.push(Step::TakeOverCommits(name)),
@@ -394,9 +406,11 @@ impl Model for Protocol {
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
+        // The checker reports the violation; states after it would only repeat it.
         if state.violation.is_some() {
             return;
         }
+        // Before the check for quiet: a failover brings work back into a settled cluster.
         if self.fails_over && state.faults_left > 0 {
             steps.push(Step::Fault(Fault::FailsOver));
         }
@@ -409,6 +423,7 @@ impl Model for Protocol {
             ]
             .map(Step::Command),
         );
+        // Time alone changes no row of a settled log: the steps would only add states.
         if state.is_quiet() {
             return;
         }
@@ -450,6 +465,7 @@ impl Model for Protocol {
         let processes = next.processes;
         next.database
             .sweep(|node| processes.iter().any(|process| process.mentions(node)));
+        // A step without an effect is left out: a loop at one state shows nothing new.
         (next != *last).then_some(next)
     }
 

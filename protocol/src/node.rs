@@ -41,7 +41,7 @@ pub enum Stage {
     Leased,
     /// The handler runs: the effect happens.
     Running,
-    /// The attempt has ended by itself and is to be settled.
+    /// The attempt has ended on its own and is to be settled.
     Ended,
     /// Only without one transaction per settlement: the fixed delay is to be rearmed.
     Settled,
@@ -75,7 +75,7 @@ pub struct TakeOver {
 pub struct Former {
     /// The former id of the process.
     pub node: NodeId,
-    /// The execution of an attempt that had started under this id.
+    /// The execution of an attempt that had started under the id.
     pub started: Option<ExecutionId>,
 }
 
@@ -175,6 +175,8 @@ impl Process {
     /// Ends the membership: unfinished attempts are cancelled.
     pub fn fence(&mut self, database: &mut Database) {
         if let Some(id) = self.id.take() {
+            // The node closes the session itself; packets of a node that is cut off do not arrive,
+            // so the database keeps the session.
             if !self.cut_off {
                 database.set_session(id, false);
             }
@@ -190,6 +192,8 @@ impl Process {
         }
         self.slot = self
             .slot
+            // An attempt that has ended is kept: the settlement is still right if no takeover has
+            // come before it.
             .filter(|slot| matches!(slot.stage, Stage::Ended | Stage::Settled));
         (
             self.trust,
@@ -199,17 +203,19 @@ impl Process {
         ) = (0, 0, false, false);
     }
 
-    /// Whether the process lives, as the others see it, and is this node, or was until it gave the
+    /// Whether the process lives, as the others see it, and is the node, or was until it gave the
     /// id up.
     pub fn lives_as(&self, node: NodeId) -> bool {
+        // A node still reclaims under the former id, so its attempts are not lost yet.
         let own = self.id == Some(node) || self.former.is_some_and(|former| former.node == node);
         own && self.body == Body::Alive && !self.cut_off && !self.hindered
     }
 
-    /// Whether a lease for this node is in progress.
+    /// Whether a lease for the node is in progress.
     pub fn asks_as(&self, node: NodeId) -> bool {
         match self.lease {
             Lease::Idle | Lease::Answering(None) => false,
+            // An asking lease counts: its first statement may be under way.
             Lease::Asking(id) | Lease::Open(id, _) | Lease::Moved(id, _) => id == node,
             Lease::Answering(Some(attempt)) => attempt.node == node,
         }

@@ -149,15 +149,14 @@ fn accounted(state: &State) -> bool {
 }
 
 fn reclaims_former(state: &State) -> bool {
-    let unstarted = |process: &Process| {
+    state.processes.iter().any(|process| {
         let former = process.former.filter(|_| process.id.is_some());
         former.is_some_and(|former| {
             state
                 .counted_to(former.node)
                 .any(|row| Some(row.id) != former.started)
         })
-    };
-    state.processes.iter().any(unstarted)
+    })
 }
 
 fn dead_hold_nothing(state: &State) -> bool {
@@ -176,6 +175,7 @@ fn who_runs_lives(state: &State) -> bool {
     let running = state.processes.iter().filter_map(runs);
     running
         .into_iter()
+        // A frozen node cannot cancel, and a broken session is the sign of death: both are excused.
         .all(|slot| slot.may_overlap || state.database.tables.age(slot.attempt.node).is_some())
 }
 
@@ -185,6 +185,7 @@ fn no_overlap(state: &State) -> bool {
     };
     let earlier_may_overlap = match one.attempt.attempt.cmp(&other.attempt.attempt) {
         std::cmp::Ordering::Less => one.may_overlap,
+        // A failover may give the same number to two nodes: neither is the earlier one.
         std::cmp::Ordering::Equal => one.may_overlap || other.may_overlap,
         std::cmp::Ordering::Greater => other.may_overlap,
     };
@@ -204,11 +205,10 @@ fn taken_over(state: &State, by_ttl: bool) -> bool {
 }
 
 fn refused(state: &State) -> bool {
-    let ended = |process: &&Process| process.reaches(&state.database);
     let ended = state
         .processes
         .iter()
-        .filter(ended)
+        .filter(|process| process.reaches(&state.database))
         .filter_map(|process| process.slot);
     ended
         .into_iter()
@@ -223,23 +223,21 @@ fn refused(state: &State) -> bool {
 }
 
 fn zombie(state: &State) -> bool {
-    let is_zombie = |process: &Process| {
+    state.processes.iter().any(|process| {
         let is_dead = process
             .id
             .is_some_and(|id| state.database.tables.age(id).is_none());
         process.body == Body::Alive && process.trust == 0 && is_dead
-    };
-    state.processes.iter().any(is_zombie)
+    })
 }
 
 fn never_answered(state: &State) -> bool {
-    let holds_another = |process: &Process| {
+    state.processes.iter().any(|process| {
         let held = process.slot.map(|slot| slot.attempt.id);
         process
             .id
             .is_some_and(|id| process.unsure && state.database.tables.holds_other_than(id, held))
-    };
-    state.processes.iter().any(holds_another)
+    })
 }
 
 fn let_go(process: &Process) -> bool {

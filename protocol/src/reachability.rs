@@ -13,7 +13,7 @@ use stateright::Model;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// The reachable states, in the order of their distance.
+/// The reachable states, in the order of the distance.
 pub struct Graph {
     states: Vec<State>,
     parents: Vec<Option<(u32, Step)>>,
@@ -48,6 +48,7 @@ impl Graph {
             let from = index(at);
             protocol.actions(&state, &mut steps);
             for step in steps.drain(..) {
+                // The list of steps is generous: the step itself decides whether it is possible.
                 let Some(next) = protocol.next_state(&state, step) else {
                     continue;
                 };
@@ -60,6 +61,7 @@ impl Graph {
                     }
                 };
                 match step {
+                    // No progress may depend on a fault or a command.
                     Step::Fault(_) | Step::Command(_) => {}
                     step if step.is_own() => graph.own.push((to, from)),
                     _ => graph.help.push((to, from)),
@@ -85,20 +87,24 @@ impl Graph {
     pub fn stuck(&self) -> Option<Behaviour> {
         let alone = self.can_settle(&[&self.own]);
         let with_help = self.can_settle(&[&self.own, &self.help]);
-        let stuck = |at: &usize| {
-            let state = &self.states[*at];
-            let settles = if state.somebody_lives() {
-                alone[*at]
-            } else {
-                with_help[*at]
-            };
-            // A state with a violation belongs to another property.
-            state.violation.is_none() && !settles
-        };
-        (0..self.len()).find(stuck).map(|at| self.behaviour(at))
+        (0..self.len())
+            .find(|at| {
+                let state = &self.states[*at];
+                // A cluster without a living process may need help; any other must settle alone.
+                let settles = if state.somebody_lives() {
+                    alone[*at]
+                } else {
+                    with_help[*at]
+                };
+                // A state with a violation belongs to another property.
+                state.violation.is_none() && !settles
+            })
+            .map(|at| self.behaviour(at))
     }
 
     fn can_settle(&self, edges: &[&Vec<(u32, u32)>]) -> Vec<bool> {
+        // Lists of edges by the state at their end, in two flat vectors: a vector for each of
+        // millions of states would cost too much memory.
         let mut first = vec![u32::MAX; self.len()];
         let edges: Vec<(u32, u32)> = edges
             .iter()

@@ -31,13 +31,13 @@ pub enum Safeguard {
     ReclaimBetweenLeases,
     /// Attempts are reclaimed at every audit, not only after a lease without an answer.
     AuditAgain,
-    /// A living node reclaims attempts that had not started under its former id.
+    /// A living node reclaims attempts that had not started under the former id.
     ReclaimAfterFence,
     /// The node remembers which attempts had started.
     RememberStarted,
     /// A command runs or records the fire time whose instant has passed.
     OwnedFireTimes,
-    /// A lease moves its trigger on and inserts its execution in one transaction.
+    /// A lease moves its trigger on and inserts its execution in a single transaction.
     OneLeaseTransaction,
     /// A settlement and the next due time of a fixed delay are one transaction.
     OneSettlementTransaction,

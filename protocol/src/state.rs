@@ -1,4 +1,4 @@
-//! A state of the whole cluster, and the checker's notes of its past.
+//! A state of the whole cluster, and the checker's notes of the past.
 
 use crate::database::{
     Database, Execution, FIRE_TIMES, JobState, LIVES, NODES, Name, NodeId, Status, Tables, Trigger,
@@ -107,12 +107,11 @@ impl State {
 
     /// Whether a takeover has locked the row of the node.
     pub fn is_being_taken_over(&self, node: NodeId) -> bool {
-        let locks = |process: &Process| {
+        self.processes.iter().any(|process| {
             process
                 .take_over
                 .is_some_and(|it| it.open && it.suspect == node)
-        };
-        self.processes.iter().any(locks)
+        })
     }
 
     /// Executions that the log counts to a node.
@@ -131,29 +130,31 @@ impl State {
     /// Drops former ids without an unstarted attempt, now or later: to reclaim under them would
     /// change nothing.
     pub fn drop_formers(&mut self) {
-        let owed = |former: &Former| {
-            let processes = &mut self.processes.iter();
-            self.database.holds_other_than(former.node, former.started)
-                || processes.any(|it| it.leases_for(former.node) || it.asks_as(former.node))
-        };
         let over = self
             .processes
             .each_ref()
-            .map(|process| process.former.is_some_and(|former| !owed(&former)));
+            .map(|process| process.former.is_some_and(|former| !self.owes(former)));
         for (process, over) in self.processes.iter_mut().zip(over) {
             process.former = process.former.filter(|_| !over);
         }
     }
 
+    fn owes(&self, former: Former) -> bool {
+        let mut processes = self.processes.iter();
+        // A lease in transit may still commit attempts under the former id.
+        self.database.holds_other_than(former.node, former.started)
+            || processes.any(|it| it.leases_for(former.node) || it.asks_as(former.node))
+    }
+
     /// An id that nothing refers to.
     pub fn fresh_id(&self, name: Name) -> NodeId {
+        // The number of a life is reused: growing numbers would make the states infinite.
         let lives = (0u8..).take(LIVES).map(|life| NodeId { name, life });
-        let unused = |id: &NodeId| {
-            !self.database.mentions(*id) && !self.processes.iter().any(|it| it.mentions(*id))
-        };
         lives
             .into_iter()
-            .find(unused)
+            .find(|id| {
+                !self.database.mentions(*id) && !self.processes.iter().any(|it| it.mentions(*id))
+            })
             .expect("no name has more lives at once than LIVES")
     }
 
@@ -166,14 +167,15 @@ impl State {
 
     /// Whether everything is settled and no message is in transit: no later step changes the log.
     pub fn is_quiet(&self) -> bool {
-        let idle = |it: &Process| {
-            let takes = matches!(
-                it.lease,
-                Lease::Open(..) | Lease::Moved(..) | Lease::Answering(Some(_))
-            );
-            it.slot.is_none() && !takes && it.late.is_none()
-        };
-        self.database.tables.all_settled() && self.processes.iter().all(idle)
+        self.database.tables.all_settled()
+            && self.processes.iter().all(|it| {
+                let takes = matches!(
+                    it.lease,
+                    Lease::Open(..) | Lease::Moved(..) | Lease::Answering(Some(_))
+                );
+                // A lease that only asks takes nothing when everything is settled.
+                it.slot.is_none() && !takes && it.late.is_none()
+            })
     }
 }
 

@@ -86,7 +86,7 @@ pub enum Step {
     ReclaimsFormer(Name),
     /// The attempt in the slot starts.
     Starts(Name),
-    /// The attempt has ended by itself.
+    /// The attempt has ended on its own.
     Ends(Name),
     /// The end of the attempt is settled.
     Settles(Name),
