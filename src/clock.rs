@@ -1,8 +1,8 @@
 //! The source of "now": the database in production, a manual clock in tests.
 //!
 //! Rust code never reads the wall clock for a decision: every statement with the time takes
-//! [`Clock::stub`] as its first parameter and reads `coalesce($1, clock_timestamp())`, so that one
-//! clock decides on all nodes.
+//! [`Clock::stub`] as its first parameter and reads `coalesce($1, clock_timestamp())`, so one clock
+//! decides on all nodes.
 
 use crate::model::Timestamp;
 use parking_lot::Mutex;

@@ -1,7 +1,7 @@
 //! Settings of a node: each a flag and an environment variable with a unit and a bound.
 //!
 //! Unknown settings and impossible combinations stop the start. `docs/reference/settings.md` is
-//! generated from this file.
+//! generated from the file.
 
 mod openid;
 mod values;
@@ -45,7 +45,7 @@ const MASK: [&str; 12] = [
 ];
 /// Most connections of `--pool-size`.
 const POOL_SIZE_MAX: usize = 200;
-/// Most slots of one node.
+/// Most slots of a node.
 const SLOTS_MAX: usize = 10_000;
 
 /// Settings of `horolog serve`.
@@ -65,9 +65,8 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
 
-    /// Certificate of this node, a PEM file with the certificates that lead to its
-    /// authority. With it the node speaks https; a renewed file is used within 10 s.
-    /// [default: no TLS]
+    /// Certificate of the node, a PEM file with the certificates that lead to the authority. With
+    /// it the node speaks https; a renewed file is used within 10 s. [default: no TLS]
     #[arg(long, env = "HOROLOG_TLS_CERTIFICATE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
 
@@ -75,14 +74,14 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_TLS_KEY", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
 
-    /// host:port by which other programs (the load balancer) reach this node.
-    /// [default: the listen address]
+    /// host:port by which other programs (the load balancer) reach the node. [default: the listen
+    /// address]
     #[arg(long, env = "HOROLOG_ADVERTISE")]
     pub advertise: Option<String>,
 
-    /// Names with a dot by which browsers, a proxy or a service call this node (their
-    /// `Host`), separated by commas. A node answers to no other names but that of
-    /// --advertise, `localhost`, those without a dot, and addresses.
+    /// Names with a dot by which browsers, a proxy or a service call the node (their `Host`),
+    /// separated by commas. A node answers to no other names but that of --advertise, `localhost`,
+    /// those without a dot, and addresses.
     #[arg(long, env = "HOROLOG_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub allow_host: Vec<String>,
 
@@ -92,18 +91,18 @@ pub struct ServeConfig {
     pub insecure_no_auth: bool,
 
     /// Serve nothing until the first user exists, and write a link to the log whose page creates
-    /// this user, once.
+    /// the user, once.
     #[arg(long, env = "HOROLOG_SET_UP_LINK")]
     pub set_up_link: bool,
 
-    /// Networks of the proxies in front of this node, as CIDRs separated by commas. Only a proxy
-    /// in them names the address of its client (`X-Forwarded-For`), and the user with
+    /// Networks of the proxies in front of the node, as CIDRs separated by commas. Only a proxy in
+    /// them names the address of the client (`X-Forwarded-For`), and the user with
     /// --proxy-user-header.
     #[arg(long, env = "HOROLOG_TRUSTED_PROXY", value_delimiter = ',', value_parser = cidr)]
     pub trusted_proxy: Vec<IpNet>,
 
     /// Header with the name of the user whom a trusted proxy has authenticated, such as
-    /// X-Forwarded-User. The proxy must remove it from the requests of its clients. [default: none]
+    /// X-Forwarded-User. The proxy must remove it from the requests of the clients. [default: none]
     #[arg(long, env = "HOROLOG_PROXY_USER_HEADER", value_parser = header_name)]
     pub proxy_user_header: Option<String>,
 
@@ -111,20 +110,20 @@ pub struct ServeConfig {
     #[command(flatten)]
     pub openid: OpenIdConfig,
 
-    /// Path under which a proxy shows this node to browsers, such as /horolog. The node
-    /// answers with and without it, so the proxy may take it out. [default: none]
+    /// Path under which a proxy shows the node to browsers, such as /horolog. The node answers with
+    /// and without it, so the proxy may take it out. [default: none]
     #[arg(long, env = "HOROLOG_BASE_PATH", default_value = "", hide_default_value = true, value_parser = base_path)]
     pub base_path: String,
 
-    /// Name of this node. Display only. [default: host name]
+    /// Name of the node. Display only. [default: host name]
     #[arg(long, env = "HOROLOG_NODE_NAME")]
     pub node_name: Option<String>,
 
-    /// Executions that this node runs at once; at most half of them for one job or one target host.
+    /// Executions that the node runs at once; at most half of them for a job or one target host.
     #[arg(long, env = "HOROLOG_SLOTS", default_value_t = 64)]
     pub slots: usize,
 
-    /// How often this node renews its heartbeat; at most a third of the TTL.
+    /// How often the node renews its heartbeat; at most a third of the TTL.
     #[arg(long, env = "HOROLOG_HEARTBEAT_INTERVAL", default_value = "1s", value_parser = duration)]
     pub heartbeat_interval: Duration,
 
@@ -142,8 +141,8 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_REPAIR_INTERVAL", default_value = "30s", value_parser = duration)]
     pub repair_interval: Duration,
 
-    /// Age at which executions are purged from the log, by whole days (UTC) of their fire
-    /// times; `forever` keeps them all. The same on all nodes.
+    /// Age at which executions are purged from the log, by whole days (UTC) of the fire times;
+    /// `forever` keeps them all. The same on all nodes.
     #[arg(long, env = "HOROLOG_LOG_RETENTION", default_value = "30d", value_parser = retention)]
     pub log_retention: Duration,
 
@@ -165,8 +164,8 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub drain_timeout: Duration,
 
-    /// How long at least a node that stops goes on answering HTTP, so that load
-    /// balancers notice that it is leaving.
+    /// How long at least a node that stops goes on answering HTTP, so load balancers notice that it
+    /// is leaving.
     #[arg(long, env = "HOROLOG_DRAIN_DELAY", default_value = "2s", value_parser = duration)]
     pub drain_delay: Duration,
 
@@ -187,9 +186,9 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_SECRETS_KEY_FILE")]
     pub secrets_key_file: Option<PathBuf>,
 
-    /// Cost that the requests of one user, token or anonymous address may have in a
-    /// minute; 1000 is a command about one job, 100000 the most of one request. Requests
-    /// beyond it get THROTTLED. [default: no limit]
+    /// Cost that the requests of a user, token or anonymous address may have in a minute; 1000 is a
+    /// command about a job, 100000 the most of a request. Requests beyond it get THROTTLED.
+    /// [default: no limit]
     #[arg(long, env = "HOROLOG_CALLER_BUDGET", value_parser = caller_budget)]
     pub caller_budget: Option<NonZeroU32>,
 
@@ -291,7 +290,7 @@ impl ServeConfig {
             .then_some("needs a --trusted-proxy that is not the whole Internet")
     }
 
-    /// Scheme of the addresses of this node: `https` with a certificate, else `http`.
+    /// Scheme of the addresses of the node: `https` with a certificate, else `http`.
     pub fn scheme(&self) -> &'static str {
         if self.tls_certificate.is_some() {
             "https"
@@ -300,7 +299,7 @@ impl ServeConfig {
         }
     }
 
-    /// Longest database call: below half the TTL, so that each answer arrives before the node stops
+    /// Longest database call: below half the TTL, so each answer arrives before the node stops
     /// trusting itself.
     pub fn call_timeout(&self) -> Duration {
         self.node_ttl * 9 / 20

@@ -38,6 +38,7 @@ impl Descriptors {
             .saturating_add(OTHERS);
         let connections = limit
             .saturating_sub(own)
+            // The API stays reachable even if the reserve takes the whole limit.
             .clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         Self {
@@ -71,6 +72,7 @@ fn saturating(count: usize) -> u64 {
 fn raised_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
+    // No part of the node uses select(2), so the higher limit is safe.
     if limit.current != limit.maximum {
         // macOS refuses "without limit"; then the soft limit stays.
         setrlimit(

@@ -1,6 +1,6 @@
 //! Horolog: a clustered job scheduler on PostgreSQL.
 //!
-//! This crate is the program `horolog`. The library exists for its tests, benchmarks and fuzz
+//! This crate is the program `horolog`. The library exists for the tests, benchmarks and fuzz
 //! targets; its API is not stable. The book in `docs/` describes the program: concepts, guarantees,
 //! operation, architecture.
 //!
@@ -21,7 +21,7 @@
 //! | [`server`] | start and stop of a node |
 //! | [`cli`] | the commands of the program |
 //!
-//! Two crates of this repository are independent of the program: `horolog_schedule` (re-exported as
+//! Two crates of the repository are independent of the program: `horolog_schedule` (re-exported as
 //! [`model::schedule`]) and `horolog_embedded_postgres`.
 //!
 //! Supporting modules: [`clock`], [`config`], [`safeguards`], [`telemetry`],
@@ -35,7 +35,7 @@
 //! - A settlement: [`store::protocol::complete`]. A takeover: [`store::protocol::takeover`].
 //! - The life of a node: [`actors::cluster_membership`].
 
-// These macros panic if the output is full or closed: `telemetry` logs, `cli::output` prints.
+// The macros panic if the output is full or closed: `telemetry` logs, `cli::output` prints.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod access;

@@ -1,7 +1,7 @@
 //! Safeguards that a drill can disable, one at a time.
 //!
 //! A drill without a safeguard must fail: a safeguard without such a drill is not tested. Only a
-//! build with the feature `fault-injection` can disable one, and no release has this feature. In
+//! build with the feature `fault-injection` can disable one, and no release has the feature. In
 //! every other build [`is_off`] is a constant, and the compiler removes the branch.
 
 use std::borrow::Cow;
@@ -34,14 +34,15 @@ const NAMES: [(&str, Safeguard); 5] = [
     ("progress-attestation", Safeguard::ProgressAttestation),
 ];
 
-/// Whether this safeguard is disabled.
+/// Whether the safeguard is disabled.
 #[cfg(feature = "fault-injection")]
 pub fn is_off(safeguard: Safeguard) -> bool {
     static OFF: std::sync::OnceLock<Option<Safeguard>> = std::sync::OnceLock::new();
+    // Read once: a drill cannot change the safeguard of a running node.
     *OFF.get_or_init(|| named(&std::env::var(VARIABLE).ok()?)) == Some(safeguard)
 }
 
-/// Whether this safeguard is switched off: never, in this build.
+/// Whether the safeguard is switched off: never, in the build.
 #[cfg(not(feature = "fault-injection"))]
 pub const fn is_off(_: Safeguard) -> bool {
     false

@@ -3,10 +3,10 @@
 //! Start: bind the port, wait for the database and migrate, join, lease. Stop: announce it, take
 //! nothing new, finish running executions, hand over the rest, leave.
 //!
-//! Firing and the API share no pool and no thread: leases, settlements and the reconciler have this
+//! Firing and the API share no pool and no thread: leases, settlements and the reconciler have the
 //! runtime and `FIRING_CONNECTIONS`, the heartbeat a thread and a connection, requests the HTTP
 //! workers, two threads of `threads` and `--pool-size` connections. The heartbeat stops last; only
-//! HTTP answers continue after it, so that load balancers notice the stop.
+//! HTTP answers continue after it, so load balancers notice the stop.
 
 mod identity;
 mod openid;
@@ -178,7 +178,7 @@ impl Node {
         let settings = api_settings(config, runs.keys.clone());
         let schema = crate::api::schema(requests, jobs.clone(), settings);
         let rule = StartRule::of(config, address);
-        // Callers with roles in namespaces have connections of their own.
+        // Callers with roles in namespaces have separate connections.
         let descriptors = Descriptors::of(config.slots, 2 * config.pool_size);
         descriptors.warn();
         let settings = ServerSettings {
@@ -220,12 +220,12 @@ impl Node {
         self.membership_state.clone()
     }
 
-    /// The watchdog of its critical actors.
+    /// The watchdog of the critical actors.
     pub fn watchdog(&self) -> Watchdog {
         self.watchdog.clone()
     }
 
-    /// Largest age of its heartbeat.
+    /// Largest age of the heartbeat.
     pub fn ttl(&self) -> Duration {
         self.ttl
     }
@@ -344,13 +344,12 @@ impl NodeComponents {
             wake_up,
             cancel,
         } = &self;
-        let subscribe = || membership_state.subscribe();
         let pool = PoolConfig {
             store: store.clone(),
             handlers: runs.handlers,
             secrets: runs.secrets,
             slots: slots.clone(),
-            membership_state: subscribe(),
+            membership_state: membership_state.subscribe(),
             wake_up: cancel.clone(),
             watchdog: watchdog.clone(),
         };
@@ -359,7 +358,7 @@ impl NodeComponents {
             leases: LeaseStore::new(store.clone()),
             pool: pool.clone(),
             slots: slots.clone(),
-            membership_state: subscribe(),
+            membership_state: membership_state.subscribe(),
             wake_up: wake_up.clone(),
             watchdog: watchdog.clone(),
             poll_interval: config.poll_interval,
@@ -370,7 +369,7 @@ impl NodeComponents {
         let reconciler = ReconcilerConfig {
             database: database.clone(),
             store: store.clone(),
-            membership_state: subscribe(),
+            membership_state: membership_state.subscribe(),
             wake_up: changed.clone(),
             watchdog: watchdog.clone(),
             node_ttl: config.node_ttl,
@@ -414,7 +413,7 @@ impl NodeComponents {
         }
     }
 
-    /// On a thread of its own, so that no busy actor delays a heartbeat.
+    /// On a separate thread, so no busy actor delays a heartbeat.
     fn start_membership(
         &self,
         config: &ServeConfig,

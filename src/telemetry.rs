@@ -1,6 +1,6 @@
 //! Telemetry: log output and the metrics registry of the process.
 //!
-//! Code records metrics through the `metrics` facade; this module names, describes and renders them
+//! Code records metrics through the `metrics` facade; the module names, describes and renders them
 //! (`docs/reference/metrics.md` is generated from it). No decision may depend on a metric: the
 //! database holds the state.
 
@@ -23,10 +23,10 @@ const LATENCY_BUCKETS: [f64; 14] = [
 /// Upper bounds of the buckets for triggers per lease.
 const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
 
-/// Longest wait of the ending process for its last log lines.
+/// Longest wait of the ending process for the last log lines.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The buffer of the log; empty before its start.
+/// The buffer of the log; empty before the start.
 static LOG: OnceLock<LogBuffer> = OnceLock::new();
 
 /// Starts the log. `HOROLOG_LOG` filters (default `info`), `HOROLOG_LOG_FORMAT`
@@ -66,8 +66,8 @@ pub fn start_log() -> Result<(), String> {
     Ok(())
 }
 
-/// Logs a panic. The standard hook writes to stderr directly, so that a reader that does not read
-/// would block the panicking thread.
+/// Logs a panic. The standard hook writes to stderr directly, so a reader that does not read would
+/// block the panicking thread.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("unnamed");
@@ -104,7 +104,7 @@ const LOG_DEFAULT: &str =
 /// The driver of PostgreSQL. At `debug` it logs the parameters of statements.
 const DRIVER: &str = "tokio_postgres";
 
-/// Exclusions of any filter that does not name these crates. The parameters of statements have
+/// Exclusions of any filter that does not name the crates. The parameters of statements have
 /// payloads, answers of targets and hashes. The HTTP server logs an error for each request that it
 /// cannot read: any client could fill the log, and the client gets the reason in its answer.
 const LEFT_OUT: [(&str, &str); 2] = [(DRIVER, "warn"), ("actix_http", "off")];
@@ -128,7 +128,7 @@ fn without_what_is_left_out(directives: &str) -> String {
     })
 }
 
-/// Whether the operator has asked for the driver by its name.
+/// Whether the operator has asked for the driver by name.
 fn shows_parameters(directives: &str) -> bool {
     named_targets(directives).any(|target| target.split("::").next() == Some(DRIVER))
 }
@@ -174,7 +174,7 @@ pub async fn sum_up() {
     }
 }
 
-/// Registers all counters with 0. An alert cannot distinguish a counter that is missing until its
+/// Registers all counters with 0. An alert cannot distinguish a counter that is missing until the
 /// first count from a renamed one.
 fn begin_at_zero() {
     metrics::counter!(log::DROPPED).absolute(LOG.get().map_or(0, LogBuffer::dropped));

@@ -19,7 +19,7 @@ pub fn yield_to_firing() {
     }
 }
 
-/// A thread of the API with a runtime of its own.
+/// A thread of the API with a separate runtime.
 pub fn requests_thread() -> Arbiter {
     Arbiter::with_tokio_rt(|| {
         yield_to_firing();
@@ -28,7 +28,7 @@ pub fn requests_thread() -> Arbiter {
     })
 }
 
-/// Long computations on threads of their own, with a bound on how many run at once.
+/// Long computations on separate threads, with a bound on how many run at once.
 pub struct Computations(Semaphore);
 
 impl Computations {
@@ -37,14 +37,16 @@ impl Computations {
         Self(Semaphore::const_new(most))
     }
 
-    /// Computes on a thread of its own. A computation continues after the caller is gone, and
-    /// counts against the bound until its end.
+    /// Computes on a separate thread. A computation continues after the caller is gone, and counts
+    /// against the bound until the end.
     pub async fn run<T: Send + 'static>(
         &'static self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
+        // Without the bound, sign-ins could start hundreds of threads that hash passwords.
         let turn = self.0.acquire().await.expect("it is never closed");
         let computed = spawn_blocking(move || {
+            // The pool of Tokio starts threads as needed, so every computation sets the priority.
             yield_to_firing();
             let computed = work();
             drop(turn);

@@ -3,7 +3,7 @@
 //! The id of an execution is its trace id, so all nodes add their attempts to the same trace
 //! without coordination: *fire* (fire time to end), and below it for each attempt *wait* (due time
 //! to start) and *attempt*, whose span id is in the `traceparent` of the request. An API call is a
-//! span of the trace of its caller, linked to the executions that it starts.
+//! span of the trace of the caller, linked to the executions that it starts.
 //!
 //! Without the feature `otel`, or without `OTEL_EXPORTER_OTLP_ENDPOINT`, no span is sent. A
 //! collector that is not reachable costs spans and delays nothing.
@@ -138,7 +138,7 @@ pub struct ApiCall {
 }
 
 impl ApiCall {
-    /// Starts a call, in the trace of its `traceparent` or in a trace of its own. `None`: no spans
+    /// Starts a call, in the trace of its `traceparent` or in a separate trace. `None`: no spans
     /// are sent.
     pub fn begin(traceparent: Option<&str>) -> Option<Self> {
         let caller = traceparent.and_then(parse);
@@ -151,7 +151,7 @@ impl ApiCall {
         })
     }
 
-    /// Records that the call made this execution due.
+    /// Records that the call made the execution due.
     pub fn starts(&self, execution_id: Uuid) {
         self.started.lock().push(execution_id);
     }
@@ -217,7 +217,7 @@ fn is_wanted() -> bool {
 mod export {
     use super::Span;
 
-    /// Logs a warning if the variables ask for traces: this build cannot send any.
+    /// Logs a warning if the variables ask for traces: the build cannot send any.
     pub fn start() -> Result<(), String> {
         if super::is_wanted() {
             tracing::warn!("this horolog was built without the feature `otel`: no traces are sent");

@@ -1,14 +1,14 @@
 //! Addresses that webhooks may reach: the guard against server-side request forgery.
 //!
-//! The author of a job chooses the address of its webhook. Without a guard, Horolog would send
+//! The author of a job chooses the address of the webhook. Without a guard, Horolog would send
 //! requests into its own network: cloud metadata, the database, its nodes. An address is checked
 //! when the connection is made, not when the job is saved: the name may resolve to another address
 //! by then.
 //!
 //! There are two checks, because hyper does not pass IP literals to the resolver: [`Egress::check`]
 //! before the request and [`GuardedResolver`] for names. The resolver looks a name up once and
-//! returns the addresses that it checked, so that no second look-up can be rebound. It never
-//! returns a part of an answer: a name with public and private addresses is an attack.
+//! returns the addresses that it checked, so no second look-up can be rebound. It never returns a
+//! part of an answer: a name with public and private addresses is an attack.
 //!
 //! A refusal has the same text for a host that does not exist and for one that is private,
 //! link-local or the database: errors must not reveal the internal network to the author of a job.
@@ -36,7 +36,7 @@ pub struct Egress {
 /// The node itself, or a service that it depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnService {
-    /// A name or an address; `0.0.0.0` and `::` are all addresses of this machine.
+    /// A name or an address; `0.0.0.0` and `::` are all addresses of the machine.
     pub host: String,
     pub port: u16,
 }
@@ -85,7 +85,7 @@ const fn v4(octets: [u8; 4], bits: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits))
 }
 
-/// A network by its first two segments; all entries fit.
+/// A network by the first two segments; all entries fit.
 const fn v6(first: u16, second: u16, bits: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(
         Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0),
@@ -114,7 +114,7 @@ fn refuse(host: &str, reason: &str) -> Refusal {
 }
 
 impl OwnService {
-    /// Whether an address and a port are this service.
+    /// Whether an address and a port are the service.
     async fn is_at(&self, ip: IpAddr, port: u16) -> bool {
         port == self.port && self.is_on(ip).await
     }
@@ -139,13 +139,13 @@ impl OwnService {
     }
 }
 
-/// Whether an address belongs to this machine: only such an address can be bound.
+/// Whether an address belongs to the machine: only such an address can be bound.
 fn is_local(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }
 
 impl Egress {
-    /// Checks a URL before its request: the port, and the host if it is an address. The resolver
+    /// Checks a URL before the request: the port, and the host if it is an address. The resolver
     /// checks names. The `url` crate has already read `2130706433`, `0x7f.1` and other such forms
     /// as IPv4.
     pub async fn check(&self, url: &Url) -> Result<(), Refusal> {
@@ -156,6 +156,7 @@ impl Egress {
         let ip = match url.host() {
             Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+            // The resolver checks the addresses of a name when the connection is made.
             Some(Host::Domain(_)) | None => return Ok(()),
         };
         if let Some(reason) = forbidden(ip, &self.networks) {
@@ -177,7 +178,7 @@ impl Egress {
         }
     }
 
-    /// Whether one of the own services has this port: then a resolver that knows them must look up
+    /// Whether one of the own services has the port: then a resolver that knows them must look up
     /// the name.
     pub(super) fn is_own_port(&self, url: &Url) -> bool {
         self.own
@@ -213,6 +214,7 @@ impl Egress {
 /// Networks that are wider than any private one, also as the union of several: `0.0.0.0/1` and
 /// `128.0.0.0/1` are all of IPv4. The widest private networks are 10.0.0.0/8 and fc00::/7.
 fn wider_than_private(networks: &Vec<IpNet>) -> Vec<IpNet> {
+    // Two halves of the internet are each narrow enough: only their union shows the mistake.
     let mut joined = IpNet::aggregate(networks);
     joined.retain(|network| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 7 });
     joined

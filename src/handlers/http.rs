@@ -1,9 +1,9 @@
 //! The `http` target: one request per attempt; a 2xx answer is success.
 //!
 //! The request has the job, the fire time and the attempt (the `Horolog-*` headers), and the id of
-//! the execution as `Idempotency-Key` and as trace id. Both are the same for all attempts, so that
-//! the target can recognize a repetition. A configured body is sent without a media type; the
-//! payload is sent as JSON. Values of secrets replace their references, and nothing else changes.
+//! the execution as `Idempotency-Key` and as trace id. Both are the same for all attempts, so the
+//! target can recognize a repetition. A configured body is sent without a media type; the payload
+//! is sent as JSON. Values of secrets replace their references, and nothing else changes.
 //!
 //! The handler never connects to an address that [`super::egress`] forbids, follows a redirect,
 //! uses a proxy variable, sends a request twice, reads more of an answer than is stored, exceeds
@@ -43,8 +43,8 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// fail targets behind proxies that add many headers.
 const ANSWER_HEADERS_MAX: usize = 4_096;
 
-/// Sends webhooks, on a thread of their own: the answer of a target may take long to read (for
-/// example informational answers without an end), and firing must not wait for it.
+/// Sends webhooks, on a separate thread: the answer of a target may take long to read (for example
+/// informational answers without an end), and firing must not wait for it.
 #[derive(Clone)]
 pub(super) struct HttpHandler {
     sender: Sender,
@@ -61,7 +61,7 @@ struct Sender {
 }
 
 impl HttpHandler {
-    /// A handler with these rules for addresses.
+    /// A handler with the rules for addresses.
     pub(super) fn new(egress: Egress) -> Result<Self, SetUpError> {
         // Fails only if there is a provider already: then that one is used.
         rustls::crypto::ring::default_provider()
@@ -69,6 +69,8 @@ impl HttpHandler {
             .ok();
         let egress = Arc::new(egress);
         let sender = Sender {
+            // Two clients, because a resolver sees the name and no port: only the wary one has to
+            // look up the own services for each name.
             client: client(&egress, false)?,
             wary: client(&egress, true)?,
             egress,
@@ -85,6 +87,7 @@ impl HttpHandler {
         target: &HttpTarget,
         context: RunContext,
     ) -> Outcome {
+        // The task runs on another thread and may outlive the borrow.
         let (sender, attempt, target) = (self.sender.clone(), attempt.clone(), target.clone());
         // The drop of a set aborts its tasks.
         let mut exchange = JoinSet::new();
@@ -94,6 +97,8 @@ impl HttpHandler {
         );
         match exchange.join_next().await {
             Some(Ok(outcome)) => outcome,
+            // The pool settles a panic of a handler as a failed attempt: the panic must reach the
+            // pool.
             Some(Err(ended)) if ended.is_panic() => resume_unwind(ended.into_panic()),
             _ => failed(
                 Reason::Error,
@@ -122,9 +127,9 @@ impl Sender {
             Err(message) => return failed(Reason::Error, message),
         };
         let seconds = target.timeout_seconds;
+        // The timeout of the target covers the head and the body together.
         let deadline = Instant::now() + Duration::from_secs(seconds.into());
-        // Lets the runtime notice closed connections, so that none of them is used for this
-        // request.
+        // Lets the runtime notice closed connections, so none of them is used for the request.
         tokio::task::yield_now().await;
         match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => {
@@ -149,16 +154,19 @@ impl Sender {
     ) -> Result<reqwest::RequestBuilder, String> {
         let RunContext { secrets, now } = context;
         let mut headers = HeaderMap::new();
+        // An empty body counts as none: the branch below sends its length.
         let body = body(attempt, target, secrets, &mut headers)?.filter(|body| !body.is_empty());
         if body.is_none() && target.method.takes_body() {
             // RFC 9110 §8.6: some servers answer 411 otherwise.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         job_headers(target, secrets, &mut headers)?;
-        // Last, so that no header of the job replaces these.
+        // Last, so no header of the job replaces these.
         identity_headers(attempt, &mut headers)?;
         if !target.signing_secrets.is_empty() {
+            // The id stays the same for all attempts, so receivers can drop repetitions.
             let (id, seconds) = (attempt.execution_id.to_string(), now.timestamp());
+            // Signed after the secrets are filled in: the receiver checks the bytes that arrive.
             let signed = body.as_deref().unwrap_or_default().as_bytes();
             let signature = secrets.sign(&target.signing_secrets, &id, seconds, signed)?;
             insert(&mut headers, "webhook-id", &id)?;
@@ -189,8 +197,11 @@ fn client(egress: &Arc<Egress>, knows_own: bool) -> Result<Client, SetUpError> {
     Client::builder()
         .user_agent(concat!("Horolog/", env!("CARGO_PKG_VERSION")))
         .dns_resolver(resolver)
+        // A redirect could lead to an address that the check before the request has not seen.
         .redirect(redirect::Policy::none())
+        // Only the retry policy of the job may repeat a request (ADR 40).
         .retry(retry::never())
+        // A proxy would connect in place of the node, past the guard for addresses.
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
@@ -212,10 +223,13 @@ fn body(
     let payload = attempt
         .payload
         .as_ref()
+        // Bodies of GET and DELETE requests have no defined meaning (RFC 9110): some servers refuse
+        // them.
         .filter(|payload| target.method.takes_body() && !payload.is_null());
     let Some(payload) = payload else {
         return Ok(None);
     };
+    // Before the headers of the job, so the job can name another type.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     secrets.fill_json(payload.as_str()).map(Some)
 }
@@ -309,6 +323,7 @@ impl Answer {
         let retry_after = retry_after(response.headers());
         let mut body = Vec::new();
         let end = loop {
+            // The limit of the stored text bounds the memory of each slot.
             let room = TEXT_BYTES_MAX - body.len();
             if room == 0 {
                 break End::Enough;
@@ -317,6 +332,7 @@ impl Answer {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk[..chunk.len().min(room)]),
                 Ok(Ok(None)) => break End::Enough,
                 Ok(Err(error)) => break End::Broken(root_cause(&error)),
+                // The bytes so far are kept: they help to find out why the target is slow.
                 Err(_) => break End::TimedOut,
             }
         };
@@ -331,6 +347,7 @@ impl Answer {
     fn outcome(self, status: StatusCode, seconds: u32, secrets: &AttemptSecrets) -> Outcome {
         let output = self.text(secrets);
         let (reason, message) = match self.end {
+            // The status decides alone: the body of a refusal only helps people.
             _ if !status.is_success() => (Reason::Error, refusal_text(status)),
             End::Enough => return Outcome::Succeeded { output },
             End::TimedOut => (
@@ -377,6 +394,7 @@ fn send_failure(error: &reqwest::Error, place: &str) -> String {
     let cause = root_cause(error);
     let what = match error {
         error if error.is_connect() => "could not connect to",
+        // A header or a URL that the client refuses: nothing has left the node.
         error if error.is_builder() => "could not send to",
         _ => "no answer from",
     };

@@ -57,9 +57,10 @@ impl Handlers {
         })
     }
 
-    /// Runs the target of an attempt to its end. A drop of the future stops it.
+    /// Runs the target of an attempt to the end. A drop of the future stops it.
     pub async fn run(&self, attempt: &Attempt, context: RunContext) -> Outcome {
         match &attempt.target {
+            // The two targets without a network cannot fail.
             Target::Log => log(attempt),
             Target::Noop(noop) => {
                 tokio::time::sleep(Duration::from_millis(noop.sleep_millis)).await;
@@ -77,6 +78,7 @@ fn log(attempt: &Attempt) -> Outcome {
         .payload
         .as_ref()
         .map(Payload::as_str)
+        // A payload may have 256 KiB: one line must not fill the buffer of the log.
         .map(|text| &text[..text.floor_char_boundary(LOG_PAYLOAD_BYTES_MAX)]);
     tracing::info!(
         job.name = attempt.job_name.as_str(),

@@ -4,13 +4,14 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
 /// The delay, from seconds or a date. A date is compared with the clock of the target (`Date`), or
-/// with that of this node if the target sends none. The retry policy bounds the delay.
+/// with that of the node if the target sends none. The retry policy bounds the delay.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let asked = text(headers, RETRY_AFTER)?;
     if let Some(seconds) = seconds(asked) {
         return Some(seconds);
     }
     let until = httpdate::parse_http_date(asked).ok()?;
+    // The difference of two times of the same clock is right even if the clock is wrong.
     let now = text(headers, DATE).and_then(|date| httpdate::parse_http_date(date).ok());
     Some(
         until
@@ -22,6 +23,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// `delay-seconds = 1*DIGIT`. A number that is too large for an integer is the longest delay.
 fn seconds(text: &str) -> Option<Duration> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // `u64::from_str` would accept a plus sign, so the digits are checked first.
     is_number.then(|| text.parse().map_or(Duration::MAX, Duration::from_secs))
 }
 

@@ -4,8 +4,8 @@ use super::SetUpError;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// A thread with a runtime of its own; the drop of this value ends it. A single thread, because
-/// only then a request notices the close of a kept connection before it uses it (ADR 40).
+/// A thread with a separate runtime; the drop of the value ends it. A single thread, because only
+/// then a request notices the close of a kept connection before it uses it (ADR 40).
 pub struct WebhookThread {
     handle: Handle,
     _ends_when_dropped: oneshot::Sender<()>,
@@ -18,11 +18,11 @@ impl WebhookThread {
             .build()
             .map_err(SetUpError::Thread)?;
         let handle = runtime.handle().clone();
+        // The thread runs until the sender is dropped: no other message is ever sent.
         let (ends, ended) = oneshot::channel::<()>();
-        let run = move || drop(runtime.block_on(ended));
         std::thread::Builder::new()
             .name("webhooks".to_owned())
-            .spawn(run)
+            .spawn(move || drop(runtime.block_on(ended)))
             .map_err(SetUpError::Thread)?;
         Ok(Self {
             handle,

@@ -26,8 +26,9 @@ pub(super) fn node_name(config: &ServeConfig) -> String {
     config.node_name.clone().unwrap_or_else(host_name)
 }
 
-/// The addresses that webhooks may reach: never the API of this node, or its database.
+/// The addresses that webhooks may reach: never the API of the node, or its database.
 pub(super) fn egress(config: &ServeConfig, address: SocketAddr, database: &Database) -> Egress {
+    // Without the API in the list a job could call the node as a client on loopback.
     let api = OwnService {
         host: address.ip().to_string(),
         port: address.port(),
@@ -56,6 +57,7 @@ fn host_name() -> String {
 pub(super) fn advertised(config: &ServeConfig, address: SocketAddr) -> String {
     match &config.advertise {
         Some(advertise) => advertise.clone(),
+        // No other machine can connect to `0.0.0.0` or `::`.
         None if address.ip().is_unspecified() => format!("{}:{}", host_name(), address.port()),
         None => address.to_string(),
     }
@@ -70,6 +72,7 @@ pub(super) fn tls(config: &ServeConfig) -> Result<Tls, StartError> {
         certificate: certificate.clone(),
         key: key.clone(),
     })?;
+    // A renewed certificate takes effect without a restart.
     actix::spawn(certificate.clone().follow());
     Tls::with(certificate).map_err(StartError::Tls)
 }

@@ -1,4 +1,4 @@
-//! The OpenID provider of a node, from its settings.
+//! The OpenID provider of a node, from the settings.
 
 use crate::access::openid::{
     OpenId, OpenIdSetUpError, OpenIdSettings, read_authorities, read_secret,
@@ -9,13 +9,14 @@ use crate::store::Store;
 use openidconnect::{ClientId, ClientSecret, IssuerUrl, RedirectUrl, Scope};
 use std::sync::Arc;
 
-/// The provider, which is asked for its addresses from now on; none without the setting.
+/// The provider, which is asked for the addresses from now on; none without the setting.
 pub(super) fn provider(config: &OpenIdConfig, store: &Store) -> Result<Provider, OpenIdSetUpError> {
     let Some(settings) = settings(config)? else {
         return Ok(Provider::default());
     };
     let openid = Arc::new(OpenId::new(settings, store.clone())?);
     let asked = openid.clone();
+    // The start does not wait for the provider: a node must fire even while sign-in is down.
     actix::spawn(async move { asked.check().await });
     Ok(Provider(Some(openid)))
 }

@@ -19,7 +19,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Handlers with these rules for addresses, and the keys of the settings.
+    /// Handlers with the rules for addresses, and the keys of the settings.
     pub(super) fn new(
         config: &ServeConfig,
         egress: Egress,

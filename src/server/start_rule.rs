@@ -22,7 +22,7 @@ const SET_UP_PAGE: &str = "/set-up";
 pub(super) enum StartRule {
     /// It serves anonymous callers.
     Open,
-    /// It serves no caller, and writes a link to its log that creates the first admin.
+    /// It serves no caller, and writes a link to the log that creates the first admin.
     SetUpLink,
     /// It serves no anonymous caller: people sign in at a provider, whose groups name the admins.
     OpenId,
@@ -31,8 +31,9 @@ pub(super) enum StartRule {
 }
 
 impl StartRule {
-    /// The rule for a node with these settings at this address.
+    /// The rule for a node with the settings at the address.
     pub(super) fn of(config: &ServeConfig, address: SocketAddr) -> Self {
+        // The explicit settings come first, also on loopback.
         if config.set_up_link {
             Self::SetUpLink
         } else if config.openid.is_on() {
@@ -77,7 +78,9 @@ impl StartRule {
                     tracing::info!("--set-up-link has no effect: the cluster has a user");
                 }
             }
+            // The groups of the provider name the admins, so the first one needs no link.
             Self::OpenId => {}
+            // A cluster with a user or a token serves no anonymous caller, on any address.
             Self::Open | Self::Refuse if !authenticator.is_open().await? => {}
             Self::Open => warn_when_open(address),
             Self::Refuse => return Err(StartError::Open { address }),
@@ -102,6 +105,7 @@ fn announce(config: &ServeConfig, address: SocketAddr, token: &str) {
 }
 
 fn is_loopback(address: SocketAddr) -> bool {
+    // `::ffff:127.0.0.1` is loopback, too.
     address.ip().to_canonical().is_loopback()
 }
 
