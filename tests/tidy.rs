@@ -246,6 +246,12 @@ fn only_the_room_of_the_connections_sends_statements_by_hand() {
         "simple_query(",
         "query_raw(",
         "query_typed",
+        // The same names with a `Statement` have no text here.
+        ".prepare(\"",
+        ".query(\"",
+        ".query_opt(\"",
+        ".query_one(\"",
+        ".execute(\"",
     ];
     // The driver's words for a transaction have no text of ours, and are named where they stand.
     let named = [".begin\"", ".commit\"", ".rollback\""];
