@@ -150,7 +150,8 @@ impl LeaseStore {
             new_cache_tag: due.new_cache_tag,
             conflict_mode,
         };
-        let taken = writes.execute(transaction).await?;
+        // Boxed: the futures of a dozen statements, sent together, are most of a lease's future.
+        let taken = Box::pin(writes.execute(transaction)).await?;
         Ok(Taken {
             reservation: std::mem::take(&mut plan.reservation),
             skipped: plan.skipped_fire_times(),
