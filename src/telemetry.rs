@@ -45,6 +45,7 @@ pub fn start_log() -> Result<(), String> {
     // written.
     let log = log.log_internal_errors(false);
     match format.as_str() {
+        // Fields at the top level: systems for logs search them without a prefix.
         "json" => log.json().flatten_event(true).init(),
         "text" => log
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
@@ -57,6 +58,7 @@ pub fn start_log() -> Result<(), String> {
         }
     }
     std::panic::set_hook(Box::new(log_panic));
+    // Allowed, since the operator names the driver, but never unnoticed.
     if shows_parameters(&std::env::var("HOROLOG_LOG").unwrap_or_default()) {
         tracing::warn!(
             "HOROLOG_LOG names {DRIVER}: the log has the values of statements, such as payloads, \

@@ -175,6 +175,7 @@ impl Authenticator {
         address: Option<IpAddr>,
     ) -> Result<Identity, AuthenticationError> {
         let key = match credential {
+            // Asked at each request: the first user ends open access.
             Credential::None if self.is_open().await? => {
                 return Ok(Identity {
                     caller: Arc::new(Caller::anonymous(address)),
@@ -250,6 +251,7 @@ impl Authenticator {
         let sign_in = SignIn {
             session: SecretHash::of(id.expose()),
             user_id: user.id,
+            // A password that was replaced after the comparison starts no session.
             password_hash: &hash,
         };
         let user = principal(user, None).caller(address);
@@ -259,8 +261,8 @@ impl Authenticator {
         Ok(NewSession { id, expires_at })
     }
 
-    /// Whether the password is that of the user who calls. Throttled like a sign-in: a session that
-    /// was taken over must not lead to the password.
+    /// Whether the password belongs to the calling user. Throttled like a sign-in: a stolen session
+    /// must not lead to the password.
     pub async fn confirm(&self, caller: &Caller, password: Password) -> Result<(), SignInError> {
         if caller.kind != CallerKind::User {
             return Err(SignInError::Wrong);
@@ -278,6 +280,7 @@ impl Authenticator {
     pub async fn sign_out(&self, session: &str) -> Result<(), StoreError> {
         if let Some(hash) = session::hash_of(session) {
             self.store.end_session(hash).await?;
+            // After the deletion: a request before it could cache the session again.
             self.cache.remove(&Key::Session(hash));
         }
         Ok(())
@@ -320,12 +323,13 @@ impl Authenticator {
         let store = self.store.by(author);
         let expires_at = store.set_up(link, &admin, &hash, session).await?;
         let expires_at = expires_at.ok_or(SetUpError::Wrong)?;
+        // Open access ends here at once, and on other nodes within two seconds.
         self.cache.set_open(false, Instant::now());
         Ok(NewSession { id, expires_at })
     }
 
-    /// Passwords that were compared with a hash. An unknown user costs one too, so that the time
-    /// does not tell; a test reads it.
+    /// Number of comparisons of a password with a hash, for a test. An unknown user costs a
+    /// comparison, too: the time tells nothing.
     pub fn verifications(&self) -> u64 {
         self.verifications.load(Ordering::Relaxed)
     }
@@ -347,7 +351,7 @@ impl Authenticator {
         Ok(principal)
     }
 
-    /// Only who has the secret learns that a token has expired.
+    /// Only the owner of the secret learns about the expiry of a token.
     async fn token(&self, id: Uuid, hash: SecretHash) -> Result<Principal, AuthenticationError> {
         let token = self.store.token_state(id, hash).await?;
         let token = token
@@ -359,6 +363,7 @@ impl Authenticator {
                 at: token.expires_at,
             });
         }
+        // One write a day: admins see the day of the last use.
         if token.is_first_use_of_day {
             self.store.use_token(id).await?;
         }
@@ -386,6 +391,7 @@ impl Authenticator {
             expires_at: state.expires_at,
         };
         let principal = enabled(state.user, Some(session))?;
+        // A write at each request would cost more than the request.
         if state.is_stale {
             self.store.use_session(hash).await?;
         }
@@ -395,10 +401,11 @@ impl Authenticator {
     /// Compares a password with the stored one, within the bounds of the throttle. Returns the
     /// user, and the hash that was right.
     async fn check(&self, attempt: Attempt<'_>) -> Result<(UserIdentity, Secret), SignInError> {
-        let busy = |_| SignInError::Throttled {
-            retry_after: BUSY_FOR,
+        let Ok(_turn) = self.sign_ins.try_acquire() else {
+            return Err(SignInError::Throttled {
+                retry_after: BUSY_FOR,
+            });
         };
-        let _turn = self.sign_ins.try_acquire().map_err(busy)?;
         let address = attempt.caller.address;
         let admitted = match self.throttle.admit(attempt.name, address, Instant::now()) {
             Ok(admitted) => admitted,
@@ -410,6 +417,7 @@ impl Authenticator {
         };
         let stored = match validate_user_name("name", attempt.name) {
             Ok(()) => self.store.stored_password(attempt.name).await,
+            // No user has such a name. The comparison with the decoy takes the usual time.
             Err(_) => Ok(None),
         };
         let (user, hash) = match stored {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// How long an answer counts: less than half of the five seconds in which a revocation reaches
 /// every node.
 const COUNTS_FOR: Duration = Duration::from_secs(2);
-/// Most credentials that are remembered. Only valid ones are.
+/// Most remembered credentials; only valid credentials are remembered.
 const CREDENTIALS_MAX: usize = 10_000;
 
 /// A credential, without its secret.
@@ -88,6 +88,7 @@ impl Cache {
     pub fn insert(&self, key: Key, principal: Principal, asked: Instant) {
         let mut principals = self.principals.lock();
         if principals.len() >= CREDENTIALS_MAX {
+            // Only a full map is cleaned: a pass at each request would cost more than a request.
             principals.retain(|_, (_, until)| *until > asked);
         }
         if principals.len() < CREDENTIALS_MAX {

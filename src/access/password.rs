@@ -53,6 +53,8 @@ impl Password {
     pub async fn hash(self) -> Secret {
         HASHING
             .run(move || {
+                // The default parameters are the parameters of `DECOY`: equal comparisons take
+                // equal time.
                 let hash = Argon2::default().hash_password(self.expose().as_bytes());
                 let hash = hash.expect("the parameters are valid, and the system has random bytes");
                 Secret::new(hash.to_string())

@@ -60,6 +60,7 @@ impl RefusedCredentials {
         if windows.len() >= CREDENTIALS_MAX && !windows.contains_key(&key) {
             windows.retain(|_, window| window.ends > now);
             if windows.len() >= CREDENTIALS_MAX {
+                // All further credentials share a window: memory stays bounded.
                 key = (RefusedCredential::Other, None);
             }
         }

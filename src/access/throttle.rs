@@ -33,13 +33,13 @@ struct Key {
     name: Option<String>,
 }
 
+#[derive(Clone, Copy)]
 struct Window {
     failures: u32,
     ends: Instant,
 }
 
-/// A try that was let through. It counts as a failure until its result is known, so that tries at
-/// the same time count too.
+/// An admitted try, counted as a failure until the result is known: simultaneous tries count, too.
 #[derive(Debug)]
 pub struct Admitted([Key; 2]);
 
@@ -55,6 +55,7 @@ impl Throttle {
         let name = name[..name.floor_char_boundary(NAME_BYTES)].to_owned();
         let keys = [Some(name), None].map(|name| Key { address, name });
         let mut windows = self.0.lock();
+        // Both bounds come before the count: a refused try prolongs nothing.
         for (key, most) in keys.iter().zip([FAILURES_OF_NAME, FAILURES_OF_ADDRESS]) {
             if let Some(window) = windows.get(key)
                 && window.failures >= most
@@ -69,8 +70,8 @@ impl Throttle {
         Ok(Admitted(keys))
     }
 
-    /// The password was right: the failures of the name from the address are forgotten. Those of
-    /// the address are not, or an attacker with an account of their own would reset them.
+    /// The password was right: the failures of the name from the address are forgotten. The
+    /// failures of the address stay: an attacker with an account could reset the count.
     pub fn succeeded(&self, Admitted([of_name, of_address]): &Admitted) {
         let mut windows = self.0.lock();
         windows.remove(of_name);
@@ -90,13 +91,14 @@ fn count(windows: &mut HashMap<Key, Window>, key: &Key, now: Instant) {
     if windows.len() >= WINDOWS_MAX && !windows.contains_key(key) {
         make_room(windows, now);
     }
-    let new = || Window {
+    let new = Window {
         failures: 0,
         ends: now + WINDOW,
     };
-    let window = windows.entry(key.clone()).or_insert_with(new);
+    let window = windows.entry(key.clone()).or_insert(new);
+    // The failures of a window that is over do not count.
     if window.ends <= now {
-        *window = new();
+        *window = new;
     }
     window.failures += 1;
 }
@@ -107,8 +109,9 @@ fn uncount(windows: &mut HashMap<Key, Window>, key: &Key) {
     }
 }
 
-/// Forgets the windows that have ended. If there is none, the one that ends first: each costs an
-/// attacker the hash of a password, and the attacker needs thousands for one of another party.
+/// Forgets the windows that have ended. If there is none, the window with the earliest end: each
+/// window costs an attacker the hash of a password, and only thousands would displace the window of
+/// another party.
 fn make_room(windows: &mut HashMap<Key, Window>, now: Instant) {
     windows.retain(|_, window| window.ends > now);
     if windows.len() >= WINDOWS_MAX {

@@ -48,6 +48,7 @@ impl NewToken {
 impl TokenParts {
     /// Reads the text of a token; none for another text.
     pub fn of(text: &str) -> Option<Self> {
+        // The text comes from outside: the position may be inside of a character.
         let (signed, sum) = text.split_at_checked(SIGNED_LENGTH)?;
         if sum != checksum(signed) {
             return None;

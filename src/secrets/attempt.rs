@@ -1,4 +1,4 @@
-//! The secrets of an attempt: what is put into its request, and what is kept out of its result.
+//! The secrets of an attempt: the values go into the request, and stay out of the result.
 
 use super::signing::SigningKey;
 use crate::model::secret::Secret;
@@ -27,8 +27,8 @@ pub struct KnownSecret {
     pub value: Secret,
 }
 
-/// The secrets that one attempt refers to, all of them for the host of its target. Clones share
-/// the values, which are erased with the last one.
+/// The secrets of an attempt, all for the host of the target. Clones share the values; the drop of
+/// the last clone erases the values.
 #[derive(Debug, Clone, Default)]
 pub struct AttemptSecrets(Arc<Vec<Arc<KnownSecret>>>);
 
@@ -105,6 +105,7 @@ impl AttemptSecrets {
         let mut text = text.to_owned();
         for secret in self.0.iter() {
             for spelling in spellings(secret.value.expose()) {
+                // Nearly all texts have no secret: then there is no copy.
                 if text.contains(&spelling) {
                     text = text.replace(&spelling, MASK);
                 }
@@ -132,6 +133,7 @@ fn mask_beginning(text: &mut String, value: &str) {
 fn spellings(value: &str) -> Vec<String> {
     let mut spellings = vec![value.to_owned()];
     let form: String = byte_serialize(value.as_bytes()).collect();
+    // Most values have one spelling: the text is searched once.
     for other in [json_escaped(value), form] {
         if !spellings.contains(&other) {
             spellings.push(other);

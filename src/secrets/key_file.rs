@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 /// Most bytes of the file: two keys and comments.
 const BYTES_MAX: u64 = 4_096;
-/// Most keys: the new one and the one that it replaces.
+/// Most keys: the new key and the old key.
 const KEYS_MAX: usize = 2;
 
 /// Why a key file cannot be used.
@@ -61,8 +61,10 @@ impl Keys {
             source,
         };
         let mut file = File::open(path).map_err(unreadable)?;
+        // The mode of the open file: a moment later the path may lead to another one.
         refuse_open_to_others(path, &file.metadata().map_err(unreadable)?)?;
         let mut text = Zeroizing::new(String::new());
+        // A path such as /dev/zero must not fill the memory.
         let read = (&mut file).take(BYTES_MAX).read_to_string(&mut text);
         read.map_err(unreadable)?;
         let lines: Vec<&str> = text
@@ -80,21 +82,23 @@ impl Keys {
 
     /// Creates a file with a new key, which no other user may read. An existing file stays.
     pub fn create_file(path: &Path) -> Result<Self, KeyFileError> {
-        let not_created = |source| KeyFileError::NotCreated {
-            path: path.to_owned(),
-            source,
-        };
         let key = Self::generate();
         OpenOptions::new()
             .write(true)
+            // An overwritten key would leave its secrets unreadable for ever.
             .create_new(true)
+            // From the first moment: a later change of the mode would leave a gap.
             .mode(0o600)
             .open(path)
             .and_then(|mut file| {
                 file.write_all(format!("{}\n", *key).as_bytes())?;
+                // A key lost in a crash of the machine takes the secrets with it.
                 file.sync_all()
             })
-            .map_err(not_created)?;
+            .map_err(|source| KeyFileError::NotCreated {
+                path: path.to_owned(),
+                source,
+            })?;
         Self::read(path)
     }
 }

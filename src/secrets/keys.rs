@@ -99,6 +99,7 @@ impl Keys {
     pub fn seal(&self, of: Binding<'_>, value: &Secret) -> Result<Sealed, NoKey> {
         let Key { id, key } = self.0.first().ok_or(NoKey)?;
         let mut nonce = [0; NONCE_LEN];
+        // 96 random bits: a key stays far below 2³² values (NIST SP 800-38D, 8.3).
         fill_random(&mut nonce);
         let mut bytes = value.expose().as_bytes().to_vec();
         let bound = Aad::from(of.bytes());
@@ -113,11 +114,13 @@ impl Keys {
 
     /// Decrypts a value.
     pub fn open(&self, of: Binding<'_>, sealed: &Sealed) -> Result<Secret, CannotOpen> {
+        // Without a key file, the error names the setting and not the key.
         self.current()?;
         let key = self.0.iter().find(|key| key.id == sealed.key_id);
         let key = key.ok_or_else(|| CannotOpen::UnknownKey(sealed.key_id.clone()))?;
         let nonce = Nonce::try_assume_unique_for_key(&sealed.nonce);
         let nonce = nonce.map_err(|_| CannotOpen::Changed)?;
+        // The value is decrypted into this buffer, which is erased at the end.
         let mut bytes = Zeroizing::new(sealed.ciphertext.clone());
         let opened = key
             .key
@@ -140,6 +143,7 @@ impl Key {
     fn read(text: &str) -> Option<Self> {
         let bytes = Zeroizing::new(BASE64_STANDARD.decode(text).ok()?);
         let key = UnboundKey::new(&AES_256_GCM, &bytes).ok()?;
+        // The hash of 256 random bits tells nothing about the key.
         let hash = Sha256::digest(&*bytes);
         let mut id = String::new();
         for byte in &hash[..ID_BYTES] {
@@ -153,7 +157,7 @@ impl Key {
 }
 
 impl Binding<'_> {
-    /// The fields with U+0000 between them, which none of them can have.
+    /// The fields with U+0000 in between, a character that no field can have.
     fn bytes(&self) -> Vec<u8> {
         let Self {
             namespace,

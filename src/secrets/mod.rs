@@ -1,8 +1,8 @@
-//! Secrets: how they are encrypted, what an attempt does with them, and signatures of webhooks.
+//! Secrets: the encryption, the use in an attempt, and signatures of webhooks.
 //!
 //! The database has the values encrypted (AES-256-GCM, with a key that only the nodes have).
-//! Definitions have references; the value exists in the memory of the node that sends a request,
-//! and in the request.
+//! Definitions have references; a value exists in the memory of the sending node, and in the
+//! request.
 
 mod attempt;
 mod key_file;

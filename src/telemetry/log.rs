@@ -1,12 +1,12 @@
-//! The log's writer: a bounded buffer, and one thread that writes it to stderr.
+//! The log's writer: a bounded buffer, and a thread that writes to stderr.
 //!
 //! A log line must never stop, delay or end the work. A full disk and a closed reader make every
-//! write fail; a reader that does not read makes every write wait. So the threads of the program
-//! only put lines into a buffer: a line for which there is no room, or that cannot be written, is
-//! dropped and counted.
+//! write fail; a reader that does not read makes every write wait. The threads of the program
+//! therefore only put lines into a buffer: a line without room, or with a failed write, is dropped
+//! and counted.
 //!
 //! The crate `tracing-appender` does not fit: it counts no failed writes, bounds lines and not
-//! bytes, and at the exit it prints to stdout, which panics or waits when nobody reads it.
+//! bytes, and prints to stdout at the exit: a panic, or a wait for a reader.
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
@@ -79,12 +79,14 @@ impl LogBuffer {
         }
         state.bytes += line.len();
         state.lines.push_back(line.to_vec());
+        // The writer and `flush` wait on the same condition.
         self.0.changed.notify_all();
     }
 
     fn write_to(&self, mut out: impl Write) {
         loop {
             let line = self.next_line();
+            // Without the lock: a reader that does not read must not stop the program.
             let written = out.write_all(&line).and_then(|()| out.flush());
             match self.end_line(written.is_ok()) {
                 0 => {}
@@ -93,6 +95,7 @@ impl LogBuffer {
                         dropped,
                         "log lines were dropped: they could not be written, or not fast enough"
                     );
+                    // The warning is in the buffer: `tracing` has called `push` on this thread.
                     self.state().reporting = false;
                 }
             }
@@ -116,6 +119,7 @@ impl LogBuffer {
         let mut state = self.state();
         state.writing = false;
         self.0.changed.notify_all();
+        // A report would fail as well.
         if !written {
             state.count_dropped();
             return 0;

@@ -1,9 +1,9 @@
-//! A sign-in on its way: what one browser has started at the provider and has not finished.
+//! A sign-in on the way: started by a browser at the provider, and not finished.
 //!
-//! All of it is one random text in a cookie of that browser. The `state`, the `nonce` and the
-//! verifier of PKCE are hashes of the text, so that a node keeps nothing: any node can finish what
-//! another one began, and a stranger who begins sign-ins fills no table. The text needs no seal:
-//! with another text the state does not fit, and who has the cookie has the browser.
+//! A sign-in is a random text in a cookie of the browser. The `state`, the `nonce` and the verifier
+//! of PKCE are hashes of the text, so that a node keeps nothing: any node can finish the sign-in of
+//! another node, and sign-ins that a stranger begins fill no table. The text needs no seal: with
+//! another text the state does not fit, and the owner of the cookie has the browser.
 
 use super::super::random;
 use crate::model::Timestamp;
@@ -52,6 +52,7 @@ impl Attempt {
 
     /// Whether the provider sends back the state of this sign-in.
     pub fn is_of(&self, state: &str) -> bool {
+        // In constant time: the duration must not tell how many bytes are right.
         self.state().as_bytes().ct_eq(state.as_bytes()).into()
     }
 

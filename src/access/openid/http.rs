@@ -57,6 +57,7 @@ impl Http {
         let mut answer = answer.map_err(|error| HttpError::Exchange(error.without_url()))?;
         let mut body = Vec::new();
         loop {
+            // Piece by piece: the announced length may be wrong or absent.
             let piece = answer.chunk().await;
             let Some(piece) = piece.map_err(|error| HttpError::Exchange(error.without_url()))?
             else {

@@ -37,7 +37,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 use uuid::Uuid;
 
-/// Most requests that wait for the provider: a slow one must not collect them.
+/// Most requests that wait for the provider: a slow provider must not collect requests.
 const UNDER_WAY_MAX: usize = 64;
 /// Longest code of an error that the provider sends with the browser.
 const ERROR_CHARS_MAX: usize = 60;
@@ -150,7 +150,7 @@ pub struct OpenId {
     settings: Arc<OpenIdSettings>,
     provider: Provider,
     store: Store,
-    /// Failures of an address. They do not count against its passwords.
+    /// Failures of an address, counted apart from the failures of passwords.
     throttle: Throttle,
     under_way: Semaphore,
 }
@@ -233,6 +233,7 @@ impl OpenId {
             return Err(OpenIdError::OtherProvider);
         }
         if let Some(error) = callback.error {
+            // The text comes with the address, and a stranger can write an address.
             let printable = error.chars().filter(char::is_ascii_graphic);
             return Err(OpenIdError::Denied(
                 printable.take(ERROR_CHARS_MAX).collect(),
@@ -255,6 +256,7 @@ impl OpenId {
         let finished = finished.await;
         match &finished {
             Ok(_) => self.throttle.succeeded(&admitted),
+            // A fault of the provider or the database is no failure of the client.
             Err(error) if !error.is_refusal() => self.throttle.undecided(&admitted),
             Err(_) => {}
         }
@@ -273,6 +275,7 @@ impl OpenId {
         let role = role_of_groups(&self.settings.grants, groups);
         for _ in 0..TRIES_MAX {
             let known = self.store.openid_user(issuer, &person.subject).await?;
+            // Only after the read of the user: without a role, sessions of an earlier role end.
             let Some(role) = role else {
                 return Err(self.without_role(person, known).await?);
             };
@@ -323,8 +326,8 @@ impl OpenId {
         })
     }
 
-    /// The refusal of a person without a role, with what an admin must know to give one. A user
-    /// who had a role has none any more, and so no session.
+    /// The refusal of a person without a role, with the facts for an admin. A user who had a role
+    /// has lost the role and all sessions.
     async fn without_role(
         &self,
         person: &Person,

@@ -36,14 +36,14 @@ impl Person {
     }
 
     fn of_claims(claims: &Map<String, Value>, groups_claim: &str) -> Option<Self> {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let subject = text("sub")
+        let subject = text(claims, "sub")
+            // A subject that is cut could be the subject of another person.
             .filter(|subject| !subject.is_empty() && subject.len() <= SUBJECT_BYTES_MAX)
             .filter(|subject| !subject.contains(char::is_control))?;
         let names = ["preferred_username", EMAIL, "name"];
         let mut names: Vec<String> = names
             .into_iter()
-            .filter_map(text)
+            .filter_map(|claim| text(claims, claim))
             .filter_map(name)
             .collect();
         if names.is_empty() {
@@ -61,6 +61,11 @@ impl Person {
                 .and_then(texts),
         })
     }
+}
+
+/// The text of a claim; none for another type.
+fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Option<&'a str> {
+    claims.get(claim)?.as_str()
 }
 
 /// A text, or the texts of a list.

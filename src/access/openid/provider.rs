@@ -1,8 +1,8 @@
 //! The provider: its discovery document and keys, and the exchange of a code for an ID token.
 //!
-//! What it says of itself is read when the first person signs in, and again after an hour. While
-//! it cannot be read, the last one counts; a failure is remembered for a few seconds, so that a
-//! provider that hangs makes people wait once and not one after the other.
+//! The document is read when the first person signs in, and again after an hour. While the read
+//! fails, the last document counts; a failure is remembered for a few seconds, so that a hanging
+//! provider makes people wait once, and not each in turn.
 
 use super::http::{Http, HttpError};
 use super::settings::OpenIdSettings;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use url::Url;
 
-/// The algorithms of a signature that counts. Without `none`, and without those whose key is a
-/// shared secret: the public key of a provider is public.
+/// The algorithms of a signature that counts. Without `none`, and without algorithms with a shared
+/// secret: the public key of a provider is public.
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RsaSsaPkcs1V15Sha256,
     Algorithm::RsaSsaPkcs1V15Sha384,
@@ -42,7 +42,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 const SKEW_SECONDS: i64 = 60;
 /// How long a discovery document counts.
 const COUNTS_FOR: Duration = Duration::from_hours(1);
-/// How long an older one counts after that, while the provider gives none.
+/// How long an older document counts afterwards, while the provider gives none.
 const STALE_FOR: Duration = Duration::from_hours(24);
 /// Time until the provider is asked again after a failure.
 const FAILED_FOR: Duration = Duration::from_secs(5);
@@ -88,12 +88,15 @@ struct Known {
 impl Known {
     /// What counts now. `None`: the provider must be asked.
     fn at(&self, now: Instant) -> Option<Result<Arc<CoreProviderMetadata>, ProviderError>> {
-        let age = |since: Instant| now.saturating_duration_since(since);
         let failed = self.failed.as_ref();
-        let has_failed = failed.is_some_and(|(_, since)| age(*since) < FAILED_FOR);
+        let has_failed =
+            failed.is_some_and(|(_, since)| now.saturating_duration_since(*since) < FAILED_FOR);
+        // Shortly after a failure an older document counts, for up to a day.
         let most = if has_failed { STALE_FOR } else { COUNTS_FOR };
         match &self.metadata {
-            Some((metadata, since)) if age(*since) < most => Some(Ok(metadata.clone())),
+            Some((metadata, since)) if now.saturating_duration_since(*since) < most => {
+                Some(Ok(metadata.clone()))
+            }
             _ => failed
                 .filter(|_| has_failed)
                 .map(|(error, _)| Err(error.clone())),
@@ -246,6 +249,7 @@ impl Provider {
         metadata: &CoreProviderMetadata,
     ) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
         let _turn = self.turn.lock().await;
+        // Only the keys: the rest of the document is an hour old at most.
         let url = metadata.jwks_uri();
         let keys = CoreJsonWebKeySet::fetch_async(url, &self.http).await;
         let keys = keys.map_err(|error| failed(url.as_str(), &error))?;

@@ -48,7 +48,7 @@ pub enum OpenIdSetUpError {
     Client(#[from] reqwest::Error),
 }
 
-/// What a node knows of its provider before it asks it.
+/// The provider of a node, before the first request.
 #[derive(Debug, Clone)]
 pub struct OpenIdSettings {
     /// Address by which the provider names itself.
