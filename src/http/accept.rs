@@ -8,8 +8,8 @@ use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING};
 /// (<https://graphql.github.io/graphql-over-http/draft/>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
-    /// The default, which most clients read. Its status is 200 also with errors of GraphQL: such
-    /// clients take another status for an error of the transport, and do not read the errors.
+    /// The default of most clients. The status is 200 also with errors of GraphQL: most clients
+    /// take another status for an error of the transport, and do not read the errors.
     Json,
     /// The media type of GraphQL: its status also says whether the request was executed.
     Graphql,
@@ -55,6 +55,7 @@ impl MediaType {
             };
             let weight = parts
                 .find_map(|part| part.strip_prefix("q="))
+                // Without `q` the weight is 1 (RFC 9110, 12.4.2).
                 .map_or(Some(1.0), |weight| weight.parse().ok());
             if let Some(weight) = weight.filter(|weight| *weight > best.1) {
                 best = (offered, weight);
@@ -82,8 +83,8 @@ pub fn takes(request: &HttpRequest, encoding: &str) -> bool {
     accepted.is_some_and(|accepted| names(accepted, encoding))
 }
 
-/// Whether a list of encodings has this one. `br;q=0` refuses it. `*` does not count: a client that
-/// means br or gzip names it.
+/// Whether a list of encodings has this encoding. `br;q=0` is a refusal. `*` does not count:
+/// clients name br and gzip.
 fn names(accepted: &str, encoding: &str) -> bool {
     accepted
         .split(',')

@@ -1,4 +1,4 @@
-//! The answer of a GraphQL request: its media type, its status and its bytes.
+//! The answer of a GraphQL request: media type, status and bytes.
 
 use super::accept::{MediaType, takes};
 use crate::api::{ANSWER_BYTES_MAX, Allowance, OnlyByPost, too_large};
@@ -23,10 +23,10 @@ use tokio::task::yield_now;
 
 /// Bytes of one chunk of an answer.
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Shortest answer that is compressed; a shorter one fits into one packet.
+/// Shortest compressed answer; a shorter answer fits into a packet.
 const COMPRESSED_BYTES_MIN: usize = 1_400;
 
-/// An answer that is being sent. Its drop returns its share of the node's bounds.
+/// An answer on the way to the client. The drop returns the share of the node's bounds.
 struct Sending {
     chunks: Chunks,
     length: usize,
@@ -41,7 +41,7 @@ struct Chunks {
     length_max: usize,
 }
 
-/// The errors of a request that was not executed. It has no `data`, not even `null`.
+/// The errors of a request without an execution: no `data`, not even `null`.
 #[derive(Serialize)]
 struct Refused<'a> {
     errors: &'a [ServerError],
@@ -65,6 +65,7 @@ pub async fn of(
     let mut answer = HttpResponse::build(status);
     answer
         .content_type(media_type.name())
+        // Status and bytes depend on both headers: a cache must not mix the answers.
         .insert_header((VARY, "accept, accept-encoding"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         answer.insert_header((ALLOW, "POST"));
@@ -84,6 +85,7 @@ pub async fn of(
         // Only its length can be wrong.
         return answer.json(too_large());
     }
+    // The values take several times the memory of the text.
     drop(response);
     if chunks.length >= COMPRESSED_BYTES_MIN && takes(request, "gzip") {
         match compressed(chunks).await {

@@ -51,8 +51,8 @@ pub struct Authenticated {
     authenticator: Arc<Authenticator>,
 }
 
-/// The reader of the metrics: any caller with a role in the whole cluster, or a client that was one within the hour while the
-/// database does not answer.
+/// The reader of the metrics: any caller with a role in the whole cluster. While the database does
+/// not answer, also a client that was such a caller within the hour.
 pub struct Scraper;
 
 impl Authenticated {
@@ -114,6 +114,7 @@ impl Authentication {
             }
             Err(refused) => refused,
         };
+        // The database has judged: the credential does not count any more.
         if !matches!(refused.reason, AuthenticationError::Unavailable(_)) {
             self.remembered.forget(&credential);
         } else if self.remembered.has(&credential, Instant::now()) {
@@ -135,7 +136,8 @@ impl Authentication {
             })
     }
 
-    /// The caller of a credential. Without one only a node that admits anonymous callers has one.
+    /// The caller of a credential. Without a credential, only a node for anonymous callers has a
+    /// caller.
     pub async fn judge(
         &self,
         credential: Credential,
@@ -148,7 +150,7 @@ impl Authentication {
         Ok(identity)
     }
 
-    /// The credential of a request. What cannot be read becomes a token that no caller has.
+    /// The credential of a request. An unreadable credential becomes a token of no caller.
     pub fn credential(&self, request: &HttpRequest) -> Credential {
         let headers = request.headers();
         let authorization = only(headers, &AUTHORIZATION);
@@ -163,6 +165,7 @@ impl Authentication {
             Once::Unreadable => return unreadable(),
             Once::Absent => {}
         }
+        // A client with another scheme means to be known: no anonymous access.
         if !matches!(authorization, Once::Absent) {
             return unreadable();
         }
@@ -204,6 +207,7 @@ fn unreadable() -> Credential {
 fn bearer_token(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     let token = token.trim();
+    // The name of a scheme has no case (RFC 9110, 11.1).
     (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(BEARER_TOKEN)).then_some(token)
 }
 
@@ -281,7 +285,7 @@ impl FromRequest for Scraper {
     }
 }
 
-/// How the node of a request knows its callers. A node that does not know it refuses all.
+/// The authentication of the node. A node without authentication refuses all requests.
 fn of_node(request: &HttpRequest) -> Result<&Authentication, Unauthenticated> {
     let of_node = request.app_data::<web::Data<Authentication>>();
     of_node

@@ -1,5 +1,5 @@
-//! The base path: the prefix of a proxy before the addresses of a node. The proxy may leave it in a
-//! request or remove it; pages have it in both cases.
+//! The base path: the prefix of a proxy before the addresses of a node. The proxy may leave the
+//! prefix in a request or remove it; pages have the prefix in both cases.
 
 use super::NodeView;
 use actix_web::body::MessageBody;
@@ -15,6 +15,7 @@ pub async fn take_out(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if let Some(uri) = without(&view.base_path, request.uri()) {
+        // The router has its own copy of the path.
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
     }

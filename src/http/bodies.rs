@@ -1,7 +1,7 @@
-//! Bodies of requests: bounded one by one and together.
+//! Bodies of requests: bounded singly and together.
 //!
-//! The values of a body need many times its size. Large bodies therefore share a budget, and wait
-//! for each other before they are read; a small body never waits.
+//! The values of a body need many times the size of the text. Large bodies therefore share a
+//! budget, and wait for each other before the read; a small body never waits.
 
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Payload};
@@ -65,6 +65,7 @@ impl Bodies {
                 _share: share,
             }),
             Ok(Err(error)) => Err(NoBody::Broken(error)),
+            // Only a body in chunks gets here: an announced size was checked before.
             Err(_) => Err(NoBody::TooLarge),
         }
     }

@@ -93,6 +93,7 @@ impl Certificate {
 
     /// Looks for a renewal every ten seconds, as long as the certificate is in use.
     pub async fn follow(self: Arc<Self>) {
+        // A weak reference: the task ends with the server that shows the certificate.
         let certificate = Arc::downgrade(&self);
         drop(self);
         loop {
@@ -121,6 +122,7 @@ impl Certificate {
             return Ok(false);
         }
         let renewed = self.files.certified_key(&contents);
+        // Noted before the error: a bad renewal is logged once, not at every check.
         *self.seen.write() = contents;
         *self.current.write() = Arc::new(renewed?);
         Ok(true)
@@ -144,18 +146,19 @@ impl fmt::Debug for Certificate {
 const CERTIFICATE_FLAG: &str = "--tls-certificate";
 const KEY_FLAG: &str = "--tls-key";
 
+fn read_file(flag: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
+    std::fs::read(path).map_err(|source| CertificateError::Unreadable {
+        flag,
+        path: path.to_owned(),
+        source,
+    })
+}
+
 impl CertificateFiles {
     fn read(&self) -> Result<Contents, CertificateError> {
-        let read = |flag, path: &Path| {
-            std::fs::read(path).map_err(|source| CertificateError::Unreadable {
-                flag,
-                path: path.to_owned(),
-                source,
-            })
-        };
         Ok(Contents {
-            certificate: read(CERTIFICATE_FLAG, &self.certificate)?,
-            key: read(KEY_FLAG, &self.key)?,
+            certificate: read_file(CERTIFICATE_FLAG, &self.certificate)?,
+            key: read_file(KEY_FLAG, &self.key)?,
         })
     }
 

@@ -58,7 +58,7 @@ async fn list_living(view: &NodeView, shown: impl Fn(&NodeRecord) -> Value) -> H
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "nobody knows who is in the cluster"
+                "the members of the cluster are unknown"
             );
             HttpResponse::ServiceUnavailable()
                 .json(json!({"status": "the database does not answer"}))

@@ -158,6 +158,7 @@ impl Connection {
 
     fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
+        // The task of the connection waits for the client: without a wake-up the flag goes unseen.
         self.waker.wake();
     }
 
@@ -177,6 +178,7 @@ impl Connection {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        // In this order: a check in between would see no request and an old time.
         self.0.idle_since.store(self.0.age(), Ordering::Relaxed);
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
@@ -225,6 +227,7 @@ impl Watched {
         if self.connection.is_closing.load(Ordering::Relaxed) {
             return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
         }
+        // After a check the timer is polled again, to register the waker for the next one.
         loop {
             ready!(self.check.as_mut().poll(context));
             if self.connection.is_idle_for_too_long() || self.is_stalled() {
@@ -234,7 +237,7 @@ impl Watched {
         }
     }
 
-    /// Whether the client has read too little for too long. If it has read enough, its time starts
+    /// Whether the client has read too little for too long. After enough reading, the time starts
     /// again.
     fn is_stalled(&mut self) -> bool {
         let Some(stall) = self
@@ -250,9 +253,9 @@ impl Watched {
         stall.taken < STALL_BYTES_MIN
     }
 
-    /// Whether complete answers wait for a client that does not read them. The server bounds
-    /// waiting bodies, but not the heads of answers without a body: they would pile up for a client
-    /// that continues to send requests.
+    /// Whether complete answers wait for a client that does not read. The server bounds waiting
+    /// bodies, but not the heads of answers without a body: they would pile up for a client that
+    /// continues to send requests.
     fn owes_answers(&self) -> bool {
         self.stalled.is_some() && self.connection.requests.load(Ordering::Relaxed) == 0
     }
@@ -327,6 +330,7 @@ impl AsyncWrite for Watched {
         // The server flushes when all its bytes are written.
         self.stalled = None;
         if std::mem::take(&mut self.read_waits) {
+            // The read that was put off has registered no waker at the socket.
             context.waker().wake_by_ref();
         }
         Pin::new(&mut self.io).poll_flush(context)

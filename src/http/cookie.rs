@@ -24,8 +24,8 @@ pub fn cleared() -> String {
     format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
-/// The cookie of a sign-in on its way. `Lax`: it comes along when the provider sends the browser
-/// back.
+/// The cookie of a sign-in on its way. `Lax`: the cookie comes along when the provider sends the
+/// browser back.
 pub fn of_attempt(text: &str, path: &str, is_secure: bool) -> String {
     format!(
         "{OPENID_COOKIE}={text}; Path={path}; HttpOnly; SameSite=Lax; Max-Age={}{}",

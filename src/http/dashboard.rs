@@ -1,9 +1,9 @@
 //! The dashboard: the files of `static/dist` at build time, each also as brotli and as gzip.
 //! Without such files, one plain page.
 //!
-//! A navigation to `/` or to an unknown path gets the page of the dashboard, which has routes of
-//! its own. A program, or a page that requests an asset, never gets HTML for a missing file: it
-//! gets a 404, which no cache stores.
+//! A navigation to `/` or to an unknown path gets the page of the dashboard, with the routes
+//! inside. A program, or the request of a page for an asset, never gets HTML for a missing file,
+//! but a 404, which no cache stores.
 
 use super::accept::{takes, wants_page};
 use super::base_path::put_in;
@@ -34,7 +34,7 @@ const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; fo
      frame-ancestors 'none'";
 /// GraphiQL, which needs introspection.
 const PLAYGROUND: &str = "graphiql";
-/// Names below it have a hash of the content, so that a cache may keep them without a limit.
+/// Names below have a hash of the content: a cache may keep such files without a limit.
 const HASHED: &str = "assets/";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
@@ -87,17 +87,17 @@ pub fn has_playground(request: &HttpRequest) -> bool {
 /// Whether a browser navigates to a page of the dashboard.
 fn is_navigation(request: &HttpRequest) -> bool {
     let path = request.path();
-    let below = |root: &&str| {
+    // `/metrics-of-today` is no path for programs.
+    let is_of_programs = GRAPHQL_PATHS.iter().chain(&MACHINE_PATHS).any(|root| {
         path.strip_prefix(*root)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let is_of_programs = GRAPHQL_PATHS.iter().chain(&MACHINE_PATHS).any(below);
+    });
     let is_asset = path.trim_start_matches('/').starts_with(HASHED);
     !is_of_programs && !is_asset && wants_page(request)
 }
 
-/// The file of this name in the best encoding that the client accepts. A name with the end of an
-/// encoding is a file, too, but no page links to it.
+/// The file of this name in the best encoding for the client. A name with the end of an encoding is
+/// a file, too, but no page links there.
 fn file(request: &HttpRequest, name: &str) -> Option<HttpResponse> {
     let plain = Files::get(name)?;
     let base_path = base_path(request);

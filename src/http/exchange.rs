@@ -37,7 +37,7 @@ const PIECE_BYTES: usize = 32 * 1024;
 #[derive(Clone, Default)]
 pub struct Answers(Arc<AtomicUsize>);
 
-/// The share of one answer. Its drop frees it.
+/// The share of an answer, until the drop.
 struct Share {
     answers: Answers,
     bytes: usize,
@@ -46,12 +46,12 @@ struct Share {
 impl Answers {
     /// Reserves room for an answer. `None`: there is none.
     fn admit(&self, bytes: usize) -> Option<Share> {
-        let more = |under_way: usize| {
-            let with_it = under_way.saturating_add(bytes);
-            (bytes <= SMALL_ANSWER_BYTES || with_it <= ANSWERS_BYTES_MAX).then_some(with_it)
-        };
+        // Check and reservation in one step: two answers at once could both fit into the same room.
         self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |under_way| {
+                let with_it = under_way.saturating_add(bytes);
+                (bytes <= SMALL_ANSWER_BYTES || with_it <= ANSWERS_BYTES_MAX).then_some(with_it)
+            })
             .ok()?;
         Some(Share {
             answers: self.clone(),
@@ -76,7 +76,7 @@ pub async fn bound(
         .request()
         .conn_data::<Arc<Connection>>()
         .map(Connection::begin);
-    // `GET` has no body, except that of a socket, which has no time limit.
+    // `GET` has no body, except for a socket, where there is no time limit.
     let is_timed = request.method() != Method::GET;
     let body = Rc::new(RefCell::new(RequestBody {
         payload: request.take_payload(),
@@ -88,6 +88,7 @@ pub async fn bound(
     let response = next.call(request).await?.map_into_boxed_body();
     let bytes = match response.response().body().size() {
         BodySize::Sized(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        // Only sockets are streams, with a bound on each message.
         BodySize::None | BodySize::Stream => 0,
     };
     let (response, share) = match answers.admit(bytes) {
@@ -125,6 +126,7 @@ impl Stream for Shared {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut body = self.0.borrow_mut();
+        // A body that has arrived is read even when the route was slow.
         if let Poll::Ready(next) = body.payload.poll_next_unpin(context) {
             return Poll::Ready(next);
         }

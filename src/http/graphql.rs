@@ -112,6 +112,7 @@ async fn execute(request: &HttpRequest, schema: &Schema, mut query: Request) -> 
     if let Some(allowance) = &allowance {
         query = query.data(allowance.clone());
     }
+    // At the time limit the request is dropped; a command that the actor has started completes.
     let executed = tokio::time::timeout(REQUEST_TIMEOUT, schema.execute(query)).await;
     if let Some(call) = call {
         let refused =
@@ -179,6 +180,7 @@ fn refuse_body(reason: &NoBody) -> HttpResponse {
         NoBody::Broken(error) => error.as_error(),
     };
     match error {
+        // The time limit of a body arrives as this error (`exchange`).
         Some(PayloadError::Io(error)) if error.kind() == ErrorKind::TimedOut => refuse(
             StatusCode::REQUEST_TIMEOUT,
             "the body of the request did not come in time",

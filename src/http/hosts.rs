@@ -35,9 +35,9 @@ impl Hosts {
         )
     }
 
-    /// Whether the node answers to a host. Without a setting: an address, which is no page's name;
-    /// a name without a dot, as proxies use it for their targets (`upstream`), which no stranger
-    /// can own; `localhost` and the names below it.
+    /// Whether the node answers to a host. Without a setting: an address, since no page has such a
+    /// name; a name without a dot, as proxies use for targets (`upstream`), since no stranger can
+    /// own such a name; `localhost` and the names below.
     fn answer_to(&self, host: &str) -> bool {
         // A browser always sends a host; a health check by HTTP/1.0 may not.
         if host.is_empty() {
@@ -45,8 +45,10 @@ impl Hosts {
         }
         let name = host
             .rsplit_once(':')
+            // The last colon of `[::1]` begins no port.
             .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
             .map_or(host, |(name, _)| name);
+        // A final dot marks a fully qualified name; the host is the same.
         let name = name.strip_suffix('.').unwrap_or(name);
         is_address(name)
             || is_single_label(name)
@@ -103,9 +105,9 @@ pub async fn refuse_strange(
     Ok(request.into_response(answer).map_into_right_body())
 }
 
-/// The host of a request; empty if it has none. `None`: it has two different ones. A target in
-/// absolute form (`GET http://host/ HTTP/1.1`) overrides `Host` (RFC 9112 §3.2.2): a check of only
-/// one of them could be bypassed. A second `Host` is refused by the HTTP parser.
+/// The host of a request; empty without a host. `None`: two different hosts. A target in absolute
+/// form (`GET http://host/ HTTP/1.1`) overrides `Host` (RFC 9112 §3.2.2): a check of only one could
+/// be bypassed. A second `Host` is refused by the HTTP parser.
 fn asked(request: &ServiceRequest) -> Option<String> {
     let host = request
         .headers()

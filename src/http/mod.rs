@@ -81,7 +81,7 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// would leave firing and the database little of two cores, in spite of the priority.
 const BLOCKING_THREADS: usize = 1;
 
-/// The parts of a node that its routes show.
+/// The parts of a node behind the routes.
 #[derive(Clone)]
 pub struct NodeView {
     /// The store with the members of the cluster.
@@ -149,6 +149,7 @@ pub fn serve(
         // Each worker builds its App on its own thread.
         crate::threads::yield_to_firing();
         let app = App::new()
+            // actix runs the last wrap first: bounds, headers, host, webhooks, base path.
             .wrap(from_fn(base_path::take_out))
             .wrap(from_fn(origins::refuse_webhooks))
             .wrap(from_fn(hosts::refuse_strange))
@@ -194,7 +195,7 @@ pub fn serve(
     Ok(server.run())
 }
 
-/// Headers of all answers that do not set them themselves.
+/// Default headers of all answers.
 fn headers(is_encrypted: bool) -> DefaultHeaders {
     let headers = DefaultHeaders::new();
     let headers = if is_encrypted {

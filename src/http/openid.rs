@@ -1,10 +1,10 @@
 //! The routes of the sign-in by OpenID Connect.
 //!
-//! The provider sends the browser back by a navigation from its own site. The cookie of the
-//! sign-in is therefore `SameSite=Lax`, which such a navigation brings along and nothing else of a
-//! foreign page does; it is good for ten minutes, for these two routes, and for one sign-in. The
-//! cookie of the session stays `Strict`: the page behind the last redirect needs none, and its own
-//! requests are of its own site.
+//! The provider sends the browser back by a navigation from its own site. The cookie of the sign-in
+//! is therefore `SameSite=Lax`: such a navigation brings the cookie along, and nothing else of a
+//! foreign page does. The cookie is good for ten minutes, for two routes, and for a single sign-in.
+//! The cookie of the session stays `Strict`: the page behind the last redirect needs no cookie, and
+//! sends requests to the own site only.
 
 use super::authentication::{Authentication, Once, cookie_value};
 use super::cookie::{self, OPENID_COOKIE};
@@ -74,6 +74,7 @@ pub async fn callback(
     };
     // The sign-in is over, however it ended.
     if let Ok(cleared) = cookie::cleared_attempt(&attempt_path(openid)).try_into() {
+        // Appended: the answer may already have the cookie of the session.
         answer.headers_mut().append(SET_COOKIE, cleared);
     }
     answer
@@ -104,7 +105,7 @@ fn redirect(address: &str) -> actix_web::HttpResponseBuilder {
 }
 
 /// A page of the dashboard, under the address that the provider sends people back to. A relative
-/// address would be one below the path of a proxy that takes it out.
+/// address would be below the path of a proxy that removes the path.
 fn dashboard(openid: &OpenId, page: &str) -> String {
     let url = openid.settings().redirect_url();
     format!("{}{}{page}", origin(url), base(url))
@@ -130,22 +131,24 @@ fn attempt_path(openid: &OpenId) -> String {
     path.strip_suffix("/callback").unwrap_or(path).to_owned()
 }
 
-/// What the query says. A value that stands twice has none.
+/// The values of the query. A value that occurs twice does not count.
 fn read(query: &str) -> Callback {
     let mut callback = Callback::default();
+    // The sign-in then fails as one without a code.
     if query.len() > QUERY_BYTES_MAX {
         return callback;
     }
-    let only = |name: &str| {
-        let mut values = parse(query.as_bytes()).filter(|(found, _)| found == name);
-        let value = values.next().map(|(_, value)| value.into_owned());
-        value.filter(|_| values.next().is_none())
-    };
-    callback.code = only("code");
-    callback.state = only("state");
-    callback.error = only("error");
-    callback.issuer = only("iss");
+    callback.code = single_value(query, "code");
+    callback.state = single_value(query, "state");
+    callback.error = single_value(query, "error");
+    callback.issuer = single_value(query, "iss");
     callback
+}
+
+fn single_value(query: &str, name: &str) -> Option<String> {
+    let mut values = parse(query.as_bytes()).filter(|(found, _)| found == name);
+    let value = values.next().map(|(_, value)| value.into_owned());
+    value.filter(|_| values.next().is_none())
 }
 
 #[cfg(test)]

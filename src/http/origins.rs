@@ -29,6 +29,7 @@ pub fn is_foreign_page(request: &HttpRequest) -> bool {
     let site = headers
         .contains_key(FETCH_SITE)
         .then(|| text(headers, FETCH_SITE));
+    // `none`: the user typed the address, or chose a bookmark.
     elsewhere || site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
@@ -63,6 +64,7 @@ pub async fn refuse_webhooks(
 /// Whether `origin` has the same host and port as `host`. Default port: that of the scheme of
 /// `origin`, because a proxy that ends TLS forwards the host of the browser.
 fn is_of(origin: &str, host: &str) -> bool {
+    // Sandboxed frames and files have the origin `null`, which is no page of this node.
     let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else {
         return false;
     };

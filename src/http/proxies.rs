@@ -23,9 +23,9 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The address of the client: that of the connection, or the one that trusted proxies name.
-    /// Each proxy adds the address that it sees to the right; what stands left of the first
-    /// address that is no trusted proxy may come from the client itself.
+    /// The address of the client: from the connection, or by the names of trusted proxies. Each
+    /// proxy adds the address of the other side to the right; everything left of the first address
+    /// outside the trusted networks may come from the client itself.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut address = peer.to_canonical();
         let values = headers.get_all(FORWARDED_FOR);

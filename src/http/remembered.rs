@@ -1,7 +1,7 @@
-//! Callers that the node remembers while the database does not answer, for the metrics only.
+//! Callers in the memory of a node while the database does not answer, for the metrics only.
 //!
-//! An outage of the database is when the metrics are needed most. A scraper whose credential was
-//! valid within the hour therefore still gets them. No other route uses this memory.
+//! Metrics are needed most in an outage of the database. A scraper with a credential that was valid
+//! within the hour therefore still gets metrics. No other route uses this memory.
 
 use crate::access::Credential;
 use crate::model::secret::SecretHash;
@@ -24,6 +24,7 @@ impl Remembered {
     pub fn note(&self, credential: &Credential, now: Instant) {
         let mut known = self.0.lock();
         known.retain(|_, last| now.duration_since(*last) < REMEMBERED_FOR);
+        // A full list takes no more: a client with many tokens must not displace the scrapers.
         if known.len() < CREDENTIALS_MAX {
             known.insert(key(credential), now);
         }

@@ -55,6 +55,7 @@ pub async fn sign_in(
             match error {
                 SignInError::Throttled { retry_after } => {
                     let mut refusal = refuse(StatusCode::TOO_MANY_REQUESTS, &message);
+                    // `Retry-After: 0` would invite the next try at once.
                     let seconds = retry_after.as_secs().max(1).into();
                     refusal.headers_mut().insert(RETRY_AFTER, seconds);
                     refusal
@@ -89,6 +90,7 @@ pub async fn sign_out(
         );
     }
     HttpResponse::NoContent()
+        // Also without a session: a dead cookie goes away.
         .insert_header((SET_COOKIE, cookie::cleared()))
         .finish()
 }
@@ -177,8 +179,8 @@ fn begin(request: &HttpRequest, session: &NewSession) -> HttpResponse {
         .finish()
 }
 
-/// Whether the client uses TLS, with this node or, as its header says, with a proxy. A client that
-/// lies gets a cookie that it does not send back.
+/// Whether the client uses TLS, with this node or, by the header, with a proxy. A client with a
+/// false header gets a cookie that is never sent back.
 fn is_https(request: &HttpRequest) -> bool {
     request.conn_data::<Encrypted>().is_some() || is_forwarded_https(request.headers())
 }

@@ -1,9 +1,9 @@
-//! One socket: from frames to messages of GraphQL, and back.
+//! A socket: from frames to messages of GraphQL, and back.
 //!
-//! The socket is the body of an HTTP answer, and works only when the server polls it: for a client
-//! that does not read, no message is made, and its feeds drop the oldest events. A socket therefore
-//! has one message that it reads (bounded over all its frames), one that it writes, and the buffer
-//! of its connection.
+//! The socket is the body of an HTTP answer, and works only when polled by the server: for a client
+//! that does not read, no message is made, and the feeds drop the oldest events. A socket therefore
+//! has a message to read (bounded over all frames), a message to write, and the buffer of the
+//! connection.
 
 use super::socket_access::{Closing, SocketAccess};
 use crate::api::{Schema, Transport};
@@ -94,6 +94,7 @@ impl Socket {
         // Operations are refused until this has resolved.
         let answers = WebSocket::from_message_stream(operations, received, protocol)
             .on_connection_init(move |payload: serde_json::Value| async move {
+                // Before the database is asked: a slow answer is no missing `connection_init`.
                 begun.store(true, Ordering::Relaxed);
                 match of_init.begin(&payload).await {
                     Ok(()) => Ok(Data::default()),
@@ -131,12 +132,14 @@ impl Socket {
     /// The next message for the client. `None`: the client is gone.
     async fn next_message(&mut self) -> Option<Message> {
         loop {
+            // Until `connection_init`, pongs do not prolong the limit.
             let deadline = if self.initialised.load(Ordering::Relaxed) {
                 self.heard + SILENCE_MAX
             } else {
                 self.opened + INIT_TIMEOUT
             };
-            // The access first, or a busy client would keep it; then answers: the messages of a client that continues to send must not pile up.
+            // The access comes first, or a busy client would keep it. Answers come before frames:
+            // the messages of a client that continues to send must not pile up.
             tokio::select! {
                 biased;
                 lost = &mut self.lost => return Some(close(lost.code, &lost.reason)),
@@ -144,6 +147,7 @@ impl Socket {
                 () = sleep_until(deadline) => return Some(self.timed_out()),
                 _ = self.pings.tick() => return Some(Message::Ping(Bytes::new())),
                 frame = self.frames.next() => {
+                    // Any frame is a sign of life, also a pong.
                     self.heard = Instant::now();
                     match frame {
                         Ok(Some(frame)) => if let Some(message) = self.hear(frame) { return Some(message) },
@@ -298,9 +302,10 @@ struct Operation(Arc<AtomicUsize>);
 
 impl Operation {
     fn begin(open: &Arc<AtomicUsize>) -> Option<Self> {
-        let more = |open: usize| (open < OPERATIONS_MAX).then_some(open + 1);
-        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .ok()?;
+        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+            (open < OPERATIONS_MAX).then_some(open + 1)
+        })
+        .ok()?;
         Some(Self(open.clone()))
     }
 }
@@ -336,6 +341,7 @@ impl Executor for Operations {
             .schema
             .execute_stream_with_session_data(request, session.unwrap_or_default());
         let events = events.map(move |event| {
+            // The closure owns the place of the operation until the stream is dropped.
             let _counted = &operation;
             event
         });

@@ -1,4 +1,5 @@
-//! The caller of a socket: known before its first operation, and checked as long as it is open.
+//! The caller of a socket: known before the first operation, and checked as long as the socket is
+//! open.
 
 use super::authentication::{Authentication, credential_of, with_identity};
 use super::socket_places::Place;
@@ -124,9 +125,11 @@ impl SocketAccess {
     /// no event either, and the socket stays.
     pub async fn lost(self) -> Closing {
         let mut checks = interval(CHECK_EVERY);
+        // After a slow answer of the database, missed checks do not follow in a burst.
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             checks.tick().await;
+            // Before `connection_init` there is no access that could be lost.
             if self.0.state.lock().identity.is_none() {
                 continue;
             }
@@ -141,6 +144,7 @@ impl SocketAccess {
                         ),
                     };
                 }
+                // A new role counts from the next operation on.
                 Ok(identity) => self.0.state.lock().identity = Some(identity),
                 Err(AuthenticationError::Unavailable(_)) => {}
                 Err(error) => return closing(&error),

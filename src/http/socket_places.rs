@@ -85,6 +85,8 @@ impl Place {
         let mut client = self.client.lock();
         if *client != caller {
             let mut counts = self.sockets.0.lock();
+            // Added before the removal: a socket above the bound of its caller stays with its
+            // address.
             counts.add(caller)?;
             counts.remove(*client);
             *client = caller;

@@ -31,7 +31,8 @@ pub async fn open(
              Sec-Fetch-Site",
         );
     }
-    // Without a credential here, `connection_init` must have one. One that is not valid is refused.
+    // A credential that is not valid is refused; without a credential, `connection_init` must have
+    // one.
     match authentication.identify(&request).await {
         Err(refused) if !refused.is_without_credential() => return refused.error_response(),
         Ok(_) | Err(_) => {}
@@ -40,8 +41,12 @@ pub async fn open(
         .headers()
         .get(SEC_WEBSOCKET_PROTOCOL)
         .and_then(|value| value.to_str().ok());
-    let known = |name: &str| name.trim().parse::<WebSocketProtocols>().ok();
-    let Some(protocol) = offered.and_then(|offered| offered.split(',').find_map(known)) else {
+    // The first protocol that both sides know: the client names them in the order of preference.
+    let protocol = offered.and_then(|offered| {
+        let mut names = offered.split(',');
+        names.find_map(|name| name.trim().parse::<WebSocketProtocols>().ok())
+    });
+    let Some(protocol) = protocol else {
         return refuse(
             StatusCode::BAD_REQUEST,
             "Sec-WebSocket-Protocol must offer graphql-transport-ws",
@@ -57,6 +62,7 @@ pub async fn open(
         }
     };
     let address = authentication.client_address(&request);
+    // Before the handshake is answered: above the bound a client gets a status, not a close frame.
     let place = match sockets.admit(Client::at(address)) {
         Ok(place) => place,
         Err(reason) => return refuse(StatusCode::TOO_MANY_REQUESTS, &reason),

@@ -1,4 +1,4 @@
-//! TLS of a node, where it has a certificate: the handshake, and the stream after it.
+//! TLS of a node with a certificate: the handshake, and the stream afterwards.
 
 use super::certificate::Certificate;
 use super::connections::{Connection, Watched};
@@ -44,6 +44,7 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(certificate);
+        // The server has no HTTP/2: its connections are built with `h1`.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(Some(TlsAcceptor::from(Arc::new(config)))))
     }
@@ -70,6 +71,7 @@ impl Tls {
             let stream = acceptor.accept(io).await?;
             Ok(Wire::Encrypted(Box::new(stream)))
         };
+        // The limit covers the first byte: a silent client would occupy a connection.
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
             Ok(wire) => wire,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
