@@ -1,8 +1,8 @@
 //! Access: the role that each root field needs, and where.
 //!
-//! One table has all root fields; `guard` refuses requests by it. A field without a row is refused
-//! for every caller: a new field needs a decision. Unless a field is among those of namespaces, its
-//! role must be one in the whole cluster.
+//! A single table has all root fields, and `guard` refuses requests by the table. A field without a
+//! row is refused for every caller: a new field needs a decision. Unless a field is among the
+//! fields of namespaces, the role must be in the whole cluster.
 
 use crate::model::access::{Caller, Role};
 use async_graphql::parser::types::OperationType;
@@ -177,6 +177,7 @@ pub fn suffices(caller: &Caller, field: &str, needed: Role) -> bool {
 
 /// The least role for a root field. `None`: the table has no such field.
 pub fn needed(operation: OperationType, field: &str) -> Option<Role> {
+    // GraphQL defines these fields on every root, without a row in the tables.
     if matches!(field, "__typename" | "__schema" | "__type") {
         return Some(INTROSPECTION);
     }

@@ -90,6 +90,7 @@ impl AgendaQuery {
         let from = from.map_or(now, |DateTime(from)| from.max(now));
         let to = to.map_or(from + TimeDelta::days(1), |DateTime(to)| to);
         let longest = TimeDelta::minutes(i64::try_from(MINUTES_MAX).unwrap_or(i64::MAX));
+        // RFC 3339 writes a year with four digits.
         if to <= from || to - from > longest || to.year() > 9_999 {
             return Err(errors::bad_input(
                 "to",
@@ -101,6 +102,7 @@ impl AgendaQuery {
             let groups = shown(schedules.groups, &schedules.exclusions, now, hidden);
             agenda::Agenda::of(&groups, &schedules.exclusions, &(from..to), first)
         };
+        // A week of fire times is too much arithmetic for the thread of the requests.
         let agenda = COMPUTATIONS.run(agenda).await;
         Ok(Agenda {
             from: DateTime(from),

@@ -1,8 +1,8 @@
-//! Limits of one request: connections at the same time, memory for rows, bytes of its answer.
+//! Limits of a request: connections at the same time, memory for rows, bytes of the answer.
 //!
-//! A large answer, and an expensive query before its execution, take one of the few places of the
-//! node for large answers. A large answer keeps the place until it is sent. Ten clients that ask for
-//! the largest answers thus take the memory of two.
+//! A large answer, and an expensive query before its execution, take a place of the node for large
+//! answers; there are few. A large answer keeps the place until the end of the sending. Ten clients
+//! with the largest answers thus take the memory of two.
 
 use super::errors;
 use crate::store::Store;
@@ -90,6 +90,8 @@ impl LargeAnswers {
 impl Allowance {
     /// Waits for the turn of one more statement.
     pub async fn store(&self, store: &Store) -> Result<StoreTurn<'_>> {
+        // Many lists of middle size make a large answer, too: the place is taken before the next
+        // read.
         if self.rows.taken() > LARGE_BYTES {
             self.take_place().await?;
         }
@@ -108,6 +110,7 @@ impl Allowance {
     pub async fn take_place(&self) -> Result<()> {
         let mut place = self.place.lock().await;
         if place.is_none() {
+            // A free place needs no timer.
             *place = self.places.0.clone().try_acquire_owned().ok();
         }
         if place.is_none() {
@@ -126,7 +129,9 @@ impl Allowance {
     /// Counts a field of the answer.
     pub async fn count(&self, value: &Value) -> Result<()> {
         let bytes = size(value);
+        // Relaxed: a single task polls all fields of a request.
         let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // By this flag `judged` replaces the whole answer at the end.
         if bytes > ANSWER_BYTES_MAX {
             self.is_exceeded.store(true, Ordering::Relaxed);
             return Err(errors::too_large());
@@ -135,13 +140,13 @@ impl Allowance {
             self.take_place().await?;
         }
         if self.fields.fetch_add(1, Ordering::Relaxed) % FIELDS_AT_A_TIME == FIELDS_AT_A_TIME - 1 {
-            // Without a pause a large list would keep its thread: none of its fields waits.
+            // Without a pause a large list would keep the thread: no field of the list waits.
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    /// Whether an answer of this length needs its place until it is sent.
+    /// Whether an answer of this length needs a place until the end of the sending.
     pub fn is_large(length: usize) -> bool {
         length > LARGE_BYTES
     }
@@ -156,8 +161,7 @@ impl Allowance {
         self.is_executed.load(Ordering::Relaxed)
     }
 
-    /// The answer, or a single error in place of an answer that is too large: its fields are
-    /// incomplete.
+    /// The answer, or a single error: the fields of an answer that is too large are incomplete.
     pub fn judged(&self, response: Response) -> Response {
         if self.is_exceeded.load(Ordering::Relaxed) {
             too_large()
@@ -168,9 +172,11 @@ impl Allowance {
 
     /// Returns the usage of an event of a subscription.
     pub fn next_event(&self) {
+        // Each event is an answer of its own.
         self.rows.refill();
         self.bytes.store(0, Ordering::Relaxed);
         self.is_exceeded.store(false, Ordering::Relaxed);
+        // Between two events no field waits for the place, so that the lock is free.
         if let Ok(mut place) = self.place.try_lock() {
             *place = None;
         }
@@ -191,6 +197,7 @@ pub fn of<'a>(ctx: &Context<'a>) -> Result<&'a Allowance, Error> {
 
 /// Bytes of a value in memory.
 fn size(value: &Value) -> usize {
+    // A list instead of recursion: the depth of a stored payload is the choice of its author.
     let (mut bytes, mut open) = (0, vec![value]);
     while let Some(value) = open.pop() {
         bytes += FIELD_BYTES;

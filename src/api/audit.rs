@@ -98,7 +98,7 @@ impl AuditConnection {
     /// The place of the page in its list.
     async fn page_info(&self) -> PageInfo {
         let rows = &self.page.rows;
-        // The scan of a search has gone past the last row that it found.
+        // The scan of a search has gone past the last row found.
         let end = self.page.next.or(rows.last().map(AuditRow::key));
         PageInfo {
             has_next_page: self.page.next.is_some(),
@@ -192,6 +192,7 @@ fn key(cursor: &str) -> Result<AuditKey> {
     let key = cursor.split_once('-').and_then(|(at, seq)| {
         let at = Timestamp::from_timestamp_micros(at.parse().ok()?)?;
         let seq = seq.parse().ok()?;
+        // The cursor comes from the client: PostgreSQL refuses a year beyond its range.
         is_storable(&at).then_some(AuditKey { at, seq })
     });
     key.ok_or_else(bad_cursor)

@@ -69,6 +69,7 @@ impl BackfillQuery {
     ) -> Result<BackfillPreview> {
         let id = errors::uuid("id", &id)?;
         let request = request(from, to, None, None);
+        // The function of the command: preview and backfill cannot differ.
         let (fire_times, _) = fire_times(&*store(ctx).await?, id, request, &COMPUTATIONS).await?;
         Ok(BackfillPreview {
             count: size(fire_times.len()),
@@ -129,6 +130,7 @@ impl BackfillRecord {
     /// State of the backfill.
     async fn state(&self) -> BackfillState {
         match (self.next_fire_time, self.cancelled_at) {
+            // A cancelled backfill may have fire times left.
             (_, Some(_)) => BackfillState::Cancelled,
             (Some(_), None) => BackfillState::Running,
             (None, None) => BackfillState::Done,

@@ -1,9 +1,9 @@
-//! Budgets of callers: the cost that the requests of one caller may have in a minute.
+//! Budgets of callers: the cost of all requests of a caller in a minute.
 //!
 //! The unit is that of [`super::cost`]. The bounds of single requests and of their number at once
 //! protect the node; a budget also leaves other callers their part of the API when a program sends
-//! requests in a loop. An API token and a user have a budget each, anonymous callers have one for
-//! each address.
+//! requests in a loop. Each API token, each user and each address of anonymous callers has a
+//! budget.
 
 use crate::model::access::{Caller, client_of};
 use governor::clock::{Clock, DefaultClock};
@@ -60,6 +60,7 @@ impl CallerBudgets {
         let Some(budgets) = &self.0 else {
             return Ok(());
         };
+        // A cost of 0 spends nothing. Costs above `COST_MAX` were refused before.
         let Some(cost) = u32::try_from(cost).ok().and_then(NonZeroU32::new) else {
             return Ok(());
         };
@@ -69,6 +70,7 @@ impl CallerBudgets {
         }
         let holder = match caller.id {
             Some(id) => Holder::Caller(id),
+            // A client with IPv6 has a whole network of addresses: the network has one budget.
             None => Holder::Client(caller.address.map(client_of)),
         };
         let wait = match budgets.limiter.check_key_n(&holder, cost) {

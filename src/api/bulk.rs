@@ -87,6 +87,7 @@ async fn bulk(
     cancels: bool,
 ) -> Result<BulkResult> {
     let filter = filter.unwrap_or_default().into_filter("filter")?;
+    // A filter that is empty by mistake must not mean every job.
     refuse_unbound(filter.has_condition(), all, "jobs")?;
     let bulk = Bulk {
         filter,

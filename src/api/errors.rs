@@ -42,8 +42,8 @@ pub fn not_found(what: &str, id: impl std::fmt::Display) -> Error {
     coded(format!("no {what} has the id {id}"), "NOT_FOUND")
 }
 
-/// The part of an error that only the log may show. It is the source of the error in the answer, so
-/// that a request logs once, however many of its fields failed.
+/// The part of an error for the log alone: the source of the error in the answer. A request thus
+/// logs once, for any number of failed fields.
 pub struct Inside(Box<dyn std::error::Error + Send + Sync>);
 
 /// Logs the first internal error of an answer, and the number of failed fields.
@@ -76,6 +76,7 @@ impl From<InvalidInput> for Error {
 /// The answer names no statement and no server; the log has the whole error.
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
+        // The request is at fault, not the store: there is nothing for the log.
         if let StoreError::TooLarge { .. } = error {
             return too_large();
         }
@@ -83,6 +84,7 @@ impl From<StoreError> for Error {
             // The store has logged it already, once.
             return coded(error.to_string(), "UNREADABLE");
         }
+        // Clients repeat a request after UNAVAILABLE, and give up after INTERNAL.
         let shown = if error.is_passing() {
             coded(
                 "the database does not answer at the moment: try again",
@@ -122,6 +124,7 @@ pub fn mailbox(error: MailboxError) -> Error {
 /// Reads an id; another text than a UUID is a bad value of `field`.
 pub fn uuid(field: &str, id: &ID) -> Result<Uuid, Error> {
     Uuid::try_parse(id).map_err(|_| {
+        // The text comes from outside, with any length and any control characters.
         let shown: String = id.chars().take(40).collect();
         bad_input(field, format!("`{}` is not a UUID", shown.escape_debug()))
     })
@@ -149,6 +152,7 @@ pub fn forbidden_in(namespace: &str, field: &str, needed: Role, caller: &Caller)
 
 /// The requests of the caller have cost more than its budget.
 pub fn overspent(overspent: &Overspent) -> Error {
+    // Rounded up: a client that waits for exactly this time must succeed.
     let seconds = overspent.wait.as_secs() + 1;
     let message = format!(
         "the requests of this caller cost more than {} in a minute (--caller-budget): try again in \
@@ -166,6 +170,7 @@ pub fn conflict(message: &str) -> Error {
 /// The argument `current` is not the password of the caller, or cannot be compared with it.
 pub fn unconfirmed(error: SignInError) -> Error {
     match error {
+        // Not UNAUTHENTICATED: clients would drop the session, which is still valid.
         SignInError::Wrong => bad_input("current", "current: is not the password of the caller"),
         SignInError::Throttled { retry_after } => {
             let message = format!(
@@ -188,8 +193,8 @@ pub fn unavailable(message: &str) -> Error {
     coded(message, "UNAVAILABLE")
 }
 
-/// The request has the hash of a query instead of the query. The message is the one that Apollo's
-/// clients know; they send the query next.
+/// The request has the hash of a query instead of the query. Apollo's clients know the message, and
+/// send the query next.
 pub fn persisted_query_not_supported() -> ServerError {
     let mut error = ServerError::new("PersistedQueryNotSupported", None);
     error
@@ -207,8 +212,8 @@ pub fn unshowable(error: serde_json::Error) -> Error {
     }
 }
 
-/// Reads the name of an enum as stored. A newer node may have written a name that this one does not
-/// know.
+/// Reads the name of an enum as stored. A newer node may have written a name without a meaning
+/// here.
 pub fn named<T: FromStr<Err = UnknownName>>(name: &str) -> Result<T, Error> {
     name.parse().map_err(|unknown: UnknownName| Error {
         source: Some(Arc::new(Inside(unknown.into()))),

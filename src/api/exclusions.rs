@@ -141,6 +141,7 @@ impl ExclusionMutation {
     /// Deletes a calendar; refused while a job names it.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn delete_calendar(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
+        // GraphQL has no field without a value.
         command(ctx, DeleteCalendar(name)).await.map(|()| true)
     }
 
@@ -166,6 +167,7 @@ impl ExclusionMutation {
     /// Ends a blackout now; a blackout in the future is removed.
     #[graphql(complexity = "cost::COMMAND + child_complexity")]
     async fn end_blackout(&self, ctx: &Context<'_>, id: ID) -> Result<Blackout> {
+        // Without an end the transaction of the command takes the database's now.
         command(ctx, SetBlackoutEnd(errors::uuid("id", &id)?, None)).await
     }
 }
@@ -363,6 +365,7 @@ impl BlackoutInput {
             scope,
             starts_at: self.starts_at.map(|DateTime(start)| start),
             ends_at: self.ends_at.0,
+            // One fire time by default: the end of a long blackout must not be a flood.
             on_end: self.on_end.unwrap_or(BlackoutEndPolicy::Collapse),
             reason: self.reason,
         })

@@ -199,7 +199,9 @@ fn bound(
     let jobs = jobs
         .map(|jobs| jobs.into_filter("jobs"))
         .transpose()?
+        // A filter of jobs without a condition selects every job: no read is needed for that.
         .filter(JobFilter::has_condition);
+    // A filter that is empty by mistake must not mean the whole log.
     refuse_unbound(filter.has_condition() || jobs.is_some(), all, "executions")?;
     Ok((filter, jobs))
 }

@@ -29,6 +29,7 @@ impl ExplanationQuery {
         let id = errors::uuid("jobId", &job_id)?;
         let DateTime(at) = at;
         let store = store(ctx).await?;
+        // A job beyond the reach of the caller is not found, as an unknown job.
         let job = store
             .job(id)
             .await?

@@ -1,9 +1,9 @@
 //! Gathering: fields of one answer with the same kind of key share a statement.
 //!
-//! async-graphql polls the fields of a request in one task. The first field that asks opens a batch
-//! and yields; before the task polls it again, every other field at the same place of the answer
-//! adds its key. The `DataLoader` of async-graphql waits a millisecond in a task of its own
-//! instead, which was the larger part of a short answer (docs/decisions/0044).
+//! async-graphql polls the fields of a request in one task. The first field opens a batch and
+//! yields. Before the task comes back to this field, every other field at the same place of the
+//! answer adds a key. The `DataLoader` of async-graphql waits a millisecond in a separate task
+//! instead: the larger part of a short answer (docs/decisions/0044).
 
 use async_graphql::dataloader::Loader;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
@@ -24,11 +24,11 @@ pub struct Gathering<L> {
 
 /// The values of a batch.
 type Loaded<K, L> = Result<Arc<HashMap<K, <L as Loader<K>>::Value>>, <L as Loader<K>>::Error>;
-/// The work of a batch, shared by the fields that wait for it.
+/// The work of a batch, shared by the waiting fields.
 type Work<K, L> = Shared<BoxFuture<'static, Loaded<K, L>>>;
 
-/// Keys that are loaded together, and the work that loads them. Each waiting field drives the work:
-/// when another field fails and drops its future, the work continues.
+/// The keys of a common load, and the work of the load. Each waiting field drives the work: when
+/// another field fails and drops the future, the work continues.
 struct Batch<K, L>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
@@ -56,13 +56,14 @@ impl<L: Send + Sync + 'static> Gathering<L> {
     {
         let (opened, work) = self.join(key.clone());
         if let Some(batch_is_open) = opened {
+            // All other fields at this place are polled before the task comes back here.
             tokio::task::yield_now().await;
             drop(batch_is_open);
         }
         Ok(work.await?.get(&key).cloned())
     }
 
-    /// Adds a key to the open batch of its type, or opens one. The opener closes the batch by
+    /// Adds a key to the open batch of the type, or opens a batch. The opener closes the batch by
     /// dropping the sender.
     fn join<K>(&self, key: K) -> (Option<oneshot::Sender<()>>, Work<K, L>)
     where
@@ -94,6 +95,7 @@ impl<L: Send + Sync + 'static> Gathering<L> {
         let load = async move {
             // The error only says that the sender is gone.
             drop(closed.await);
+            // Removed before the statement: a later key opens the next batch.
             let batch = open.lock().remove(&TypeId::of::<K>());
             let batch = batch.and_then(|batch| batch.downcast::<Batch<K, L>>().ok());
             let keys: Vec<K> = batch

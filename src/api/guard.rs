@@ -1,8 +1,7 @@
 //! The guard: refuses requests without the roles of their root fields.
 //!
 //! A request is refused as a whole, before a resolver runs, if the roles of the caller do not
-//! suffice for one of its root fields (`access`). What a field then reaches is decided where it is
-//! read (`reach`).
+//! suffice for a root field (`access`). The reach of a field is decided at the read (`reach`).
 
 use super::{access, errors, reach};
 use crate::model::access::{Caller, Reach, Role};
@@ -15,8 +14,8 @@ use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// The rights that the operations of a socket have used so far, in the data of each of them. The
-/// socket is closed when its caller loses one of them.
+/// The rights that the operations of a socket have used so far, in the data of each operation. The
+/// socket is closed when the caller loses a right.
 #[derive(Default)]
 pub struct NeededRole(Mutex<HashMap<Role, UsedRight>>);
 
@@ -43,6 +42,7 @@ impl NeededRole {
     fn note(&self, caller: &Caller, field: &str, needed: Role) {
         let mut used = self.0.lock();
         let in_cluster = !access::OF_NAMESPACES.contains(&field);
+        // An earlier subscription of the socket may still run with the role in the whole cluster.
         let before = used.get(&needed).is_some_and(|used| used.in_cluster);
         let right = UsedRight {
             in_cluster: in_cluster || before,
@@ -71,7 +71,7 @@ impl Extension for Rights {
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
         let document = next.run(ctx, query, variables).await?;
-        // A request without a caller is an error of this program: it is refused, never anonymous.
+        // A request without a caller is an error of this program: refused, never anonymous.
         let Some(caller) = ctx.data_opt::<Arc<Caller>>() else {
             return Err(errors::unauthenticated().into_server_error(Pos::default()));
         };
@@ -135,6 +135,7 @@ fn root_fields_of<'a>(
                 Selection::InlineFragment(inline) => open.push(&inline.node.selection_set.node),
                 Selection::FragmentSpread(fragment) => {
                     let name = &fragment.node.fragment_name.node;
+                    // Once for each fragment: a further spread has the same root fields.
                     if spread.insert(name) {
                         let fragment = document.fragments.get(name);
                         open.extend(fragment.map(|fragment| &fragment.node.selection_set.node));

@@ -160,6 +160,8 @@ impl CreateJobInput {
     ) -> Result<JobRequest, InvalidInput> {
         let (mut headers, mut payload) = (None, self.payload.take());
         if let Some(TargetInput::Http(http)) = &mut self.target {
+            // Headers and payload are set aside: a stored value may replace a mask only for the
+            // host of the stored target, and the target is not read yet.
             headers = http.headers.take();
         }
         let mut request = self.into_request()?;
@@ -263,6 +265,7 @@ impl TargetInput {
         match self {
             Self::Log(_) => Ok(Target::Log),
             Self::Noop(NoopTargetInput { sleep_millis }) => {
+                // The model has no sign; the upper bound is checked there.
                 let sleep_millis = u64::try_from(sleep_millis).map_err(|_| {
                     InvalidInput::new("target.noop.sleepMillis", "must not be negative")
                 })?;
@@ -275,6 +278,7 @@ impl TargetInput {
 
 impl HttpTargetInput {
     fn into_target(self) -> Result<Target, InvalidInput> {
+        // Only the form is judged here. Schemes, hosts and credentials are rules of the model.
         let url = Url::parse(&self.url).map_err(|error| {
             InvalidInput::new(
                 "target.http.url",

@@ -1,6 +1,6 @@
 //! Facts about the jobs and executions of an answer, read for all of them at once.
 //!
-//! A loader belongs to one request: its statements and rows count for that request alone.
+//! A loader belongs to a request: the statements and rows count for this request alone.
 
 use super::allowance::Allowance;
 use super::gathering::Gathering;
@@ -186,6 +186,7 @@ impl Loader<NextAttemptKey> for JobLoader {
             .iter()
             .map(|NextAttemptKey(execution)| *execution)
             .collect();
+        // A single statement for all executions of the answer, of any jobs.
         let store = self.allowance.store(&self.store).await?;
         let attempts = store.next_attempts_at(&executions).await?;
         Ok(attempts
@@ -204,6 +205,8 @@ impl Loader<ExclusionsKey> for JobLoader {
         &self,
         keys: &[ExclusionsKey],
     ) -> Result<HashMap<ExclusionsKey, Self::Value>, Self::Error> {
+        // The earliest time serves all jobs: a blackout that ended before a fire time does not
+        // concern that fire time.
         let Some(since) = keys.iter().map(|key| key.since).min() else {
             return Ok(HashMap::new());
         };
@@ -236,6 +239,7 @@ impl Loader<RecentKey> for JobLoader {
             jobs_by_kind.entry((*limit, *texts)).or_default().push(*job);
         }
         let store = self.allowance.store(&self.store).await?;
+        // In sequence: the store is a single turn of the request (`Allowance`).
         let mut loaded = HashMap::new();
         for ((limit, texts), jobs) in jobs_by_kind {
             let pages = store.first_pages(&jobs, limit, texts).await?;

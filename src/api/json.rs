@@ -1,8 +1,8 @@
 //! JSON in the API: every number keeps its digits.
 //!
 //! `serde_json` keeps the text of a number that does not fit 64 bits (feature
-//! `arbitrary_precision`) and passes it on under a private name. The values of `async-graphql` do
-//! not know that name, so this file reads them.
+//! `arbitrary_precision`) and passes the text on under a private name. The values of
+//! `async-graphql` do not know the name: this file reads such numbers.
 
 use async_graphql::{InputValueResult, Name, Scalar, ScalarType, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -39,6 +39,7 @@ impl Json {
     pub fn read(text: &str) -> serde_json::Result<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
         let value = Seed {
+            // No limits: the text was bounded at its arrival, or comes from this program.
             room: usize::MAX,
             left: &Cell::new(usize::MAX),
         }
@@ -49,6 +50,7 @@ impl Json {
 
     /// Converts a value to JSON.
     pub fn of(value: &impl Serialize) -> serde_json::Result<Self> {
+        // By way of text: numbers beyond 64 bits keep their digits.
         Self::read(&serde_json::to_string(value)?)
     }
 
@@ -97,8 +99,8 @@ impl Json {
     }
 }
 
-/// The variables of a request. A value that cannot be kept becomes a flaw, which is reported with
-/// its field once the field is known.
+/// The variables of a request. A value that cannot be kept becomes a flaw, reported as soon as the
+/// field is known.
 pub fn variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     Seed {
         room: DEPTH_MAX,
@@ -181,6 +183,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let Some(room) = self.room.checked_sub(1) else {
+            // The parser must reach the end of the list; nothing of the rest is kept.
             while items.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(too_deep());
         };
@@ -196,6 +199,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let (mut object, mut twice) = (async_graphql::indexmap::IndexMap::new(), None);
         while let Some(key) = fields.next_key::<Key>()? {
             match (key, room) {
+                // A number arrives as an object with this single key.
                 (Key::OfNumber, _) => return number(&fields.next_value::<String>()?),
                 (Key::Name(_), None) => drop(fields.next_value::<IgnoredAny>()?),
                 (Key::Name(name), Some(room)) => {

@@ -62,6 +62,7 @@ impl LoadQuery {
                 format!("minutes: must be from 1 to {MINUTES_MAX}"),
             ));
         }
+        // A node writes one row a minute: shorter periods would be empty.
         let step = (i64::from(minutes) * 60 / POINTS).max(60);
         let load = store(ctx).await?.load(id, minutes, step).await?;
         Ok(load.iter().map(point).collect())

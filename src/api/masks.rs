@@ -55,6 +55,8 @@ impl Masks {
         Self(
             words
                 .iter()
+                // An empty word, from a comma too many in `--mask`, would match between two
+                // separators of a name.
                 .filter(|word| !word.is_empty())
                 .map(|word| word.to_ascii_lowercase())
                 .collect(),
@@ -173,7 +175,9 @@ impl Masks {
                     Some(Value::Object(stored)) => stored.get(name),
                     _ => None,
                 };
+                // Under any other name the eight stars are data, and stay.
                 if self.is_secret(name) && is_mask(value) {
+                    // A mask never stands for a value that is shown in clear.
                     let hidden = stored.filter(|stored| says_something(stored));
                     *value = hidden.cloned().ok_or_else(|| name.to_string())?;
                 } else {
@@ -223,6 +227,7 @@ impl Stored {
     fn goes_to(&self, target: &Target) -> bool {
         match (&self.target, target) {
             (Some(Target::Http(stored)), Target::Http(given)) => {
+                // The origin includes scheme and port: another port may belong to another program.
                 stored.url.origin() == given.url.origin()
             }
             (Some(Target::Log), Target::Log) | (Some(Target::Noop(_)), Target::Noop(_)) => true,

@@ -83,8 +83,8 @@ use transports::KindsOfTransports;
 pub use transports::{OnlyByPost, Transport};
 
 /// All queries.
-// The groups save stack: a fragment takes a frame for each type of the row in which it stands. Each
-// group is a frame for those after it, too, so that the small ones come first.
+// The groups save stack: a fragment takes a frame for each type of the row around. Each group is a
+// frame for the groups after, too: small groups come first.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
 pub struct Queries(AccessQueries, JobQueries, ExecutionQueries, ClusterQueries);
@@ -163,6 +163,7 @@ impl Default for ApiSettings {
 pub fn schema(store: Store, jobs: Addr<JobManager>, settings: ApiSettings) -> Schema {
     let builder = match settings.introspection {
         Introspection::On => builder(),
+        // The suggestions for misspelt names would tell the schema, too.
         Introspection::Off => builder().disable_introspection().disable_suggestions(),
     };
     builder
@@ -185,6 +186,8 @@ pub fn sdl() -> String {
 /// The schema without a node, for its text and its validation.
 pub fn builder() -> SchemaBuilder<Queries, Mutations, Subscription> {
     async_graphql::Schema::build(Queries::default(), Mutations::default(), Subscription)
+        // The admission works before the parser: the two extensions after it read bounded
+        // documents.
         .extension(AdmissionFactory)
         .limit_recursive_depth(RECURSION_MAX)
         .limit_directives(DIRECTIVES_MAX)

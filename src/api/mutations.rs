@@ -46,6 +46,7 @@ impl Mutation {
         ctx: &Context<'_>,
         inputs: Vec<CreateJobInput>,
     ) -> Result<Vec<Job>> {
+        // The cost of the field is calculated for this bound.
         if inputs.len() > JOBS_MAX {
             return Err(errors::bad_input(
                 "inputs",
@@ -55,6 +56,7 @@ impl Mutation {
         let masks = Masks::of(ctx)?;
         let mut requests = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.into_iter().enumerate() {
+            // New jobs have no stored values: a mask is refused.
             let request = input.into_request_with(masks, &Stored::default());
             requests.push(request.map_err(|invalid| invalid.at(&CreateJobs::place(index)))?);
         }
@@ -100,6 +102,8 @@ impl Mutation {
         let pause = PauseJob(id, validate_reason(reason)?);
         if cancel_running {
             let command = pause;
+            // The pause comes first. After a cancellation alone, the job would start its next
+            // execution.
             return context::command(ctx, ThenCancel { command, job: id }).await;
         }
         command(ctx, pause).await

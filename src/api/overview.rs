@@ -167,6 +167,7 @@ impl OverviewQuery {
     ) -> Result<Upcoming> {
         let minutes = usize::try_from(hours.unwrap_or(24))
             .unwrap_or(0)
+            // Saturating: the bound below refuses large numbers.
             .saturating_mul(60);
         if !(1..=MINUTES_MAX).contains(&minutes) {
             return Err(errors::bad_input("hours", "hours: must be from 1 to 168"));
@@ -316,6 +317,7 @@ pub(super) async fn overview(store: &Store) -> Result<Overview> {
 
 /// Sums the rows into periods of equal length, with zeros for periods without rows.
 fn points(rows: &[(Timestamp, Activity)], now: Timestamp, minutes: i32) -> Vec<ActivityPoint> {
+    // Activity is counted in periods of ten seconds.
     let step = (i64::from(minutes) * 60 / POINTS).max(10);
     let last = start_of(now, step);
     // Periods without rows are zeros, not gaps.

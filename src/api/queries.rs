@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 /// Most rows of a list without pages whose rows are large.
 const LARGE_LIST_MAX: u32 = 200;
-/// Nodes that a list of nodes counts for in its cost; the list itself has no bound.
+/// Number of nodes in the cost of a list of nodes; the list itself has no bound.
 const NODES: usize = 100;
 
 /// The queries of single jobs, executions and nodes.
@@ -37,6 +37,8 @@ impl Query {
     /// The newest jobs that are not deleted, at most 1,000; with `payload` or `target` at most 200.
     #[graphql(complexity = "cost::jobs(child_complexity)")]
     async fn jobs(&self, ctx: &Context<'_>) -> Result<Vec<Job>> {
+        // A thousand payloads of 256 KB do not fit into an answer: a list with payloads is shorter,
+        // and takes a place for large answers.
         let (limit, parts) = if asks_for(ctx, &[], &LARGE_OF_JOBS) {
             allowance::of(ctx)?.take_place().await?;
             (LARGE_LIST_MAX, JobParts::All)
@@ -59,6 +61,7 @@ impl Query {
     async fn job_logs(&self, ctx: &Context<'_>, job_id: ID) -> Result<Vec<ExecutionRecord>> {
         let id = errors::uuid("jobId", &job_id)?;
         let texts = texts(ctx, &[&[]]).await?;
+        // `texts` has already waited for the place of a large answer.
         let limit = if texts == ExecutionTexts::All {
             LARGE_LIST_MAX
         } else {
@@ -99,6 +102,7 @@ impl Query {
             .filter(|count| *count <= COUNT_MAX);
         let count =
             count.ok_or_else(|| errors::bad_input("count", "count: must be from 0 to 1000"))?;
+        // The clock of the database, as in the command: the clock of a node may be ahead.
         let now = store(ctx).await?.now().await?;
         // Only the schedule matters, but a request must have a name.
         let mut request = JobRequest {
@@ -114,6 +118,7 @@ impl Query {
             None => request.validate(id, now),
         };
         let definition = definition?;
+        // As in `updateJob`: a job keeps the calendar that is named already.
         if edited
             .as_ref()
             .is_none_or(|job| job.definition.calendar != definition.calendar)
@@ -132,6 +137,7 @@ impl Query {
             Some(_) => definition.next_fire_time(now),
             None => definition.first_fire_time(now),
         };
+        // `maxRuns` counts the runs of the job so far.
         let count = count.min(definition.runs_left(edited.as_ref().map_or(0, |job| job.runs)));
         let fire_times = match first {
             Some(fire_time) => {
@@ -187,13 +193,14 @@ fn namespace_of(edited: Option<&Job>, asked: Option<String>) -> Result<String, I
 
 /// Reads the state of the cluster.
 pub(super) async fn cluster(store: &Store) -> Result<Cluster> {
-    // One after the other: at once these statements would take all connections of the API.
+    // In sequence: at once the statements would take all connections of the API.
     let nodes = store.nodes().await?;
     let jobs = store.job_counts().await?;
     let now = store.now().await?;
     let pause = store.cluster_pause().await?;
     let living = nodes
         .iter()
+        // Executions in flight still run on a draining node.
         .filter(|node| matches!(node.state, NodeState::Active | NodeState::Draining));
     Ok(Cluster {
         active_nodes: in_state(&nodes, NodeState::Active),

@@ -5,7 +5,7 @@ use crate::store::Store;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
-/// The store of a node, in the data of its schema. Its type keeps resolvers from the store of the
+/// The store of a node, in the data of the schema. The type keeps resolvers from the store of the
 /// whole cluster.
 pub struct WholeStore(Store);
 

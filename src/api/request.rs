@@ -27,6 +27,7 @@ impl GraphqlRequest {
                 "variables" | "extensions" => {
                     RawValue::from_string(value.into_owned())?.get().to_owned()
                 }
+                // As the fields of a body that are unknown (`Field::Other`).
                 _ => continue,
             };
             fields.push(format!("\"{name}\":{value}"));
@@ -67,6 +68,8 @@ impl<'de> Visitor<'de> for RequestVisitor {
         let mut seen = Vec::new();
         while let Some(field) = fields.next_key()? {
             if field != Field::Other {
+                // Readers of JSON differ in which of two values they take: a proxy may have checked
+                // the other value.
                 if seen.contains(&field) {
                     return Err(A::Error::custom(
                         "a request holds `query`, `variables` and their like once",

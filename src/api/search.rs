@@ -39,6 +39,7 @@ impl SearchQuery {
     ) -> Result<ExecutionConnection> {
         text::SEARCH.check("text", &text)?;
         let looked_for = text.trim();
+        // An empty text is part of every name: the search would read the whole log.
         if looked_for.is_empty() {
             return Err(errors::bad_input(
                 "text",

@@ -84,6 +84,7 @@ impl SecretMutation {
         let request = SecretRequest {
             namespace: input.namespace,
             name: input.name,
+            // Updates share the type: there a missing value means an unchanged one.
             value: Some(Secret::new(input.value)),
             hosts: Some(input.hosts),
             description: Some(input.description),
@@ -104,6 +105,7 @@ impl SecretMutation {
             name: input.name,
             value: input.value.map(Secret::new),
             hosts: input.hosts,
+            // A field that is left out keeps the description, and null removes it.
             description: match input.description {
                 MaybeUndefined::Undefined => None,
                 MaybeUndefined::Null => Some(None),

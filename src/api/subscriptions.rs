@@ -61,8 +61,8 @@ struct Feed<T> {
     behind_max: usize,
 }
 
-/// The feeds of overviews, one for each reach that has listeners. Two callers with the same reach
-/// share one.
+/// The feeds of overviews, for each reach with listeners. Two callers with the same reach share a
+/// feed.
 #[derive(Default)]
 struct Overviews(Mutex<HashMap<Reach, Arc<Feed<Overview>>>>);
 
@@ -74,7 +74,7 @@ struct Events<T> {
     last: Option<T>,
 }
 
-/// The socket of an operation, in the data of each operation that came over one.
+/// The socket of an operation, in the data of each operation over a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subscriber {
     /// The user, the token or the address, for the limit of its listeners.
@@ -116,6 +116,7 @@ impl Overviews {
     /// The feed of a reach. Those without listeners go.
     fn of(&self, reach: &Reach) -> Arc<Feed<Overview>> {
         let mut feeds = self.0.lock();
+        // Reaches change with the roles of callers: unused feeds would pile up.
         feeds.retain(|of, feed| of == reach || feed.told.lock().is_some());
         feeds
             .entry(reach.clone())
@@ -180,6 +181,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
         every: Duration,
         poll: impl AsyncFnMut(&mut S) -> Vec<T> + 'static,
     ) -> Result<(Option<T>, BoxStream<'static, T>)> {
+        // The stream below owns the place: the end of the subscription frees it.
         let place = self.listeners.admit(*ctx.data::<Subscriber>()?)?;
         let mut told = self.told.lock();
         let (last, receiver) = if let Some(events) = &*told {
@@ -187,6 +189,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
         } else {
             let (sender, receiver) = broadcast::channel(self.behind_max);
             *told = Some(Events { sender, last: None });
+            // The receiver exists before the first poll, so that the feed finds a listener.
             actix::spawn(feed(self.told.clone(), every, poll));
             (None, receiver)
         };
@@ -217,8 +220,10 @@ async fn feed<T: Clone, S: Default>(
             let mut told = told.lock();
             match &mut *told {
                 Some(events) if events.sender.receiver_count() > 0 => {
+                    // A poll without events leaves the last event for new listeners.
                     events.last = found.last().cloned().or(events.last.take());
                     for event in found {
+                        // An error means that the last listener left a moment ago.
                         drop(events.sender.send(event));
                     }
                 }
@@ -275,11 +280,16 @@ impl Subscription {
     /// event has the state of the moment at which it is sent.
     async fn job_updated(&self, ctx: &Context<'_>) -> Result<BoxStream<'static, Job>> {
         let store = ctx.data::<WholeStore>()?.of_all().clone();
-        let poll = async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await);
-        let (_, events) = ctx.data::<Feeds>()?.jobs.listen(ctx, POLL_INTERVAL, poll)?;
+        let (_, events) = ctx.data::<Feeds>()?.jobs.listen(
+            ctx,
+            POLL_INTERVAL,
+            async move |seen: &mut JobsSeen| told(store.changed_jobs(seen).await),
+        )?;
+        // One feed serves all callers: each listener gets the jobs within the caller's reach.
         let reach = caller(ctx)?.reach(Role::Viewer);
-        let is_within = move |job: &Job| std::future::ready(reach.includes(&job.namespace));
-        let events = events.filter(is_within).boxed();
+        let events = events
+            .filter(move |job| std::future::ready(reach.includes(&job.namespace)))
+            .boxed();
         if !asks_for(ctx, &[], &LARGE_OF_JOBS) {
             return Ok(events);
         }
@@ -297,11 +307,11 @@ impl Subscription {
         ctx: &Context<'_>,
     ) -> Result<impl Stream<Item = NodeRecord> + use<>> {
         let store = ctx.data::<WholeStore>()?.of_all().clone();
-        let poll = async move |seen: &mut NodesSeen| told(store.changed_nodes(seen).await);
-        let (_, events) = ctx
-            .data::<Feeds>()?
-            .nodes
-            .listen(ctx, POLL_INTERVAL, poll)?;
+        let (_, events) = ctx.data::<Feeds>()?.nodes.listen(
+            ctx,
+            POLL_INTERVAL,
+            async move |seen: &mut NodesSeen| told(store.changed_nodes(seen).await),
+        )?;
         Ok(events)
     }
 
@@ -340,11 +350,11 @@ fn executions(
     job_id: Option<Uuid>,
 ) -> Result<BoxStream<'static, ExecutionRecord>> {
     let store = ctx.data::<WholeStore>()?.of_all().clone();
-    let poll = async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await);
-    let (_, events) = ctx
-        .data::<Feeds>()?
-        .executions
-        .listen(ctx, POLL_INTERVAL, poll)?;
+    let (_, events) = ctx.data::<Feeds>()?.executions.listen(
+        ctx,
+        POLL_INTERVAL,
+        async move |seen: &mut ExecutionsSeen| told(store.changed_executions(seen).await),
+    )?;
     let reach = caller(ctx)?.reach(Role::Viewer);
     let is_asked = move |execution: &ExecutionRecord| {
         let namespace = execution.namespace.as_deref();
@@ -365,6 +375,7 @@ fn gathered<T: Send + 'static>(
 ) -> impl Stream<Item = i32> + use<T> {
     stream::unfold(events, move |mut events| async move {
         events.next().await?;
+        // The period begins with an event: a quiet feed has no timer.
         let until = tokio::time::Instant::now() + time;
         let mut count: i32 = 1;
         while let Ok(Some(_)) = tokio::time::timeout_at(until, events.next()).await {
@@ -377,6 +388,7 @@ fn gathered<T: Send + 'static>(
 /// The found changes; none when the database does not answer.
 fn told<T: Default>(found: Result<T, crate::store::StoreError>) -> T {
     found.unwrap_or_else(|error| {
+        // At this level: every feed of every node would say so twice a second.
         tracing::debug!(
             error = &error as &dyn std::error::Error,
             "no check for changes: trying again"

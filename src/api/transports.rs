@@ -38,6 +38,7 @@ impl Extension for KindsOfTransports {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
+        // The kind of an operation is known only after the parser.
         let document = next.run(ctx, query, variables).await?;
         match ctx.data_opt::<Transport>() {
             Some(Transport::Socket(name))
@@ -52,6 +53,7 @@ impl Extension for KindsOfTransports {
                 let error =
                     errors::bad_input("query", "GET is for queries: send mutations by POST");
                 Err(ServerError {
+                    // By this source the HTTP layer answers 405 with `Allow: POST`.
                     source: Some(Arc::new(OnlyByPost)),
                     ..error.into_server_error(Pos::default())
                 })
@@ -70,6 +72,7 @@ fn meant(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationT
     let operation = match (&document.operations, name) {
         (DocumentOperations::Single(operation), _) => Some(operation),
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(&Name::new(name)),
+        // The admission refuses several operations without a name: at most one is here.
         (DocumentOperations::Multiple(operations), None) => operations.values().next(),
     };
     operation.map(|operation| operation.node.ty)

@@ -1,5 +1,5 @@
-//! Executions and jobs with the fields that the feeds leave out, read once for all listeners of the
-//! same moment: a thousand listeners of one execution cost the database one row.
+//! Executions and jobs with the fields outside the feeds, read once for all listeners of the same
+//! moment: a thousand listeners of an execution cost the database a single row.
 
 use crate::model::job::Job;
 use crate::store::queries::executions::ExecutionRecord;
@@ -72,6 +72,8 @@ impl Loader<ExecutionId> for Rows {
         &self,
         keys: &[ExecutionId],
     ) -> Result<HashMap<ExecutionId, ExecutionRecord>, ()> {
+        // The `DataLoader` starts a task for each batch: without turns, a burst of events would
+        // take every connection of the pool.
         let _turn = self.turns.acquire().await.map_err(drop)?;
         let ids: Vec<Uuid> = keys.iter().map(|ExecutionId(id)| *id).collect();
         let found = self

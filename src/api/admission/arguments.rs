@@ -49,6 +49,7 @@ pub fn check(
         for selection in &selections.items {
             match &selection.node {
                 Selection::Field(field) => {
+                    // The validation refuses an unknown field, with the names that are similar.
                     let Some(found) = field_of(types, of, &field.node) else {
                         continue;
                     };
@@ -68,6 +69,7 @@ pub fn check(
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
+                    // Once for each fragment: its arguments have the same values at every spread.
                     if let Some(fragment) =
                         document.fragments.get(name).filter(|_| seen.insert(name))
                     {

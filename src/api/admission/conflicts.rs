@@ -41,6 +41,7 @@ fn check_one(document: &ExecutableDocument, selection_set: &SelectionSet) -> Res
             match &selection.node {
                 Selection::Field(Positioned { node: field, pos }) => {
                     let name = &field.response_key().node;
+                    // Fields below different type conditions do not meet: a row has one type.
                     let first = fields.entry((on, name)).or_insert(field);
                     if !is_same(first, field) {
                         let message = format!(
@@ -74,6 +75,7 @@ fn check_one(document: &ExecutableDocument, selection_set: &SelectionSet) -> Res
 }
 
 fn is_same(one: &Field, other: &Field) -> bool {
+    // The first field of a name is compared with itself.
     std::ptr::eq(one, other)
         || one.name.node == other.name.node
             && one.arguments.len() == other.arguments.len()

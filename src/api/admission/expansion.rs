@@ -143,8 +143,8 @@ fn bounded(size: &Size) -> Result<(), Refusal> {
     }
 }
 
-/// The size of each fragment with its spreads. A fragment waits on the stack for the fragments that
-/// it spreads.
+/// The size of each fragment with its spreads. A fragment waits on the stack for the fragments
+/// inside.
 fn expand<'a>(
     fragments: &HashMap<&'a Name, Definition<'a>>,
 ) -> Result<HashMap<&'a Name, Size>, Refusal> {
@@ -153,6 +153,7 @@ fn expand<'a>(
         // Each fragment on the stack, with the number of its spreads that were followed.
         let mut waiting: Vec<(&'a Name, usize)> = vec![(*name, 0)];
         while let Some((name, followed)) = waiting.last_mut() {
+            // Unknown, or counted for an earlier spread: nothing is left to do.
             let Some(definition) = fragments
                 .get(*name)
                 .filter(|_| !expanded.contains_key(*name))
@@ -252,6 +253,7 @@ fn copies(
     arguments: &[(Positioned<Name>, Positioned<Value>)],
     weights: &Weights,
 ) -> Result<usize, Refusal> {
+    // This index exists only beyond the bound.
     if let Some((name, _)) = arguments.get(ARGUMENTS_MAX) {
         let message = format!("a field or a directive has at most {ARGUMENTS_MAX} arguments");
         return Err(Refusal::new(message).at(name.pos));

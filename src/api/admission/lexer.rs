@@ -69,6 +69,7 @@ impl<'a> Lexer<'a> {
         loop {
             let rest = self
                 .rest()
+                // A comma is white space (GraphQL §2.1.5).
                 .trim_start_matches([' ', '\t', ',', '\u{feff}', '\r', '\n']);
             self.at = self.text.len() - rest.len();
             if !rest.starts_with('#') {
@@ -87,10 +88,12 @@ impl<'a> Lexer<'a> {
             )));
         }
         let rest = self.rest();
+        // Only a name directly before a colon names a field of an object.
         let name = self.name.take();
         let length = match rest.as_bytes() {
             [bracket @ (b'{' | b'[' | b'('), ..] => self.open(*bracket)?,
             [b'}' | b']' | b')', ..] => {
+                // Only the depth counts here; the parser refuses a bracket of another kind.
                 self.open.pop();
                 1
             }
@@ -99,6 +102,7 @@ impl<'a> Lexer<'a> {
             [b'.', b'.', b'.', ..] => 3,
             [b'"', b'"', b'"', ..] => self.block_string()?,
             [b'"', ..] => self.string()?,
+            // Wider than a number: the parser refuses `1-2`.
             [b'-' | b'0'..=b'9', ..] => self.run(|byte| {
                 byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-')
             }),
@@ -162,6 +166,7 @@ impl<'a> Lexer<'a> {
         while let Some((index, byte)) = bytes.next() {
             match byte {
                 b'"' => return Ok(index + 1),
+                // The escaped character may be a quote.
                 b'\\' => drop(bytes.next()),
                 b'\r' | b'\n' => break,
                 _ => {}

@@ -208,6 +208,7 @@ impl Extension for Admission {
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let (found, of_each_job) = cost::with_cost_of_each_job(next.run(ctx)).await;
         let found = found?;
+        // The count is a statement: only a query that would be refused pays for it.
         let jobs = if found.complexity > cost::COST_MAX && of_each_job > 0 {
             self.jobs(ctx).await
         } else {
@@ -280,8 +281,10 @@ fn admit(mut request: Request, types: &BTreeMap<String, MetaType>) -> ServerResu
     if request.query.trim().is_empty() {
         return Err(Refusal::new("the request has no `query`").into());
     }
+    // First: the parser is recursive, and its stack depends on the nesting.
     lexer::check(&request.query)?;
     let weights = variables::weights(&request.variables)?;
+    // Taken out, because the document below is borrowed from the request.
     let (variables, operation) = (take(&mut request.variables), request.operation_name.clone());
     let document = request.parsed_query().map_err(readable)?;
     variables::check_types(document, |name| types.contains_key(name))?;
@@ -354,6 +357,7 @@ fn affordable(found: &ValidationResult, of_each_job: usize, jobs: usize) -> Resu
 /// Logs internal errors, gives the errors of the parser and the validation a code, and cuts their
 /// quotes of the query.
 fn bounded(mut response: Response) -> Response {
+    // Before the list is cut: an internal error may be the last.
     errors::log(&response.errors);
     response.errors.truncate(ERRORS_MAX);
     for error in &mut response.errors {

@@ -1,4 +1,4 @@
-//! The one operation of a document that is executed.
+//! The executed operation of a document.
 //!
 //! A document may have several operations; a request names one and has its variables (GraphQL
 //! §6.1). The validation calculates the cost of every operation, and requires the variables of all

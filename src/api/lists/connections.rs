@@ -1,7 +1,7 @@
 //! Relay connections of jobs and executions.
 //!
-//! They are not `async_graphql::connection`: a page of a search may be empty and still have a
-//! next one, so that its end cursor is no cursor of a row (docs/decisions/0045).
+//! `async_graphql::connection` does not fit: a page of a search may be empty and still have a next
+//! page. The end cursor is then no cursor of a row (docs/decisions/0045).
 
 use crate::api::context::{store, texts};
 use crate::api::cost::PAGE_DEFAULT;
@@ -99,7 +99,7 @@ impl JobConnection {
     /// The place of the page in its list.
     async fn page_info(&self) -> PageInfo {
         let rows = &self.page.rows;
-        // The scan of a search has gone past the last row that it found.
+        // The scan of a search has gone past the last row found.
         let end = self.page.next.as_ref().or(rows.last().map(|(key, _)| key));
         PageInfo {
             has_next_page: self.page.next.is_some(),
@@ -192,7 +192,7 @@ impl ExecutionConnection {
     /// The place of the page in its list.
     async fn page_info(&self) -> PageInfo {
         let rows = &self.page.rows;
-        // The scan of a search has gone past the last row that it found.
+        // The scan of a search has gone past the last row found.
         let end = self.page.next.or(rows.last().map(|row| row.id));
         PageInfo {
             has_next_page: self.page.next.is_some(),
@@ -234,6 +234,7 @@ pub fn after_key(after: Option<String>, order: JobOrder) -> Result<Option<JobKey
         .decode(cursor)
         .map_err(|_| bad_cursor())?;
     let key: JobKey = serde_json::from_slice(&bytes).map_err(|_| bad_cursor())?;
+    // A cursor of another order would compare a name with a time, for example.
     let fits = match &key {
         JobKey::Created(at, _) => {
             matches!(order, JobOrder::Newest | JobOrder::Oldest) && is_storable(at)

@@ -132,6 +132,7 @@ fn names<T: ToString>(values: &[T]) -> Vec<String> {
 
 /// Refuses a condition with too many values: each costs a comparison for each row.
 fn bounded<T>(field: &'static str, values: Option<&[T]>) -> Result<(), InvalidInput> {
+    // A list with every name twice would be valid GraphQL.
     if values.is_some_and(|values| values.len() > VALUES_MAX) {
         let message = format!("must be at most {VALUES_MAX} names");
         return Err(InvalidInput::new(field, message));

@@ -113,6 +113,7 @@ impl ExecutionRecord {
     /// attempt.
     #[graphql(complexity = "cost::BATCHED")]
     async fn next_attempt_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        // Only a RETRYING execution has a trigger of the next attempt: other rows cost no read.
         if self.status != ExecutionStatus::Retrying {
             return Ok(None);
         }
@@ -167,5 +168,6 @@ impl ExecutionRecord {
 }
 
 fn duration_millis(started: Option<Timestamp>, finished: Option<Timestamp>) -> Option<i32> {
+    // The database's clock may have been set back between the two times.
     Some(size((finished? - started?).num_milliseconds().max(0)))
 }

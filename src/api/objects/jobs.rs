@@ -214,6 +214,7 @@ impl Job {
     /// job.
     #[graphql(complexity = "2 * cost::BATCHED + cost::FIRE_TIME + child_complexity")]
     async fn excluded_by(&self, ctx: &Context<'_>) -> Result<Option<JobExclusion>> {
+        // A paused job and a fixed delay in flight have no pending fire time.
         let Some(pending) = pending(self) else {
             return Ok(None);
         };
@@ -235,6 +236,7 @@ impl Job {
         Ok(newest
             .rows
             .first()
+            // The newest fire time of a skipped range is its last one.
             .map(|execution| DateTime(execution.through_fire_time.unwrap_or(execution.fire_time))))
     }
     /// Number of executions that run or wait for their next attempt.
@@ -290,6 +292,7 @@ impl Job {
         after: Option<String>,
         filter: Option<ExecutionFilterInput>,
     ) -> Result<ExecutionConnection> {
+        // The first pages of all jobs of an answer share a statement.
         if after.is_none() && filter.is_none() {
             return ExecutionConnection::first_of(ctx, self.id, first).await;
         }
@@ -338,6 +341,7 @@ impl Job {
     /// true`, and records it as SKIPPED otherwise.
     #[graphql(complexity = "cost::STATEMENT")]
     async fn missed_fire_time(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        // Only a paused ONCE has such a time: other jobs cost no read of the clock.
         let Some(held) = self.paused_fire_time else {
             return Ok(None);
         };
@@ -424,6 +428,7 @@ impl Job {
 /// The target in the form of the input: `{"log": {}}`, `{"noop": {…}}`, `{"http": {…}}`.
 fn target(target: &Target) -> serde_json::Result<Json> {
     match target {
+        // serde writes a variant without fields as the text `"log"`; the input takes an object.
         Target::Log => Json::read(r#"{"log":{}}"#),
         other => Json::of(other),
     }
@@ -444,6 +449,7 @@ fn pending(job: &Job) -> Option<Pending> {
 
 /// The calendars and blackouts that apply to fire times from the pending one on.
 async fn exclusions(ctx: &Context<'_>, job: &Job, pending: Pending) -> Result<Arc<Exclusions>> {
+    // The trigger was moved past the excluded fire times, which are not recorded yet.
     let since = pending.excluded_from.unwrap_or(pending.fire_time);
     let calendar = job.definition.calendar.clone();
     Ok(job_loader::load(ctx, ExclusionsKey { calendar, since })
@@ -457,6 +463,7 @@ async fn state_record(ctx: &Context<'_>, job: &Job) -> Result<Option<JobStateRec
 
 /// The next fire times of a job. `count` changes the length of the list, not its start.
 async fn fire_times(ctx: &Context<'_>, job: &Job, count: usize) -> Result<Vec<Timestamp>> {
+    // A job with `maxRuns` ends before the list does.
     let count = count.min(job.definition.runs_left(job.runs));
     let Some(pending) = pending(job).filter(|_| count > 0) else {
         return Ok(Vec::new());

@@ -59,6 +59,7 @@ impl OutcomeCell {
     }
     /// From the start of the last attempt to the settlement.
     async fn duration_millis(&self) -> Option<i32> {
+        // Without a start, `at` is the fire time, and the difference would be no duration.
         let finished_at = self.finished_at.filter(|_| self.has_started)?;
         Some(size((finished_at - self.at).num_milliseconds().max(0)))
     }
