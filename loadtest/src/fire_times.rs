@@ -15,7 +15,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// Offsets change on whole minutes in every zone since 1972.
 const MINUTE: i64 = 60;
-/// Longer than any clock was ever turned back: a scan that starts this much earlier knows the times
+/// Longer than any clock was ever turned back: a scan with such an earlier start finds the times
 /// that come twice.
 const LONGEST_FOLD: i64 = 3 * 3_600;
 
@@ -31,6 +31,7 @@ pub fn cron(
     let first = from.div_euclid(SECOND) + i64::from(from.rem_euclid(SECOND) != 0);
     let last = until.div_euclid(SECOND);
     let mut found = Vec::new();
+    // Earlier than the window: a clock that was turned back before it makes times come twice.
     let mut minute = (first - LONGEST_FOLD).div_euclid(MINUTE) * MINUTE;
     let mut offset = offset_at(&zone, minute - MINUTE)?;
     // After the clock was turned back, instants before this show civil times for the second time.
@@ -92,6 +93,7 @@ impl Fields {
         let [second, minute, hour, day, month, weekday] = texts[..] else {
             bail!("{expression:?} has not six fields")
         };
+        // Cron dialects differ where both days are restricted; drills need no such schedule.
         ensure!(
             is_free(day) || is_free(weekday),
             "{expression:?} restricts both days"

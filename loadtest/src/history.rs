@@ -212,12 +212,12 @@ pub struct Transition {
     pub at: Micros,
 }
 
-/// A process lifetime that joined the cluster, or one id of it.
+/// A process lifetime in the cluster, or an id of the lifetime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeLife {
     /// Column `cluster_node.id`: the id of the membership.
     pub id: Uuid,
-    /// Column `name`; a process that joins again keeps it, no other process ever has it.
+    /// Column `name`: kept by a process that joins again, and unique to the process.
     pub name: String,
     /// `state` at the end.
     pub state: String,

@@ -221,6 +221,7 @@ fn program(named: Option<&Path>) -> Result<PathBuf, anyhow::Error> {
         return Err(Usage(what).into());
     }
     // Nodes run in directories of their own.
+    // Absolute, for processes with other working directories.
     Ok(program.canonicalize()?)
 }
 
@@ -242,6 +243,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
     }
     let mut results = Vec::new();
     for ((name, drill), named) in found.into_iter().zip(&arguments.drills) {
+        // A drill that cannot run here is never reported as passed.
         let result = if let Some(missing) = DrillTestbed::missing(&drill).await {
             (Outcome::Skipped, format!("SKIPPED, not passed: {missing}"))
         } else if let Some(begin) = drill
@@ -269,6 +271,7 @@ async fn run_all(arguments: &RunArguments) -> Result<Outcome, anyhow::Error> {
     }
     Ok(results
         .iter()
+        // The worst outcome of a drill is the outcome of the program.
         .map(|(_, (outcome, _))| *outcome)
         .max()
         .unwrap_or(Outcome::Passed))
@@ -283,6 +286,7 @@ async fn run_shifted(
 ) -> Result<(Outcome, String), anyhow::Error> {
     let library = clock::library().context("libfaketime is gone")?;
     let mut command = tokio::process::Command::new(std::env::current_exe()?);
+    // The options of this run: the clock is the only difference.
     command.args(["run", named, "--program"]).arg(program);
     command.args(arguments.seed.map(|seed| format!("--seed={seed}")));
     if let Some(out) = &arguments.out {
@@ -433,12 +437,11 @@ fn benchmarks(names: &[String]) -> Result<Vec<bench::Name>, anyhow::Error> {
             continue;
         }
         let known = bench::Name::from_str(name, false);
-        let all = || {
-            bench::Name::value_variants()
-                .iter()
-                .filter_map(ValueEnum::to_possible_value)
-        };
-        let all: Vec<String> = all().map(|value| value.get_name().to_owned()).collect();
+        let all = bench::Name::value_variants().iter();
+        let all: Vec<String> = all
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|value| value.get_name().to_owned())
+            .collect();
         found.push(known.map_err(|_| {
             Usage(format!(
                 "there is no benchmark `{name}`: all, {}",

@@ -81,6 +81,7 @@ async fn calls(
             Ok::<_, anyhow::Error>(())
         });
     }
+    // Connections, plans and caches of node and database fill first.
     tokio::time::sleep(testbed.options.warm_up).await;
     let cpu = testbed.cpu().await?;
     let (begun, before) = (Instant::now(), answered.load(Ordering::Relaxed));
@@ -96,6 +97,7 @@ async fn calls(
         .map(|((before, _), (after, _))| after - before);
     Ok((
         per_second(count, took),
+        // The kernel counts in hundredths of a second: a short window may show none.
         used.map(|used| f64::from(count) / used.max(0.01)),
     ))
 }
@@ -114,24 +116,25 @@ pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
         .map(|number| job(&format!("made {number}")))
         .collect();
     let variables = json!({"inputs": inputs});
+    // Not measured: the first call prepares the statements.
     testbed.ask(query, variables.clone()).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
-        let call = async || -> Result<(), anyhow::Error> {
-            for _ in 0..calls {
-                testbed.ask(query, variables.clone()).await?;
-            }
-            Ok(())
-        };
         let begun = Instant::now();
-        call().await?;
+        create_jobs(&testbed, query, &variables, calls).await?;
         figures.push(
             "createJobs, one caller",
             "jobs/s",
             per_second(calls * bulk, begun.elapsed()),
         );
         let begun = Instant::now();
-        tokio::try_join!(call(), call(), call(), call())?;
+        // Four at once: as many connections as a node has for the API by default.
+        tokio::try_join!(
+            create_jobs(&testbed, query, &variables, calls),
+            create_jobs(&testbed, query, &variables, calls),
+            create_jobs(&testbed, query, &variables, calls),
+            create_jobs(&testbed, query, &variables, calls),
+        )?;
         figures.push(
             "createJobs, four callers",
             "jobs/s",
@@ -139,4 +142,17 @@ pub(super) async fn create(options: &Options) -> Result<Line, anyhow::Error> {
         );
     }
     testbed.close(figures).await
+}
+
+/// One caller of `createJobs`: a number of calls, one after the other.
+async fn create_jobs(
+    testbed: &BenchTestbed,
+    query: &str,
+    variables: &Value,
+    calls: u32,
+) -> Result<(), anyhow::Error> {
+    for _ in 0..calls {
+        testbed.ask(query, variables.clone()).await?;
+    }
+    Ok(())
 }

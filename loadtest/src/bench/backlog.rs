@@ -42,8 +42,10 @@ pub(super) async fn backlog(options: &Options) -> Result<Line, anyhow::Error> {
         testbed.make_idle(GROUP).await?;
         testbed.vacuum().await?;
         testbed.start_loaded(1).await?;
+        // The steady maximum first, while the punctual jobs are idle.
         let (from, until) = drain(&testbed, job, steady).await?;
         let maximum = per_second(steady, between(from, until));
+        // From the next second on: punctual jobs of the past would be a backlog, too.
         testbed.make_due(GROUP, -1).await?;
         tokio::time::sleep(Duration::from_secs(1) + options.warm_up).await;
         let (from, until) = drain(&testbed, job, amount).await?;
@@ -85,6 +87,8 @@ async fn drain(
         where job_id = $1 and status = 'SUCCESS' and due_time = $2";
     let row = testbed.sql.query_one(last, &[&job, &due]).await?;
     let (last, count): (Option<DateTime<Utc>>, i64) = (row.get(0), row.get(1));
+    // Executions that fail would make the drain look fast.
     ensure!(count == i64::from(amount), "{count} of {amount} succeeded");
+    // The insert may have taken longer than planned.
     Ok((due.max(there), last.unwrap_or(due)))
 }

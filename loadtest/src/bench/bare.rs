@@ -98,8 +98,10 @@ impl Bare {
             .await?;
         testbed
             .sql
+            // Without statistics the planner may choose a sequential scan.
             .batch_execute("vacuum (analyze) bare.trigger")
             .await?;
+        // After a checkpoint every run writes the same whole pages into the WAL.
         testbed.sql.batch_execute("checkpoint").await?;
         let (settled, over) = (
             Arc::new(AtomicU32::new(0)),
@@ -121,6 +123,7 @@ impl Bare {
         );
         tokio::time::sleep(testbed.options.window).await;
         let (took, after) = (begun.elapsed(), settled.load(Ordering::Relaxed));
+        // Before the end of the clients: the WAL of their last batches does not count.
         let written = position(&testbed.sql).await? - wal;
         over.store(true, Ordering::Relaxed);
         while let Some(ended) = clients.join_next().await {

@@ -8,6 +8,7 @@ use super::line::{Figures, Line};
 use super::testbed::BenchTestbed;
 use super::work::Grid;
 use super::{Name, Options};
+use crate::history::Delivery;
 use crate::job::Target;
 use crate::micros::Micros;
 use crate::testbed::sink::{self, Sink};
@@ -97,6 +98,7 @@ async fn kill_once(testbed: &mut BenchTestbed, sink: &Sink) -> Result<Vec<Micros
     let (id, _) = sink
         .in_flight()
         .into_iter()
+        // The node with the most attempts gives the most figures.
         .max_by_key(|(_, count)| *count)
         .context("nothing is in flight")?;
     let name: String = testbed
@@ -111,27 +113,29 @@ async fn kill_once(testbed: &mut BenchTestbed, sink: &Sink) -> Result<Vec<Micros
         .context("a node of the past")?;
     let lost: HashMap<Uuid, i32> = sink.deliveries()[begun..]
         .iter()
+        // An attempt with an answer is not lost.
         .filter(|delivery| delivery.node == id && delivery.ended.is_none())
         .map(|delivery| (delivery.execution, delivery.attempt))
         .collect();
     let killed = node.kill().await?;
-    let again = || -> Vec<Micros> {
-        let later = |delivery: &crate::history::Delivery| {
-            lost.get(&delivery.execution)
-                .is_some_and(|attempt| delivery.attempt > *attempt)
-        };
-        let deliveries = sink.deliveries();
-        deliveries[begun..]
-            .iter()
-            .filter(|delivery| later(delivery))
-            .map(|delivery| delivery.arrived - killed)
-            .collect()
-    };
     until("every lost execution is delivered again", || {
-        again().len() >= lost.len()
+        redelivered(&sink.deliveries()[begun..], &lost).len() >= lost.len()
     })
     .await?;
-    Ok(again())
+    let arrivals = redelivered(&sink.deliveries()[begun..], &lost);
+    Ok(arrivals.into_iter().map(|at| at - killed).collect())
+}
+
+/// Arrivals of later attempts of the lost executions.
+fn redelivered(deliveries: &[Delivery], lost: &HashMap<Uuid, i32>) -> Vec<Micros> {
+    deliveries
+        .iter()
+        .filter(|delivery| {
+            lost.get(&delivery.execution)
+                .is_some_and(|attempt| delivery.attempt > *attempt)
+        })
+        .map(|delivery| delivery.arrived)
+        .collect()
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), anyhow::Error> {

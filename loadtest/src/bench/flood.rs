@@ -86,6 +86,7 @@ async fn flooded(
     }
     testbed.start_loaded(1).await?;
     testbed.vacuum().await?;
+    // Two seconds ahead: fire times of the past would be late from the beginning.
     testbed.make_due(group, -2).await?;
     tokio::time::sleep(Duration::from_secs(2) + testbed.options.warm_up).await;
     measure(testbed, &format!("{group}, calm"), figures).await?;
@@ -188,6 +189,7 @@ async fn watch(testbed: &BenchTestbed, lasting: Duration) -> Result<Watched, any
         watched.peak_mb = watched
             .peak_mb
             .max(process::resident_mb(pid).unwrap_or_default());
+        // A heartbeat that is late at the end has no next one to be compared with.
         let over = begun.elapsed() + LOOK_INTERVAL >= lasting;
         if over && now - heartbeat > HEARTBEAT_LATE {
             watched.late_heartbeats += 1;

@@ -28,6 +28,7 @@ pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
     testbed.record_setting("workload", format!("{jobs} jobs, none due"));
     testbed.start(1, &[]).await?;
     let mut figures = Figures::default();
+    // After the start: joins, the first full scan and empty caches are no idle work.
     tokio::time::sleep(options.warm_up).await;
     let pid = *testbed.pids().first().context("no node lives")?;
     let unknown = "how much CPU and memory a process uses is known on Linux alone";
@@ -51,6 +52,7 @@ pub(super) async fn idle(options: &Options) -> Result<Line, anyhow::Error> {
             "MB",
             process::resident_mb(pid).context(unknown)?,
         );
+        // The statements of one run suffice: an idle node repeats the same ones.
         if run + 1 == options.runs {
             let text =
                 |s: &statements::Statement| format!("{} × {:.1} ms: {}", s.calls, s.millis, s.text);

@@ -84,6 +84,7 @@ pub(super) async fn lateness(options: &Options) -> Result<Line, anyhow::Error> {
             let seen = window.spread.map_or(0, |spread| spread.n);
             let wanted = f64::from(rate) * seconds.as_secs_f64();
             let missing = wanted - f64::from(u32::try_from(seen)?);
+            // A second more or less lies at the edges of the window.
             if missing.abs() > f64::from(rate) {
                 testbed.notes.push(format!(
                     "{group}: {seen} fire times were seen where {wanted:.0} were due"

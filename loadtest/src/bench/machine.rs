@@ -74,6 +74,7 @@ impl fmt::Display for Machine {
 
 /// The commit of the harness's source, if the source is in a repository.
 pub(super) async fn commit() -> String {
+    // Files that git does not know are no part of the program.
     let changed = !git(&["status", "--porcelain", "-uno"]).await.is_empty();
     git(&["rev-parse", "--short", "HEAD"]).await + if changed { "+" } else { "" }
 }

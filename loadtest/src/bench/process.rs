@@ -3,6 +3,7 @@
 /// CPU seconds of a process so far.
 pub(super) fn cpu_seconds(pid: u32) -> Option<f64> {
     let stat = stat(pid)?;
+    // `utime` and `stime` of proc(5), where the state is field 3.
     let ticks: u64 = stat.get(11)?.parse::<u64>().ok()? + stat.get(12)?.parse::<u64>().ok()?;
     let ticks = f64::from(u32::try_from(ticks).ok()?);
     let a_second = f64::from(u32::try_from(rustix::param::clock_ticks_per_second()).ok()?);

@@ -84,6 +84,7 @@ impl BenchTestbed {
     ) -> Result<Measured, anyhow::Error> {
         self.clear_log().await?;
         self.make_due(HOT, load.behind).await?;
+        // `make_due` has rewritten every trigger: the dead rows would slow the first scans.
         self.vacuum().await?;
         self.start_loaded(nodes).await?;
         tokio::time::sleep(warm_up).await;
@@ -102,6 +103,7 @@ impl BenchTestbed {
             samples.print().await?;
             self.print_statements().await?;
         }
+        // A node without a figure makes the sum unknown.
         let resident: Option<f64> = self.pids().into_iter().map(process::resident_mb).sum();
         let saturated = "select exists (select from job_trigger where due_at < $1)";
         if !self
@@ -110,25 +112,27 @@ impl BenchTestbed {
             .await?
             .get::<_, bool>(0)
         {
+            // A remark, not an error: the other runs may be measurements.
             self.notes.push(format!(
                 "NOT SATURATED with {nodes} nodes: everything had run before the end"
             ));
         }
         self.stop().await?;
+        // After the stop: the count would take the database's time from the nodes.
         let fires = self.settled(from, until).await?;
-        let a_fire = |amount: f64| amount / f64::from(fires.max(1));
+        let divisor = f64::from(fires.max(1));
         let cpu_micros = cpu
             .zip(cpu_then)
             .map(|((nodes, server), (nodes_then, server_then))| {
                 (
-                    a_fire((nodes_then - nodes) * 1e6),
-                    a_fire((server_then - server) * 1e6),
+                    (nodes_then - nodes) * 1e6 / divisor,
+                    (server_then - server) * 1e6 / divisor,
                 )
             });
         Ok(Measured {
             fires: per_second(fires, between(from, until)),
-            wal_bytes: a_fire(wal_then.0 - wal.0),
-            wal_images: a_fire(wal_then.1 - wal.1),
+            wal_bytes: (wal_then.0 - wal.0) / divisor,
+            wal_images: (wal_then.1 - wal.1) / divisor,
             resident_mb: resident,
             cpu_micros,
         })
@@ -155,6 +159,7 @@ pub(super) async fn throughput(options: &Options) -> Result<Line, anyhow::Error>
     let bare = Bare::prepare(&mut testbed, load.jobs).await?;
     let mut figures = Figures::default();
     for _ in 0..options.runs {
+        // Limit and node by turns: the speed of the machine drifts.
         let limit = bare.run(&testbed).await?.fires;
         let run = testbed.saturate(&load, 1).await?;
         figures.push("throughput", "fires/s", run.fires);
@@ -202,6 +207,7 @@ pub(super) async fn growth(options: &Options) -> Result<Line, anyhow::Error> {
         figures.push(
             format!("beside {size} / beside the fewest"),
             "",
+            // The first size is the smallest.
             median / *least.get_or_insert(median),
         );
     }

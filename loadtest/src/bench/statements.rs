@@ -27,6 +27,19 @@ pub(super) struct Statement {
     pub(super) rows: i64,
 }
 
+impl Statement {
+    fn of_row(row: &tokio_postgres::Row) -> Self {
+        // The beginning of a text is the comment with the name of the statement.
+        let text: Vec<&str> = row.get::<_, &str>(0).split_whitespace().collect();
+        Self {
+            text: text.join(" ").chars().take(70).collect(),
+            calls: row.get(1),
+            millis: row.get(2),
+            rows: row.get(3),
+        }
+    }
+}
+
 /// Whether the server could load the extension.
 pub(super) async fn available(sql: &Client) -> Result<bool, anyhow::Error> {
     let statement = "select from pg_available_extensions where name = 'pg_stat_statements'";
@@ -103,18 +116,7 @@ impl BenchTestbed {
             where query not like '%pg_stat_%' and query not like 'select clock_timestamp()%'
               and query not like 'select pg_backend_pid()%' order by total_exec_time desc";
         let rows = self.sql.query(statement, &[]).await?;
-        let read = |row: &tokio_postgres::Row| {
-            let text: &str = row.get(0);
-            let text: Vec<&str> = text.split_whitespace().collect();
-            let text = text.join(" ").chars().take(70).collect();
-            Statement {
-                text,
-                calls: row.get(1),
-                millis: row.get(2),
-                rows: row.get(3),
-            }
-        };
-        Ok(rows.iter().map(read).collect())
+        Ok(rows.iter().map(Statement::of_row).collect())
     }
 
     /// Prints statements and samples.

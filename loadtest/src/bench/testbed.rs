@@ -118,6 +118,7 @@ impl BenchTestbed {
                 node.start()?;
             }
         }
+        // Only when all are started: the nodes migrate and join at the same time.
         for node in &mut self.nodes {
             node.ready(&self.http).await?;
         }
@@ -204,6 +205,7 @@ impl BenchTestbed {
             figures: Vec::new(),
             notes: self.notes,
         };
+        // The server ends before the files are removed.
         drop(self.postgres);
         // A million triggers take room; the logs stay.
         let _ = std::fs::remove_dir_all(self.directory.join("postgres/data"));
@@ -230,6 +232,7 @@ async fn configure(postgres: &Postgres, settings: &[&str]) -> Result<(), anyhow:
             .await
             .with_context(|| format!("PostgreSQL refuses the setting `{setting}`"))?;
     }
+    // The server restarts: some settings count from the start only.
     drop(sql);
     postgres.stop("fast").await?;
     postgres

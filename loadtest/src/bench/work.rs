@@ -66,6 +66,7 @@ impl BenchTestbed {
         count: u32,
         grid: Grid,
     ) -> Result<(), anyhow::Error> {
+        // A number modulo 1 is 0: no offset from the whole second.
         let step = if grid == Grid::Spread { 1_000 } else { 1 };
         let jobs = format!(
             "insert into job_definition select r.* from job_definition j,
@@ -127,6 +128,7 @@ impl BenchTestbed {
 
     /// Vacuums and analyses the tables, and writes a checkpoint.
     pub(super) async fn vacuum(&self) -> Result<(), anyhow::Error> {
+        // One by one: several statements in one call are a transaction, which VACUUM refuses.
         for statement in [
             "vacuum (analyze) job_trigger",
             "vacuum (analyze) job_definition",

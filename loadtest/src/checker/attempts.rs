@@ -33,6 +33,7 @@ impl<'a> Checker<'a> {
             self.pair(job, subject, pair[0], pair[1], policies);
         }
         for delivery in &attempts {
+            // Both labels bound the start: a wrong due time excuses no early attempt.
             if delivery.arrived < delivery.due_time.max(delivery.fire_time) - self.rules.earliness {
                 self.report(
                     "EARLY",
@@ -90,8 +91,8 @@ impl<'a> Checker<'a> {
             return;
         }
         if b.arrived < a.arrived {
-            // A node that was frozen between its last check of the clock and the request sends the
-            // request when it wakes.
+            // A node that froze between the last check of the clock and the request sends the
+            // request on waking.
             let woke = self
                 .faults
                 .hitting(a.node, from, until)
@@ -164,8 +165,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// An attempt that followed one whose node was hit by a fault: allowed by the policy, and in
-    /// time.
+    /// An attempt after a fault of the earlier attempt's node: allowed by the policy, and in time.
     fn recovered(
         &mut self,
         job: &JobHistory<'a>,
@@ -296,6 +296,7 @@ impl<'a> Checker<'a> {
             .iter()
             .filter(|delivery| self.faults.orphaning(delivery, until).is_some())
             .count();
+        // An orphaned attempt is no failure, and its recovery has a limit of its own.
         let most = policies.most_attempts() + orphans.min(policies.most_recoveries());
         if attempts.len() > most {
             self.report(
@@ -333,6 +334,7 @@ impl<'a> Checker<'a> {
             return;
         }
         let recovery = self.rules.recovery;
+        // An attempt without an end may still run at the final read.
         let known_end = a.ended.unwrap_or(self.history.ended);
         let mut cut_off = false;
         for fault in self.faults.hitting(a.node, a.arrived, b.arrived) {
@@ -347,6 +349,7 @@ impl<'a> Checker<'a> {
                 Scope::CutsTarget => fault.until >= a.arrived && b.kind == "RETRY",
                 _ => false,
             };
+            // A node that was cut off could fence itself: no notice of the sink excuses it.
             cut_off |= fault.scope == Scope::CutsOff;
             if explained {
                 self.analysis.counts.frozen_overlaps +=

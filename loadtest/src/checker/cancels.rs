@@ -44,6 +44,7 @@ impl<'a> Checker<'a> {
 
     /// Executions in flight at a call that cancelled everything, and that ran on.
     pub(super) fn cancels(&mut self, job: &JobHistory<'a>) {
+        // A call without an answer may have cancelled nothing.
         for call in cancels(job).filter(|call| call.outcome == CallOutcome::Done) {
             let stopped = call.completed + self.rules.lateness;
             if self
@@ -56,6 +57,8 @@ impl<'a> Checker<'a> {
             }
             for execution in &job.executions {
                 let runs_on = execution.deliveries.iter().find(|delivery| {
+                    // An attempt that begins with the call may have been leased after the
+                    // cancellation.
                     delivery.arrived + NOTICE < call.invoked
                         && delivery.ended.is_none_or(|ended| ended > stopped)
                 });
@@ -93,7 +96,7 @@ fn was_replaced(job: &JobHistory<'_>, execution: &Execution<'_>, finished: Micro
                 .fire_time()
                 .is_some_and(|at| (own..=finished).contains(&at))
         });
-    // The replacement may have been replaced itself, before it ran: then only a row is left of it.
+    // The replacement may have been replaced before a run: then only a row is left.
     let mut by_row = job
         .skips
         .iter()

@@ -10,7 +10,7 @@ use super::{Analysis, Rules, job::Checker, subject::Subject};
 use crate::micros::Micros;
 use crate::{
     fire_times,
-    history::{Delivery, Fault, History, Operation, Row},
+    history::{Delivery, Fault, History, Operation},
     job::{JobSpec, SECOND, Schedule},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -69,6 +69,7 @@ impl Checker<'_> {
                 fire_time: Some(at),
                 execution: Some(delivery.execution),
             };
+            // A rerun repeats a fire time on purpose; a retry belongs to the same execution.
             let known = *fire_times.entry((job, at)).or_insert(delivery.execution);
             if known != delivery.execution && delivery.attempt == 1 && delivery.kind != "RERUN" {
                 self.report(
@@ -108,17 +109,13 @@ impl Checker<'_> {
                 }
             }
         }
-        // An attempt at the sink continues.
-        let at_sink = |row: &&Row| {
+        let running = self.history.rows.iter();
+        for row in running.filter(|row| row.status == "RUNNING") {
             let mut attempts = executions.get(&row.execution).into_iter().flatten();
-            attempts.any(|attempt| attempt.attempt == row.attempt && attempt.ended.is_none())
-        };
-        for row in self
-            .history
-            .rows
-            .iter()
-            .filter(|row| row.status == "RUNNING" && !at_sink(row))
-        {
+            // An attempt at the sink continues.
+            if attempts.any(|attempt| attempt.attempt == row.attempt && attempt.ended.is_none()) {
+                continue;
+            }
             let subject = Subject::row(row);
             self.report("UNRECOVERED", subject, "RUNNING at the final read");
         }
@@ -145,8 +142,12 @@ impl Checker<'_> {
         let subject = Subject::job(job);
         // A stall of the disk is recorded as a fault, too. The stall may lie in a pause, and the
         // pause lasts longer.
-        let is_jump = |fault: &&Fault| [AHEAD, BACK].contains(&fault.kind.as_str());
-        let faults: Vec<&Fault> = self.history.faults.iter().filter(is_jump).collect();
+        let faults: Vec<&Fault> = self
+            .history
+            .faults
+            .iter()
+            .filter(|fault| [AHEAD, BACK].contains(&fault.kind.as_str()))
+            .collect();
         for fault in &faults {
             let early = arrivals
                 .iter()
@@ -173,6 +174,7 @@ impl Checker<'_> {
             .unwrap_or(self.history.ended);
         for (index, fault) in faults.iter().enumerate() {
             let was_set_back = faults[..=index].iter().any(|fault| fault.kind == BACK);
+            // The fire times of the repeated period were taken before: a cron expression rests.
             if was_set_back && matches!(spec.schedule, Schedule::Cron { .. }) {
                 continue;
             }
@@ -207,6 +209,7 @@ impl Checker<'_> {
                 Micros::from(*seconds) * SECOND
             }
             Schedule::Cron { expression, zone } => {
+                // The longest pause of the expression within two minutes.
                 let two = fire_times::cron(expression, zone, 0, 120 * SECOND).ok()?;
                 two.windows(2).map(|pair| pair[1] - pair[0]).max()?
             }

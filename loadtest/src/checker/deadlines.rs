@@ -98,6 +98,7 @@ impl<'a> Faults<'a> {
     /// TTL.
     pub(super) fn redelivery(&self, orphaned: Micros) -> Micros {
         let deadline = self.deadline(orphaned);
+        // An observer that loses the database begins its watch again.
         let watched = self
             .effects
             .overlapping(orphaned, deadline)
@@ -196,9 +197,9 @@ pub(super) fn kills(fault: &Fault) -> bool {
     fault.kind.starts_with("kill")
 }
 
-/// The instant from which a fault delays nothing any more: a frozen or cut-off node is dead after
-/// one TTL, others have its share another TTL and the recovery later, and its return takes nothing
-/// from them.
+/// The instant from which a fault delays nothing any more: a frozen or cut-off node is dead after a
+/// TTL, others have the share another TTL and the recovery later, and the return of the node takes
+/// nothing away.
 fn delay_end(fault: &Fault, rules: &Rules) -> Micros {
     match fault.scope {
         Scope::Harmless => fault.from,

@@ -133,8 +133,8 @@ impl<'a> Checker<'a> {
         faults.any(|fault| matches!(fault.scope, Scope::CutsTarget | Scope::Freezes))
     }
 
-    /// Whether a lost attempt never reached its target although its node lived on and could have
-    /// reclaimed it: only the database was away.
+    /// Whether a lost attempt never reached the target although the node lived on and could have
+    /// reclaimed the attempt: only the database was away.
     fn never_started(&self, execution: &Execution<'a>, row: &Row) -> bool {
         let Some(node) = row.node else { return false };
         let started = execution

@@ -53,6 +53,7 @@ pub(super) fn expected<'a>(
             }
             let due = latest_due(states, at, rules);
             let deadline = faults.deadline(due);
+            // A start that may come after the final read is not required.
             let must = deadline < end && states.surely_names(grid, at);
             let versions = states.versions(at - rules.look_ahead, deadline);
             let this = Expected {
@@ -107,6 +108,7 @@ pub(super) fn anchor(job: &JobHistory<'_>, grid: usize, seconds: u32) -> Option<
         return Some(named);
     }
     let schedule = &job.states.spec(grid).schedule;
+    // A creation without an answer names nothing: a later call may name the same phase.
     let later = job.states.calls[grid + 1..]
         .iter()
         .take_while(|later| keeps(&later.operation, schedule));

@@ -265,6 +265,7 @@ impl<'a> Checker<'a> {
             Some("DELETED") => job.states.possibly_deleted(expected.deadline) || due.waits(self),
             Some("MISFIRE") => missed && policies.may_misfire(Misfire::Skip),
             Some("COALESCED") if missed && policies.may_misfire(Misfire::FireOnce) => {
+                // While runs follow each other, the target of the row may not have started.
                 return if due.waits(self) {
                     Ok(())
                 } else {

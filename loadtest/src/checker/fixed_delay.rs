@@ -122,12 +122,11 @@ impl<'a> Checker<'a> {
             self.report("DELAY-EARLY", subject, text);
         }
         // A fire time that is skipped because of a run on request restarts the delay.
-        let within = |at: &Micros| (earliest..=started).contains(at);
         let skipped = job
             .skips
             .iter()
             .map(|row| row.fire_time)
-            .filter(within)
+            .filter(|at| (earliest..=started).contains(at))
             .max();
         let latest = latest.max(skipped.unwrap_or(latest));
         let deadline = self.next_start(job, earliest, latest, most, started);
@@ -179,6 +178,7 @@ impl<'a> Checker<'a> {
             .iter()
             .map(|run| start(run))
             .find(|at| *at >= call.invoked);
+        // After an edit the first start may follow a run of the earlier schedule.
         if let (Some(named), 0) = (named, grid) {
             let deadline = self.faults.deadline(named);
             if first.is_some_and(|first| first < named - self.rules.earliness) {
@@ -201,6 +201,7 @@ impl<'a> Checker<'a> {
             }
         }
         let Some(last) = runs.last() else { return };
+        // A job that is paused or gone at the end owes no further run.
         if !job.states.surely(grid, end, end) {
             return;
         }
@@ -212,6 +213,7 @@ impl<'a> Checker<'a> {
                 .max()
                 .unwrap_or(latest),
         );
+        // A run that hangs keeps the next one from its due time.
         let still = last.last().is_some_and(|last| last.ended.is_none());
         let open = last
             .row
@@ -287,9 +289,10 @@ fn delay(job: &JobHistory<'_>, grid: usize) -> Option<Micros> {
 }
 
 fn start(run: &Execution<'_>) -> Micros {
-    let leased = || run.row.and_then(|row| row.started_at).max(run.fire_time());
-    run.first()
-        .map(|first| first.arrived)
-        .or_else(leased)
-        .unwrap_or(0)
+    if let Some(first) = run.first() {
+        return first.arrived;
+    }
+    // Without a delivery only the row has a start.
+    let started = run.row.and_then(|row| row.started_at);
+    started.max(run.fire_time()).unwrap_or(0)
 }

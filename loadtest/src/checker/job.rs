@@ -1,4 +1,4 @@
-//! The rules of one job: for its fire times, its executions and its rows.
+//! The rules of a job: for fire times, executions and rows.
 
 use super::{
     Analysis, Counts, Rules, Violation,
@@ -93,6 +93,7 @@ impl<'a> Checker<'a> {
             let Some(at) = execution.fire_time() else {
                 continue;
             };
+            // The grid comes first: its rules are stricter than those of a fixed delay.
             if expected.contains_key(&at) {
                 taken.entry(at).or_default().push(execution);
             } else if self.is_fixed_delay_time(job, at) {
@@ -133,8 +134,8 @@ impl<'a> Checker<'a> {
         self.matching(job, intervals, &fixed_delay_runs);
     }
 
-    /// The policies of an execution: those at its lease. An execution that waited for the end of a
-    /// run is leased when it starts.
+    /// The policies of an execution at the lease. After a wait for the end of a run, the lease
+    /// comes with the start.
     pub(super) fn policies(
         &self,
         job: &JobHistory<'a>,
@@ -164,6 +165,7 @@ impl<'a> Checker<'a> {
             let deadline = self.faults.deadline(since);
             match job.states.pause_end(since, deadline) {
                 Some(Micros::MAX) => return Micros::MAX,
+                // The time after a pause may meet the next pause.
                 Some(end) if end > since => since = end,
                 _ => return deadline,
             }

@@ -12,8 +12,8 @@ use uuid::Uuid;
 pub(super) struct Execution<'a> {
     pub(super) id: Uuid,
     /// Requested by a command, by its row or by any delivery: `Horolog-Kind` is the kind of the
-    /// trigger that made the attempt, so the second one has `RETRY` or `RECOVERY`. The label
-    /// excuses no execution: manual executions are matched with the calls that requested them.
+    /// attempt's trigger, so the second attempt has `RETRY` or `RECOVERY`. The label excuses no
+    /// execution: manual executions are matched with calls.
     pub(super) manual: bool,
     /// For a rerun, the instant of its request: reruns are matched with calls by the instant of the
     /// call, as runs on request are by their own fire time.
@@ -172,6 +172,7 @@ pub(super) fn jobs(history: &History) -> Vec<JobHistory<'_>> {
             .entry((delivery.job, delivery.execution))
             .or_default()
             .push(delivery);
+        // A job may be known by deliveries alone: no answer named its creation.
         calls.entry(delivery.job).or_default();
     }
     let mut rows: HashMap<(Uuid, Uuid), &Row> = HashMap::new();
@@ -187,6 +188,7 @@ pub(super) fn jobs(history: &History) -> Vec<JobHistory<'_>> {
     let mut executions: HashMap<Uuid, Vec<Execution<'_>>> = HashMap::new();
     for ((job, id), mut deliveries) in deliveries {
         deliveries.sort_by_key(|delivery| (delivery.arrived, delivery.attempt));
+        // Removed: the rows that are left have no delivery.
         let row = rows.remove(&(job, id));
         executions
             .entry(job)
@@ -199,21 +201,22 @@ pub(super) fn jobs(history: &History) -> Vec<JobHistory<'_>> {
             .or_default()
             .push(execution(id, Vec::new(), Some(row), &calls[&job]));
     }
-    let job_history = |(id, calls): (Uuid, Vec<_>)| {
+    let mut jobs = Vec::with_capacity(calls.len());
+    for (id, calls) in calls {
         let mut executions = executions.remove(&id).unwrap_or_default();
         executions.sort_by_key(|execution| (execution.fire_time(), execution.id));
         let skips = skips.remove(&id).unwrap_or_default();
         let (manual_skips, skipped_reruns) = (Vec::new(), Vec::new());
-        JobHistory {
+        jobs.push(JobHistory {
             id,
             states: JobStates::new(calls),
             executions,
             skips,
             manual_skips,
             skipped_reruns,
-        }
-    };
-    calls.into_iter().map(job_history).collect()
+        });
+    }
+    jobs
 }
 
 fn execution<'a>(

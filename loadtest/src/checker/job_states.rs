@@ -11,8 +11,8 @@ use crate::{
     job::JobSpec,
 };
 
-/// A state of a job. A version is the index of the call that made it; a grid is the index of the
-/// call that gave the schedule.
+/// A state of a job. A version is the index of a creation or an edit; a grid is the index of the
+/// call with the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     Absent,
@@ -42,10 +42,12 @@ pub(super) struct JobStates<'a> {
 
 impl<'a> JobStates<'a> {
     pub(super) fn new(mut calls: Vec<&'a Call>) -> Self {
+        // A refused call has changed nothing.
         calls.retain(|call| call.outcome != CallOutcome::Refused);
         calls.sort_by_key(|call| call.invoked);
         let mut turns: Vec<Micros> = calls
             .iter()
+            // The possible states change only where a call begins or is answered.
             .flat_map(|call| [call.invoked, call.completed])
             .collect();
         turns.sort_unstable();
@@ -82,6 +84,7 @@ impl<'a> JobStates<'a> {
         {
             let after = states.iter().filter_map(|state| self.apply(index, *state));
             let mut next: Vec<State> = after.collect();
+            // The call may take effect later or never: the states before it stay possible.
             if call.outcome != CallOutcome::Done || call.completed > at {
                 next.extend(&states);
             }
@@ -143,6 +146,7 @@ impl<'a> JobStates<'a> {
 
     /// The states possible at some instant of the window.
     pub(super) fn over(&self, from: Micros, until: Micros) -> impl Iterator<Item = State> {
+        // The segment around `from` counts, too.
         let first = self
             .segments
             .partition_point(|(at, _)| *at <= from)
@@ -266,7 +270,7 @@ impl<'a> JobStates<'a> {
     }
 
     /// The first instant from which on the job is surely active by one grid until `until`; `from`
-    /// if it is active all the time.
+    /// if the job is active all the time.
     pub(super) fn settled_since(&self, from: Micros, until: Micros) -> Option<Micros> {
         let mut since = None;
         let first = self

@@ -92,6 +92,7 @@ impl<'a> Checker<'a> {
             .filter(|interval| interval.required)
             .collect();
         for missing in unmatched(&points, &required).0 {
+            // A failover may have lost the request after its answer.
             if !self
                 .faults
                 .rewound(required[missing].from, required[missing].until)
@@ -112,6 +113,7 @@ impl<'a> Checker<'a> {
                 .iter()
                 .filter(|before| before.operation == call.operation)
             {
+                // A call without an answer names no execution: nothing can be compared.
                 let Some(run) = reruns.iter().find(|run| Some(run.id) == before.made) else {
                     continue;
                 };

@@ -60,6 +60,7 @@ impl<'a> Checker<'a> {
                 ),
             );
         }
+        // The second half of the condition: every required interval has an arrival.
         intervals.retain(|interval| interval.required);
         for missing in unmatched(&points, &intervals).0 {
             let Interval { from, until, .. } = intervals[missing];
@@ -89,6 +90,7 @@ pub(super) fn unmatched(points: &[Micros], intervals: &[Interval]) -> (Vec<usize
         loop {
             match open.pop() {
                 None => break extra.push(point),
+                // An interval that is over by now fits no later point either.
                 Some(Reverse((until, _))) if until < *at => {}
                 Some(Reverse((_, index))) => {
                     used.insert(index);

@@ -15,8 +15,8 @@ use crate::{
 use std::collections::BTreeMap;
 
 impl<'a> Checker<'a> {
-    /// A misfire that ran although its policy runs none. A fire time that was found within the
-    /// grace may still be sent late: see [`Self::decision_delay`].
+    /// A misfire that ran against the policy. A fire time that was found within the grace may still
+    /// be sent late: see [`Self::decision_delay`].
     pub(super) fn misfired(
         &mut self,
         job: &JobHistory<'a>,
@@ -113,6 +113,7 @@ impl<'a> Checker<'a> {
         this: &Expected<'a>,
         row: &Row,
     ) -> bool {
+        // The most permissive version counts: during an edit either grace may hold.
         let grace = this.policies.shortest_grace();
         let oldest = row.fire_time.min(at);
         let found = self

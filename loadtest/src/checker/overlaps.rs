@@ -13,8 +13,8 @@ use crate::micros::Micros;
 use crate::{history::Scope, job::Overlap};
 use uuid::Uuid;
 
-/// The times in which executions of a job were in flight, from their fire times to the latest
-/// instant at which their ends can have been written.
+/// The times of a job's executions in flight, from the fire time to the latest instant at which the
+/// end can have been written.
 pub(super) struct OverlapIndex {
     spans: Spans<Run>,
 }
@@ -51,6 +51,7 @@ impl OverlapIndex {
     pub(super) fn new(checker: &Checker<'_>, job: &JobHistory<'_>) -> Self {
         let until = |execution: &Execution<'_>| checker.settled(execution).1;
         let started = Self::of(job, until);
+        // Without a cancellation in the queue the first pass is exact.
         if !job
             .executions
             .iter()
@@ -78,8 +79,8 @@ impl OverlapIndex {
         }
     }
 
-    /// End of the place in the queue of an execution that was cancelled before it started: the
-    /// cancellation, or the instant of its turn if that is earlier.
+    /// End of the place in the queue of an execution that was cancelled before the start: the
+    /// cancellation, or an earlier instant of the turn.
     fn waited_in_line(
         &self,
         checker: &Checker<'_>,
@@ -96,9 +97,9 @@ impl OverlapIndex {
         Some(cancelled.min(checker.deadline_after_pauses(job, busy_until)))
     }
 
-    /// For a fire time that waited: the end of the execution that it waited for, if any execution
-    /// of its job was in flight when it came due, at the latest by `deadline`. Each earlier fire
-    /// time in the queue is held to its own deadline, so the whole chain is bounded.
+    /// For a fire time that waited: the end of the execution before, if any execution of the job
+    /// was in flight at the due time, at the latest by `deadline`. Each earlier fire time in the
+    /// queue has a deadline, so the whole chain is bounded.
     pub(super) fn waited(
         &self,
         execution: &Execution<'_>,
@@ -133,8 +134,8 @@ impl OverlapIndex {
         until >= end || busy_until > at && job.states.possibly_deleted(until)
     }
 
-    /// Until when executions of the job, those that count, followed each other from that instant
-    /// on.
+    /// Until when executions of the job followed each other from an instant on; `counts` selects
+    /// the executions.
     fn busy_until(
         &self,
         checker: &Checker<'_>,
@@ -151,6 +152,7 @@ impl OverlapIndex {
         runs.sort_unstable();
         let mut busy_until = at;
         for (start, until) in runs {
+            // A gap: the fire time would have started by now.
             if start > checker.deadline_after_pauses(job, busy_until) {
                 break;
             }
@@ -159,9 +161,9 @@ impl OverlapIndex {
         busy_until
     }
 
-    /// The start of a later fire time of the job, if it started although this one, which no fault
-    /// explains, had come due before: a queue releases its oldest first. A buffered fire waits for
-    /// the end of a pause; a run on request does not.
+    /// The start of a later fire time of the job that passed this fire time without a fault: a
+    /// queue releases the oldest first. A buffered fire waits for the end of a pause; a run on
+    /// request does not.
     pub(super) fn overtaken_at(
         &self,
         checker: &Checker<'_>,
@@ -169,6 +171,7 @@ impl OverlapIndex {
         at: Micros,
         this: &Expected<'_>,
     ) -> Option<Micros> {
+        // Executions that may overlap have no queue, and a fault explains another order.
         if !this.normal || !job.states.policies().exclusive() {
             return None;
         }
@@ -336,6 +339,7 @@ impl<'a> Checker<'a> {
                     self.overlap("OVERLAP-JOB", subject, attempt, start);
                     continue;
                 }
+                // A frozen node sends the request late, when another run is in flight.
                 let woke = self
                     .faults
                     .hitting(attempt.node, start.arrived, attempt.arrived)

@@ -63,6 +63,7 @@ impl<'a> PolicySet<'a> {
             .iter()
             .map(|spec| Micros::from(spec.misfire_grace_seconds) * SECOND)
             .max()
+            // A quarter of the maximum: sums of such bounds must not overflow.
             .unwrap_or(Micros::MAX / 4)
     }
 

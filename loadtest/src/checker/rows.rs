@@ -225,6 +225,7 @@ impl<'a> Checker<'a> {
                 continue;
             }
             let within = expected.range(row.fire_time..=last_fire_time(row));
+            // Fire times that a command may have removed count as possible, not as required.
             let (mut most, mut fewest) = (0, 0);
             for (_, this) in within {
                 most += 1;
@@ -274,6 +275,7 @@ impl<'a> Checker<'a> {
                 );
                 self.report("DB-TWO-ROWS", subject, text);
             }
+            // A long range may cover several later rows: the widest one stays for comparison.
             if latest.is_none_or(|before| last_fire_time(before) < last_fire_time(row)) {
                 latest = Some(row);
             }
@@ -348,6 +350,7 @@ impl<'a> Checker<'a> {
     pub(super) fn stuck(&mut self) {
         for finding in &self.history.stuck {
             let since = self.rules.ttl + self.rules.recovery;
+            // The last audit belongs to the final read: the faults are long over.
             let last = finding.at + crate::job::SECOND >= self.history.ended;
             let mut faults = self
                 .history
@@ -378,6 +381,7 @@ impl<'a> Checker<'a> {
             .filter(|node| node.state == "DEAD")
         {
             let died = node.ended_at.unwrap_or(self.history.ended);
+            // Without an instant of the death, any fault of the lifetime explains the death.
             let since = if node.ended_at.is_some() {
                 died
             } else {
@@ -419,6 +423,7 @@ impl<'a> Checker<'a> {
         let mut taken = HashSet::new();
         for (at, job) in unknown {
             let creation = (0..open.len())
+                // The latest creation that fits: an earlier one may belong to an earlier job.
                 .rev()
                 .find(|index| open[*index] <= at && !taken.contains(index));
             if let Some(index) = creation {

@@ -6,7 +6,7 @@ use crate::micros::Micros;
 #[derive(Debug)]
 pub(super) struct Spans<T> {
     items: Vec<(Micros, Micros, T)>,
-    /// The latest end of all spans up to here: it only grows, so it can be searched.
+    /// The latest end of all spans up to here: a number that only grows, fit for a search.
     latest: Vec<Micros>,
 }
 
@@ -29,6 +29,7 @@ impl<T> Spans<T> {
         from: Micros,
         until: Micros,
     ) -> impl Iterator<Item = (Micros, Micros, &T)> {
+        // Every span before this index ends before the window begins.
         let first = self.latest.partition_point(|latest| *latest < from);
         self.items[first..]
             .iter()

@@ -1,7 +1,7 @@
-//! The faults: their actions, their targets, and their records in the history.
+//! The faults: actions, targets, and records in the history.
 //!
-//! Each is recorded from before its beginning until after its end. A fault holds its target, and
-//! leaves nothing behind except work for the cluster's own repairs.
+//! The record of a fault reaches from before the beginning until after the end. A fault holds the
+//! target, and leaves nothing behind except work for the cluster's own repairs.
 
 mod database;
 mod network;
@@ -60,5 +60,6 @@ pub async fn inject(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), any
 
 /// Whether a freeze of this length may be a reason to declare a node dead.
 fn reaches_ttl(testbed: &DrillTestbed, lasting: Duration) -> bool {
+    // The last heartbeat before the freeze may be a quarter of the TTL old.
     Micros::try_from(lasting.as_micros()).unwrap_or(Micros::MAX) > testbed.drill.rules().ttl * 3 / 4
 }

@@ -89,6 +89,7 @@ pub fn figures(
         ));
     }
     if let Some(least) = expect.normal_min {
+        // Rounded down: the bound must surely be reached.
         let share = analysis.counts.normal * 100 / checked.max(1);
         figures.push(number(
             "checked under normal rules, percent",
@@ -97,13 +98,12 @@ pub fn figures(
             share >= least,
         ));
     }
-    let figure = |(name, measured)| Figure {
+    figures.extend(measured.into_iter().map(|(name, measured)| Figure {
         name,
         target: "measured".to_owned(),
         measured,
         met: None,
-    };
-    figures.extend(measured.into_iter().map(figure));
+    }));
     figures
 }
 
@@ -120,6 +120,7 @@ fn time(name: &str, most: Option<i64>, was: Option<Micros>) -> Option<Figure> {
         measured: was.map_or("nothing to measure".to_owned(), |was| {
             format!("{} ms", was / 1_000)
         }),
+        // Without a measurement the figure is neither met nor missed.
         met: was.map(|was| was <= most * 1_000),
     })
 }
@@ -163,6 +164,7 @@ fn flooded(most: f64, history: &History) -> Figure {
         }
     }
     factors.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // The median: one bad moment of the machine does not decide.
     let middle = factors.get(factors.len() / 2).copied();
     Figure {
         name: format!(
@@ -215,6 +217,7 @@ fn fires_again(history: &History) -> Vec<Micros> {
         .filter(|fault| fault.scope == Scope::Cluster);
     of_all
         .filter_map(|fault| {
+            // Deliveries are in the order of arrival.
             let next = history
                 .deliveries
                 .partition_point(|delivery| delivery.arrived < fault.until);
@@ -227,6 +230,7 @@ fn fires_again(history: &History) -> Vec<Micros> {
 fn false_deaths(history: &History) -> usize {
     let ended =
         |fault: &&crate::history::Fault| fault.scope == Scope::Ends || fault.kind == "restart-all";
+    // A node that was killed may be declared dead.
     let killed: HashSet<&String> = history
         .faults
         .iter()

@@ -168,6 +168,7 @@ impl Drill {
     fn validate(&self) -> Result<(), anyhow::Error> {
         ensure!((1..=20).contains(&self.nodes), "nodes must be from 1 to 20");
         ensure!(self.ttl_seconds >= 1, "ttl-seconds must be at least 1");
+        // A drill without jobs would be kept whatever happens.
         ensure!(
             !self.jobs.is_empty() || self.mix > 0,
             "there is nothing to run: say `mix`, or [[jobs]]"
@@ -268,6 +269,7 @@ impl Drill {
             lateness: self.rules.lateness_millis * MILLISECOND,
             // Fire times have milliseconds, the sink's clock microseconds.
             earliness: MILLISECOND,
+            // The look-ahead of the program, which has no setting.
             look_ahead: 250 * MILLISECOND,
         }
     }

@@ -84,6 +84,7 @@ pub async fn aim(testbed: &DrillTestbed, pause: Duration, end: Instant) {
         let Some(id) = fastrand::choice(&jobs).copied() else {
             continue;
         };
+        // Only jobs without a requested deletion: a strike needs a living job.
         let Some(job) = testbed
             .operator
             .believed(id)
@@ -127,6 +128,7 @@ async fn strike(testbed: &DrillTestbed, id: Uuid, spec: &JobSpec) {
                 end_at: None,
                 ..spec.clone()
             };
+            // The number of jobs stays: a long drill must not run out of jobs.
             testbed.operator.create(address, &again).await;
         }
     }

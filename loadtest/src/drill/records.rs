@@ -48,6 +48,7 @@ impl Records {
             from,
             until,
         };
+        // First on disk: a crash of the harness loses no fault.
         self.journal.append(&fault);
         lock(&self.faults).push(fault);
     }
@@ -89,6 +90,8 @@ impl Records {
         let wrong_clocks = lock(&self.wrong_clocks);
         let wrong = wrong_clocks
             .iter()
+            // The interval is of the tester's clock: the instant is corrected before the
+            // comparison.
             .find(|wrong| (wrong.from..=wrong.until).contains(&(at - wrong.ahead)));
         wrong.map_or(at, |wrong| at - wrong.ahead)
     }

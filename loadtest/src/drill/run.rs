@@ -8,7 +8,7 @@ use super::file::Drill;
 use super::operations;
 use super::testbed::DrillTestbed;
 use super::workload;
-use crate::checker::Analysis;
+use crate::checker::{Analysis, Violation};
 use crate::history::{History, Scope};
 use crate::report::{self, Run};
 use crate::testbed::now;
@@ -52,13 +52,14 @@ pub struct Ended {
     pub analysis: Analysis,
 }
 
-/// Runs a drill to its end; reports are in its directory then. On one thread, so that every choice
+/// Runs a drill to the end, with reports in the directory. On a single thread, so that every choice
 /// comes from the seed.
 pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, anyhow::Error> {
     let seed = options
         .seed
         .or(drill.seed)
         .unwrap_or_else(|| fastrand::u64(1..1_000_000));
+    // Before any choice, and on this thread: the generator is one for each thread.
     fastrand::seed(seed);
     let disabled_safeguard = drill
         .disabled_safeguard
@@ -93,32 +94,21 @@ pub async fn run(name: &str, drill: Drill, options: &Options) -> Result<Ended, a
             failures.join("; ")
         ));
     }
+    // Also after failures: the history shows what happened before them.
     let history = testbed.history().await?;
     Ok(conclude(&testbed, run, history))
 }
 
 fn conclude(testbed: &DrillTestbed, mut run: Run, history: History) -> Ended {
     let mut analysis = testbed.drill.check(&history);
-    let malformed = |what: String| crate::checker::Violation {
-        rule: "MALFORMED-REQUEST".to_owned(),
-        text: what,
-        job: None,
-        fire_time: None,
-        execution: None,
-    };
-    analysis
-        .violations
-        .extend(testbed.sink.malformed().into_iter().map(malformed));
-    let poisoned = |text| crate::checker::Violation {
-        rule: "POISONED".to_owned(),
-        text,
-        job: None,
-        fire_time: None,
-        execution: None,
-    };
-    analysis
-        .violations
-        .extend(testbed.records.all_broken().into_iter().map(poisoned));
+    // Failures that the checker cannot see are violations, too.
+    let malformed = testbed.sink.malformed().into_iter();
+    let broken = testbed.records.all_broken().into_iter();
+    analysis.violations.extend(
+        malformed
+            .map(|text| violation("MALFORMED-REQUEST", text))
+            .chain(broken.map(|text| violation("POISONED", text))),
+    );
     run.figures = figures(
         &testbed.drill.expect,
         &history,
@@ -129,6 +119,17 @@ fn conclude(testbed: &DrillTestbed, mut run: Run, history: History) -> Ended {
         run,
         history,
         analysis,
+    }
+}
+
+/// A violation of the whole run.
+fn violation(rule: &str, text: String) -> Violation {
+    Violation {
+        rule: rule.to_owned(),
+        text,
+        job: None,
+        fire_time: None,
+        execution: None,
     }
 }
 
@@ -198,7 +199,8 @@ async fn run_phases(
                 operations::resume_all(testbed).await;
             }
             let rules = testbed.drill.rules();
-            // Two TTLs: one until a late death is noticed, one for an observer that joined since.
+            // Two TTLs: the first until a late death is noticed, the second for an observer that
+            // joined since.
             let settle = Duration::from_micros((2 * rules.ttl + rules.recovery).unsigned_abs());
             tokio::time::sleep(settle.max(Duration::from_secs(testbed.drill.quiesce_seconds)))
                 .await;
@@ -209,6 +211,7 @@ async fn run_phases(
             Ok::<_, anyhow::Error>(failures)
         })
         .await?;
+    // An audit that still runs would hold the auditor against the final read.
     tasks.run_until(audited).await?;
     progress.finish_and_clear();
     Ok(failures)
@@ -262,6 +265,7 @@ async fn disturb(testbed: &Rc<DrillTestbed>, seed: u64) -> Vec<String> {
         tasks.spawn_local(async move { operations::aim(&other, pause, end).await });
     }
     while tasks.join_next().await.is_some() {}
+    // A drill without faults at the end still lasts as long as its file says.
     tokio::time::sleep_until(end).await;
     failures.take()
 }
@@ -352,6 +356,7 @@ async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::Unboun
         };
         for slot in testbed.slots() {
             let mut slot = slot.lock_owned().await;
+            // The life may have ended while the lock was awaited.
             if slot.name() != Some(&name) {
                 continue;
             }
@@ -361,8 +366,8 @@ async fn kill_on_demand(testbed: Rc<DrillTestbed>, mut wanted_dead: mpsc::Unboun
                     .records
                     .fault("kill", Scope::Ends, &[&name], from, dead);
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                // A drill continues with the nodes that are left; `restart_stopped_nodes` reports
-                // the error of this one.
+                // A drill continues with the other nodes; `restart_stopped_nodes` reports the
+                // error.
                 let _ = slot.start();
             }
         }

@@ -5,7 +5,7 @@ use super::fault_spec::NodeChoice;
 use super::file::{Database, Drill};
 use super::records::Records;
 use super::small_disk::SmallDisk;
-use crate::history::{History, Row, Scope};
+use crate::history::{History, Scope};
 use crate::job::SECOND;
 use crate::micros::Micros;
 use crate::testbed::database::{self, Auditor};
@@ -35,7 +35,7 @@ const REPAIR_INTERVAL: &str = "--repair-interval";
 
 /// The servers of a drill: the first takes writes.
 pub struct Servers {
-    /// The manager of the servers, if they have one. Dropped first, or it would start them again.
+    /// The manager of the servers, if any. Dropped first, or the servers would start again.
     pub patroni: Option<Patroni>,
     /// The server that takes writes.
     pub primary: Postgres,
@@ -192,6 +192,7 @@ impl DrillTestbed {
     pub async fn add_slot(&self) -> Result<SharedSlot, anyhow::Error> {
         let number = self.slots().len() + 1;
         let servers = self.servers.read().await;
+        // Wires to both servers: after a failover the node must reach the new primary.
         let both: Vec<&Postgres> = std::iter::once(&servers.primary)
             .chain(servers.other.as_ref())
             .collect();
@@ -233,10 +234,12 @@ impl DrillTestbed {
         for slot in self.slots() {
             let mut slot = slot.lock_owned().await;
             if !slot.lives() {
+                // A process that ended is reaped before its slot is used again.
                 if slot.name().is_some() {
                     slot.ended(Duration::from_secs(1)).await?;
                 }
                 slot.start()?;
+                // Awaited later: all nodes join at the same time.
                 started.push(slot);
             }
         }
@@ -259,6 +262,7 @@ impl DrillTestbed {
                 }
             }
             if !free.is_empty() {
+                // Index 0 is a random node then, and chance decides among equally busy ones.
                 fastrand::shuffle(&mut free);
                 let index = if who == NodeChoice::Busiest {
                     self.busiest(&free).await
@@ -302,6 +306,7 @@ impl DrillTestbed {
         if let Some(name) = self.known_name(id) {
             return Some(name);
         }
+        // `try_read`: a fault may hold the servers for long, and a name is no reason to wait.
         let sql = self.servers.try_read().ok()?.primary.sql().await.ok()?;
         let nodes = database::nodes(&sql).await.ok()?;
         let names = nodes.into_iter().map(|node| (node.id, node.name)).collect();
@@ -372,9 +377,9 @@ impl DrillTestbed {
         deliveries.sort_by_key(|delivery| delivery.arrived);
         // Jobs of the harness itself (a backlog) are not checked.
         jobs.extend(deliveries.iter().map(|delivery| delivery.job));
-        let is_foreign = |row: &&Row| !jobs.contains(&row.job);
-        let foreign = rows.iter().filter(is_foreign).map(|row| row.execution);
-        let foreign: HashSet<Uuid> = foreign.collect();
+        let foreign = rows.iter().filter(|row| !jobs.contains(&row.job));
+        let foreign: HashSet<Uuid> = foreign.map(|row| row.execution).collect();
+        // The transitions need the foreign rows first: a transition has no job.
         rows.retain(|row| jobs.contains(&row.job));
         transitions.retain(|transition| !foreign.contains(&transition.execution));
         for (from, until) in self.disk_watch.stalls() {

@@ -9,12 +9,13 @@ const SHORT_GRACE: u32 = 3;
 /// A mix of `count` jobs.
 pub fn mix(count: usize) -> Vec<JobSpec> {
     let templates = templates();
-    let number = |index: usize| {
+    let mut jobs = Vec::with_capacity(count);
+    for index in 0..count {
         let mut job = templates[index % templates.len()].clone();
         job.name = format!("{} {}", job.name, index / templates.len() + 1);
-        job
-    };
-    (0..count).map(number).collect()
+        jobs.push(job);
+    }
+    jobs
 }
 
 fn rate(seconds: u32) -> Schedule {
@@ -142,6 +143,7 @@ fn templates() -> Vec<JobSpec> {
         ..Target::default()
     };
     jobs.push(JobSpec {
+        // Every execution fails for good: such ends are checked, too.
         max_attempts: 2,
         ..job("fails", rate(7), never)
     });
@@ -150,6 +152,7 @@ fn templates() -> Vec<JobSpec> {
         ..Target::default()
     };
     jobs.push(JobSpec {
+        // The sink never answers: only the time limit ends an attempt.
         timeout_seconds: Some(2),
         ..job("hangs", rate(6), hangs)
     });

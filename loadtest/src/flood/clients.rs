@@ -66,6 +66,8 @@ pub(super) async fn flood(
             Outcome::Answered => tally.answered += 1,
             Outcome::Refused => {
                 tally.refused += 1;
+                // A request that is refused costs the node little: the next cheaper one may be
+                // accepted.
                 ladder.descend();
             }
             Outcome::Unanswered => {
@@ -170,6 +172,7 @@ async fn half_bodies(node: SocketAddr) -> Outcome {
     }
     for mut stream in open {
         let mut answer = [0; 256];
+        // The node ends the request by its own limit; the answer does not matter.
         let _ = tokio::time::timeout(ANSWER_MAX, stream.read(&mut answer)).await;
     }
     Outcome::Answered

@@ -1,8 +1,8 @@
 //! A flood: clients that loop the dearest requests that a node's API accepts.
 //!
 //! The clients run on a thread and a runtime of their own, so that large answers do not delay the
-//! measurement. A request that is refused for its cost is not accepted: its client continues with
-//! the next cheaper one of the same family.
+//! measurement. A request that is refused for the cost is not accepted: the client continues with
+//! the next cheaper request of the family.
 
 mod clients;
 mod requests;
@@ -57,6 +57,7 @@ impl Flood {
         families: &[Family],
         job: Uuid,
     ) -> Result<Self, anyhow::Error> {
+        // A runtime of its own: large answers must not delay the measurement.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -94,8 +95,8 @@ fn yield_to_others() {
 }
 
 /// Threads that only take CPU time, one for each core, with the priority of a flood. Lateness next
-/// to them is the effect of busy cores on this machine, for any cause. Dropping the value ends
-/// them.
+/// to such threads is the effect of busy cores on this machine, for any cause. Dropping the value
+/// ends the threads.
 #[derive(Debug)]
 pub struct BusyCores(Arc<AtomicBool>);
 
@@ -105,6 +106,7 @@ impl BusyCores {
         let over = Arc::new(AtomicBool::new(false));
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             let over = Arc::clone(&over);
+            // Not joined: the thread sees the flag within moments.
             std::thread::spawn(move || {
                 yield_to_others();
                 while !over.load(Ordering::Relaxed) {
@@ -138,6 +140,7 @@ async fn run(
     let mut tallies: Vec<Tally> = Vec::new();
     while let Some(ended) = tasks.join_next().await {
         let Ok(tally) = ended else { continue };
+        // Several clients may have requests of one family.
         match tallies
             .iter_mut()
             .find(|known| known.family == tally.family)

@@ -69,6 +69,7 @@ impl Ladder {
         let rungs = match family {
             Family::Lists => lists(),
             Family::Aliases => repeated(&[490, 240, 100, 50, 20, 10, 5, 1], &aliased(job)),
+            // A whole day of a job that fires each second.
             Family::Previews => {
                 let day = r#"from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z""#;
                 repeated(
@@ -126,6 +127,7 @@ impl Ladder {
 }
 
 fn lists() -> Vec<Rung> {
+    // Without pages the outer list has all jobs: the dearest requests.
     let whole = [200, 50, 10, 1].map(|inner| {
         rung(
             format!("jobs × executions(first: {inner})"),
@@ -166,16 +168,6 @@ fn aliased(job: Uuid) -> String {
 
 /// Levels of fragments: each spreads the next one ten times.
 fn deep() -> Vec<Rung> {
-    let spread = |levels: usize| {
-        let fragment = |level: usize| {
-            let next = format!("...f{} ", level + 1).repeat(10);
-            format!(" fragment f{level} on Query {{ {next}}}")
-        };
-        let fragments: String = (0..levels).map(fragment).collect();
-        let query =
-            format!("query {{ ...f0 }}{fragments} fragment f{levels} on Query {{ __typename }}");
-        rung(format!("fragments, {levels} levels of ten"), &query)
-    };
     let bare = rung("cluster".to_owned(), "{ cluster { version } }");
     [5, 4, 3, 2, 1]
         .map(spread)
@@ -184,18 +176,30 @@ fn deep() -> Vec<Rung> {
         .collect()
 }
 
+fn spread(levels: usize) -> Rung {
+    let mut definitions = vec!["query { ...f0 }".to_owned()];
+    for level in 0..levels {
+        let next = format!("...f{} ", level + 1).repeat(10);
+        definitions.push(format!("fragment f{level} on Query {{ {next}}}"));
+    }
+    definitions.push(format!("fragment f{levels} on Query {{ __typename }}"));
+    rung(
+        format!("fragments, {levels} levels of ten"),
+        &definitions.join(" "),
+    )
+}
+
 /// One field under a number of aliases.
 fn repeated(amounts: &[usize], field: &str) -> Vec<Rung> {
-    let request = |amount: &usize| {
+    let mut rungs = Vec::with_capacity(amounts.len());
+    for amount in amounts {
         let aliases: Vec<String> = (0..*amount)
             .map(|number| format!("a{number}: {field}"))
             .collect();
-        rung(
-            format!("{amount} × {field}"),
-            &format!("{{ {} }}", aliases.join(" ")),
-        )
-    };
-    amounts.iter().map(request).collect()
+        let query = format!("{{ {} }}", aliases.join(" "));
+        rungs.push(rung(format!("{amount} × {field}"), &query));
+    }
+    rungs
 }
 
 fn rung(name: String, query: &str) -> Rung {

@@ -23,6 +23,7 @@ struct Axis {
 impl Axis {
     /// Long enough for the greatest of the values, and two decades at least.
     fn up_to(max: Micros) -> Self {
+        // Nine decades from a millisecond reach beyond eleven days.
         let decades = (2..9).find(|decades| power(*decades) > max).unwrap_or(9);
         Self { decades }
     }
@@ -77,6 +78,7 @@ pub fn lateness(digest: &Digest) -> Markup {
             &digest.analysis.lateness_disturbed,
         ),
     ];
+    // One axis for both: the two histograms are compared by eye.
     let axis = Axis::up_to(
         rows.iter()
             .filter_map(|(_, spread, _)| spread.map(|s| s.max))
@@ -109,24 +111,27 @@ pub fn lateness(digest: &Digest) -> Markup {
     }
 }
 
-/// One histogram on its baseline.
+/// Left and right edge of a slot; the first and the last slot lie outside of the axis.
+fn reach(axis: &Axis, edges: &[Micros], slot: usize) -> (f64, f64) {
+    match slot {
+        0 => (LEFT - 9.0, LEFT - 1.0),
+        _ if slot == edges.len() => (LEFT + WIDTH + 1.0, LEFT + WIDTH + 9.0),
+        _ => (axis.x(edges[slot - 1]) + 0.5, axis.x(edges[slot]) - 0.5),
+    }
+}
+
+/// A histogram on its baseline.
 fn bars(axis: &Axis, name: &str, spread: Option<Spread>, values: &[Micros], base: f64) -> Markup {
     let edges = axis.edges();
     let slots = histogram(values, &edges);
     let peak = slots.iter().copied().max().unwrap_or_default();
-    let height = |count: usize| 92.0 * float(count + 1).ln() / float(peak + 1).ln();
-    let reach = |slot: usize| match slot {
-        0 => (LEFT - 9.0, LEFT - 1.0),
-        _ if slot == edges.len() => (LEFT + WIDTH + 1.0, LEFT + WIDTH + 9.0),
-        _ => (axis.x(edges[slot - 1]) + 0.5, axis.x(edges[slot]) - 0.5),
-    };
     html! {
         text.name x=(LEFT - 16.0) y=(base - 44.0) { (name) }
         text.note x=(LEFT - 16.0) y=(base - 29.0) { "n = " (grouped(values.len())) }
         path.base d=(format!("M{} {base}H{}", LEFT - 9.0, LEFT + WIDTH)) {}
         @for (slot, count) in slots.iter().enumerate().filter(|(_, count)| **count > 0) {
-            @let (from, until) = reach(slot);
-            @let tall = height(*count);
+            @let (from, until) = reach(axis, &edges, slot);
+            @let tall = 92.0 * float(count + 1).ln() / float(peak + 1).ln();
             rect class=(format!("slot {name}")) x=(format!("{from:.1}"))
                 y=(format!("{:.1}", base - tall))
                 width=(format!("{:.1}", until - from)) height=(format!("{tall:.1}")) {
@@ -196,6 +201,7 @@ pub fn redeliveries(digest: &Digest) -> Markup {
 fn dots(axis: &Axis, kind: &str, took: &[Micros], y: f64) -> Markup {
     let mut sorted = took.to_vec();
     sorted.sort_unstable();
+    // From the slowest on: thinning out must not remove the worst.
     let step = sorted.len().div_ceil(DOTS_MAX).max(1);
     let chosen: Vec<Micros> = sorted.iter().rev().step_by(step).copied().collect();
     let median = Spread::of(took).map(|spread| axis.x(spread.p50));

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Most deliveries that are drawn one by one; more are drawn as counts.
+/// Most deliveries with a bar each; more are drawn as counts.
 const BARS_MAX: usize = 4_000;
 /// Most faults that are drawn; a page lists more of them.
 const FAULTS_MAX: usize = 3_000;
@@ -62,6 +62,7 @@ pub fn some<'a>(
     id: String,
 ) -> DeliveryChart<'a> {
     let mut lanes = lanes(history, deliveries);
+    // Around a violation the other nodes are noise.
     lanes.retain(|lane| !lane.deliveries.is_empty());
     let title = "Deliveries of the job around the violation".to_owned();
     DeliveryChart {
@@ -86,6 +87,7 @@ impl DeliveryChart<'_> {
             .collect();
         let (all, single): (Vec<&Fault>, Vec<&Fault>) = faults
             .iter()
+            // A soak has thousands of faults: more would make a page that no browser scrolls.
             .take(FAULTS_MAX)
             .copied()
             .partition(|fault| hits_all(fault));
@@ -173,6 +175,7 @@ impl DeliveryChart<'_> {
     }
 
     fn lane(&self, lane: &Lane, y: f64, peak: usize, faults: &[&Fault]) -> (Markup, f64) {
+        // Only a lane with faults needs room for labels.
         let head = if faults.iter().any(|fault| lane.hit_by(fault)) {
             HEAD
         } else {
@@ -258,6 +261,7 @@ impl DeliveryChart<'_> {
     fn strip(&self, lane: &Lane, y: f64, peak: usize) -> Markup {
         let columns = self.columns(lane);
         let base = y + ABOVE;
+        // The square root: a single delivery stays visible next to a thousand.
         let scale = ABOVE / float(peak.max(1)).sqrt();
         let mut paths = Vec::new();
         for (answer, counts) in Answer::ALL.into_iter().zip(&columns) {
@@ -298,10 +302,12 @@ impl DeliveryChart<'_> {
         let mut free = vec![LEFT; rows];
         let labels = faults.iter().map(|fault| {
             let from = self.window.x(fault.from);
+            // A letter is about six units wide.
             let until = from + 6.0 * float(fault.kind.chars().count()) + 6.0;
             let row = free
                 .iter()
                 .position(|free| from >= *free && until < RIGHT)?;
+            // A label that finds no room is left out: the band has its text as a title.
             free[row] = until;
             Some(y + 10.0 + 11.0 * float(row))
         });

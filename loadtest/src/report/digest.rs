@@ -26,6 +26,7 @@ pub enum Conclusion {
 impl Conclusion {
     pub(super) fn of(run: &Run, analysis: &Analysis) -> Self {
         let counts = &analysis.counts;
+        // First: a violation stands even if the drill did not come to its end.
         if !analysis.violations.is_empty() {
             Self::Broken
         } else if run.inconclusive.is_some() || counts.must + counts.may + counts.manual == 0 {
@@ -45,7 +46,7 @@ impl Conclusion {
     }
 }
 
-/// A run, its history, its analysis, and its numbers.
+/// A run with history, analysis and numbers.
 pub struct Digest<'a> {
     pub run: &'a Run,
     pub history: &'a History,
@@ -134,6 +135,7 @@ impl<'a> Digest<'a> {
     /// The conclusion in one sentence.
     pub fn sentence(&self) -> String {
         let broken = self.analysis.violations.len();
+        // A figure without a measurement is not missed.
         let missed = self
             .run
             .figures

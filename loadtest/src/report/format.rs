@@ -14,6 +14,7 @@ const HOUR: Micros = 60 * MINUTE;
 
 /// A duration in words; further digits are cut off.
 pub fn duration(micros: Micros) -> String {
+    // `Micros::MIN` has no positive counterpart.
     let positive = micros.saturating_abs();
     let sign = if micros < 0 { "−" } else { "" };
     match positive {
@@ -63,6 +64,7 @@ pub fn clock_exact(since: Micros) -> String {
 
 /// An instant, in UTC.
 pub fn instant(at: Micros) -> String {
+    // A broken row can have an instant that chrono cannot express: a number is better than no page.
     DateTime::from_timestamp_micros(at).map_or_else(
         || format!("{at} µs"),
         |at| at.to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -85,6 +87,7 @@ pub fn grouped(number: usize) -> String {
 /// A count with its noun: `1 fault`, `1,200 deliveries`.
 pub fn counted(number: usize, noun: &str) -> String {
     let count = grouped(number);
+    // Enough for the nouns of the reports: none has a vowel before the y.
     match noun.strip_suffix('y') {
         _ if number == 1 => format!("{count} {noun}"),
         Some(stem) => format!("{count} {stem}ies"),
@@ -106,6 +109,7 @@ pub fn percent(share: f64) -> String {
 pub fn share_of(part: usize, whole: usize) -> String {
     match share(part, whole) {
         None => "nothing".to_owned(),
+        // Integers: a share that is rounded up to 100.0 % would hide an exception.
         Some(_) => format!("{}.{} %", part * 100 / whole, part * 1_000 / whole % 10),
     }
 }

@@ -25,15 +25,15 @@ pub struct Window {
 impl Window {
     /// All of a run.
     pub fn of(history: &History) -> Self {
-        let arrivals = || history.deliveries.iter().map(|delivery| delivery.arrived);
+        let arrivals = history.deliveries.iter().map(|delivery| delivery.arrived);
         let from = if history.began > 0 {
             history.began
         } else {
-            arrivals().min().unwrap_or(0)
+            arrivals.clone().min().unwrap_or(0)
         };
         let until = history
             .ended
-            .max(arrivals().max().unwrap_or(from))
+            .max(arrivals.max().unwrap_or(from))
             .max(from.saturating_add(1));
         Self { from, until }
     }
@@ -54,6 +54,7 @@ impl Window {
 
     /// The column of an instant, one unit wide.
     pub fn column(self, at: Micros) -> usize {
+        // 128 bits: the product of a long span and the width overflows 64.
         let since = i128::from(at.clamp(self.from, self.until).saturating_sub(self.from));
         let last = i128::try_from(WIDTH).unwrap_or_default() - 1;
         usize::try_from((since * (last + 1) / i128::from(self.span())).min(last))
@@ -98,15 +99,11 @@ impl Lane<'_> {
 
     /// The end of a delivery's bar: of a hanging delivery, the end of its node or of the window.
     pub fn until(&self, delivery: &Delivery, window: Window) -> Micros {
-        let life = || {
-            self.lives
-                .iter()
-                .find(|life| life.id == delivery.node)
-                .and_then(|life| life.ended_at)
-        };
+        let mut lives = self.lives.iter();
+        let life = lives.find(|life| life.id == delivery.node);
         delivery
             .ended
-            .or_else(life)
+            .or(life.and_then(|life| life.ended_at))
             .unwrap_or(window.until)
             .max(delivery.arrived)
     }
@@ -132,6 +129,7 @@ impl Lane<'_> {
                     ends.push(end);
                     return ends.len() - 1;
                 }
+                // All rows are taken: the bar lies over the one that ends first.
                 None => (0..ends.len())
                     .min_by_key(|row| ends[*row])
                     .unwrap_or_default(),
@@ -167,8 +165,10 @@ pub fn lanes<'a>(history: &'a History, deliveries: &[&'a Delivery]) -> Vec<Lane<
             (from, until, name, lives)
         })
         .collect();
+    // By the beginning: a lane is free for a later name when its last node has ended.
     named.sort_by_key(|(from, _, name, _)| (*from, *name));
 
+    // Only then: a lane of one name is easier to read.
     let share = named.len() > NAMES_MAX;
     let mut lanes: Vec<Lane> = Vec::new();
     let mut ends: Vec<Micros> = Vec::new();

@@ -19,6 +19,7 @@ const POLICY: &str =
 /// The report as one self-contained HTML page.
 pub fn html(run: &Run, history: &History, analysis: &Analysis) -> String {
     let digest = Digest::of(run, history, analysis);
+    // All violations are marked, also those without a section of their own.
     let marks = analysis
         .violations
         .iter()
@@ -88,6 +89,7 @@ fn conclusion_label(conclusion: Conclusion) -> &'static str {
 
 fn head(digest: &Digest) -> Markup {
     let run = digest.run;
+    // A sign next to the colour: some readers see no colours.
     let sign = match digest.conclusion {
         Conclusion::Kept => "✓",
         Conclusion::Broken => "✕",
@@ -135,13 +137,15 @@ fn legend(history: &History) -> Markup {
         Scope::Harmless,
         Scope::Cluster,
     ];
-    let occurs = |scope: &Scope| history.faults.iter().any(|fault| fault.scope == *scope);
+    let mut occurring = SCOPES.to_vec();
+    // A legend of everything would hide the few scopes of the run.
+    occurring.retain(|scope| history.faults.iter().any(|fault| fault.scope == *scope));
     html! {
         ul.legend {
             @for answer in Answer::ALL {
                 li { (swatch(&format!("bar {}", answer.key()))) (answer.label()) }
             }
-            @for scope in SCOPES.into_iter().filter(occurs) {
+            @for scope in occurring {
                 li { (swatch(&format!("fault {}", delivery_chart::class(scope)))) "fault: "
                     (format::scope(scope))
                 }
@@ -254,25 +258,26 @@ fn since(digest: &Digest, at: i64) -> String {
     clock_exact(at.saturating_sub(digest.history.began))
 }
 
+fn row(digest: &Digest, item: &Item) -> Markup {
+    html! {
+        tr.own[item.own] {
+            td.time { (since(digest, item.at)) }
+            td { (item.what) }
+            td {
+                @if let Some(id) = item.execution {
+                    code { (format::short(id)) }
+                    @if item.own { " ●" }
+                }
+            }
+            td.detail { (item.text) }
+        }
+    }
+}
+
 fn items(digest: &Digest, seen: &Surroundings, number: usize) -> Markup {
     if seen.items.is_empty() {
         return html! { p { "Nothing was seen around it." } };
     }
-    let row = |item: &Item| {
-        html! {
-            tr.own[item.own] {
-                td.time { (since(digest, item.at)) }
-                td { (item.what) }
-                td {
-                    @if let Some(id) = item.execution {
-                        code { (format::short(id)) }
-                        @if item.own { " ●" }
-                    }
-                }
-                td.detail { (item.text) }
-            }
-        }
-    };
     html! {
         div.scroll tabindex="0" role="region"
             aria-label=(format!("Seen around violation {number}")) {
@@ -284,7 +289,7 @@ fn items(digest: &Digest, seen: &Surroundings, number: usize) -> Markup {
                         th scope="col" { "Execution" } th scope="col" { "Detail" }
                     }
                 }
-                tbody { @for item in &seen.items { (row(item)) } }
+                tbody { @for item in &seen.items { (row(digest, item)) } }
             }
         }
         @if seen.left_out > 0 {

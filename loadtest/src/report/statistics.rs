@@ -1,4 +1,4 @@
-//! Quantiles, shares and bounds: the one place that computes them.
+//! Quantiles, shares and bounds, computed here only.
 
 use crate::micros::Micros;
 use serde::Serialize;

@@ -42,6 +42,7 @@ pub fn summary(run: &Run, history: &History, analysis: &Analysis) -> String {
     ));
     lines
         .iter()
+        // Texts of answers and errors may hold control characters of a terminal.
         .map(|line| harmless(line).trim_end().to_owned() + "\n")
         .collect()
 }
@@ -139,6 +140,7 @@ fn spreads(digest: &Digest, lines: &mut Vec<String>) {
 fn faults(digest: &Digest, lines: &mut Vec<String>) {
     let n = digest.history.faults.len();
     let kinds = digest.faults.iter().map(|(kind, count)| {
+        // After a violation the rule of three says nothing.
         let bound = if digest.bounded() {
             format!(" ({})", bound_of(*count, false))
         } else {

@@ -62,13 +62,16 @@ pub fn surroundings<'a>(
     let centre = finder.instants.first().copied().unwrap_or_default();
     items.sort_by_key(|item| {
         let distance = item.at.saturating_sub(centre).saturating_abs();
+        // Own events and faults stay in a long list, whatever their distance.
         (!item.own && item.what != "fault", distance)
     });
     let left_out = items.len().saturating_sub(ITEMS_MAX);
     items.truncate(ITEMS_MAX);
+    // By time again: the choice was by distance.
     items.sort_by_key(|item| item.at);
 
     let mut deliveries: Vec<&Delivery> = finder.near_deliveries().collect();
+    // Own deliveries first, then by distance: the list is cut.
     deliveries.sort_by_key(|delivery| {
         (
             !finder.owns(delivery.execution),
@@ -90,12 +93,9 @@ pub fn surroundings<'a>(
 /// When a violation is marked on the chart.
 pub fn instant(history: &History, violation: &Violation) -> Option<Micros> {
     violation.fire_time.or_else(|| {
-        let own = |delivery: &&Delivery| Some(delivery.execution) == violation.execution;
-        history
-            .deliveries
-            .iter()
-            .find(own)
-            .map(|delivery| delivery.arrived)
+        let mut deliveries = history.deliveries.iter();
+        let own = deliveries.find(|delivery| Some(delivery.execution) == violation.execution);
+        own.map(|delivery| delivery.arrived)
     })
 }
 
@@ -112,23 +112,18 @@ struct Finder<'a> {
 impl<'a> Finder<'a> {
     fn of(history: &'a History, violation: &Violation) -> Self {
         let execution = violation.execution;
-        let seen = || {
-            let rows = history.rows.iter().map(|row| (row.execution, row.job));
-            history
-                .deliveries
-                .iter()
-                .map(|delivery| (delivery.execution, delivery.job))
-                .chain(rows)
-        };
-        let own_job = || {
-            seen()
-                .find(|(id, _)| Some(*id) == execution)
-                .map(|(_, job)| job)
-        };
-        let job = violation.job.or_else(own_job);
-        let executions = seen()
+        let rows = history.rows.iter().map(|row| (row.execution, row.job));
+        let seen = history
+            .deliveries
+            .iter()
+            .map(|delivery| (delivery.execution, delivery.job))
+            .chain(rows);
+        let own = seen.clone().find(|(id, _)| Some(*id) == execution);
+        let job = violation.job.or(own.map(|(_, job)| job));
+        let executions = seen
             .filter(|(_, of)| Some(*of) == job)
             .map(|(id, _)| id)
+            // The execution of the violation may have neither a delivery nor a row.
             .chain(execution)
             .collect();
         let arrivals = history
@@ -146,8 +141,10 @@ impl<'a> Finder<'a> {
             .into_iter()
             .chain(arrivals)
             .chain(changes)
+            // Some executions have hundreds of attempts: the first instants suffice.
             .take(INSTANTS_MAX)
             .collect();
+        // A violation without instants: the last delivery of the job is the best place.
         if instants.is_empty() {
             let last = history
                 .deliveries
@@ -202,46 +199,46 @@ impl<'a> Finder<'a> {
     }
 
     fn near_deliveries(&self) -> impl Iterator<Item = &'a Delivery> {
-        let near = |delivery: &&Delivery| {
+        self.history.deliveries.iter().filter(|delivery| {
             let until = delivery.ended.unwrap_or(delivery.arrived);
             self.owns(delivery.execution)
                 || Some(delivery.job) == self.job && self.meets(delivery.arrived, until)
-        };
-        self.history.deliveries.iter().filter(near)
+        })
+    }
+
+    fn delivery_text(&self, names: &Names, delivery: &Delivery) -> String {
+        let took = delivery.ended.map_or_else(String::new, |ended| {
+            format!(
+                " after {}",
+                duration(ended.saturating_sub(delivery.arrived))
+            )
+        });
+        let status = delivery
+            .status
+            .map_or_else(String::new, |status| format!(" ({status})"));
+        format!(
+            "attempt {} from {}, {}, fire time {}: {}{status}{took}{}",
+            delivery.attempt,
+            names.name(delivery.node),
+            delivery.kind,
+            self.since(delivery.fire_time),
+            Answer::of(delivery).label().trim_end_matches(" (499)"),
+            if delivery.effect || Answer::of(delivery) != Answer::Done {
+                ""
+            } else {
+                ", without effect"
+            },
+        )
     }
 
     fn deliveries(&self, names: &Names) -> Vec<Item> {
-        let text = |delivery: &Delivery| {
-            let took = delivery.ended.map_or_else(String::new, |ended| {
-                format!(
-                    " after {}",
-                    duration(ended.saturating_sub(delivery.arrived))
-                )
-            });
-            let status = delivery
-                .status
-                .map_or_else(String::new, |status| format!(" ({status})"));
-            format!(
-                "attempt {} from {}, {}, fire time {}: {}{status}{took}{}",
-                delivery.attempt,
-                names.name(delivery.node),
-                delivery.kind,
-                self.since(delivery.fire_time),
-                Answer::of(delivery).label().trim_end_matches(" (499)"),
-                if delivery.effect || Answer::of(delivery) != Answer::Done {
-                    ""
-                } else {
-                    ", without effect"
-                },
-            )
-        };
         self.near_deliveries()
             .map(|delivery| {
                 self.item(
                     delivery.arrived,
                     "delivery",
                     Some(delivery.execution),
-                    text(delivery),
+                    self.delivery_text(names, delivery),
                 )
             })
             .collect()
@@ -261,6 +258,7 @@ impl<'a> Finder<'a> {
         self.history
             .calls
             .iter()
+            // Two unknown ids are no equal jobs.
             .filter(|call| call.job.is_some() && call.job == self.job)
     }
 
@@ -274,36 +272,37 @@ impl<'a> Finder<'a> {
         let near = self
             .calls_of_job()
             .filter(|call| call.completed >= from && self.meets(call.invoked, call.completed));
-        let text = |call: &Call| {
-            let operation = match &call.operation {
-                Operation::Create(_) => "createJob",
-                Operation::Update(_) => "updateJob",
-                Operation::Pause => "pauseJob",
-                Operation::Resume => "resumeJob",
-                Operation::Delete => "deleteJob",
-                Operation::RunNow => "runJobNow",
-                Operation::Rerun(_) => "rerunExecution",
-                Operation::Cancel => "cancelExecutions",
-            };
-            let outcome = match call.outcome {
-                CallOutcome::Done => "done",
-                CallOutcome::Refused => "refused",
-                CallOutcome::Unknown => "outcome unknown",
-            };
-            let next = call
-                .next_fire_time
-                .map(|at| format!(", next fire time {}", self.since(at)));
-            let took = duration(call.completed.saturating_sub(call.invoked));
-            format!(
-                "{operation}: {outcome} after {took}{}",
-                next.unwrap_or_default()
-            )
-        };
         before
             .into_iter()
             .chain(near)
-            .map(|call| self.item(call.invoked, "call", None, text(call)))
+            .map(|call| self.item(call.invoked, "call", None, self.call_text(call)))
             .collect()
+    }
+
+    fn call_text(&self, call: &Call) -> String {
+        let operation = match &call.operation {
+            Operation::Create(_) => "createJob",
+            Operation::Update(_) => "updateJob",
+            Operation::Pause => "pauseJob",
+            Operation::Resume => "resumeJob",
+            Operation::Delete => "deleteJob",
+            Operation::RunNow => "runJobNow",
+            Operation::Rerun(_) => "rerunExecution",
+            Operation::Cancel => "cancelExecutions",
+        };
+        let outcome = match call.outcome {
+            CallOutcome::Done => "done",
+            CallOutcome::Refused => "refused",
+            CallOutcome::Unknown => "outcome unknown",
+        };
+        let next = call
+            .next_fire_time
+            .map(|at| format!(", next fire time {}", self.since(at)));
+        let took = duration(call.completed.saturating_sub(call.invoked));
+        format!(
+            "{operation}: {outcome} after {took}{}",
+            next.unwrap_or_default()
+        )
     }
 
     fn spec(&self) -> Option<&'a JobSpec> {
@@ -318,6 +317,7 @@ impl<'a> Finder<'a> {
                 Some((call.invoked, spec))
             });
         let (before, after): (Vec<_>, Vec<_>) = specs.partition(|(invoked, _)| *invoked <= at);
+        // Without an earlier definition the next one is better than none.
         before.last().or(after.first()).map(|(_, spec)| *spec)
     }
 
@@ -325,35 +325,41 @@ impl<'a> Finder<'a> {
         let near = self.history.rows.iter().filter(|row| {
             self.owns(row.execution) || Some(row.job) == self.job && self.near(row.fire_time)
         });
-        let at = |what: &str, at: Option<Micros>| at.map(|at| format!("{what} {}", self.since(at)));
-        let text = |row: &Row| {
-            let parts = [
-                Some(format!(
-                    "{} {}, attempt {}",
-                    row.kind, row.status, row.attempt
-                )),
-                row.reason.clone(),
-                (row.recoveries > 0).then(|| format!("recoveries {}", row.recoveries)),
-                row.node.map(|node| names.name(node)),
-                at("started", row.started_at),
-                at("finished", row.finished_at),
-                at("through", row.through_fire_time),
-                row.occurrences
-                    .map(|occurrences| format!("{occurrences} occurrences")),
-                row.coalesced_into
-                    .map(|into| format!("folded into {}", short(into))),
-            ];
-            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-        };
         near.map(|row| {
             self.item(
                 row.fire_time,
                 "row at the end",
                 Some(row.execution),
-                text(row),
+                self.row_text(names, row),
             )
         })
         .collect()
+    }
+
+    fn row_text(&self, names: &Names, row: &Row) -> String {
+        let mut parts = vec![format!(
+            "{} {}, attempt {}",
+            row.kind, row.status, row.attempt
+        )];
+        parts.extend(row.reason.clone());
+        if row.recoveries > 0 {
+            parts.push(format!("recoveries {}", row.recoveries));
+        }
+        parts.extend(row.node.map(|node| names.name(node)));
+        for (what, at) in [
+            ("started", row.started_at),
+            ("finished", row.finished_at),
+            ("through", row.through_fire_time),
+        ] {
+            parts.extend(at.map(|at| format!("{what} {}", self.since(at))));
+        }
+        let occurrences = row
+            .occurrences
+            .map(|number| format!("{number} occurrences"));
+        parts.extend(occurrences);
+        let into = row.coalesced_into.map(short);
+        parts.extend(into.map(|into| format!("folded into {into}")));
+        parts.join(", ")
     }
 
     fn transitions(&self) -> Vec<Item> {
@@ -392,6 +398,7 @@ impl<'a> Finder<'a> {
 
     fn stuck(&self) -> Vec<Item> {
         let near = self.history.stuck.iter().filter(|stuck| {
+            // A stuck row is a job or an execution; the id does not say which.
             let is_of_job = Some(stuck.id) == self.job || self.executions.contains(&stuck.id);
             self.owns(stuck.id) || is_of_job && (self.near(stuck.at) || self.instants.is_empty())
         });

@@ -4,15 +4,15 @@ use super::digest::Digest;
 use super::format::{bound_of, clock_exact, counted, duration, grouped, hit, scope, share_of};
 use super::statistics::Spread;
 use crate::history::{Fault, NodeLife};
-use crate::micros::Micros;
 use maud::{Markup, html};
 
 /// Most rows of faults and of nodes.
 const ROWS_MAX: usize = 1_000;
 
-/// A table that scrolls in itself when it is too wide; the first cell of a row is its head.
+/// A table, scrollable when too wide; the first cell of a row is the head.
 fn table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> Markup {
     html! {
+        // The keyboard scrolls only an element that can have the focus.
         div.scroll tabindex="0" role="region" aria-label=(caption) {
             table {
                 caption { (caption) }
@@ -72,6 +72,7 @@ pub fn rules(digest: &Digest) -> Markup {
 }
 
 fn spread(name: &str, spread: Option<Spread>) -> Vec<String> {
+    // No spread: nothing was measured, and a time of 0 would be a lie.
     let cells = spread.map_or_else(
         || ["0", "–", "–", "–"].map(str::to_owned),
         |Spread { n, p50, p99, max }| [grouped(n), duration(p50), duration(p99), duration(max)],
@@ -109,6 +110,7 @@ pub fn redeliveries(digest: &Digest) -> Markup {
 /// Numbers of checked items.
 pub fn counts(digest: &Digest) -> Markup {
     let counts = &digest.analysis.counts;
+    // Without this remark a reader would take a lenient run for a strict one.
     let soft = if digest.lenient() {
         " (too few: the rules were soft nearly everywhere)"
     } else {
@@ -170,6 +172,7 @@ pub fn counts(digest: &Digest) -> Markup {
 
 /// Faults by kind with their bounds, then each fault.
 pub fn faults(digest: &Digest) -> Markup {
+    // The rule of three is about trials without any violation: with one there is no bound.
     let broken = !digest.bounded();
     let n = digest.history.faults.len();
     let mut kinds: Vec<Vec<String>> = digest
@@ -183,6 +186,7 @@ pub fn faults(digest: &Digest) -> Markup {
             ]
         })
         .collect();
+    // All faults together give the tightest bound.
     kinds.push(vec!["all".to_owned(), grouped(n), bound_of(n, broken)]);
     let each = digest.history.faults.iter().map(|fault: &Fault| {
         let since = fault.from.saturating_sub(digest.history.began);
@@ -217,14 +221,17 @@ pub fn faults(digest: &Digest) -> Markup {
 
 /// The lifetimes of nodes.
 pub fn nodes(digest: &Digest) -> Markup {
-    let since = |at: Micros| clock_exact(at.saturating_sub(digest.history.began));
+    let began = digest.history.began;
     let each = digest.history.nodes.iter().map(|life: &NodeLife| {
+        let ended = life
+            .ended_at
+            .map(|at| clock_exact(at.saturating_sub(began)));
         vec![
             life.name.clone(),
             life.id.to_string(),
             life.state.clone(),
-            since(life.started_at),
-            life.ended_at.map_or_else(|| "–".to_owned(), since),
+            clock_exact(life.started_at.saturating_sub(began)),
+            ended.unwrap_or_else(|| "–".to_owned()),
             life.ended_by.clone().unwrap_or_else(|| "–".to_owned()),
         ]
     });

@@ -29,6 +29,7 @@ pub fn by_file(command: &mut Command, library: &str, file: &Path) {
     command
         .env(PRELOAD, library)
         .env("FAKETIME_TIMESTAMP_FILE", file)
+        // Without this variable the library reads the file every ten seconds only.
         .env("FAKETIME_NO_CACHE", "1");
     command.env(REAL_MONOTONIC, "1");
 }
@@ -49,6 +50,7 @@ pub fn of_this_process() -> Vec<(&'static str, OsString)> {
     let found: Vec<_> = variables
         .filter_map(|name| Some((name, std::env::var_os(name)?)))
         .collect();
+    // `LD_PRELOAD` alone may belong to another library.
     if found.iter().any(|(name, _)| *name == SHIFT) {
         found
     } else {

@@ -100,6 +100,7 @@ impl Auditor {
             for row in sql.query(statement, &[]).await? {
                 let id: Uuid = row.get(0);
                 let at = now();
+                // A state counts from the first audit that saw it without a break.
                 let since = self.since.get(&(rule, id)).copied().unwrap_or(at);
                 if last || at - since > STUCK_AFTER {
                     self.stuck.push(Stuck {
@@ -124,7 +125,11 @@ pub async fn rows(sql: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
             repeats
         from job_execution_log order by id";
     let rows = sql.query(statement, &[]).await?;
-    let read = |row: &tokio_postgres::Row| Row {
+    Ok(rows.iter().map(row).collect())
+}
+
+fn row(row: &tokio_postgres::Row) -> Row {
+    Row {
         execution: row.get("id"),
         job: row.get("job_id"),
         kind: row.get("kind"),
@@ -141,8 +146,7 @@ pub async fn rows(sql: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
         occurrences: row.get("occurrences"),
         coalesced_into: row.get("coalesced_into"),
         repeats: row.get("repeats"),
-    };
-    Ok(rows.iter().map(read).collect())
+    }
 }
 
 /// The transitions that [`record_transitions`] recorded.
@@ -153,13 +157,16 @@ pub async fn transitions(sql: &Client) -> Result<Vec<Transition>, tokio_postgres
             &[],
         )
         .await?;
-    let read = |row: &tokio_postgres::Row| Transition {
-        execution: row.get(0),
-        attempt: row.get(1),
-        status: row.get(2),
-        at: micros(row.get(3)),
-    };
-    Ok(rows.iter().map(read).collect())
+    let mut transitions = Vec::with_capacity(rows.len());
+    for row in &rows {
+        transitions.push(Transition {
+            execution: row.get(0),
+            attempt: row.get(1),
+            status: row.get(2),
+            at: micros(row.get(3)),
+        });
+    }
+    Ok(transitions)
 }
 
 /// All lifetimes of nodes.
@@ -167,15 +174,18 @@ pub async fn nodes(sql: &Client) -> Result<Vec<NodeLife>, tokio_postgres::Error>
     let statement = "select id, name, state, started_at, ended_at, ended_by from cluster_node \
         order by started_at";
     let rows = sql.query(statement, &[]).await?;
-    let read = |row: &tokio_postgres::Row| NodeLife {
-        id: row.get(0),
-        name: row.get(1),
-        state: row.get(2),
-        started_at: micros(row.get(3)),
-        ended_at: row.get::<_, Option<_>>(4).map(micros),
-        ended_by: row.get(5),
-    };
-    Ok(rows.iter().map(read).collect())
+    let mut nodes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        nodes.push(NodeLife {
+            id: row.get(0),
+            name: row.get(1),
+            state: row.get(2),
+            started_at: micros(row.get(3)),
+            ended_at: row.get::<_, Option<_>>(4).map(micros),
+            ended_by: row.get(5),
+        });
+    }
+    Ok(nodes)
 }
 
 fn micros(instant: DateTime<Utc>) -> Micros {

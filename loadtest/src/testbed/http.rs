@@ -83,6 +83,7 @@ impl Http {
     ) -> Result<(StatusCode, Value), NoAnswer> {
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| {
+                // Only without a connection is it certain that the request had no effect.
                 if error.is_connect() {
                     NoAnswer::NotConnected
                 } else {

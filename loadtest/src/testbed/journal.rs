@@ -31,6 +31,7 @@ impl Journal {
     /// When the disk is full or gone.
     pub fn append(&self, entry: &impl Serialize) {
         let mut line = serde_json::to_vec(entry).expect("a history is plain data");
+        // One write for each line: a crash of the harness leaves whole lines.
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&line).expect("the history can be written");

@@ -46,6 +46,8 @@ impl Bridge {
     pub async fn create() -> Result<Self, anyhow::Error> {
         let id = std::process::id();
         let bridge = Self {
+            // Two drills at the same time have bridges of their own; the kernel takes 15
+            // characters.
             name: format!("hd{}", id % 100_000),
             subnet: u8::try_from(id % 250).unwrap_or(0) + 1,
         };

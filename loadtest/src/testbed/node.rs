@@ -149,6 +149,7 @@ impl Slot {
     /// Starts a new life without a wait: see [`Slot::ready`].
     pub fn start(&mut self) -> Result<(), anyhow::Error> {
         ensure!(self.process.is_none(), "node {} lives already", self.number);
+        // A new name for each life: the history must tell lives apart.
         self.lives += 1;
         let name = format!("n{}-{}", self.number, self.lives);
         let ip = self
@@ -196,6 +197,7 @@ impl Slot {
             .args(&self.settings.flags)
             .env("DATABASE_URL", &self.url)
             .env("HOROLOG_LOG", "info")
+            // There is no load balancer that must notice the end first.
             .env("HOROLOG_DRAIN_DELAY", "0s")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -289,6 +291,7 @@ impl Slot {
     /// Kills the life like a crash; returns the instant.
     pub async fn kill(&mut self) -> Result<Micros, anyhow::Error> {
         self.signal(Signal::KILL)?;
+        // The instant of the signal: the wait for the end takes longer.
         let killed = now();
         self.ended(LEAVE_MAX).await?;
         Ok(killed)
@@ -311,6 +314,7 @@ impl Slot {
         let name = process.name.clone();
         let status = tokio::time::timeout(longest, process.child.wait()).await;
         let status = status.with_context(|| format!("{name} did not end within {longest:?}"))??;
+        // Only after the end: until then the slot has its name and address.
         self.process = None;
         Ok(status)
     }

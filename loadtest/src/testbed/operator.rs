@@ -1,5 +1,5 @@
-//! A user of the API: each call is recorded with the instants of its request and its answer, and
-//! whether it is known to have happened.
+//! A user of the API: each call is recorded with the instants of request and answer, and with the
+//! known outcome.
 
 use super::http::{Http, NoAnswer};
 use super::journal::Journal;
@@ -110,6 +110,7 @@ impl Operator {
         let Some(job) = self.state().jobs.get(&id).cloned() else {
             return;
         };
+        // One call at a time for each job: the order of two calls at once would be unknown.
         let Ok(mut job) = job.try_lock() else { return };
         let (mutation, fields) = match &operation {
             Operation::Pause => ("pauseJob", FIELDS),
@@ -121,6 +122,7 @@ impl Operator {
             | Operation::Rerun(_)
             | Operation::Cancel => return,
         };
+        // Before the call: a deletion without an answer may have happened.
         if operation == Operation::Delete {
             job.deletable = false;
         }
@@ -160,6 +162,7 @@ impl Operator {
             .iter()
             .filter_map(|id| Some((*id, self.state().jobs.get(id).cloned()?)))
             .collect();
+        // The locks stay until the end of the call: no other call meets these jobs.
         let held: Vec<_> = known
             .iter()
             .filter_map(|(id, job)| Some((*id, job.try_lock().ok()?)))
@@ -216,6 +219,7 @@ impl Operator {
             return;
         };
         let Ok(mut job) = job.try_lock() else { return };
+        // Read before each edit: an edit without an answer may have raised the version.
         let Some(version) = self.version(node, id).await else {
             return;
         };
@@ -279,6 +283,7 @@ impl Operator {
             .http
             .post(&format!("http://{node}/graphql"), &request, CALL_MAX)
             .await;
+        // Also for a call without an answer: the end of the wait.
         let completed = now();
         let (outcome, data) = match sent {
             Ok((_, answer)) => (
@@ -287,6 +292,7 @@ impl Operator {
                     .as_object()
                     .and_then(|data| data.values().next().cloned()),
             ),
+            // No process took the request: nothing was done.
             Err(NoAnswer::NotConnected) => (CallOutcome::Refused, None),
             Err(NoAnswer::Unknown) => (CallOutcome::Unknown, None),
         };
@@ -295,6 +301,7 @@ impl Operator {
         let job = job.or_else(|| data["id"].as_str().and_then(|id| id.parse().ok()));
         let made = data["made"]
             .as_str()
+            // A rerun that was in flight before belongs to another call.
             .filter(|_| data["created"] == true)
             .and_then(|id| id.parse().ok());
         (
@@ -365,6 +372,7 @@ fn outcome(answer: &Value) -> CallOutcome {
             CallOutcome::Unknown
         };
     };
+    // Only these codes say that nothing was done.
     let surely_not = ["BAD_USER_INPUT", "NOT_FOUND", "CONFLICT"];
     let refused = errors.iter().any(|error| {
         error["extensions"]["code"]

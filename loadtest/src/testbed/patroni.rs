@@ -25,7 +25,7 @@ const LOOK_MAX: Duration = Duration::from_secs(2);
 /// Longest time for a switchover, which is answered at its end.
 const SWITCHOVER_MAX: Duration = Duration::from_mins(1);
 
-/// etcd and the members. Dropping it kills them; their servers end with their [`Postgres`].
+/// etcd and the members. A drop kills all; the servers end with [`Postgres`].
 pub struct Patroni {
     _etcd: Child,
     etcd_address: SocketAddr,
@@ -44,8 +44,10 @@ struct Member {
 /// The first requirement that this machine lacks.
 pub fn missing() -> Option<&'static str> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |program| std::env::split_paths(&paths).any(|path| path.join(program).is_file());
-    (!["patroni", "etcd"].into_iter().all(is_there))
+    let are_there = ["patroni", "etcd"]
+        .into_iter()
+        .all(|program| std::env::split_paths(&paths).any(|path| path.join(program).is_file()));
+    (!are_there)
         .then_some("Patroni or etcd is not installed (Debian: apt-get install patroni etcd-server)")
 }
 
@@ -183,6 +185,7 @@ fn free_address() -> Result<SocketAddr, anyhow::Error> {
 }
 
 fn start_etcd(directory: &Path, address: SocketAddr) -> Result<Child, anyhow::Error> {
+    // etcd needs an address for peers, even without peers.
     let peer = free_address()?;
     let log = std::fs::File::create(directory.join("etcd.log"))?;
     let mut command = Command::new("etcd");
@@ -197,6 +200,7 @@ fn start_etcd(directory: &Path, address: SocketAddr) -> Result<Child, anyhow::Er
         .stdin(std::process::Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
+        // An interrupted drill leaves no process behind.
         .kill_on_drop(true);
     command.spawn().context("cannot run etcd")
 }
@@ -205,6 +209,7 @@ fn start_member(server: &Postgres) -> Result<Child, anyhow::Error> {
     let configuration: PathBuf = server.directory().join("patroni.yml");
     let log = std::fs::OpenOptions::new()
         .create(true)
+        // A restarted member continues the log.
         .append(true)
         .open(server.directory().join("patroni.log"))?;
     let mut command = server.command(Path::new("patroni"));

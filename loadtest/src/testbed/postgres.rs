@@ -58,6 +58,7 @@ impl Postgres {
             clock: None,
             address: SocketAddr::new(ip, free_port(ip)?),
         };
+        // A file: the arguments of a process are visible to all users of the machine.
         server.write("password", &server.password)?;
         let pwfile = format!("--pwfile={}", directory.join("password").display());
         let arguments = [
@@ -81,6 +82,7 @@ impl Postgres {
         if !ip.is_loopback() {
             let hba = server.data.join("pg_hba.conf");
             let known = std::fs::read_to_string(&hba)?;
+            // Nodes in network namespaces come from other addresses of the bridge.
             std::fs::write(&hba, known + "host all all samenet scram-sha-256\n")?;
         }
         server.start().await?;
@@ -110,13 +112,16 @@ impl Postgres {
             .with_context(|| format!("cannot create {}", directory.display()))?;
         give(directory, account)?;
         let ip = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-        let password = || uuid::Uuid::new_v4().simple().to_string();
+        let password = match other {
+            Some(other) => other.password.clone(),
+            None => uuid::Uuid::new_v4().simple().to_string(),
+        };
         Ok(Self {
             binaries: binaries()?,
             account,
             data: directory.join("data"),
             log: directory.join("postgres.log"),
-            password: other.map_or_else(password, |other| other.password.clone()),
+            password,
             clock: None,
             address: SocketAddr::new(ip, free_port(ip)?),
         })
@@ -162,6 +167,7 @@ impl Postgres {
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
+            // The environment of the harness may have settings of libpq.
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .current_dir("/");
@@ -373,6 +379,7 @@ impl Postgres {
     }
 
     fn url_of(&self, role: &str, through: &[SocketAddr]) -> String {
+        // All servers: after a failover `target_session_attrs` selects the primary.
         let hosts: Vec<String> = through.iter().map(ToString::to_string).collect();
         format!(
             "postgresql://{role}:{}@{}/{DATABASE}?sslmode=disable&target_session_attrs=read-write",

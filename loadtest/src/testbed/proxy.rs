@@ -70,8 +70,10 @@ async fn connect(client: TcpStream, server: SocketAddr, wire: watch::Receiver<Wi
         reset(&client);
         return;
     };
+    // A receiver of its own: each waits for another change of the wire.
     let mut refused = wire.clone();
     let torn = {
+        // Small pieces must not wait for each other: only the wire delays.
         let (_, _) = (client.set_nodelay(true), upstream.set_nodelay(true));
         let (mut from_client, mut to_client) = tokio::io::split(client);
         let (mut from_server, mut to_server) = tokio::io::split(upstream);
@@ -116,6 +118,7 @@ async fn pump(
     loop {
         let read = from.read(&mut buffer).await;
         let delay = wire.borrow().delay;
+        // The delay of a piece holds the next one back, too: the order of bytes stays.
         tokio::time::sleep(delay).await;
         // The end waits behind the silence too.
         if wire.wait_for(|wire| !silent(wire)).await.is_err() {

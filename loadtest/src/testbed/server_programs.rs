@@ -1,4 +1,4 @@
-//! The programs of PostgreSQL on this machine, and the user that runs them.
+//! The programs of PostgreSQL on this machine, and the user of the processes.
 
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -45,6 +45,7 @@ pub(super) fn binaries() -> Result<PathBuf, anyhow::Error> {
         .map(|entry| entry.path().join("bin"))
         .filter(|bin| bin.join("initdb").is_file())
         .collect();
+    // By number: as texts, version 9 would be newer than 15.
     found.sort_by_key(|bin| {
         let name = bin
             .parent()

@@ -129,6 +129,7 @@ impl Sink {
     /// Records the arrival; returns its index.
     fn arrived(&self, delivery: Delivery) -> usize {
         let mut state = self.state();
+        // Under the lock: journal and memory have the same order.
         self.shared.journal.append(&delivery);
         state.deliveries.push(delivery);
         state.deliveries.len() - 1
@@ -139,6 +140,7 @@ impl Sink {
         let Some(delivery) = state.deliveries.get_mut(index) else {
             return;
         };
+        // The first end counts: an answer, or the client that left before.
         if delivery.ended.is_none() {
             (delivery.ended, delivery.status, delivery.effect) =
                 (Some(now()), Some(status), effect);
@@ -201,6 +203,7 @@ async fn answer(
     };
     let (status, effect) = respond(&sink, &delivery, target).await;
     sink.ended(index, status, effect);
+    // After the end of the delivery: this drop changes nothing then.
     drop(departure);
     if target.kill && delivery.attempt == 1 && status == 200 {
         // The harness takes longer to kill than the answer takes to leave, as F3 wants.
@@ -261,6 +264,7 @@ fn response(status: u16, target: Target) -> Response<Full<Bytes>> {
 
 fn delivery(request: &Request<Incoming>, arrived: Micros) -> Result<Delivery, String> {
     let execution = id(request, "idempotency-key")?;
+    // Receivers may rely on either header.
     if execution != id(request, "horolog-execution-id")? {
         return Err("the idempotency key is not the execution's id".to_owned());
     }

@@ -21,16 +21,14 @@ impl Mutant {
 
     /// Whether no fault, nor what may follow from one, touches that stretch.
     pub(super) fn calm(&self, from: Micros, until: Micros) -> bool {
-        let touches = |from_fault: Micros, over: Micros| {
-            from_fault - 2 * SECOND <= until && over + 14 * SECOND >= from
-        };
-        let mut faults = self
-            .history
-            .faults
-            .iter()
-            .filter(|fault| fault.scope != Scope::Harmless);
+        let mut faults = self.history.faults.iter();
+        // Two TTLs and the recovery are 12 s: the longest delay that a fault explains.
         until < self.history.ended - 12 * SECOND
-            && !faults.any(|fault| touches(fault.from, fault.until))
+            && !faults.any(|fault| {
+                fault.scope != Scope::Harmless
+                    && fault.from - 2 * SECOND <= until
+                    && fault.until + 14 * SECOND >= from
+            })
     }
 
     /// What a job that an answered creation names asked for at first.

@@ -48,6 +48,7 @@ pub(super) async fn failover(
     let Servers { primary, other, .. } = &mut *servers;
     let standby = other.as_mut().context("there is no standby")?;
     let lags = testbed.drill.database == Database::AsynchronousStandby;
+    // Set again while the standby still receives: only later writes can be lost.
     let mut from = now();
     if lags {
         let sql = standby.sql().await?;
@@ -137,6 +138,7 @@ pub(super) async fn connections(
     let servers = testbed.servers.read().await;
     let from = now();
     let mut sessions = Vec::new();
+    // Until the server refuses: no connection is left for a node.
     while sessions.len() < SESSIONS_MAX
         && let Ok(session) = servers.primary.sql().await
     {
@@ -200,6 +202,7 @@ pub(super) async fn disk_full(
         .stderr(std::process::Stdio::null())
         .status()
         .await?;
+    // `dd` must fail: only a full disk is the fault.
     anyhow::ensure!(!filled.success(), "the small disk has no end");
     tokio::time::sleep(lasting).await;
     std::fs::remove_file(&ballast)?;
@@ -214,7 +217,7 @@ pub(super) async fn disk_full(
     Ok(())
 }
 
-/// Every node decides by this clock; nothing may be decided by it while it is wrong.
+/// Every node decides by this clock; nothing may be decided by a wrong clock.
 pub(super) async fn clock_jump(
     testbed: &DrillTestbed,
     seconds: i64,
@@ -224,6 +227,7 @@ pub(super) async fn clock_jump(
     let from = now();
     servers.primary.skew(seconds)?;
     tokio::time::sleep(lasting).await;
+    // Correct before the record: the end of the fault is the end of the wrong clock.
     servers.primary.skew(0)?;
     let until = now();
     testbed.records.wrong_clock(WrongClock {
@@ -255,6 +259,7 @@ pub(super) async fn clock_stays(
     let from = now();
     servers.primary.skew(seconds)?;
     let after: f64 = sql.query_one(clock, &[]).await?.get(0);
+    // By the clock: after another jump, a positive amount can set the clock back.
     let kind = if after < before { BACK } else { AHEAD };
     is_held(&sql, true, HOLD_MAX)
         .await
@@ -262,6 +267,7 @@ pub(super) async fn clock_stays(
     let held = now();
     if !patience.is_zero() {
         tokio::time::sleep(patience).await;
+        // Still paused: the end must come from the operator, not from a timer.
         is_held(&sql, true, Duration::ZERO)
             .await
             .with_context(|| format!("{kind}: the cluster was not resumed"))?;
@@ -352,7 +358,7 @@ pub(super) async fn membership_cut(
         tokio::time::sleep(Duration::from_secs(2)).await;
         slot.set_wires(Wire::default())?;
     }
-    // The node lives and reaches its target: its attempts may overlap with their next ones.
+    // The node lives and reaches the target: attempts may overlap with the next attempts.
     testbed
         .records
         .fault("membership-cut", Scope::Freezes, &[name], from, now());

@@ -59,8 +59,8 @@ pub(super) async fn cut_from_database(
     slot.set_wires(wire)?;
     tokio::time::sleep(lasting).await;
     slot.set_wires(Wire::default())?;
-    // A reset session is taken over at once, while its attempts continue until the node has learnt
-    // of its death: their overlap is no fault of the node.
+    // A reset session is taken over at once, while the attempts continue until the node has learnt
+    // of the death: the overlap is no fault of the node.
     let scope = if fault.kind == Kind::Reset {
         Scope::Freezes
     } else {
@@ -128,6 +128,7 @@ pub(super) async fn lossy(
     let namespace = slot
         .namespace()
         .context("the nodes of this drill have no namespaces")?;
+    // Only the packets of the database: the path to the target stays whole.
     let port = testbed.servers.read().await.primary.address.port();
     let from = now();
     namespace

@@ -6,6 +6,7 @@ use crate::drill::testbed::DrillTestbed;
 use crate::history::Scope;
 use crate::testbed::node::Slot;
 use crate::testbed::now;
+use crate::testbed::postgres::Postgres;
 use rustix::process::Signal;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
@@ -118,25 +119,19 @@ pub(super) async fn standstill(
     for slot in testbed.slots() {
         slots.push(slot.lock_owned().await);
     }
+    // An empty slot has no process that a signal could reach.
     slots.retain_mut(|slot| slot.lives());
     let servers = testbed.servers.read().await;
     let (from, names) = (
         now(),
         slots.iter().map(|slot| name(slot)).collect::<Vec<_>>(),
     );
-    let signal_all = |signal| {
-        let nodes: Vec<_> = slots.iter().map(|slot| slot.signal(signal)).collect();
-        let database = servers.primary.signal_all(signal);
-        nodes
-            .into_iter()
-            .chain([database])
-            .collect::<Result<Vec<()>, _>>()
-    };
-    let stopped = signal_all(Signal::STOP);
+    // Even after an error everything continues: a stopped process would outlive the drill.
+    let stopped = signal_all(&slots, &servers.primary, Signal::STOP);
     if stopped.is_ok() {
         tokio::time::sleep(lasting).await;
     }
-    let continued = signal_all(Signal::CONT);
+    let continued = signal_all(&slots, &servers.primary, Signal::CONT);
     stopped.and(continued)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     testbed
@@ -146,6 +141,19 @@ pub(super) async fn standstill(
         .records
         .fault("standstill: database", Scope::Cluster, &[], from, now());
     Ok(())
+}
+
+/// Sends a signal to nodes and database. An error of one does not spare the others.
+fn signal_all(
+    slots: &[OwnedMutexGuard<Slot>],
+    primary: &Postgres,
+    signal: Signal,
+) -> Result<(), anyhow::Error> {
+    let mut sent = primary.signal_all(signal);
+    for slot in slots {
+        sent = sent.and(slot.signal(signal));
+    }
+    sent
 }
 
 pub(super) async fn rolling_restart(testbed: &DrillTestbed) -> Result<(), anyhow::Error> {
@@ -176,6 +184,7 @@ pub(super) async fn churn(testbed: &DrillTestbed, lasting: Duration) -> Result<(
         let slot = &mut places[turn % 2];
         if slot.lives() {
             let (name, from) = (name(slot), now());
+            // Both places end in both ways.
             if turn % 4 < 2 {
                 let dead = slot.kill().await?;
                 testbed
@@ -211,6 +220,7 @@ pub(super) async fn half_dead(
         Actor::Reconciler => Signal::ALARM,
         Actor::ClusterMembership => Signal::IO,
     })?;
+    // The record ends with its beginning: the actor is dead at once, whatever follows.
     let ended = slot.ended(GIVE_UP_MAX).await;
     testbed
         .records

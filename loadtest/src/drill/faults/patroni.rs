@@ -68,6 +68,7 @@ pub(super) async fn member_paused(
     let mut servers = testbed.servers.write().await;
     let (patroni, primary, other) = parts(&mut servers)?;
     let (from, former) = (now(), primary.address);
+    // Patroni stops before its server: a running Patroni would start another one.
     patroni.signal_member(primary, Signal::STOP)?;
     primary.signal_all(Signal::STOP)?;
     let leader = patroni.leader_other_than(former).await?;
@@ -76,6 +77,7 @@ pub(super) async fn member_paused(
     tokio::time::sleep(lasting).await;
     // The former leader believes that it still is: nodes must not listen to it.
     let from = now();
+    // After `follow` the former leader is `other`.
     other.signal_all(Signal::CONT)?;
     patroni.signal_member(other, Signal::CONT)?;
     patroni.wait_for_the_standby().await?;

@@ -10,6 +10,7 @@ use crate::testbed::node::Slot;
 use crate::testbed::now;
 use anyhow::Context;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
@@ -70,6 +71,7 @@ async fn flooded(testbed: &DrillTestbed) -> Result<(Vec<SocketAddr>, Uuid), anyh
     loop {
         let mut nodes = Vec::new();
         for slot in testbed.slots() {
+            // A locked slot belongs to another fault.
             nodes.extend(slot.try_lock().ok().and_then(|slot| slot.address()));
         }
         let created = match nodes.first() {
@@ -113,6 +115,7 @@ pub(super) async fn poisoned_values(
             continue;
         };
         let servers = testbed.servers.read().await;
+        // Another fault may have the database: the row is left out then.
         if servers
             .primary
             .sql()
@@ -124,6 +127,7 @@ pub(super) async fn poisoned_values(
             stored.push(job);
         }
     }
+    // After all requests: an accepted job must run in spite of the others.
     for (payload, job) in &accepted {
         if !succeeds(testbed, *job).await? {
             testbed.records.broken(format!(
@@ -173,13 +177,12 @@ async fn create(
 fn requests() -> [(&'static str, String); 4] {
     let list = format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000));
     let levels = 20;
-    let fragment = |level: usize| {
-        format!(
-            " fragment f{level} on Query {{ {} }}",
-            format!("...f{} ", level + 1).repeat(10)
-        )
-    };
-    let fragments: String = (0..levels).map(fragment).collect();
+    let mut fragments = String::new();
+    for level in 0..levels {
+        let spreads = format!("...f{} ", level + 1).repeat(10);
+        write!(fragments, " fragment f{level} on Query {{ {spreads} }}")
+            .expect("a string takes all text");
+    }
     [
         (
             "a request with a value nested 2,000 deep",
@@ -230,6 +233,7 @@ async fn succeeds(testbed: &DrillTestbed, job: Uuid) -> Result<bool, anyhow::Err
                 return Ok(true);
             }
         }
+        // The lock is free during the pause: faults of the servers must not wait.
         drop(servers);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
