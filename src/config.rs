@@ -160,7 +160,7 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_HTTP_ALLOW_PORT", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     pub http_allow_port: Vec<u16>,
 
-    /// How long SIGTERM waits for what runs before it hands it over.
+    /// How long SIGTERM waits for executions in flight before the handover.
     #[arg(long, env = "HOROLOG_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub drain_timeout: Duration,
 
@@ -169,8 +169,8 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_DRAIN_DELAY", default_value = "2s", value_parser = duration)]
     pub drain_delay: Duration,
 
-    /// Whether clients may ask for the GraphQL schema, and are told similar names for
-    /// one that it does not have: on or off. Off also removes /graphiql.
+    /// Whether clients may read the GraphQL schema, and get similar names for an unknown name: on
+    /// or off. Off also removes /graphiql.
     #[arg(long, env = "HOROLOG_INTROSPECTION", default_value = "on")]
     pub introspection: Introspection,
 
@@ -180,9 +180,9 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_MASK", value_delimiter = ',', value_parser = mask, default_values = MASK)]
     pub mask: Vec<String>,
 
-    /// File with the keys that encrypt secrets: 32 bytes in base64, a line each; the first one
-    /// encrypts, a second one only decrypts. `horolog secret create-key` makes one. The same on all
-    /// nodes, and only for the user of the node (mode 0600). [default: no secrets]
+    /// File with the keys that encrypt secrets: 32 bytes in base64, a line each; the first key
+    /// encrypts, a second key only decrypts. `horolog secret create-key` makes a file. The same on
+    /// all nodes, and only for the user of the node (mode 0600). [default: no secrets]
     #[arg(long, env = "HOROLOG_SECRETS_KEY_FILE")]
     pub secrets_key_file: Option<PathBuf>,
 
@@ -192,8 +192,8 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_CALLER_BUDGET", value_parser = caller_budget)]
     pub caller_budget: Option<NonZeroU32>,
 
-    /// Database connections for the API, and so how many statements of it run at once. Firing has
-    /// eight of its own, which no request can take.
+    /// Database connections for the API, and so the number of simultaneous statements. Firing has
+    /// eight separate connections, which no request can take.
     #[arg(long, env = "HOROLOG_POOL_SIZE", default_value_t = 4)]
     pub pool_size: usize,
 
@@ -241,6 +241,7 @@ impl ServeConfig {
             );
             return Some(("--node-ttl", message));
         }
+        // Each poll is a sign of life: the watchdog waits three TTLs for the acquirer.
         if self.poll_interval > self.node_ttl {
             let message = format!("must be at most --node-ttl ({:?})", self.node_ttl);
             return Some(("--poll-interval", message));
@@ -286,6 +287,7 @@ impl ServeConfig {
         }
         self.trusted_proxy
             .iter()
+            // In such a network every client is a proxy, and may name any user.
             .any(|network| network.prefix_len() == 0)
             .then_some("needs a --trusted-proxy that is not the whole Internet")
     }
@@ -312,6 +314,7 @@ pub fn refuse_unknown_variables(
     command: &clap::Command,
 ) -> Result<(), String> {
     let known: Vec<String> = command
+        // One environment may have the settings of several commands of a machine.
         .get_subcommands()
         .flat_map(clap::Command::get_arguments)
         .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))

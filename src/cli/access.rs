@@ -44,7 +44,7 @@ pub struct NoDatabase {
     data_dir: PathBuf,
 }
 
-/// The store for one command, and the server that it may use.
+/// The store for a command, and the server behind the store.
 pub struct ClusterStore {
     store: Store,
     _postgres: Option<EmbeddedPostgres>,
@@ -120,14 +120,14 @@ pub fn time(time: Option<Timestamp>) -> String {
 /// Prints rows in columns that are as wide as their longest cell.
 pub fn print_table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) {
     let heads = heads.map(str::to_owned);
-    let lines = || std::iter::once(&heads).chain(rows);
+    let lines: Vec<&[String; N]> = std::iter::once(&heads).chain(rows).collect();
     let mut widths = [0; N];
-    for line in lines() {
-        for (width, cell) in widths.iter_mut().zip(line) {
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line.iter()) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    for line in lines() {
+    for line in &lines {
         let mut text = String::new();
         for (cell, width) in line.iter().zip(widths) {
             write!(text, "{cell:width$}  ").expect("a string takes all text");

@@ -32,7 +32,7 @@ pub enum AuditLogCommand {
     },
 }
 
-/// Runs one of them; the exit code.
+/// Runs a command about the audit log; the exit code.
 pub async fn run(command: AuditLogCommand) -> Result<i32, anyhow::Error> {
     match command {
         AuditLogCommand::Verify {
@@ -41,6 +41,7 @@ pub async fn run(command: AuditLogCommand) -> Result<i32, anyhow::Error> {
         } => {
             let store = store(&database_url)?;
             let since = since_hash.as_deref().map(parse_hex);
+            // A mistyped hash must not verify the whole log instead.
             if since == Some(None) {
                 complain("--since-hash: expected 64 hexadecimal digits");
                 return Ok(USAGE);
@@ -94,6 +95,7 @@ async fn export(store: &Store) -> Result<i32, StoreError> {
             return Ok(written(Err(error)));
         }
     }
+    // Unsealed rows have no position in the chain: their numbers give the order.
     let mut after = 0;
     loop {
         let rows = reader.unsealed(after).await?;
@@ -116,5 +118,6 @@ fn write(out: &mut impl Write, rows: &[AuditRow]) -> io::Result<()> {
 
 fn store(database_url: &str) -> Result<Store, anyhow::Error> {
     let database = Database::parse(database_url, CALL_TIMEOUT)?;
+    // One connection: the command runs one statement after the other.
     Ok(Store::new(&database, 1, CALL_TIMEOUT, Clock::Database))
 }

@@ -28,6 +28,7 @@ pub async fn pause(database_url: String, reason: String) -> Result<i32, anyhow::
 /// Says what is due, and resumes the cluster.
 pub async fn resume(database_url: String) -> Result<i32, anyhow::Error> {
     let database = Database::parse(&database_url, CALL_TIMEOUT)?;
+    // A restored backup of an older version may lack what the statements below read.
     migrate(&database).await?;
     let store = store(&database, "resumeCluster");
     let Some(pause) = store.cluster_pause().await? else {

@@ -1,9 +1,9 @@
 //! `horolog demo`: a cluster on one machine, for a first look and for experiments.
 //!
-//! It starts the embedded PostgreSQL, node *processes* (so that one can be killed), sample jobs of
-//! every schedule type, and an HTTP endpoint that the jobs call and that counts what arrives, by
-//! execution and attempt. A node that dies is started again, as a service manager would. Ctrl-C
-//! stops everything, and so does a terminal that closes.
+//! The demo starts the embedded PostgreSQL, node *processes* (to be killed), sample jobs of every
+//! schedule type, and an HTTP endpoint for the jobs, with a count of deliveries by execution and
+//! attempt. A dead node is started again, as by a service manager. Ctrl-C and a closing terminal
+//! stop everything.
 
 mod nodes;
 mod samples;
@@ -101,6 +101,7 @@ async fn host(
     tokio::pin!(kill);
     let mut killed = false;
     let mut summary = tokio::time::interval(SUMMARY_INTERVAL);
+    // The first tick comes at once.
     summary.tick().await;
     loop {
         tokio::select! {
@@ -108,6 +109,7 @@ async fn host(
                 killed = true;
                 nodes.kill_last();
             }
+            // A cancelled pass was still in its pause: nothing is lost.
             () = nodes.revive_dead() => {}
             _ = summary.tick() => say(sink.summary()),
         }

@@ -24,6 +24,7 @@ pub async fn run(config: HealthConfig) -> Result<i32, anyhow::Error> {
         .install_default()
         .ok();
     let client = reqwest::Client::builder()
+        // A proxy of the environment would not reach the node in this container.
         .no_proxy()
         .timeout(TIMEOUT)
         .build()?;
@@ -33,6 +34,7 @@ pub async fn run(config: HealthConfig) -> Result<i32, anyhow::Error> {
         .await
         .with_context(|| format!("{} does not answer", config.url))?;
     let is_good = answer.status().is_success();
+    // The exit code is the answer; the text only tells the reason.
     say(answer.text().await.unwrap_or_default());
     Ok(if is_good { CLEAN } else { FAILED })
 }

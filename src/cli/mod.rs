@@ -130,7 +130,9 @@ pub fn run() -> i32 {
             }
         }
     };
+    // A name that is no text is no setting.
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    // Before any command: a misspelt setting must not be ignored.
     if let Err(error) = refuse_unknown_variables(variables, &Program::command()) {
         return match program.command {
             Command::Preview(config) => refused(&config.refuse(error)),
@@ -213,6 +215,7 @@ fn in_system(command: impl Future<Output = Result<i32, anyhow::Error>>) -> i32 {
             }
         }
     };
+    // A thread writes the log, and ends with the process.
     telemetry::flush_log();
     code
 }

@@ -87,6 +87,7 @@ pub async fn run(config: UpstreamsConfig) -> Result<i32, anyhow::Error> {
             .await
             .err()
             .map(|error| format!("{error:#}"));
+        // Logged at each change, not twice a second.
         if said != trouble {
             if let Some(said) = &said {
                 tracing::error!("{said}; what nginx has stays, trying again");
@@ -129,6 +130,7 @@ impl Upstreams {
                 return Err(error).with_context(|| format!("cannot read {}", self.out.display()));
             }
         };
+        // An earlier run may have written this text; check and reload follow in any case.
         if before.as_ref() != Some(&text) {
             replace(&self.out, &text)?;
         }
@@ -155,6 +157,7 @@ impl Upstreams {
 /// The text of the file. `None`: there is no node. Only addresses in it come from outside.
 fn render(nodes: &[NodeRecord]) -> Option<String> {
     let active = nodes.iter().filter(|node| node.state == NodeState::Active);
+    // An address with a semicolon or a brace would become configuration.
     let (good, bad): (Vec<_>, Vec<_>) = active.partition(|node| is_host_and_port(&node.address));
     for node in bad {
         let (name, address) = (node.name.escape_debug(), node.address.escape_debug());
@@ -162,6 +165,7 @@ fn render(nodes: &[NodeRecord]) -> Option<String> {
     }
     let mut addresses: Vec<_> = good.iter().map(|node| node.address.as_str()).collect();
     addresses.sort_unstable();
+    // A restarted node and its predecessor share an address until the takeover.
     addresses.dedup();
     if addresses.is_empty() {
         return None;
@@ -179,6 +183,7 @@ fn render(nodes: &[NodeRecord]) -> Option<String> {
 
 /// Replaces the file in one step: a concurrent reader gets the old file.
 fn replace(file: &Path, text: &str) -> Result<(), anyhow::Error> {
+    // In the same directory: a rename replaces in one step only within a file system.
     let beside = file.with_extension(format!("{}.new", std::process::id()));
     let written = fs::File::create(&beside)
         .and_then(|mut new| new.write_all(text.as_bytes()).and_then(|()| new.sync_all()))
@@ -194,6 +199,7 @@ async fn succeeds(command: &str) -> Result<(), anyhow::Error> {
     let output = Command::new("sh")
         .arg("-c")
         .arg(command)
+        // After the time limit the drop ends the process.
         .kill_on_drop(true)
         .output();
     let output = tokio::time::timeout(COMMAND_TIMEOUT, output)

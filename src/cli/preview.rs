@@ -76,13 +76,14 @@ impl Refusal {
 
     /// The refusal of a command line that clap could not read, if it asks for JSON.
     pub fn of_command_line(error: &clap::Error, arguments: &[String]) -> Option<Self> {
-        let is_json = |output: &str| output.eq_ignore_ascii_case("json");
+        // clap could not read the command line: the option is searched word by word.
         let asks_for_json = arguments
             .windows(2)
             .any(|pair| pair[0] == "--output" && is_json(&pair[1]))
             || arguments
                 .iter()
-                .any(|argument| argument.strip_prefix("--output=").is_some_and(is_json));
+                .filter_map(|argument| argument.strip_prefix("--output="))
+                .any(is_json);
         let is_preview = arguments.get(1).is_some_and(|command| command == "preview");
         let text = error.render().to_string();
         // The lines after the first empty one are the usage.
@@ -92,8 +93,13 @@ impl Refusal {
             .unwrap_or_default()
             .trim_start_matches("error: ");
         let what = what.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        // `--help` is no error, and goes to stdout.
         (is_preview && asks_for_json && error.use_stderr()).then(|| Self::new(Output::Json, what))
     }
+}
+
+fn is_json(output: &str) -> bool {
+    output.eq_ignore_ascii_case("json")
 }
 
 impl PreviewConfig {

@@ -110,7 +110,10 @@ pub async fn run(config: SecretConfig) -> Result<i32, anyhow::Error> {
             let request = SecretRequest {
                 namespace,
                 name,
+                // Not an argument: the arguments of a process are visible to all users of the
+                // machine.
                 value: Some(value_of_input()?),
+                // Without --host an existing secret keeps the hosts.
                 hosts: Some(host).filter(|hosts| !hosts.is_empty()),
                 description: description.map(Some),
             };
@@ -152,6 +155,7 @@ fn value_of_input() -> Result<Secret, anyhow::Error> {
     input
         .read_to_string(&mut text)
         .context("cannot read the value from standard input")?;
+    // One line end only: `echo` adds one, and a value may have others.
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
@@ -173,6 +177,7 @@ async fn set(
         if request.hosts.is_none() {
             bail!("a new secret needs --host: the hosts that it is sent to");
         }
+        // The audit log has the name of the command that was carried out.
         let store = database.store("createSecret").await?;
         carried_out(CreateSecret(request, keys).carry_out(&store).await)?
     } else {

@@ -1,4 +1,4 @@
-//! `horolog serve`: one node, from its settings to its exit code.
+//! `horolog serve`: a node, from the settings to the exit code.
 
 #[cfg(target_os = "linux")]
 use super::service_manager;
@@ -17,11 +17,11 @@ pub async fn run(config: ServeConfig) -> Result<i32, anyhow::Error> {
     #[cfg(feature = "fault-injection")]
     crate::safeguards::announce().map_err(anyhow::Error::msg)?;
     traces::start().map_err(anyhow::Error::msg)?;
+    // Before anything is started: a signal during the start must lead to an orderly end.
     ignore_signals()?;
     let stop = stop_signal()?;
     tokio::pin!(stop);
-    // Kept until the end: later nodes attach to its server, and none of them stops it for the
-    // others.
+    // Kept until the end: later nodes attach to the server, and no node stops it for the others.
     let postgres = tokio::select! {
         postgres = embedded(&config) => postgres?,
         () = &mut stop => return Ok(stopped_early()),
@@ -90,7 +90,7 @@ fn ignore_signals() -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-/// Ends this process with its parent, so that a killed demo leaves no nodes.
+/// Ends the process with the parent: a killed demo leaves no nodes.
 #[cfg(target_os = "linux")]
 fn stop_with_parent() -> Result<(), anyhow::Error> {
     use rustix::process::{Signal, set_parent_process_death_signal};
@@ -112,6 +112,7 @@ async fn start(
         .or(config.database_url.as_ref())
         .context("there is no database")?;
     Node::start(config, url).await.map_err(|error| match error {
+        // Errors with their own types: `in_system` gives the exit code of bad settings.
         StartError::DatabaseUrl(error) => error.into(),
         StartError::Certificate(error) => error.into(),
         StartError::KeyFile(error) => error.into(),
@@ -125,7 +126,7 @@ fn stopped_early() -> i32 {
     CLEAN
 }
 
-/// Stops the server of a node that failed to start, if that node started it.
+/// Stops the server after a failed start of a node, if this node has started the server.
 async fn undo(postgres: Option<&EmbeddedPostgres>) {
     if let Some(postgres) = postgres
         && let Err(error) = postgres.undo().await

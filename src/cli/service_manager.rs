@@ -27,12 +27,15 @@ pub fn follow(node: &Node) {
             let now = *membership_state.borrow_and_update();
             if !ready && now.may_lease(Instant::now()).is_some() {
                 tell(&[NotifyState::Ready]);
+                // Once: a service does not return to the state of its start.
                 ready = true;
             }
             if said != now.description(Instant::now()) {
                 said = now.description(Instant::now());
                 tell(&[NotifyState::Status(said)]);
             }
+            // Without this notification systemd ends the node: so a node whose actors stand still
+            // sends none.
             if systemd_limit.is_some() && watchdog.stalled(ttl).is_none() {
                 tell(&[NotifyState::Watchdog]);
             }

@@ -127,6 +127,7 @@ async fn revoke(store: &Store, wanted: &str) -> Result<i32, anyhow::Error> {
         .iter()
         .filter(|token| token.name == wanted && token.revoked_at.is_none());
     let token = match (by_id, named.next(), named.next()) {
+        // An id is exact; a name counts only when a single valid token has the name.
         (Some(token), _, _) | (None, Some(token), None) => token,
         (None, Some(_), Some(_)) => bail!("several tokens have this name: say the id of one"),
         (None, None, _) => bail!("there is no token `{}`", wanted.escape_debug()),

@@ -116,6 +116,7 @@ pub async fn run(config: UserConfig) -> Result<i32, anyhow::Error> {
             no_password,
             database,
         } => {
+            // The password comes first: after a bad one the database is untouched.
             let password = (!no_password).then(|| ChosenPassword::choose(password_stdin));
             let password = password.transpose()?;
             let store = database.store("createUser").await?;
@@ -149,7 +150,9 @@ pub async fn run(config: UserConfig) -> Result<i32, anyhow::Error> {
             let store = database.store("updateUser").await?;
             let roles = NamespaceRoles::validate(grant)?;
             let change = UserChange {
+                // Without --role the role in the cluster stays; only the API takes a role away.
                 role: role.map(Some),
+                // Without --grant the roles in namespaces stay.
                 namespace_roles: Some(roles).filter(|roles| !roles.is_empty()),
                 is_disabled: None,
             };
@@ -233,6 +236,7 @@ async fn set_password(
     let set = SetPassword {
         user_id: user(store, name).await?.id,
         password: chosen.password.clone(),
+        // Every session ends: the old password may be known to others.
         spared: None,
     };
     carried_out(set.carry_out(store).await)?;
@@ -296,6 +300,7 @@ impl ChosenPassword {
     }
 
     fn print(&self) {
+        // The operator knows a chosen password, and a screen may have other readers.
         if self.is_generated {
             say(format_args!(
                 "password, shown this once: {}",

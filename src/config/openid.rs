@@ -81,10 +81,11 @@ impl OpenIdConfig {
     }
 }
 
-/// The address of an issuer. The text is kept: it is compared with that of the provider, and a
-/// parsed address may have one slash more.
+/// The address of an issuer. The text is kept for the comparison with the provider's text: a parsed
+/// address may have a slash more.
 fn issuer(text: &str) -> Result<String, String> {
     let url = encrypted(text)?;
+    // An issuer has neither query nor fragment (OpenID Connect Core, 2).
     if url.query().is_some() {
         return Err("an issuer has no query".to_owned());
     }
@@ -104,12 +105,14 @@ fn redirect_url(text: &str) -> Result<Url, String> {
 /// An address of https; on the same machine, of http.
 fn encrypted(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
+    // Credentials in an address would reach logs and error texts.
     let is_plain = !url.username().is_empty() || url.password().is_some();
     if is_plain || url.fragment().is_some() || url.host().is_none() {
         return Err("expected https://host/path".to_owned());
     }
     match url.scheme() {
         "https" => Ok(url),
+        // For a provider under test, which has no certificate.
         "http" if is_loopback(&url) => Ok(url),
         _ => Err("expected https; http is for this machine alone".to_owned()),
     }
@@ -132,10 +135,13 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'
+}
+
 /// A scope or the name of a claim: printable ASCII without space and quotes (RFC 6749, 3.3).
 fn token(text: &str) -> Result<String, String> {
-    let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    if text.is_empty() || !text.bytes().all(is_allowed) {
+    if text.is_empty() || !text.bytes().all(is_token_byte) {
         return Err("expected a name without spaces".to_owned());
     }
     Ok(text.to_owned())

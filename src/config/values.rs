@@ -59,6 +59,7 @@ pub(super) fn retention(text: &str) -> Result<Duration, String> {
 /// A word of a name. `none` is no word.
 pub(super) fn mask(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        // `Masks` leaves an empty word out.
         return Ok(if text == "none" {
             String::new()
         } else {
@@ -87,6 +88,7 @@ pub fn base_path(text: &str) -> Result<String, String> {
 /// A part of a path between slashes.
 fn is_path_name(name: &str) -> bool {
     !name.is_empty()
+        // Browsers resolve these two before they send an address.
         && !matches!(name, "." | "..")
         && name
             .bytes()
@@ -100,6 +102,7 @@ pub(super) fn header_name(text: &str) -> Result<String, String> {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     let name = text.to_ascii_lowercase();
+    // Clients send these headers themselves: no proxy vouches for the values.
     if is_name && !matches!(&*name, "authorization" | "cookie" | "host") {
         return Ok(name);
     }
@@ -119,6 +122,7 @@ pub fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };
+    // The colons of an IPv6 address are inside of brackets.
     let host_ok = host.starts_with('[')
         && host.ends_with(']')
         && host[1..host.len() - 1]

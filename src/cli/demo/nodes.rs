@@ -70,8 +70,10 @@ impl DemoNodes {
 
     fn spawn(&self, name: &str, port: u16) -> Result<Child, anyhow::Error> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
+        // At `info` the lines of the nodes would hide those of the demo.
         let level = std::env::var("HOROLOG_LOG").unwrap_or_else(|_| "warn".to_owned());
         Command::new(program)
+            // The sink listens on loopback, which webhooks reach only when allowed.
             .args(["serve", "--node-name", name, "--http-allow", "127.0.0.0/8"])
             .args([
                 "--listen",
@@ -172,6 +174,7 @@ impl DemoNodes {
 
     /// Drains and stops all nodes.
     pub async fn stop(&mut self) {
+        // All first: the nodes drain at the same time.
         for node in &self.nodes {
             signal(&node.child, Signal::TERM);
         }
@@ -188,6 +191,7 @@ impl DemoNodes {
 }
 
 fn signal(child: &Child, signal: Signal) {
+    // Without an id the process was reaped, and another process may have the number.
     let Some(pid) = child
         .id()
         .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// An HTTP client for the nodes of the demo.
 pub fn client() -> Result<Client, anyhow::Error> {
-    // `Egress` set the TLS provider when it was created.
+    // An error means that the process has a TLS provider already.
     drop(rustls::crypto::ring::default_provider().install_default());
     Ok(Client::builder()
         .timeout(Duration::from_secs(10))

@@ -38,18 +38,14 @@ impl Sink {
             deliveries: Arc::default(),
         };
         let shared = sink.clone();
-        let app = move || {
+        let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::new(shared.clone()))
                 .default_service(web::to(deliver))
-        };
-        actix::spawn(
-            HttpServer::new(app)
-                .workers(1)
-                .disable_signals()
-                .listen(listener)?
-                .run(),
-        );
+        });
+        // The demo handles Ctrl-C: the nodes still deliver while they drain.
+        let server = server.workers(1).disable_signals();
+        actix::spawn(server.listen(listener)?.run());
         Ok(sink)
     }
 
@@ -109,6 +105,7 @@ async fn deliver(
     slowness: web::Query<Slowness>,
 ) -> HttpResponse {
     sink.record(&request);
+    // Any program of the machine can call the sink: no answer waits for ever.
     tokio::time::sleep(Duration::from_secs(slowness.seconds.unwrap_or(0).min(60))).await;
     HttpResponse::Ok().body("thank you")
 }
