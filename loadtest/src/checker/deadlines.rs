@@ -188,7 +188,7 @@ pub(super) fn locks_log(fault: &Fault) -> bool {
 
 /// Whether the database may have lost acknowledged writes.
 pub(super) fn rewinds(fault: &Fault) -> bool {
-    fault.kind == "failover-async"
+    ["failover-async", "restore", "restore-under-nodes"].contains(&fault.kind.as_str())
 }
 
 /// Whether the processes die at the beginning of the fault; other ends may let attempts finish

@@ -71,7 +71,13 @@ impl<'a> Checker<'a> {
             .collect();
         for execution in &delivered {
             interval.until = interval.until.max(self.first_start(due, execution));
-            if let Some(row) = skips.first() {
+            // A database that was set back decides again about what it forgot.
+            let is_forgotten = execution
+                .first()
+                .is_some_and(|first| self.faults.rewound(first.arrived, first.arrived));
+            if let Some(row) = skips.first()
+                && !is_forgotten
+            {
                 let text = format!(
                     "was delivered, and execution {} says {}",
                     row.execution,

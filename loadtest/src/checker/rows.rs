@@ -15,6 +15,13 @@ use crate::micros::Micros;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
+/// Whether a row says that a fire time was left out.
+fn left_out(job: &JobHistory<'_>, fire_time: Micros) -> bool {
+    job.skips
+        .iter()
+        .any(|row| (row.fire_time..=last_fire_time(row)).contains(&fire_time))
+}
+
 impl<'a> Checker<'a> {
     /// The end of an execution, and whether its row agrees.
     pub(super) fn settlement(
@@ -28,8 +35,10 @@ impl<'a> Checker<'a> {
             let (Some(first), Some(last)) = (execution.first(), execution.deliveries.last()) else {
                 return;
             };
-            // A run on request has a random id: when a failover loses it, it does not come again.
-            if !(execution.manual && self.faults.rewound(first.arrived, last.arrived)) {
+            // A run on request has a random id: when its row is lost, it does not come again. Another
+            // fire time may come again as part of a range that is left out.
+            let is_forgotten = self.faults.rewound(first.arrived, last.arrived);
+            if !is_forgotten || !(execution.manual || left_out(job, first.fire_time)) {
                 self.report(
                     "NO-DB-ROW",
                     subject,

@@ -61,6 +61,9 @@ pub enum Kind {
     Kill,
     /// `SIGSTOP` of a node for `seconds`.
     Freeze,
+    /// A node's machine sleeps for `seconds`: the node stands still, and so does its monotonic
+    /// clock (SIGSTOP and libfaketime).
+    Suspend,
     /// `SIGTERM`; a new life begins `seconds` after the end.
     Stop,
     /// `kill -9` of all nodes at once; new lives begin after `seconds`.
@@ -82,6 +85,11 @@ pub enum Kind {
     /// The primary is killed and the standby promoted. An asynchronous standby lacks the writes of
     /// the last `seconds`.
     Failover,
+    /// The database is restored to an instant `seconds` before its end, as docs/postgresql.md says:
+    /// nodes stopped, `horolog pause-cluster`, nodes started, `horolog resume-cluster`.
+    Restore,
+    /// The same under nodes that run: they notice a loss of more than a minute.
+    RestoreUnderNodes,
     /// The old primary returns for `seconds`, and is then made the standby.
     OldPrimary,
     /// The standby becomes the leader of Patroni by an operator's order.

@@ -8,6 +8,7 @@ mod network;
 mod nodes;
 mod patroni;
 mod requests;
+mod restore;
 
 use super::fault_spec::{FaultSpec, Kind};
 use super::testbed::DrillTestbed;
@@ -20,6 +21,7 @@ pub async fn inject(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), any
     match fault.kind {
         Kind::Kill => nodes::kill(testbed, fault.node, lasting).await,
         Kind::Freeze => nodes::freeze(testbed, fault.node, lasting).await,
+        Kind::Suspend => nodes::suspend(testbed, fault.node, lasting).await,
         Kind::Stop => nodes::stop(testbed, fault.node, lasting).await,
         Kind::RestartAll => nodes::restart_all(testbed, lasting).await,
         Kind::Standstill => nodes::standstill(testbed, lasting).await,
@@ -30,6 +32,8 @@ pub async fn inject(testbed: &DrillTestbed, fault: &FaultSpec) -> Result<(), any
         Kind::PostgresRestart => database::restart(testbed, "fast", Duration::ZERO).await,
         Kind::PostgresCrash => database::restart(testbed, "immediate", lasting).await,
         Kind::Failover => database::failover(testbed, lasting).await,
+        Kind::Restore => restore::restore(testbed, lasting).await,
+        Kind::RestoreUnderNodes => restore::restore_under_nodes(testbed, lasting).await,
         Kind::OldPrimary => database::old_primary(testbed, lasting).await,
         Kind::PatroniSwitchover => patroni::switchover(testbed).await,
         Kind::PatroniPostgresKilled => patroni::postgres_killed(testbed).await,

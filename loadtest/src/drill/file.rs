@@ -82,6 +82,8 @@ pub enum Database {
     SynchronousStandby,
     /// A primary and a standby that may lag.
     AsynchronousStandby,
+    /// One server that archives its WAL.
+    Archived,
     /// Two members of Patroni, with etcd; every commit waits for the standby.
     Patroni,
 }
@@ -229,9 +231,12 @@ impl Drill {
             {
                 "database = \"patroni\""
             }
+            Kind::Restore | Kind::RestoreUnderNodes if self.database != Database::Archived => {
+                "database = \"archived\""
+            }
             Kind::DiskFull if self.database != Database::SmallDisk => "database = \"small-disk\"",
             Kind::Unplug | Kind::Lossy if !self.namespaces => "namespaces = true",
-            Kind::Skew if !self.clocks => "clocks = true",
+            Kind::Skew | Kind::Suspend if !self.clocks => "clocks = true",
             Kind::ClockJump | Kind::ClockStays if !self.database_clock => "database-clock = true",
             Kind::Partition
             | Kind::PartitionOut
@@ -246,6 +251,11 @@ impl Drill {
             _ => return Ok(()),
         };
         bail!("{kind:?} needs {needs}")
+    }
+
+    /// Whether machines sleep in the drill.
+    pub fn suspends(&self) -> bool {
+        self.faults.iter().any(|fault| fault.kind == Kind::Suspend)
     }
 
     /// Checks a history by the rules of the drill.
@@ -313,6 +323,7 @@ mod tests {
             ("[[faults]]\nkind = \"nuke\"\nat = 1", "nuke"),
             ("[[faults]]\nkind = \"failover\"\nat = 1", "standby"),
             ("[[faults]]\nkind = \"disk-full\"\nat = 1", "small-disk"),
+            ("[[faults]]\nkind = \"restore\"\nat = 1", "archived"),
             (
                 "[[faults]]\nkind = \"patroni-switchover\"\nat = 1",
                 "patroni",

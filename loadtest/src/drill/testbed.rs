@@ -201,7 +201,7 @@ impl DrillTestbed {
             slot.move_to(bridge.namespace(number).await?, &both)?;
         }
         if self.drill.clocks {
-            slot.fake_clock()?;
+            slot.fake_clock(self.drill.suspends())?;
         }
         let slot = Arc::new(tokio::sync::Mutex::new(slot));
         self.slots
@@ -432,8 +432,11 @@ async fn start_servers(
     if drill.database_clock {
         primary.fake_clock().await?;
     }
+    if drill.database == Database::Archived {
+        primary.archive().await?;
+    }
     let other = match drill.database {
-        Database::Single | Database::SmallDisk | Database::Patroni => None,
+        Database::Single | Database::SmallDisk | Database::Archived | Database::Patroni => None,
         Database::SynchronousStandby | Database::AsynchronousStandby => {
             Some(primary.standby(&directory.join("postgres-2")).await?)
         }

@@ -1,7 +1,8 @@
 //! A wrong clock for a process and its children (libfaketime): for one node, or for the whole
 //! drill.
 //!
-//! Monotonic clocks are never touched: waits keep their length.
+//! Monotonic clocks are touched only where a suspended machine is imitated: else waits keep their
+//! length.
 
 use super::now;
 use chrono::{DateTime, Utc};
@@ -32,6 +33,13 @@ pub fn by_file(command: &mut Command, library: &str, file: &Path) {
         // Without this variable the library reads the file every ten seconds only.
         .env("FAKETIME_NO_CACHE", "1");
     command.env(REAL_MONOTONIC, "1");
+}
+
+/// As [`by_file`], and the monotonic clock of the process is shifted, too. Programs that ask the
+/// kernel for the time since the start of the machine without libc get the right one.
+pub fn by_file_with_monotonic(command: &mut Command, library: &str, file: &Path) {
+    by_file(command, library, file);
+    command.env_remove(REAL_MONOTONIC);
 }
 
 /// Sets the clock of a process to an instant at its start.

@@ -1,6 +1,7 @@
 //! The testbed: PostgreSQL servers, node processes, the wires between them, and the target of the
 //! jobs. All are real; nothing here checks.
 
+mod backup;
 pub mod clock;
 pub mod database;
 pub mod http;

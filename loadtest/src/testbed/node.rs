@@ -46,6 +46,7 @@ pub struct Slot {
     wires: Vec<Proxy>,
     url: String,
     clock: Option<PathBuf>,
+    can_sleep: bool,
     process: Option<Process>,
 }
 
@@ -80,6 +81,7 @@ impl Slot {
             wires,
             url,
             clock: None,
+            can_sleep: false,
             process: None,
         })
     }
@@ -95,6 +97,7 @@ impl Slot {
             wires: Vec::new(),
             url,
             clock: None,
+            can_sleep: false,
             process: None,
         }
     }
@@ -121,8 +124,9 @@ impl Slot {
         self.namespace.as_ref()
     }
 
-    /// Gives later lives a wall clock of their own, correct at first.
-    pub fn fake_clock(&mut self) -> Result<(), anyhow::Error> {
+    /// Gives later lives a wall clock of their own, correct at first; with `can_sleep` also a
+    /// monotonic clock, which stands still while their machine sleeps.
+    pub fn fake_clock(&mut self, can_sleep: bool) -> Result<(), anyhow::Error> {
         ensure!(
             clock::library().is_some(),
             "libfaketime is not installed (Debian: apt-get install libfaketime)"
@@ -133,7 +137,16 @@ impl Slot {
             .join(format!("clock-{}", self.number));
         std::fs::write(&file, "+0")?;
         self.clock = Some(file);
+        self.can_sleep = can_sleep;
         Ok(())
+    }
+
+    /// Sets the clocks of the slot back by more seconds, those of its sleep.
+    pub fn sleep_for(&self, seconds: u64) -> Result<(), anyhow::Error> {
+        ensure!(self.can_sleep, "the nodes of this drill cannot sleep");
+        let file = self.clock.as_ref().context("there is no clock")?;
+        let before: i64 = std::fs::read_to_string(file)?.parse()?;
+        self.skew(before.saturating_sub_unsigned(seconds))
     }
 
     /// Shifts the wall clock of the slot by seconds, at once.
@@ -213,7 +226,11 @@ impl Slot {
             command.env("HOROLOG_DISABLED_SAFEGUARD", disabled);
         }
         if let (Some(file), Some(library)) = (&self.clock, clock::library()) {
-            clock::by_file(&mut command, library, file);
+            if self.can_sleep {
+                clock::by_file_with_monotonic(&mut command, library, file);
+            } else {
+                clock::by_file(&mut command, library, file);
+            }
         }
         Ok(command)
     }

@@ -145,6 +145,11 @@ impl Postgres {
         self.log.parent().unwrap_or(Path::new("/"))
     }
 
+    /// Directory of the database cluster.
+    pub(super) fn data_directory(&self) -> &Path {
+        &self.data
+    }
+
     /// Directory of the server's programs.
     pub fn binaries(&self) -> &Path {
         &self.binaries
@@ -157,10 +162,20 @@ impl Postgres {
 
     /// Writes a file that only the server's user can read into its directory.
     pub fn write(&self, name: &str, text: &str) -> Result<(), anyhow::Error> {
-        let path = self.directory().join(name);
-        std::fs::write(&path, text)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        give(&path, self.account)
+        self.own_file(&self.directory().join(name), text)
+    }
+
+    /// Writes a file that only the server's user can read.
+    pub(super) fn own_file(&self, path: &Path, text: &str) -> Result<(), anyhow::Error> {
+        std::fs::write(path, text)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        give(path, self.account)
+    }
+
+    /// Makes a directory of the server's user.
+    pub(super) fn own_directory(&self, path: &Path) -> Result<(), anyhow::Error> {
+        std::fs::create_dir_all(path)?;
+        give(path, self.account)
     }
 
     /// A command that runs as the server's user.
@@ -233,12 +248,7 @@ impl Postgres {
     }
 
     async fn copy_of(&self, primary: &Self) -> Result<(), anyhow::Error> {
-        let primary = format!(
-            "host={} port={} user=horolog password={} application_name=standby",
-            primary.address.ip(),
-            primary.address.port(),
-            primary.password
-        );
+        let primary = primary.connection() + " application_name=standby";
         self.run(
             "pg_basebackup",
             &[
@@ -256,11 +266,17 @@ impl Postgres {
         .await
     }
 
+    /// Where tools of PostgreSQL find this server.
+    pub(super) fn connection(&self) -> String {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        format!("host={ip} port={port} user=horolog password={}", self.password)
+    }
+
     fn data(&self) -> String {
         self.data.display().to_string()
     }
 
-    fn configure(&self, settings: &str) -> Result<(), anyhow::Error> {
+    pub(super) fn configure(&self, settings: &str) -> Result<(), anyhow::Error> {
         let file = self.data.join("postgresql.auto.conf");
         let known = std::fs::read_to_string(&file)?;
         std::fs::write(&file, known + settings)?;
@@ -410,7 +426,7 @@ impl Postgres {
         Ok(client)
     }
 
-    async fn run(&self, program: &str, arguments: &[&str]) -> Result<(), anyhow::Error> {
+    pub(super) async fn run(&self, program: &str, arguments: &[&str]) -> Result<(), anyhow::Error> {
         let mut command = self.command(&self.binaries.join(program));
         command.args(arguments).envs(clock::of_this_process());
         if let (Some(file), Some(library)) = (&self.clock, clock::library()) {

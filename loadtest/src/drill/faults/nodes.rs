@@ -66,6 +66,25 @@ pub(super) async fn freeze(
     Ok(())
 }
 
+/// The machine of a node sleeps: to the node's monotonic clock, no time has passed when it wakes.
+pub(super) async fn suspend(
+    testbed: &DrillTestbed,
+    who: NodeChoice,
+    lasting: Duration,
+) -> Result<(), anyhow::Error> {
+    let slot = testbed.pick_node(who).await?;
+    let (name, from) = (name(&slot), now());
+    slot.signal(Signal::STOP)?;
+    tokio::time::sleep(lasting).await;
+    // Whole seconds: a clock that went back by more would have run backwards.
+    slot.sleep_for(lasting.as_secs())?;
+    slot.signal(Signal::CONT)?;
+    testbed
+        .records
+        .fault("suspend", Scope::Freezes, &[&name], from, now());
+    Ok(())
+}
+
 /// A stop is no death: it must have no effect.
 pub(super) async fn stop(
     testbed: &DrillTestbed,
@@ -127,9 +146,16 @@ pub(super) async fn standstill(
         slots.iter().map(|slot| name(slot)).collect::<Vec<_>>(),
     );
     // Even after an error everything continues: a stopped process would outlive the drill.
-    let stopped = signal_all(&slots, &servers.primary, Signal::STOP);
+    let mut stopped = signal_all(&slots, &servers.primary, Signal::STOP);
     if stopped.is_ok() {
         tokio::time::sleep(lasting).await;
+        // One machine sleeps, with the database on it.
+        if testbed.drill.suspends() {
+            stopped = slots
+                .iter()
+                .map(|slot| slot.sleep_for(lasting.as_secs()))
+                .collect();
+        }
     }
     let continued = signal_all(&slots, &servers.primary, Signal::CONT);
     stopped.and(continued)?;
