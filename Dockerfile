@@ -12,6 +12,8 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY . .
 COPY --from=dashboard /build/static/dist static/dist
+# For `horolog --version`: --build-arg HOROLOG_COMMIT=$(git rev-parse --short=12 HEAD). The context has no repository.
+ARG HOROLOG_COMMIT
 # Without the caches a changed line would build every dependency again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
     cargo build --release --locked && cp target/release/horolog /usr/local/bin/horolog

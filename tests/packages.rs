@@ -216,6 +216,67 @@ fn the_network_policy_admits_labelled_clients_only() {
 }
 
 #[test]
+fn the_long_version_names_the_build() {
+    let short = printed(&["-V"]);
+    assert_eq!(short, format!("horolog {}\n", env!("CARGO_PKG_VERSION")));
+    let features: Vec<&str> = [
+        ("fault-injection", cfg!(feature = "fault-injection")),
+        ("otel", cfg!(feature = "otel")),
+    ]
+    .iter()
+    .filter_map(|(name, is_on)| is_on.then_some(*name))
+    .collect();
+    let features = match features.as_slice() {
+        [] => "no features".to_owned(),
+        some => format!("features {}", some.join(", ")),
+    };
+    let long = printed(&["--version"]);
+    assert!(long.starts_with(short.trim_end()), "{long}");
+    assert!(long.ends_with(&format!(", {features})\n")), "{long}");
+    let build = &long[short.len()..];
+    let names_build = ["(commit ", "(development build,", "(unknown commit,"]
+        .iter()
+        .any(|start| build.starts_with(start));
+    assert!(names_build, "{long}");
+}
+
+/// What `cargo deb` and the maintainer scripts name.
+#[test]
+fn the_debian_package_names_files_and_settings_that_there_are() {
+    const MANIFEST: &str = include_str!("../Cargo.toml");
+    const SETTINGS: &str = include_str!("../deploy/debian/horolog.env");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (_, assets) = MANIFEST.split_once("\nassets = [\n").unwrap();
+    let (assets, _) = assets.split_once("\n]\n").unwrap();
+    let sources: Vec<&str> = assets
+        .lines()
+        .map(|line| line.split('"').nth(1).unwrap())
+        .collect();
+    assert!(sources.len() > 5, "{sources:?}");
+    for source in sources {
+        // What the build makes.
+        let is_made = source.starts_with("target/");
+        assert!(is_made || root.join(source).exists(), "{source}");
+    }
+    // A setting that is commented out is a setting, too.
+    let settings: Vec<(String, String)> = SETTINGS
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').split_once('='))
+        .filter(|(name, _)| name.starts_with(|first: char| first.is_ascii_uppercase()))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert!(settings.len() >= 4, "{settings:?}");
+    let output = horolog(&["schema"], &settings);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(UNIT.contains("\nEnvironmentFile=/etc/horolog/horolog.env\n"));
+    assert!(MANIFEST.contains("conf-files = [\"/etc/horolog/horolog.env\"]"));
+}
+
+#[test]
 fn completions_and_manual_pages_know_every_command() {
     let help = printed(&["--help"]);
     let (_, commands) = help.split_once("Commands:\n").unwrap();
