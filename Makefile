@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test test-dashboard test-postman test-clients test-postgres environments drill measure-dashboard bench-small deny sbom fmt lint schema docs
+.PHONY: help setup setup-tests dashboard run test release test-dashboard test-postman test-clients test-postgres environments drill measure-dashboard bench-small deny sbom fmt lint schema docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,22 +22,7 @@ run: setup ## build the program and run a demo cluster
 	HOROLOG_PG_BIN="$$(scripts/setup postgres)" target/demo/horolog demo
 
 test: setup-tests ## everything that CI checks: format, lints, tests
-	scripts/deny || test $$? = 3
-	scripts/sbom
-	scripts/dashboard test || test $$? = 3
-	cargo fmt --check
-	cargo clippy -- -D warnings
-	cargo clippy --workspace --all-targets --features otel,fault-injection -- -D warnings
-	cargo test --features otel,fault-injection
-	cargo test -p horolog-loadtest -p horolog-protocol
-	scripts/postman || test $$? = 3
-	scripts/clients || test $$? = 3
-	scripts/examples || test $$? = 3
-	scripts/docs || test $$? = 3
-	scripts/fuzz || test $$? = 3
-	scripts/dashboard e2e || test $$? = 3
-	scripts/drills
-	scripts/newcomer-drill || test $$? = 3
+	scripts/test
 
 # First the dashboard, then the program that embeds it: in the other order the browser would see the previous one.
 test-dashboard: ## drive the dashboard with a real browser; screenshots go to target/screenshots
@@ -58,10 +43,12 @@ VERSION ?= 18
 test-postgres: ## the tests that depend on PostgreSQL, with another version (VERSION=14, 17 or 18)
 	scripts/test-postgres $(VERSION) || test $$? = 3
 
-environments: ## what people install it on: no root, systemd, Docker, Patroni, PostgreSQL 14 and 18
+environments: ## what people install it on: no root, systemd, a Debian package, Docker, Patroni, a restore, PostgreSQL 14 and 18
 	cargo build --features otel,fault-injection
 	scripts/newcomer-drill || test $$? = 3
 	scripts/systemd-drill || test $$? = 3
+	scripts/deb-drill || test $$? = 3
+	scripts/restore-drill || test $$? = 3
 	scripts/docker-drill || test $$? = 3
 	scripts/patroni-drill || test $$? = 3
 	scripts/test-postgres 14 || test $$? = 3
@@ -82,6 +69,9 @@ bench-small: ## run every benchmark small, to see that it works; its figures say
 
 fmt: ## format the sources
 	cargo fmt
+
+release: ## make the files of a release in target/release-artifacts
+	scripts/release
 
 deny: ## licences, banned crates, sources and advisories of the dependencies
 	scripts/deny
