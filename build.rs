@@ -12,7 +12,8 @@ fn main() {
     // empty until `make dashboard`; where it cannot be made, nothing is built either.
     drop(std::fs::create_dir_all("static/dist"));
     println!("cargo:rerun-if-changed=static/dist");
-    println!("cargo:rustc-env=HOROLOG_BUILD={}", build());
+    // Cargo also gives it to programs that it runs, which know their settings by the prefix HOROLOG_.
+    println!("cargo:rustc-env=LONG_VERSION={}", build());
 }
 
 /// The version with what tells two builds of it apart: `0.1.0 (commit 3112332e3903, features otel)`.

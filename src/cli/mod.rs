@@ -52,7 +52,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 #[command(
     name = "horolog",
     version,
-    long_version = env!("HOROLOG_BUILD"),
+    long_version = env!("LONG_VERSION"),
     about = "Clustered job scheduler on PostgreSQL: every fire time exactly once"
 )]
 struct Program {
