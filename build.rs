@@ -12,11 +12,11 @@ fn main() {
     // empty until `make dashboard`; where it cannot be made, nothing is built either.
     drop(std::fs::create_dir_all("static/dist"));
     println!("cargo:rerun-if-changed=static/dist");
-    // Cargo also gives it to programs that it runs, which know their settings by the prefix HOROLOG_.
+    // Cargo also gives it to programs that it runs: the prefix HOROLOG_ would make it a setting.
     println!("cargo:rustc-env=LONG_VERSION={}", build());
 }
 
-/// The version with what tells two builds of it apart: `0.1.0 (commit 3112332e3903, features otel)`.
+/// The version, and what tells two builds of it apart: `0.1.0 (commit 3112332e3903, no features)`.
 fn build() -> String {
     let version = std::env::var("CARGO_PKG_VERSION").expect("cargo sets it");
     let features: Vec<&str> = [

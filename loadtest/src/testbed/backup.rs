@@ -1,5 +1,5 @@
-//! Backup and restore of a server, as docs/postgresql.md says: a base backup, an archive of the WAL,
-//! and a recovery from both to an instant.
+//! Backup and restore of a server, as docs/postgresql.md says: a base backup, an archive of the
+//! WAL, and a recovery from both to an instant.
 
 use super::postgres::Postgres;
 use anyhow::{Context, ensure};
@@ -50,9 +50,7 @@ impl Postgres {
     /// returns.
     pub async fn archived_instant(&self) -> Result<String, anyhow::Error> {
         let sql = self.sql().await?;
-        let row = sql
-            .query_one("select clock_timestamp()::text", &[])
-            .await?;
+        let row = sql.query_one("select clock_timestamp()::text", &[]).await?;
         // A recovery stops at the first commit after its target: there must be one.
         sql.batch_execute("select pg_logical_emit_message(true, 'drill', 'after')")
             .await?;

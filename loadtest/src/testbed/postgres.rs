@@ -269,7 +269,10 @@ impl Postgres {
     /// Where tools of PostgreSQL find this server.
     pub(super) fn connection(&self) -> String {
         let (ip, port) = (self.address.ip(), self.address.port());
-        format!("host={ip} port={port} user=horolog password={}", self.password)
+        format!(
+            "host={ip} port={port} user=horolog password={}",
+            self.password
+        )
     }
 
     fn data(&self) -> String {
