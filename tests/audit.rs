@@ -69,6 +69,8 @@ impl Walk {
             ("secret", "CreateSecretInput!"),
             ("change", "UpdateSecretInput!"),
             ("payload", "JSON"),
+            ("run", "EnqueueInput!"),
+            ("runs", "[EnqueueInput!]!"),
         ];
         let declared: Vec<String> = declared
             .iter()
@@ -153,6 +155,15 @@ impl Walk {
         let noop = created["id"].as_str().unwrap().to_owned();
         self.send_about(&noop, "runJobNow(JOB, payload: $payload)", payload)
             .await;
+        let run = json!({"jobId": noop, "payload": SECRET, "delaySeconds": 86_400,
+            "uniqueKey": "k"});
+        let one = "enqueue(input: $run) { executionId }";
+        self.send_about(&noop, one, json!({"run": run})).await;
+        let mut other = run.clone();
+        other["uniqueKey"] = json!("other");
+        let many = "enqueueMany(inputs: $runs) { created }";
+        let (_, entry) = self.send(many, json!({"runs": [run, other]})).await;
+        assert_eq!(entry["details"], json!({"count": 2, "created": 1}));
         let running = self.execution(&noop, "RUNNING").await;
         let cancel = format!("cancelExecution(id: \"{running}\")");
         self.send_about(&noop, &cancel, json!({})).await;

@@ -312,7 +312,7 @@ async fn rights_are_given_again_and_never_taken_from_the_owner() {
     migrate(&database_as(&database, NODE)).await.unwrap();
     let roles = |node: &str| Roles {
         node: Some(node.to_owned()),
-        reader: None,
+        ..Roles::default()
     };
     let error = migrate_for(&database_as(&database, OWNER), &roles(OWNER))
         .await

@@ -24,12 +24,12 @@ insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, re
 failures, job_version, node_id,
     started_at, finished_at, error_message, output, through_fire_time, occurrences, coalesced_into,
     previous_attempts, created_at,
-    repeats, payload)
+    repeats, payload, unique_key)
 select (lpad(to_hex((extract(epoch from l.at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid,
 j.id, 'SCHEDULE', l.at, l.at,
     'SKIPPED', 'COALESCED', 3, 1, 1, '00000000-0000-0000-0000-00000000000a', l.at, l.at,
     repeat('e', 600), 'output', l.at, 4,
-    gen_random_uuid(), '[{\"attempt\": 1}]', l.at, gen_random_uuid(), '{\"a\": 1}'
+    gen_random_uuid(), '[{\"attempt\": 1}]', l.at, gen_random_uuid(), '{\"a\": 1}', 'k'
 from job_definition j, (values (date_trunc('milliseconds', now()) - interval '10 days')) as l (at)
 where j.name = 'full';
 insert into job_execution_log (id, job_id, kind, fire_time, due_time, status, attempt, created_at,
@@ -37,6 +37,9 @@ repeats)
 select (left(replace(id::text, '-', ''), 12) || repeat('f', 20))::uuid, job_id, 'RERUN', fire_time,
 fire_time, 'SUCCESS', 1, fire_time, id
 from job_execution_log where reason = 'COALESCED';
+insert into job_trigger (id, job_id, kind, fire_time, due_at, repeats, payload, unique_key)
+select gen_random_uuid(), id, 'RERUN', '2999-01-01', '2999-01-01', gen_random_uuid(), '1', 'k'
+from job_definition where name = 'full';
 insert into api_token (id, name, role, secret_hash, created_at, created_by, expires_at,
     last_used_on, revoked_at)
 values (gen_random_uuid(), 'ci', 'VIEWER', sha256('x'), now(), 'test', now(), current_date, now());
@@ -283,7 +286,7 @@ async fn every_field_of_the_schema_holds_something_where_there_is_something() {
     let arguments = |field: &str| {
         match field {
             "job" => format!("(id: \"{job}\")"),
-            "jobLogs" | "jobVersions" => format!("(jobId: \"{job}\")"),
+            "jobLogs" | "jobVersions" | "pendingRuns" => format!("(jobId: \"{job}\")"),
             "execution" => format!("(id: \"{execution}\")"),
             "explainFireTime" => format!("(jobId: \"{job}\", at: {fired})"),
             "nodeLoad" => "(id: \"00000000-0000-0000-0000-00000000000a\")".to_owned(),

@@ -42,6 +42,7 @@ mod deploy;
 mod documents;
 mod editing;
 mod embedded_postgres;
+mod enqueue;
 mod every_field;
 mod exclusions;
 mod exclusions_api;

@@ -340,6 +340,7 @@ async fn an_execution_that_a_takeover_gave_up_is_taken_over_later() {
     assert_eq!(
         another.reconcile().await.swept,
         Swept {
+            freed_keys: 0,
             listed: 0,
             handed_over: 1
         }

@@ -44,6 +44,7 @@ fn value(kind: &str) -> &'static str {
         "double precision" => "0.25",
         "bigint" => "500",
         "integer" => "1",
+        "boolean" => "true",
         "text" => "'RETRY'",
         "uuid" => "(select id from job_execution_log where fire_time = '2026-11-23T07:00:06Z')",
         "uuid[]" => {

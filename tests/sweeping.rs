@@ -28,6 +28,7 @@ async fn a_sweep_hands_over_unlisted_executions_of_a_dead_node() {
             vec![id],
             0,
             Swept {
+                freed_keys: 0,
                 listed: 1,
                 handed_over: 1
             }
@@ -62,6 +63,7 @@ async fn a_sweep_lists_unlisted_executions_of_a_living_node_again() {
     assert_eq!(
         node.reconcile().await.swept,
         Swept {
+            freed_keys: 0,
             listed: 1,
             handed_over: 0
         }

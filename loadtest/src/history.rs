@@ -79,9 +79,12 @@ pub struct Call {
     pub next_fire_time: Option<Micros>,
     /// The requested `startAt` ([`crate::job::Schedule::Once`]).
     pub start_at: Option<Micros>,
-    /// The execution that a rerun made, by the answer.
+    /// The execution that a rerun or an enqueue made, by the answer.
     #[serde(default)]
     pub made: Option<Uuid>,
+    /// The execution that was there already, by the answer: the call made none.
+    #[serde(default)]
+    pub found: Option<Uuid>,
 }
 
 /// An operation of the API.
@@ -102,6 +105,8 @@ pub enum Operation {
     RunNow,
     /// `rerunExecution` of that execution.
     Rerun(Uuid),
+    /// `enqueue` with this unique key, due now.
+    Enqueue(String),
     /// `cancelExecutions` for all executions of the job in flight, possibly of other jobs in the
     /// same call.
     Cancel,
@@ -118,6 +123,7 @@ impl Operation {
             Self::Delete => "the deletion",
             Self::RunNow => "a run-now",
             Self::Rerun(_) => "a rerun",
+            Self::Enqueue(_) => "an enqueue",
             Self::Cancel => "a cancellation",
         }
     }

@@ -74,7 +74,7 @@ pub enum Schedule {
         /// Seconds from the call; the instant itself is [`crate::history::Call::start_at`].
         after_seconds: u32,
     },
-    /// No fire time during a drill (a cron years ahead): runs only on request.
+    /// No schedule (`ON_DEMAND`): runs only on request.
     Manual,
 }
 

@@ -67,7 +67,7 @@ struct RunArguments {
 #[derive(clap::Args)]
 struct BenchArguments {
     /// `all`, or names: throughput, lateness, run-now, failover, growth, nodes, idle, backlog, api,
-    /// start, wal, snapshot, create, limit, flood.
+    /// start, wal, snapshot, create, enqueue, limit, flood.
     #[arg(required = true)]
     names: Vec<String>,
     /// Path of `horolog`, built with --release. [default: next to this program]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "throughput",
     "lateness",
     "run-now",
@@ -19,6 +19,7 @@ const NAMES: [&str; 15] = [
     "wal",
     "snapshot",
     "create",
+    "enqueue",
     "limit",
     "flood",
 ];

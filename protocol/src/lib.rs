@@ -42,6 +42,7 @@ pub mod reachability;
 pub mod safeguards;
 pub mod state;
 pub mod steps;
+pub mod unique_keys;
 
 /// The job's policy for a death in the middle of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

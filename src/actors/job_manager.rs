@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod backfills;
 pub mod bulk;
+pub mod enqueue;
 pub mod exclusions;
 pub mod executions;
 pub mod namespaces;

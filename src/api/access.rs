@@ -11,7 +11,7 @@ use async_graphql::parser::types::OperationType;
 type Right = (&'static str, Role);
 
 /// The least role for each query.
-pub const QUERIES: [Right; 29] = [
+pub const QUERIES: [Right; 30] = [
     ("jobs", Role::Viewer),
     ("job", Role::Viewer),
     ("jobLogs", Role::Viewer),
@@ -27,6 +27,7 @@ pub const QUERIES: [Right; 29] = [
     ("previewBackfill", Role::Viewer),
     ("jobsPage", Role::Viewer),
     ("executionsPage", Role::Viewer),
+    ("pendingRuns", Role::Viewer),
     ("tags", Role::Viewer),
     ("searchExecutions", Role::Viewer),
     ("explainFireTime", Role::Viewer),
@@ -44,7 +45,7 @@ pub const QUERIES: [Right; 29] = [
 ];
 
 /// The least role for each mutation.
-pub const MUTATIONS: [Right; 40] = [
+pub const MUTATIONS: [Right; 42] = [
     ("createJob", Role::Editor),
     ("createJobs", Role::Editor),
     ("updateJob", Role::Editor),
@@ -55,6 +56,8 @@ pub const MUTATIONS: [Right; 40] = [
     ("pauseCluster", Role::Admin),
     ("resumeCluster", Role::Admin),
     ("runJobNow", Role::Operator),
+    ("enqueue", Role::Operator),
+    ("enqueueMany", Role::Operator),
     ("cancelExecution", Role::Operator),
     ("cancelExecutions", Role::Operator),
     ("rerunExecution", Role::Operator),
@@ -99,7 +102,7 @@ pub const SUBSCRIPTIONS: [Right; 5] = [
 
 /// Fields about what belongs to a namespace, or to the caller: a role in any namespace suffices to
 /// call them, and they reach the namespaces in which the caller has it.
-pub const OF_NAMESPACES: [&str; 61] = [
+pub const OF_NAMESPACES: [&str; 64] = [
     "jobs",
     "job",
     "jobLogs",
@@ -115,6 +118,7 @@ pub const OF_NAMESPACES: [&str; 61] = [
     "previewBackfill",
     "jobsPage",
     "executionsPage",
+    "pendingRuns",
     "tags",
     "searchExecutions",
     "explainFireTime",
@@ -135,6 +139,8 @@ pub const OF_NAMESPACES: [&str; 61] = [
     "resumeJob",
     "deleteJob",
     "runJobNow",
+    "enqueue",
+    "enqueueMany",
     "cancelExecution",
     "cancelExecutions",
     "rerunExecution",

@@ -32,6 +32,8 @@ pub enum JobScheduleType {
     FixedDelay,
     /// At one instant, `startAt`.
     Once,
+    /// Never by itself: the job runs on request only (`enqueue`, `runJobNow`).
+    OnDemand,
 }
 
 /// What a cron expression does when the clock goes forward over its time.

@@ -17,6 +17,7 @@ mod bulk;
 mod context;
 mod cost;
 mod date_time;
+mod enqueue;
 mod enums;
 mod errors;
 mod exclusions;
@@ -58,6 +59,7 @@ use audit::AuditQuery;
 use backfills::{BackfillMutation, BackfillQuery};
 pub use budgets::CallerBudgets;
 use bulk::BulkMutation;
+use enqueue::{EnqueueMutation, PendingRunQuery};
 use exclusions::{ExclusionMutation, ExclusionQuery};
 use executions::ExecutionMutation;
 use explanations::ExplanationQuery;
@@ -95,7 +97,7 @@ pub struct JobQueries(Query, ExclusionQuery, BackfillQuery);
 
 /// Queries about executions, their lists and explanations.
 #[derive(MergedObject, Default)]
-pub struct ExecutionQueries(ListQuery, SearchQuery, ExplanationQuery);
+pub struct ExecutionQueries(ListQuery, SearchQuery, ExplanationQuery, PendingRunQuery);
 
 /// Queries about the cluster.
 #[derive(MergedObject, Default)]
@@ -117,6 +119,7 @@ pub struct AccessQueries(
 pub struct Mutations(
     Mutation,
     ExecutionMutation,
+    EnqueueMutation,
     BulkMutation,
     ExclusionMutation,
     BackfillMutation,

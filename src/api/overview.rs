@@ -99,8 +99,8 @@ pub struct Upcoming {
     buckets: Vec<i32>,
     /// The ten minutes with the most fire times, the busiest first.
     crowded: Vec<CrowdedMinute>,
-    /// Number of planned jobs: active jobs without the fixed delays, whose next fire time depends
-    /// on the end of an execution.
+    /// Number of planned jobs: active jobs with a schedule, without the fixed delays, whose next
+    /// fire time depends on the end of an execution.
     jobs: i32,
     /// False for an answer that was cut to bound the work.
     complete: bool,

@@ -94,6 +94,12 @@ impl BackfillRequest {
                 "a fixed delay names no past fire times: there is nothing to run",
             ));
         }
+        if job.schedule == Schedule::OnDemand {
+            return Err(InvalidInput::new(
+                "id",
+                "a job without a schedule has no past fire times: there is nothing to run",
+            ));
+        }
         let just_before = from - TimeDelta::microseconds(1);
         let fire_times: Vec<_> = successors(next_counting(job, exclusions, just_before), |last| {
             next_counting(job, exclusions, *last)

@@ -274,8 +274,9 @@ impl Exclusions {
         let of_schedule = match &job.schedule {
             Schedule::Cron(cron) => cron.zone().rules_hash(),
             Schedule::FixedRate { .. } => 0,
-            // The fire times of both are stored instants: new rules of a zone do not move them.
-            Schedule::FixedDelay { .. } | Schedule::Once { .. } => return None,
+            Schedule::FixedDelay { .. } | Schedule::Once { .. } | Schedule::OnDemand => {
+                return None;
+            }
         };
         zone_rules(
             of_schedule,

@@ -229,6 +229,14 @@ impl FireTimeFacts {
     fn off_schedule(&self, at: Timestamp) -> Option<Explanation> {
         use FireTimeReason::{AfterEnd, BeforeStart, NotAFireTime};
         let definition = &self.then(at).definition;
+        if definition.schedule == Schedule::OnDemand {
+            let message = "the job has no schedule: it runs on request only";
+            // A run may have been enqueued for the instant.
+            return self
+                .one_off
+                .is_none()
+                .then(|| Explanation::new(NotAFireTime, message));
+        }
         if let Some(start) = definition.policies.start_at.filter(|start| at < *start) {
             let message = format!("the schedule starts later, at {}", rfc3339(start));
             return Some(Explanation {
@@ -288,7 +296,7 @@ impl FireTimeFacts {
         let job = &self.job;
         // A fixed delay without a fire time waits for the end of a run: the schedule has not ended.
         if job.definition.runs_left(job.runs) == 0
-            || job.next_fire_time.is_none() && !self.awaits_an_end()
+            || job.next_fire_time.is_none() && !self.awaits_an_end() && self.one_off.is_none()
         {
             return Explanation::new(AfterEnd, "the schedule has ended: no fire time is left");
         }

@@ -264,7 +264,8 @@ impl JobDefinition {
         now: Timestamp,
         old: Option<&Self>,
     ) -> Result<(), InvalidInput> {
-        if self.first_fire_time(now).is_some() || old.is_some_and(|old| self.names_like(old)) {
+        let fires = self.first_fire_time(now).is_some() || self.schedule == Schedule::OnDemand;
+        if fires || old.is_some_and(|old| self.names_like(old)) {
             return Ok(());
         }
         let end_is_old = old.is_some_and(|old| self.policies.end_at == old.policies.end_at);

@@ -29,7 +29,7 @@ pub struct JobRequest {
     pub name: String,
     /// Namespace of the job. Default: `default`; in an edit the job's namespace.
     pub namespace: Option<String>,
-    /// Cron, fixed rate, fixed delay or a single instant.
+    /// Cron, fixed rate, fixed delay, one instant, or no schedule.
     pub schedule_type: ScheduleType,
     /// Description of at most 2,000 characters. Display only.
     pub description: Option<String>,
@@ -137,7 +137,10 @@ impl JobRequest {
                 format!("must be before the year {START_YEAR_MAX}"),
             ));
         }
-        let instants = matches!(self.schedule_type, ScheduleType::Cron | ScheduleType::Once);
+        let instants = matches!(
+            self.schedule_type,
+            ScheduleType::Cron | ScheduleType::Once | ScheduleType::OnDemand
+        );
         refuse_given(
             "intervalSeconds",
             instants && self.interval_seconds.is_some(),
@@ -169,7 +172,24 @@ impl JobRequest {
                 )?;
                 Ok(Schedule::FixedDelay { interval })
             }
+            ScheduleType::OnDemand => self.on_demand(),
         }
+    }
+
+    /// Without a schedule nothing limits or moves fire times.
+    fn on_demand(&self) -> Result<Schedule, InvalidInput> {
+        let policies = &self.policies;
+        for (field, given) in [
+            ("cronExpression", self.cron_expression.is_some()),
+            ("calendar", self.calendar.is_some()),
+            ("startAt", policies.start_at.is_some()),
+            ("endAt", policies.end_at.is_some()),
+            ("maxRuns", policies.max_runs.is_some()),
+            ("jitterSeconds", policies.jitter_seconds != 0),
+        ] {
+            refuse_given(field, given, self.schedule_type)?;
+        }
+        Ok(Schedule::OnDemand)
     }
 
     fn cron(&self, id: Uuid, old: Option<&JobDefinition>) -> Result<Schedule, InvalidInput> {
@@ -278,7 +298,7 @@ fn validate_tags(tags: &[String]) -> Result<(), InvalidInput> {
     text::TAG.check_each("tags", tags)
 }
 
-fn validate_priority(priority: Option<i32>) -> Result<i16, InvalidInput> {
+pub(super) fn validate_priority(priority: Option<i32>) -> Result<i16, InvalidInput> {
     let priority = priority.unwrap_or(PRIORITY_DEFAULT.into());
     i16::try_from(priority)
         .ok()

@@ -9,6 +9,7 @@ pub mod agenda;
 pub mod audit;
 pub mod backfill;
 pub mod client;
+pub mod enqueue;
 pub mod exclusions;
 pub mod execution;
 pub mod explanation;

@@ -14,7 +14,9 @@ text_enum! {
         Schedule = "SCHEDULE",
         /// A request: run now.
         Manual = "MANUAL",
-        /// The next attempt after a failed attempt.
+        /// A request for one run at a time, which waits while its job is paused.
+        Enqueued = "ENQUEUED",
+        /// A failed attempt that gets another attempt.
         Retry = "RETRY",
         /// The next attempt after a lost attempt.
         Recovery = "RECOVERY",

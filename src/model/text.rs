@@ -35,6 +35,9 @@ pub const TOKEN_NAME: Text = Text::line(1, 100);
 /// Name of a node.
 pub const NODE_NAME: Text = Text::line(1, 255);
 
+/// Unique key of an enqueued run.
+pub const UNIQUE_KEY: Text = Text::line(1, 200);
+
 /// The bounds of a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Text {

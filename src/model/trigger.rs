@@ -59,11 +59,12 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// Whether the trigger waits while the job is paused: fire times of the schedule, also buffered
-    /// fire times and retries. Executions on request and recoveries do not wait.
+    /// Whether the trigger waits while its job is paused: enqueued runs and fire times of the
+    /// schedule, also buffered ones and their retries. Other executions on request and recoveries do
+    /// not wait.
     pub fn waits_for_resume(&self) -> bool {
         match self.kind {
-            TriggerKind::Owed => true,
+            TriggerKind::Owed | TriggerKind::Enqueued => true,
             TriggerKind::Retry | TriggerKind::Buffered => {
                 // A manual run that was buffered or retried has a random id.
                 self.id == execution_id(self.job_id, TriggerKind::Schedule, self.fire_time)

@@ -101,6 +101,7 @@ pub fn hot_statements() -> Vec<&'static str> {
         jobs::reruns::CANDIDATES.sql(),
         jobs::reruns::INSERT.sql(),
         jobs::reruns::OF.sql(),
+        queries::pending_runs::OF_JOB.sql(),
     ]
 }
 

@@ -50,6 +50,7 @@ pub(super) const VIEWS: Statement = Statement::new(concat!(
     "-- reach.views\n",
     of_jobs!("job_definition_version", "job_id"),
     of_jobs!("job_trigger", "job_id"),
+    of_jobs!("run_key", "job_id"),
     of_jobs!("job_execution_log", "job_id"),
     of_jobs!("execution_in_flight", "job_id"),
     of_jobs!("job_failing", "job_id"),

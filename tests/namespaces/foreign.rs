@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 /// Requests about one object; `JOB` and the like stand for ids.
-const REQUESTS: [&str; 33] = [
+const REQUESTS: [&str; 35] = [
     "{ job(id: \"JOB\") { id name } }",
     "{ jobLogs(jobId: \"JOB\") { id } }",
     "{ jobVersions(jobId: \"JOB\") { version definition } }",
@@ -32,6 +32,8 @@ const REQUESTS: [&str; 33] = [
     "mutation { deleteJob(id: \"JOB\", cancelRunning: true) }",
     "mutation { runJobNow(id: \"JOB\") }",
     "mutation { runJobNow(id: \"JOB\", payload: {a: \"********\"}) }",
+    "{ pendingRuns(jobId: \"JOB\") { nodes { id } pageInfo { endCursor } } }",
+    "mutation { enqueue(input: {jobId: \"JOB\", uniqueKey: \"k\"}) { created } }",
     "mutation { cancelExecution(id: \"EXECUTION\") }",
     "mutation { rerunExecution(id: \"EXECUTION\") { id } }",
     "mutation { cancelBackfill(id: \"BACKFILL\") }",

@@ -296,7 +296,10 @@ async fn no_trigger_of_a_deleted_job_fires_and_all_are_removed() {
     assert!(cluster.triggers(&job).await.is_empty());
     assert_eq!(
         cluster.ledger(&job).await,
-        ["SCHEDULE 07:00:00 CANCELLED attempt 1"]
+        [
+            "SCHEDULE 07:00:00 CANCELLED attempt 1",
+            "MANUAL 07:01:00 SKIPPED DELETED attempt 0, 1 times until 07:01:00"
+        ]
     );
 }
 

@@ -241,7 +241,7 @@ async fn template(client: &Client, url: &str) -> String {
         client.batch_execute(CREATE_NODE_ROLE).await.unwrap();
         let roles = Roles {
             node: Some(NODE_ROLE.to_owned()),
-            reader: None,
+            ..Roles::default()
         };
         let owner = Database::parse(&url_of(url, &half_made), PATIENCE).unwrap();
         migrate_for(&owner, &roles).await.unwrap();

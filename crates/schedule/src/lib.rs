@@ -1,6 +1,7 @@
 //! Schedules: pure rules that name instants.
 //!
-//! A [`Schedule`] is a cron expression in a time zone, a fixed rate, a fixed delay, or one instant.
+//! A [`Schedule`] is a cron expression in a time zone, a fixed rate, a fixed delay, one instant, or
+//! none.
 //! It answers one question: which fire time comes next? No function of this crate reads a clock or
 //! does I/O, except that the rules of a time zone are read once per process, from the tz database
 //! of the system or from the one inside the crate, whichever is newer.
@@ -66,6 +67,8 @@ text_enum! {
         FixedDelay = "FIXED_DELAY",
         /// At one instant, `startAt`.
         Once = "ONCE",
+        /// Never by itself: on request only.
+        OnDemand = "ON_DEMAND",
     }
 }
 
@@ -101,6 +104,8 @@ pub enum Schedule {
         /// The only fire time.
         at: Timestamp,
     },
+    /// There are no fire times: the job runs on request only.
+    OnDemand,
 }
 
 impl Schedule {
@@ -112,17 +117,18 @@ impl Schedule {
             Self::FixedRate { .. } => ScheduleType::FixedRate,
             Self::FixedDelay { .. } => ScheduleType::FixedDelay,
             Self::Once { .. } => ScheduleType::Once,
+            Self::OnDemand => ScheduleType::OnDemand,
         }
     }
 
-    /// The first fire time strictly after `after`. `None`: the schedule is over, or it is a fixed
-    /// delay, whose next fire time depends on the end of an execution.
+    /// The first fire time strictly after `after`. `None`: the schedule is over, there is none, or
+    /// it is a fixed delay, whose next fire time depends on the end of an execution.
     #[must_use]
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Cron(cron) => cron.next_after(after),
             Self::FixedRate { interval, anchor } => Some(next_on_grid(*anchor, *interval, after)),
-            Self::FixedDelay { .. } => None,
+            Self::FixedDelay { .. } | Self::OnDemand => None,
             Self::Once { at } => (*at > after).then_some(*at),
         }
     }

@@ -20,6 +20,7 @@ impl Schedule {
             Self::FixedRate { interval, .. } => format!("every {}", every(*interval)),
             Self::FixedDelay { interval } => format!("{} after each execution", span(*interval)),
             Self::Once { .. } => "once".to_owned(),
+            Self::OnDemand => "on demand".to_owned(),
         }
     }
 
@@ -28,7 +29,10 @@ impl Schedule {
     pub fn warnings(&self, after: Timestamp) -> Vec<String> {
         match self {
             Self::Cron(cron) => cron.all_warnings(after),
-            Self::FixedRate { .. } | Self::FixedDelay { .. } | Self::Once { .. } => Vec::new(),
+            Self::FixedRate { .. }
+            | Self::FixedDelay { .. }
+            | Self::Once { .. }
+            | Self::OnDemand => Vec::new(),
         }
     }
 }

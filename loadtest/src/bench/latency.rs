@@ -71,18 +71,27 @@ pub(super) async fn run_now(options: &Options) -> Result<Line, anyhow::Error> {
             took.len(),
             jobs.len()
         );
-        for (what, values) in [("sent to started", &took), ("sent to answered", &answered)] {
-            let spread = Spread::of(values).context("nothing was called")?;
-            for (name, micros) in [
-                ("p50", spread.p50),
-                ("p99", spread.p99),
-                ("longest", spread.max),
-            ] {
-                figures.push(format!("{what}, {name}"), "ms", millis(micros));
-            }
-        }
+        wait_figures(&mut figures, "sent to started", &took)?;
+        wait_figures(&mut figures, "sent to answered", &answered)?;
     }
     testbed.close(figures).await
+}
+
+/// The figures of a wait of users, in microseconds.
+pub(super) fn wait_figures(
+    figures: &mut Figures,
+    what: &str,
+    values: &[i64],
+) -> Result<(), anyhow::Error> {
+    let spread = Spread::of(values).context("nothing was called")?;
+    for (name, micros) in [
+        ("p50", spread.p50),
+        ("p99", spread.p99),
+        ("longest", spread.max),
+    ] {
+        figures.push(format!("{what}, {name}"), "ms", millis(micros));
+    }
+    Ok(())
 }
 
 /// Runs each job once; returns the instants of the request and of the answer.

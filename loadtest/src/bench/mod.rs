@@ -9,6 +9,7 @@
 mod api;
 mod backlog;
 mod bare;
+mod enqueue;
 mod failover;
 mod flood;
 mod idle;
@@ -56,6 +57,8 @@ pub enum Name {
     Snapshot,
     /// Jobs a second by `createJobs`.
     Create,
+    /// Runs a second by `enqueueMany` and by the SQL function, and from `enqueue` to the start.
+    Enqueue,
     /// The bare SQL of lease and settlement, without a node.
     Limit,
     /// Lateness at a steady rate while clients loop the dearest requests that the API accepts.
@@ -117,6 +120,7 @@ pub async fn run(name: Name, options: &Options) -> Result<Line, anyhow::Error> {
         Name::Backlog => backlog::backlog(options).await,
         Name::Api => api::api(options).await,
         Name::Create => api::create(options).await,
+        Name::Enqueue => enqueue::enqueue(options).await,
         Name::Flood => flood::flood(options).await,
     }
 }

@@ -313,7 +313,7 @@ fn lost_text(due: &FireTime<'_, '_>) -> String {
         .filter(|call| {
             !matches!(
                 call.operation,
-                Operation::RunNow | Operation::Rerun(_) | Operation::Cancel
+                Operation::RunNow | Operation::Rerun(_) | Operation::Enqueue(_) | Operation::Cancel
             )
         })
         .find(|call| (due.at..=deadline).contains(&call.invoked));

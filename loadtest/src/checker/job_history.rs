@@ -120,7 +120,7 @@ impl JobHistory<'_> {
             let may_be_run_now = execution
                 .kinds()
                 .any(|kind| may_be_run_now(kind, at, calls, rules));
-            let is_named_manual = execution.kinds().any(|kind| kind == "MANUAL");
+            let is_named_manual = execution.kinds().any(is_on_request);
             let is_duplicate = may_be_run_now && !taken.insert(at);
             execution.manual = is_duplicate || is_named_manual || (may_be_run_now && !on_grid(at));
         }
@@ -133,7 +133,8 @@ impl JobHistory<'_> {
         self.skipped_reruns = asked.collect();
         (self.manual_skips, self.skips) = skips.into_iter().partition(|row| {
             let at = row.fire_time;
-            row.kind == "MANUAL" || (may_be_run_now(&row.kind, at, calls, rules) && !on_grid(at))
+            is_on_request(&row.kind)
+                || (may_be_run_now(&row.kind, at, calls, rules) && !on_grid(at))
         });
     }
 
@@ -237,12 +238,16 @@ fn execution<'a>(
         .or(row.map(|row| row.due_time))
         .filter(|_| is_rerun);
     let manual = row.map_or_else(
-        || deliveries.iter().any(|delivery| delivery.kind == "MANUAL"),
+        || {
+            deliveries
+                .iter()
+                .any(|delivery| is_on_request(&delivery.kind))
+        },
         |row| {
-            row.kind == "MANUAL"
+            is_on_request(&row.kind)
                 || deliveries
                     .first()
-                    .is_some_and(|first| first.kind == "MANUAL")
+                    .is_some_and(|first| is_on_request(&first.kind))
         },
     );
     Execution {
@@ -264,6 +269,11 @@ fn may_be_run_now(kind: &str, at: Micros, calls: &[&Call], rules: &Rules) -> boo
             .any(|call| {
                 (call.invoked - rules.earliness..=call.completed + rules.earliness).contains(&at)
             })
+}
+
+/// Whether the kind is one of runs on request: each belongs to a call.
+fn is_on_request(kind: &str) -> bool {
+    matches!(kind, "MANUAL" | "ENQUEUED")
 }
 
 fn is_rerun(row: &Row) -> bool {

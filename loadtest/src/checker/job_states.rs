@@ -119,10 +119,12 @@ impl<'a> JobStates<'a> {
             (Operation::Delete, Active { .. } | Paused { .. } | Deleted) => Some(Deleted),
             // One call is about many jobs, and some may be gone.
             (Operation::Cancel, Active { .. } | Paused { .. } | Deleted)
-            | (Operation::Pause | Operation::RunNow | Operation::Rerun(_), Paused { .. })
-            | (Operation::Resume | Operation::RunNow | Operation::Rerun(_), Active { .. }) => {
-                Some(state)
-            }
+            | (Operation::Pause, Paused { .. })
+            | (Operation::Resume, Active { .. })
+            | (
+                Operation::RunNow | Operation::Rerun(_) | Operation::Enqueue(_),
+                Active { .. } | Paused { .. },
+            ) => Some(state),
             _ => None,
         }
     }

@@ -28,11 +28,16 @@ impl<'a> Checker<'a> {
         let mut points = fire_times(&runs);
         points.extend(job.manual_skips.iter().map(|row| row.fire_time));
         let calls = job.states.calls.iter().copied();
+        let is_enqueue = |call: &&Call| matches!(call.operation, Operation::Enqueue(_));
         let run_nows: Vec<&Call> = calls
             .clone()
-            .filter(|call| call.operation == Operation::RunNow)
+            .filter(|call| call.operation == Operation::RunNow || is_enqueue(call))
+            // A call that found the holder of its key has made none.
+            .filter(|call| call.found.is_none())
             .collect();
         self.match_calls(job, overlaps, &run_nows, points);
+        let enqueues: Vec<&Call> = calls.clone().filter(is_enqueue).collect();
+        self.enqueues(job, &enqueues, &runs);
         let mut points = fire_times(&reruns);
         points.extend(&job.skipped_reruns);
         let calls: Vec<&Call> = calls

@@ -9,8 +9,8 @@
 //! `job_states` the possible states of a job · `policy_set` the policies that may hold ·
 //! `job_history` the history by job and execution · `subject` the subject of a violation ·
 //! `expected` the expected fire times · `job` applies the rules to one job: `fire_time` `misfires`
-//! `attempts` `ends` `rows` `overlaps` `fixed_delay` `manual` `cancels` · `matching` the same
-//! without labels · `clock_stays` drills whose clock stays wrong. `docs/internals/drills.md`
+//! `attempts` `ends` `rows` `overlaps` `fixed_delay` `manual` `enqueues` `cancels` · `matching` the
+//! same without labels · `clock_stays` drills whose clock stays wrong. `docs/internals/drills.md`
 //! explains each rule.
 
 mod attempts;
@@ -18,6 +18,7 @@ mod cancels;
 mod clock_stays;
 mod deadlines;
 mod ends;
+mod enqueues;
 mod expected;
 mod fire_time;
 mod fixed_delay;

@@ -34,7 +34,9 @@ impl Run {
             id: execution.id,
             fire_time: execution.fire_time()?,
             start: first.map(|first| first.arrived),
-            manual: first.is_some_and(|first| matches!(first.kind.as_str(), "MANUAL" | "RERUN")),
+            manual: first.is_some_and(|first| {
+                matches!(first.kind.as_str(), "MANUAL" | "RERUN" | "ENQUEUED")
+            }),
         })
     }
 

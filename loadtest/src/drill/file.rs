@@ -59,6 +59,9 @@ pub struct Drill {
     pub mix: usize,
     /// Milliseconds between two random commands of an operator.
     pub operator_millis: Option<u64>,
+    /// Callers that enqueue runs with unique keys at the same time.
+    #[serde(default)]
+    pub enqueuers: usize,
     /// Faults, each at its time.
     #[serde(default)]
     pub faults: Vec<FaultSpec>,

@@ -19,6 +19,8 @@ const GAP: Micros = 2 * SECOND;
 /// drill has.
 const FAR: Micros = 300_000_000 * SECOND;
 const MANY_RUNS: u32 = 100_000;
+/// Unique keys of enqueued runs: so few that callers meet.
+const KEYS: u32 = 3;
 /// Jobs whose executions one call cancels.
 const CANCELLED_JOBS: usize = 5;
 
@@ -31,7 +33,7 @@ pub async fn operate(testbed: &DrillTestbed, pause: Duration, end: Instant) {
         let Some(address) = testbed.any_address() else {
             continue;
         };
-        let jobs = testbed.operator.jobs();
+        let jobs = testbed.operator.operated();
         let Some(id) = fastrand::choice(&jobs).copied() else {
             continue;
         };
@@ -75,12 +77,25 @@ pub async fn operate(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     }
 }
 
+/// Enqueues runs of these jobs until `end`, each with one of a few unique keys. Other callers do
+/// the same.
+pub async fn enqueue(testbed: &DrillTestbed, jobs: &[Uuid], end: Instant) {
+    while Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(..200))).await;
+        let (Some(address), Some(id)) = (testbed.any_address(), fastrand::choice(jobs)) else {
+            continue;
+        };
+        let key = format!("key {}", fastrand::u32(..KEYS));
+        testbed.operator.enqueue(address, *id, &key).await;
+    }
+}
+
 /// Continues until `end`: waits for a fire time of a job with a jitter or a buffer, and up to two
 /// seconds more.
 pub async fn aim(testbed: &DrillTestbed, pause: Duration, end: Instant) {
     while Instant::now() < end {
         tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-        let jobs = testbed.operator.jobs();
+        let jobs = testbed.operator.operated();
         let Some(id) = fastrand::choice(&jobs).copied() else {
             continue;
         };

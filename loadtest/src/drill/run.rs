@@ -179,6 +179,7 @@ async fn run_phases(
     )
     .await;
     create_jobs(testbed).await?;
+    let enqueued = create_for_enqueues(testbed).await?;
     let tasks = tokio::task::LocalSet::new();
     let (over, is_over) = watch::channel(false);
     tasks.spawn_local(count(testbed.clone(), progress.clone(), is_over.clone()));
@@ -187,7 +188,7 @@ async fn run_phases(
     let failures = tasks
         .run_until(async {
             tokio::time::sleep(BEFORE).await;
-            let failures = disturb(testbed, seed).await;
+            let failures = disturb(testbed, seed, &enqueued).await;
             for failure in &failures {
                 progress.println(failure);
             }
@@ -236,8 +237,22 @@ async fn create_jobs(testbed: &DrillTestbed) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-/// The disturbed part: faults by the clock, faults at random, an operator.
-async fn disturb(testbed: &Rc<DrillTestbed>, seed: u64) -> Vec<String> {
+/// The jobs of the callers that enqueue runs, if the drill has some.
+async fn create_for_enqueues(testbed: &DrillTestbed) -> Result<Vec<Uuid>, anyhow::Error> {
+    let mut ids = Vec::new();
+    if testbed.drill.enqueuers == 0 {
+        return Ok(ids);
+    }
+    for job in workload::enqueued() {
+        let address = testbed.any_address().context("no node lives")?;
+        let created = testbed.operator.create_for_enqueues(address, &job).await;
+        ids.push(created.with_context(|| format!("the job `{}` was not created", job.name))?);
+    }
+    Ok(ids)
+}
+
+/// The disturbed part: faults by the clock, faults at random, an operator, callers that enqueue.
+async fn disturb(testbed: &Rc<DrillTestbed>, seed: u64, enqueued: &[Uuid]) -> Vec<String> {
     let begun = Instant::now();
     let end = begun + Duration::from_secs(testbed.drill.seconds);
     let failures = Rc::new(std::cell::RefCell::new(Vec::new()));
@@ -263,6 +278,10 @@ async fn disturb(testbed: &Rc<DrillTestbed>, seed: u64) -> Vec<String> {
         tasks.spawn_local(async move { operations::operate(&one, pause, end).await });
         let other = testbed.clone();
         tasks.spawn_local(async move { operations::aim(&other, pause, end).await });
+    }
+    for _ in 0..testbed.drill.enqueuers {
+        let (testbed, enqueued) = (testbed.clone(), enqueued.to_owned());
+        tasks.spawn_local(async move { operations::enqueue(&testbed, &enqueued, end).await });
     }
     while tasks.join_next().await.is_some() {}
     // A drill without faults at the end still lasts as long as its file says.

@@ -226,6 +226,26 @@ fn job(name: &str, schedule: Schedule, target: Target) -> JobSpec {
     }
 }
 
+/// Jobs for enqueued runs with unique keys: one succeeds at once, one at its second attempt.
+pub fn enqueued() -> [JobSpec; 2] {
+    let target = Target {
+        delay: 300,
+        ..Target::default()
+    };
+    let fails = Target {
+        delay: 100,
+        fail: 1,
+        ..Target::default()
+    };
+    [
+        job("enqueued", Schedule::Manual, target),
+        JobSpec {
+            max_attempts: 10,
+            ..job("enqueued, retries", Schedule::Manual, fails)
+        },
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

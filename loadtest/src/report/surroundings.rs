@@ -288,6 +288,7 @@ impl<'a> Finder<'a> {
             Operation::Delete => "deleteJob",
             Operation::RunNow => "runJobNow",
             Operation::Rerun(_) => "rerunExecution",
+            Operation::Enqueue(_) => "enqueue",
             Operation::Cancel => "cancelExecutions",
         };
         let outcome = match call.outcome {

@@ -81,6 +81,7 @@ fn synthetic(deliveries: u64, job: &str) -> History {
         next_fire_time: Some(BEGAN + SECOND),
         start_at: None,
         made: None,
+        found: None,
     };
     let status = "RUNNING".to_owned();
     History {

@@ -25,7 +25,7 @@ create trigger drill_note after insert or update of status, attempt on job_execu
 
 /// States without a way out. Each query is one statement and sees one instant: no transaction of
 /// the protocol ends in such a state.
-const AUDITS: [(&str, &str); 7] = [
+const AUDITS: [(&str, &str); 8] = [
     (
         "RUNNING on a node that is gone",
         "select l.id from job_execution_log l left join cluster_node n on n.id = l.node_id
@@ -37,6 +37,13 @@ const AUDITS: [(&str, &str); 7] = [
          where l.status = 'RETRYING' and not exists (select from job_trigger t where t.id = l.id)",
     ),
     (
+        "a unique key of no execution",
+        "select k.execution_id from run_key k
+         where not exists (select from job_trigger t where t.id = k.execution_id)
+           and not exists (select from job_execution_log l
+             where l.id = k.execution_id and l.status in ('RUNNING', 'RETRYING'))",
+    ),
+    (
         "a trigger long overdue",
         "select t.id from job_trigger t join job_definition j on j.id = t.job_id
          where t.due_at < clock_timestamp() - interval '20 s' and j.status = 'ACTIVE'
@@ -45,7 +52,7 @@ const AUDITS: [(&str, &str); 7] = [
     (
         "an ACTIVE job that will never fire",
         "select j.id from job_definition j
-         where j.status = 'ACTIVE' and j.schedule_type <> 'ONCE'
+         where j.status = 'ACTIVE' and j.schedule_type not in ('ONCE', 'ON_DEMAND')
            and coalesce((j.policies ->> 'endAt')::timestamptz > clock_timestamp(), true)
            and not exists (
              select from job_trigger t

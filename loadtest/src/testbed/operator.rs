@@ -8,7 +8,7 @@ use crate::history::{Call, CallOutcome, Operation};
 use crate::job::{JobSpec, Schedule};
 use crate::micros::Micros;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,8 @@ pub struct Operator {
 struct State {
     calls: Vec<Call>,
     jobs: BTreeMap<Uuid, Arc<tokio::sync::Mutex<JobState>>>,
+    /// Jobs for enqueued runs.
+    enqueued: BTreeSet<Uuid>,
 }
 
 /// The operator's belief about a job.
@@ -67,6 +69,13 @@ impl Operator {
     /// The jobs that are known to exist.
     pub fn jobs(&self) -> Vec<Uuid> {
         self.state().jobs.keys().copied().collect()
+    }
+
+    /// The jobs that random commands concern.
+    pub fn operated(&self) -> Vec<Uuid> {
+        let state = self.state();
+        let is_operated = |id: &&Uuid| !state.enqueued.contains(*id);
+        state.jobs.keys().filter(is_operated).copied().collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -120,6 +129,7 @@ impl Operator {
             Operation::Create(_)
             | Operation::Update(_)
             | Operation::Rerun(_)
+            | Operation::Enqueue(_)
             | Operation::Cancel => return,
         };
         // Before the call: a deletion without an answer may have happened.
@@ -151,6 +161,23 @@ impl Operator {
         };
         let query = "mutation($id: ID!) { rerunExecution(id: $id) { made: id created } }";
         let (operation, variables) = (Operation::Rerun(execution), json!({"id": execution}));
+        let (call, _) = self.call(node, Some(id), operation, query, variables).await;
+        self.note(call);
+    }
+
+    /// Creates a job for enqueued runs only: no random command concerns it.
+    pub async fn create_for_enqueues(&self, node: SocketAddr, spec: &JobSpec) -> Option<Uuid> {
+        let id = self.create(node, spec).await?;
+        self.state().enqueued.insert(id);
+        Some(id)
+    }
+
+    /// Enqueues a run with a unique key, due now; also during another call on the job.
+    pub async fn enqueue(&self, node: SocketAddr, id: Uuid, key: &str) {
+        let query = "mutation($input: EnqueueInput!) { enqueue(input: $input) { \
+            made: executionId created } }";
+        let variables = json!({"input": {"jobId": id, "uniqueKey": key}});
+        let operation = Operation::Enqueue(key.to_owned());
         let (call, _) = self.call(node, Some(id), operation, query, variables).await;
         self.note(call);
     }
@@ -299,11 +326,12 @@ impl Operator {
         let data = data.unwrap_or_default();
         let next_fire_time = data["nextFireTime"].as_str().and_then(micros);
         let job = job.or_else(|| data["id"].as_str().and_then(|id| id.parse().ok()));
-        let made = data["made"]
-            .as_str()
-            // A rerun that was in flight before belongs to another call.
-            .filter(|_| data["created"] == true)
-            .and_then(|id| id.parse().ok());
+        let named: Option<Uuid> = data["made"].as_str().and_then(|id| id.parse().ok());
+        let (made, found) = match data["created"].as_bool() {
+            Some(true) => (named, None),
+            Some(false) => (None, named),
+            None => (None, None),
+        };
         (
             Call {
                 job,
@@ -314,6 +342,7 @@ impl Operator {
                 next_fire_time,
                 start_at: None,
                 made,
+                found,
             },
             data,
         )
@@ -346,7 +375,7 @@ impl Operator {
                 json!({"scheduleType": "ONCE", "startAt": start_at.map(rfc3339)})
             }
             Schedule::Manual => {
-                json!({"scheduleType": "CRON", "cronExpression": "0 0 0 1 1 ? 2099"})
+                json!({"scheduleType": "ON_DEMAND"})
             }
         };
         if let (Some(input), Value::Object(schedule)) = (input.as_object_mut(), schedule) {

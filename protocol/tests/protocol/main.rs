@@ -4,6 +4,7 @@
 //! are and what goes wrong without each safeguard.
 
 mod removed;
+mod unique_keys;
 mod whole;
 
 use horolog_protocol::model::Protocol;

@@ -7,6 +7,7 @@ use crate::model::node::MembershipState;
 use crate::model::rfc3339;
 use crate::store::StoreError;
 use crate::store::maintenance::retention::RetentionReport;
+use crate::store::maintenance::run_keys::RunKey;
 use crate::store::protocol::cluster_view::Suspect;
 use crate::store::protocol::failing::Reviewed;
 use crate::store::protocol::sweep::Swept;
@@ -35,7 +36,9 @@ pub(super) struct Reconciliation {
     repaired: Uuid,
     /// The last execution of the slow sweep.
     swept: Uuid,
-    /// The last reviewed failing job.
+    /// The last unique key of the slow sweep.
+    swept_key: RunKey,
+    /// The last failing job that was reviewed.
     reviewed: Uuid,
     /// Whether the last repairs had more to repair: the next pass continues them.
     is_repairing: bool,
@@ -53,6 +56,7 @@ impl Reconciliation {
             counted: Uuid::nil(),
             repaired: Uuid::nil(),
             swept: Uuid::nil(),
+            swept_key: RunKey::default(),
             reviewed: Uuid::nil(),
             is_repairing: false,
         }
@@ -260,8 +264,12 @@ impl Reconciliation {
             );
         }
         report.swept = self.config.store.sweep(&mut self.swept).await?;
+        report.swept.freed_keys = self.config.store.sweep_keys(&mut self.swept_key).await?;
         if report.swept != Swept::default() {
-            tracing::warn!(swept = ?report.swept, "executions that no living node holds");
+            tracing::warn!(
+                swept = ?report.swept,
+                "executions that no living node holds, or unique keys of no execution"
+            );
         }
         Ok(())
     }

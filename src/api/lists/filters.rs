@@ -51,7 +51,8 @@ pub struct ExecutionFilterInput {
     job_id: Option<ID>,
     /// Where the execution stands.
     status: Option<Vec<ExecutionStatus>>,
-    /// What made the execution: SCHEDULE, MANUAL, BACKFILL, BUFFERED or RERUN.
+    /// What made the execution: SCHEDULE, MANUAL, ENQUEUED, BACKFILL, BUFFERED or
+    /// RERUN.
     kind: Option<Vec<TriggerKind>>,
     /// Why the execution ended as it did.
     reason: Option<Vec<Reason>>,

@@ -81,7 +81,7 @@ impl ExecutionRecord {
     async fn node_name(&self) -> Option<&str> {
         self.node_name.as_deref()
     }
-    /// What made it: SCHEDULE, MANUAL, BACKFILL, BUFFERED or RERUN.
+    /// What made it: SCHEDULE, MANUAL, ENQUEUED, BACKFILL, BUFFERED or RERUN.
     #[expect(
         clippy::unused_async,
         reason = "the macro wants every field asynchronous"
@@ -139,6 +139,10 @@ impl ExecutionRecord {
     /// Id of the execution whose fire time this one repeats.
     async fn repeats(&self) -> Option<ID> {
         self.repeats.map(Into::into)
+    }
+    /// Unique key of the request that enqueued it.
+    async fn unique_key(&self) -> Option<&str> {
+        self.unique_key.as_deref()
     }
     /// Ids of the reruns that have started, newest first; at most 20.
     #[graphql(complexity = "2 * cost::BATCHED")]

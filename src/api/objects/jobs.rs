@@ -134,7 +134,7 @@ impl Job {
             Schedule::FixedRate { interval, .. } | Schedule::FixedDelay { interval } => {
                 int(interval.num_seconds())
             }
-            Schedule::Cron(_) | Schedule::Once { .. } => None,
+            Schedule::Cron(_) | Schedule::Once { .. } | Schedule::OnDemand => None,
         }
     }
     /// Seconds from creation to the first fire time, as typed.

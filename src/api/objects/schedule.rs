@@ -29,9 +29,10 @@ impl SchedulePreview {
     pub fn new(definition: &JobDefinition, now: Timestamp, fire_times: Vec<Timestamp>) -> Self {
         let cron = match &definition.schedule {
             Schedule::Cron(cron) => Some(cron),
-            Schedule::FixedRate { .. } | Schedule::FixedDelay { .. } | Schedule::Once { .. } => {
-                None
-            }
+            Schedule::FixedRate { .. }
+            | Schedule::FixedDelay { .. }
+            | Schedule::Once { .. }
+            | Schedule::OnDemand => None,
         };
         Self {
             expression: cron.map(|cron| cron.expression().to_owned()),

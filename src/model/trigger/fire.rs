@@ -36,6 +36,7 @@ impl Trigger {
             // `Backfill::fire` fires such a trigger. A trigger without a backfill fires nothing.
             TriggerKind::Backfill => FireOutcome::default(),
             TriggerKind::Manual
+            | TriggerKind::Enqueued
             | TriggerKind::Buffered
             | TriggerKind::Rerun
             | TriggerKind::Retry

@@ -1,9 +1,9 @@
 //! Rights of the roles of the database.
 //!
-//! The owner of the schema changes the schema (`horolog migrate`). A node needs less: rows of the
-//! tables here, and the functions with the rights of the owner. A reader is a person or a program
-//! with SQL, without access to passwords, tokens, sessions, payloads, headers of a target, or the
-//! audit log.
+//! The owner of the schema changes it (`horolog migrate`). A node needs less: rows of the tables
+//! here, and the functions that run with the rights of the owner. A reader is a person or a program
+//! with SQL; it reads no password, token, session, payload, header of a target, or entry of the
+//! audit log. An enqueuer is a program that calls `horolog_enqueue` in its own transactions.
 //!
 //! The owner of the schema needs no grant: clusters with a single role work as before.
 
@@ -37,6 +37,7 @@ const RIGHTS: &[Rights] = &[
     row("job_definition", KEPT, READ_JOBS),
     row("job_definition_version", "select, insert", ""),
     row("job_trigger", ROWS, READ_TRIGGERS),
+    row("run_key", ROWS, READ),
     row("job_execution_log", ROWS, READ_LOG),
     row("job_execution_log_default", "select, delete", ""),
     row("job_failing", ROWS, READ),
@@ -68,13 +69,14 @@ const READ_JOBS: &str = "select (id, name, schedule_type, cron_expression, inter
 
 /// Without payloads, for the same reason.
 const READ_TRIGGERS: &str = "select (id, job_id, kind, fire_time, due_at, awaits, paused, \
-    priority, runs, excluded_from, cache_tag, paused_due_at, zone_rules, tzdb, repeats)";
+    priority, runs, excluded_from, cache_tag, paused_due_at, zone_rules, tzdb, repeats, \
+    unique_key)";
 
 /// Without payloads.
 const READ_LOG: &str = "select (id, job_id, kind, fire_time, due_time, status, reason, attempt, \
     recoveries, node_id, started_at, finished_at, error_message, output, through_fire_time, \
     occurrences, coalesced_into, previous_attempts, created_at, failures, job_version, \
-    cancel_requested_at, retrying, repeats)";
+    cancel_requested_at, retrying, repeats, unique_key)";
 
 /// Entries are written and sealed, and never changed or removed.
 const SEALED: &str = "select, insert, update (position, previous_hash, hash)";
@@ -85,6 +87,9 @@ const FUNCTIONS: [&str; 3] = [
     "drop_log_partition(date)",
     "purge_audit_log(timestamptz, integer)",
 ];
+
+/// The function of the enqueuers.
+const ENQUEUE: &str = "horolog_enqueue(text, jsonb, timestamptz, text, integer, text)";
 
 /// Names of the tables and views of the schema.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -102,6 +107,54 @@ pub struct Roles {
     pub node: Option<String>,
     /// The role of readers.
     pub reader: Option<String>,
+    /// A role that enqueues runs by SQL, and may do nothing else.
+    pub enqueuer: Option<String>,
+}
+
+impl Roles {
+    /// The roles that get rights, each with what it is.
+    fn given(&self) -> impl Iterator<Item = (Grantee, &str)> {
+        [
+            (Grantee::Node, &self.node),
+            (Grantee::Reader, &self.reader),
+            (Grantee::Enqueuer, &self.enqueuer),
+        ]
+        .into_iter()
+        .filter_map(|(grantee, role)| Some((grantee, role.as_deref()?)))
+    }
+
+    /// Whether no role gets rights.
+    pub fn is_empty(&self) -> bool {
+        self.given().next().is_none()
+    }
+}
+
+/// What a role is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grantee {
+    Node,
+    Reader,
+    Enqueuer,
+}
+
+impl Grantee {
+    /// Its rights on a table or a view.
+    fn on(self, rights: &Rights) -> &'static str {
+        match self {
+            Self::Node => rights.node,
+            Self::Reader => rights.reader,
+            Self::Enqueuer => "",
+        }
+    }
+
+    /// Whether it may call a function that runs with the rights of the owner.
+    fn may_call(self, function: &str) -> bool {
+        match self {
+            Self::Node => FUNCTIONS.contains(&function),
+            Self::Reader => false,
+            Self::Enqueuer => function == ENQUEUE,
+        }
+    }
 }
 
 /// Whether a role may change the schema, as owner or for another reason.
@@ -159,16 +212,12 @@ const NAMED: usize = 3;
 /// Gives the roles exactly the listed rights: other rights on the tables of the schema are revoked.
 /// In a single transaction, so a running node keeps the rights throughout.
 pub(super) async fn give(client: &mut Client, roles: &Roles) -> Result<(), MigrateError> {
-    let grants = [(&roles.node, true), (&roles.reader, false)];
-    for (role, is_node) in grants {
-        // A cluster may have a role for nodes and none for readers.
-        let Some(role) = role else { continue };
-        let owns = OWNS.query_one_unprepared(client, &[role]).await?;
-        // The owner needs no grant, and the revoke below would take rights away.
+    for (grantee, role) in roles.given() {
+        let owns = OWNS.query_one_unprepared(client, &[&role]).await?;
         if Values::of(OWNS.name(), &owns).get(0)? {
-            return Err(MigrateError::OwnerRole(role.clone()));
+            return Err(MigrateError::OwnerRole(role.to_owned()));
         }
-        let text = script(client, role, is_node).await?;
+        let text = script(client, role, grantee).await?;
         let transaction = client.transaction().await.during("grants.begin")?;
         transaction
             .batch_execute(&text)
@@ -176,8 +225,7 @@ pub(super) async fn give(client: &mut Client, roles: &Roles) -> Result<(), Migra
             .during("grants.give")?;
         transaction.commit().await.during("grants.commit")?;
         tracing::info!(role = %role, "the role has its rights");
-        // Only a warning: PostgreSQL before 15 lets every role create tables in `public`.
-        let creates = MAY_CREATE.query_one_unprepared(client, &[role]).await?;
+        let creates = MAY_CREATE.query_one_unprepared(client, &[&role]).await?;
         if Values::of(MAY_CREATE.name(), &creates).get(0)? {
             tracing::warn!(
                 role = %role,
@@ -189,11 +237,12 @@ pub(super) async fn give(client: &mut Client, roles: &Roles) -> Result<(), Migra
     Ok(())
 }
 
-/// The statements for the rights of a role.
-async fn script(client: &Client, role: &str, is_node: bool) -> Result<String, StoreError> {
+/// The statements that give a role its rights.
+async fn script(client: &Client, role: &str, grantee: Grantee) -> Result<String, StoreError> {
     let names: Vec<&str> = RIGHTS.iter().map(|rights| rights.name).collect();
+    let functions: Vec<&str> = FUNCTIONS.into_iter().chain([ENQUEUE]).collect();
     let schema = SCHEMA
-        .query_one_unprepared(client, &[&names, &FUNCTIONS.as_slice()])
+        .query_one_unprepared(client, &[&names, &functions])
         .await?;
     let values = Values::of(SCHEMA.name(), &schema);
     let (schema, tables): (String, Vec<String>) = (values.get(0)?, values.get(1)?);
@@ -205,7 +254,7 @@ async fn script(client: &Client, role: &str, is_node: bool) -> Result<String, St
             continue;
         }
         let name = rights.name;
-        let granted = if is_node { rights.node } else { rights.reader };
+        let granted = grantee.on(rights);
         statements.push(format!("revoke all on {name} from {role};\n"));
         if !granted.is_empty() {
             statements.push(format!("grant {granted} on {name} to {role};\n"));
@@ -213,7 +262,7 @@ async fn script(client: &Client, role: &str, is_node: bool) -> Result<String, St
     }
     for function in functions {
         statements.push(format!("revoke all on function {function} from {role};\n"));
-        if is_node {
+        if grantee.may_call(&function) {
             statements.push(format!("grant execute on function {function} to {role};\n"));
         }
     }

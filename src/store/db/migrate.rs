@@ -196,7 +196,7 @@ pub async fn migrate_for(database: &Database, roles: &Roles) -> Result<(), Migra
         refuse_unreleased(&client).await?;
         apply(&mut client).await?;
         grants::give(&mut client, roles).await?;
-    } else if roles.node.is_some() || roles.reader.is_some() {
+    } else if !roles.is_empty() {
         return Err(MigrateError::NotOwner);
     }
     require_compatible(&client).await

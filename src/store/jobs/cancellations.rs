@@ -27,15 +27,19 @@ pub const BATCH: usize = 500;
 /// A trigger of an execution not started yet.
 macro_rules! has_not_begun {
     ($trigger:literal) => {
-        concat!($trigger, ".kind in ('MANUAL', 'BUFFERED', 'OWED', 'RERUN')")
+        concat!(
+            $trigger,
+            ".kind in ('MANUAL', 'ENQUEUED', 'BUFFERED', 'OWED', 'RERUN')"
+        )
     };
 }
+pub(crate) use has_not_begun;
 
 /// Triggers not locked by another transaction.
 pub(crate) const LOCK_TRIGGERS: Statement = Statement::new(
     "-- cancellations.lock_triggers
 select id from job_trigger
-where id = any($1::uuid[]) and kind in ('MANUAL', 'BUFFERED', 'OWED', 'RERUN', 'RETRY', 'RECOVERY')
+where id = any($1::uuid[]) and kind in ('MANUAL', 'ENQUEUED', 'BUFFERED', 'OWED', 'RERUN', 'RETRY', 'RECOVERY')
 for update skip locked",
 );
 
@@ -48,10 +52,10 @@ with removed as (delete from job_trigger r where r.id = any($2::uuid[]) and ",
 clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at,
-        repeats, payload)
+        repeats, payload, unique_key)
 select r.id, r.job_id, case r.kind when 'OWED' then 'SCHEDULE' else r.kind end, r.fire_time,
        coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled',
-       clock.now, clock.now, r.repeats, r.payload
+       clock.now, clock.now, r.repeats, r.payload, r.unique_key
 from removed r, clock on conflict (id) do nothing returning id"
 ));
 

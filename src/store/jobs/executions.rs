@@ -36,14 +36,14 @@ from removed r where l.id = r.id and l.status = 'RETRYING'",
 const CANCEL_PENDING: Statement = Statement::new(
     "-- executions.cancel_pending
 with removed as (delete from job_trigger where id = $2
-    and kind in ('MANUAL', 'BUFFERED', 'OWED', 'RERUN') returning *),
+    and kind in ('MANUAL', 'ENQUEUED', 'BUFFERED', 'OWED', 'RERUN') returning *),
 clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, attempt, error_message, finished_at, created_at,
-        repeats, payload)
+        repeats, payload, unique_key)
 select r.id, r.job_id, case r.kind when 'OWED' then 'SCHEDULE' else r.kind end, r.fire_time,
        coalesce(r.due_at, r.fire_time), 'CANCELLED', 0, 'cancelled',
-       clock.now, clock.now, r.repeats, r.payload
+       clock.now, clock.now, r.repeats, r.payload, r.unique_key
 from removed r, clock on conflict (id) do nothing",
 );
 

@@ -233,8 +233,7 @@ impl<'a> DefinitionRow<'a> {
                 (None, Some(interval.num_seconds()), Some(*anchor))
             }
             Schedule::FixedDelay { interval } => (None, Some(interval.num_seconds()), None),
-            // The instant of a ONCE is `startAt`, in the policies.
-            Schedule::Once { .. } => (None, None, None),
+            Schedule::Once { .. } | Schedule::OnDemand => (None, None, None),
         };
         Self {
             name: &definition.name,
@@ -388,5 +387,6 @@ fn read_schedule(row: Values<'_>, policies: &Policies) -> Result<Schedule, Store
                 .ok_or_else(|| row.unreadable("ONCE without startAt"))?;
             Schedule::Once { at }
         }
+        ScheduleType::OnDemand => Schedule::OnDemand,
     })
 }

@@ -7,6 +7,7 @@ pub mod calendars;
 pub mod cancellations;
 pub mod cluster_pause;
 pub mod commands;
+pub mod enqueue;
 pub mod exclusions;
 pub mod executions;
 pub mod job_rows;

@@ -3,7 +3,7 @@
 //! the due time.
 
 use super::passed::Locked;
-use super::triggers::{SCHEDULE, next_fire_time_after_resume, schedule};
+use super::triggers::{REMOVE_SCHEDULE, SCHEDULE, next_fire_time_after_resume, schedule};
 use super::versions::record_versions;
 use super::{exclusions, job_rows, passed};
 use crate::model::Timestamp;
@@ -199,6 +199,10 @@ pub(super) async fn reschedule_paused(
                     .trigger
                     .left_out(&old.definition, &exclusions, now, 1, Reason::Paused);
             passed::record(transaction, old.id, left_out, now).await?;
+        }
+        if new.schedule == Schedule::OnDemand {
+            REMOVE_SCHEDULE.execute(transaction, &[&old.id]).await?;
+            return Ok(());
         }
         let next = once.filter(|_| new.next_fire_time(now).is_some());
         let due_at = next.map(|at| new.due_time(old.id, at));

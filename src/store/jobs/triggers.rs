@@ -48,6 +48,12 @@ from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::smallint[], $5
     as x (id, fire_time, due_at, priority, excluded_from, zone_rules)",
 );
 
+/// A job that has no schedule any more has no schedule trigger.
+pub(super) const REMOVE_SCHEDULE: Statement = Statement::new(
+    "-- triggers.remove_schedule
+delete from job_trigger where id = $1 and kind = 'SCHEDULE'",
+);
+
 const SET_PRIORITY: Statement = Statement::new(
     "-- triggers.set_priority
 update job_trigger set priority = $2 where id = $1",
@@ -66,11 +72,11 @@ stopped as (
 ), recorded as (
     insert into job_execution_log
         (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time,
-            occurrences, finished_at, created_at, repeats, payload)
+            occurrences, finished_at, created_at, repeats, payload, unique_key)
     select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'DELETED', 0, fire_time, 1, now, now,
-           repeats, payload
+           repeats, payload, unique_key
     from removed, (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
-    where kind in ('MANUAL', 'BUFFERED', 'RERUN')
+    where kind in ('MANUAL', 'ENQUEUED', 'BUFFERED', 'RERUN')
     on conflict (id) do nothing
 )
 update job_execution_log l
@@ -100,8 +106,9 @@ pub(super) fn next_fire_time_after_resume(
     }
 }
 
-/// Gives the schedule trigger of a job the fire time `next`, or the first later fire time without
-/// an exclusion; without any the trigger rests. Returns the fire time.
+/// Gives the schedule trigger of a job the fire time `next`, or the first one after it that is not
+/// excluded; with none the trigger rests. Without a schedule the trigger is removed. Returns the
+/// fire time.
 pub(crate) async fn schedule(
     transaction: &Transaction,
     id: Uuid,
@@ -110,6 +117,10 @@ pub(crate) async fn schedule(
     next: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
+    if definition.schedule == Schedule::OnDemand {
+        REMOVE_SCHEDULE.execute(transaction, &[&id]).await?;
+        return Ok(None);
+    }
     let is_delay = matches!(definition.schedule, Schedule::FixedDelay { .. });
     let (fire_time, due_at, excluded_from) = next_trigger_state(id, definition, exclusions, next);
     let runs_max = definition.policies.max_runs.unwrap_or(i64::MAX);
@@ -217,17 +228,21 @@ pub(super) async fn reschedule(
     notify(transaction).await
 }
 
-/// Inserts the schedule triggers of new jobs, and sets the first fire times of the jobs.
+/// Inserts the schedule triggers of new jobs that have a schedule, and sets their first fire times.
 pub(super) async fn insert_triggers(
     transaction: &Transaction,
     jobs: &mut [Job],
     exclusions: &Exclusions,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let mut jobs: Vec<&mut Job> = jobs
+        .iter_mut()
+        .filter(|job| job.definition.schedule != Schedule::OnDemand)
+        .collect();
     let mut due_ats = Vec::with_capacity(jobs.len());
     let mut excluded_froms = Vec::with_capacity(jobs.len());
     let mut zone_rules = Vec::with_capacity(jobs.len());
-    for job in jobs.iter_mut() {
+    for job in &mut jobs {
         let (fire_time, due_at, excluded_from) =
             next_trigger_state(job.id, &job.definition, exclusions, job.next_fire_time);
         (job.next_fire_time, job.excluded_from) = (fire_time, excluded_from);

@@ -6,5 +6,6 @@ mod job_slice;
 pub mod partitions;
 pub mod repairs;
 pub mod retention;
+pub mod run_keys;
 mod unscheduled;
 pub(crate) mod zones;

@@ -31,14 +31,14 @@ const SLICE_END: Statement = Statement::new(
 select id from job_definition where id > $1 order by id offset $2::bigint - 1 limit 1",
 );
 
-/// Schedules of the slice without the right to fire: the job is deleted or paused. The trigger of a
-/// schedule has the job's id.
+/// Schedules of the slice that must not fire: the job is deleted or paused, or has no schedule. The
+/// trigger of a schedule has the job's id.
 const UNWANTED: Statement = Statement::new(
     "-- repairs.unwanted
-select t.id, j.status = 'DELETED' as is_deleted from job_definition j join job_trigger t
-       on t.id = j.id and t.id > $2 and t.id <= $3
+select t.id, j.status = 'DELETED' or j.schedule_type = 'ON_DEMAND' as is_deleted
+from job_definition j join job_trigger t on t.id = j.id and t.id > $2 and t.id <= $3
 where j.id > $2 and j.id <= $3
-  and (j.status = 'DELETED' or (j.status = 'PAUSED' and t.kind = 'SCHEDULE' and not t.paused))
+  and (j.status = 'DELETED' or j.schedule_type = 'ON_DEMAND' or (j.status = 'PAUSED' and t.kind = 'SCHEDULE' and not t.paused))
 order by t.id limit $1 for update of j, t skip locked",
 );
 
@@ -51,9 +51,21 @@ where t.kind <> 'SCHEDULE' and j.status = 'DELETED'
 limit $1 for update of j, t skip locked",
 );
 
+/// A run on request gets its row: it was enqueued at the moment of the deletion, and neither command
+/// waited for the other.
 const SETTLE_UNWANTED: Statement = Statement::new(
     "-- repairs.settle_unwanted
-with removed as (delete from job_trigger where id = any($1::uuid[]))
+with removed as (delete from job_trigger where id = any($1::uuid[]) returning *),
+recorded as (
+    insert into job_execution_log
+        (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time,
+            occurrences, finished_at, created_at, repeats, payload, unique_key)
+    select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'DELETED', 0, fire_time, 1, now, now,
+           repeats, payload, unique_key
+    from removed, (select coalesce($3::timestamptz, clock_timestamp()) as now) as clock
+    where kind in ('MANUAL', 'ENQUEUED', 'BUFFERED', 'RERUN')
+    on conflict (id) do nothing
+)
 update job_trigger set paused = true, due_at = null where id = any($2::uuid[])",
 );
 
@@ -333,7 +345,7 @@ impl Store {
                 }
             }
             let stopped = SETTLE_UNWANTED
-                .execute(transaction, &[&deleted, &paused])
+                .execute(transaction, &[&deleted, &paused, &self.clock().stub()])
                 .await;
             stopped.map(|_| part.len())
         })

@@ -19,10 +19,11 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Whether a schedule trigger is missing, paused although the job is active, or awaits an end
-/// although the schedule is no fixed delay.
+/// although the schedule is no fixed delay. A job without a schedule has none.
 macro_rules! is_unscheduled {
     () => {
-        "(t.id is null or t.paused or t.awaits is not null and j.schedule_type <> 'FIXED_DELAY')"
+        "(j.schedule_type <> 'ON_DEMAND' and (t.id is null or t.paused
+    or t.awaits is not null and j.schedule_type <> 'FIXED_DELAY'))"
     };
 }
 

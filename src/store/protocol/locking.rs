@@ -45,14 +45,16 @@ with clock as materialized (
     from (select coalesce($1::timestamptz, clock_timestamp()) as now) as x
 ), overdue as materialized (
     select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
-        cache_tag, (repeats is not null or payload is not null) as bears_own from job_trigger
+        cache_tag, (repeats is not null or payload is not null or unique_key is not null)
+            as bears_own from job_trigger
     where due_at >= (select since from clock)
         and due_at < (select now - interval '1 second' from clock)
       and job_id not in (select unnest($5::uuid[]))
     order by due_at limit $4 for update skip locked
 ), on_time as materialized (
     select false as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
-        cache_tag, (repeats is not null or payload is not null) as bears_own from job_trigger
+        cache_tag, (repeats is not null or payload is not null or unique_key is not null)
+            as bears_own from job_trigger
     where due_at >= (select now - interval '1 second' from clock)
       and due_at <= (select now + make_interval(secs => $2) from clock)
       and job_id not in (select unnest($5::uuid[]))
@@ -60,7 +62,8 @@ with clock as materialized (
     for update skip locked
 ), more as materialized (
     select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
-        cache_tag, (repeats is not null or payload is not null) as bears_own from job_trigger
+        cache_tag, (repeats is not null or payload is not null or unique_key is not null)
+            as bears_own from job_trigger
     where due_at >= (select since from clock)
         and due_at < (select now - interval '1 second' from clock)
       and job_id not in (select unnest($5::uuid[])) and id not in (select id from overdue)

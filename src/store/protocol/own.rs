@@ -1,4 +1,4 @@
-//! Own values: the payload of an execution, and the repeated execution of a rerun.
+//! Own values: the payload of an execution, its unique key, and the execution that it repeats.
 //!
 //! The trigger bears the values, and the row of the log gets the values from the trigger: a payload
 //! waiting for a share or for the end of an execution does not travel at every poll. Few triggers
@@ -23,9 +23,9 @@ pub const INSERT_OWN: Statement = Statement::new(
     "-- leases.insert_own
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, attempt, node_id, started_at, created_at,
-        job_version, repeats, payload)
+        job_version, repeats, payload, unique_key)
 select t.id, t.job_id, t.kind, t.fire_time, t.due_at, 'RUNNING', 1, $1, greatest(t.due_at, $2), $2,
-    x.job_version, t.repeats, t.payload
+    x.job_version, t.repeats, t.payload, t.unique_key
 from unnest($3::uuid[], $4::int[]) as x (id, job_version) join job_trigger t on t.id = x.id
 on conflict (id) do nothing
 returning id, payload",
@@ -37,9 +37,9 @@ pub const SKIP_OWN: Statement = Statement::new(
     "-- leases.skip_own
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time,
-        occurrences, finished_at, created_at, repeats, payload)
+        occurrences, finished_at, created_at, repeats, payload, unique_key)
 select t.id, t.job_id, t.kind, t.fire_time, t.fire_time, 'SKIPPED', 'OVERLAP', 0, t.fire_time, 1,
-    $1, $1, t.repeats, t.payload
+    $1, $1, t.repeats, t.payload, t.unique_key
 from job_trigger t where t.id = any($2::uuid[])
 on conflict (id) do nothing",
 );

@@ -34,9 +34,9 @@ with removed as (delete from job_trigger where job_id = any($1::uuid[]) and kind
     returning *)
 insert into job_execution_log
     (id, job_id, kind, fire_time, due_time, status, reason, attempt, through_fire_time,
-        occurrences, finished_at, created_at, repeats, payload)
+        occurrences, finished_at, created_at, repeats, payload, unique_key)
 select id, job_id, kind, fire_time, fire_time, 'SKIPPED', 'OVERLAP', 0, fire_time, 1, $2, $2,
-    repeats, payload from removed
+    repeats, payload, unique_key from removed
 on conflict (id) do nothing returning id",
 );
 

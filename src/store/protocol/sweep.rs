@@ -54,6 +54,8 @@ pub struct Swept {
     pub listed: u64,
     /// Executions listed by leases of gone nodes: run again or ended.
     pub handed_over: usize,
+    /// Unique keys of executions that are neither pending nor in flight.
+    pub freed_keys: u64,
 }
 
 impl Store {
@@ -68,6 +70,7 @@ impl Store {
         Ok(Swept {
             listed,
             handed_over,
+            freed_keys: 0,
         })
     }
 

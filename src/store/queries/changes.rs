@@ -33,7 +33,7 @@ select l.id, l.job_id, l.kind, l.fire_time, l.due_time, l.status, l.reason, l.at
        l.job_version, l.node_id,
        l.started_at, l.finished_at, left(l.error_message, 500) as error_message,
        null::text as output, l.through_fire_time,
-       l.occurrences, l.coalesced_into, l.repeats, null::json as payload,
+       l.occurrences, l.coalesced_into, l.repeats, l.unique_key, null::json as payload,
        null::jsonb as previous_attempts, l.created_at, n.name as node_name, j.name as job_name,
        j.namespace
 from looked x join job_execution_log l on l.id = x.id

@@ -55,8 +55,7 @@ impl ExecutionTexts {
         const COLUMNS: &str = "l.id, l.job_id, l.kind, l.fire_time, l.due_time, l.status, \
             l.reason, l.attempt, l.failures, l.job_version, l.node_id, l.started_at, \
             l.finished_at, l.error_message, l.output, l.through_fire_time, l.occurrences, \
-            l.coalesced_into, l.repeats, l.payload, l.previous_attempts, l.created_at";
-        // Columns of NULL instead of fewer columns: `record` reads the same row for all lists.
+            l.coalesced_into, l.repeats, l.unique_key, l.payload, l.previous_attempts, l.created_at";
         let without_outputs = || {
             let columns = COLUMNS.replace("l.output", "null::text as output");
             let columns = columns.replace("l.payload", "null::json as payload");
@@ -119,7 +118,9 @@ pub struct ExecutionRecord {
     pub coalesced_into: Option<Uuid>,
     /// The execution repeated by a rerun.
     pub repeats: Option<Uuid>,
-    /// The payload of the execution itself.
+    /// Unique key of its request.
+    pub unique_key: Option<String>,
+    /// The payload of its own.
     pub payload: Option<Payload>,
     /// When the fire time was taken.
     pub created_at: Timestamp,
@@ -234,6 +235,7 @@ pub(crate) fn record(row: &Row) -> Result<ExecutionRecord, StoreError> {
         occurrences: row.get("occurrences")?,
         coalesced_into: row.get("coalesced_into")?,
         repeats: row.get("repeats")?,
+        unique_key: row.get("unique_key")?,
         payload,
         created_at: row.get("created_at")?,
         previous_attempts: row.get("previous_attempts")?,

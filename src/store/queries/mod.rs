@@ -13,5 +13,6 @@ pub mod jobs;
 pub mod load;
 pub mod outcomes;
 pub mod overview;
+pub mod pending_runs;
 pub mod resting;
 pub mod upcoming;

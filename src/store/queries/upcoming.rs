@@ -21,7 +21,7 @@ const GROUPS: Statement = Statement::new(
 select (array_agg(j.id))[1] as id, count(*) as jobs, (array_agg(j.id))[1:5] as ids,
        (array_agg(j.name))[1:5] as names
 from job_definition j
-where j.status = 'ACTIVE' and j.schedule_type <> 'FIXED_DELAY' and {found} and {fits}
+where j.status = 'ACTIVE' and j.schedule_type not in ('FIXED_DELAY', 'ON_DEMAND') and {found} and {fits}
 group by j.schedule_type, j.cron_expression, j.time_zone, j.interval_seconds, j.anchor_at,
     j.calendar,
     j.policies ->> 'startAt', j.policies ->> 'endAt',

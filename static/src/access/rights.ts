@@ -13,6 +13,8 @@ export const NEEDED: Record<Command, Role> = {
   pauseJob: 'OPERATOR',
   resumeJob: 'OPERATOR',
   runJobNow: 'OPERATOR',
+  enqueue: 'OPERATOR',
+  enqueueMany: 'OPERATOR',
   pauseJobs: 'OPERATOR',
   resumeJobs: 'OPERATOR',
   runJobsNow: 'OPERATOR',

@@ -29,6 +29,7 @@ export const JOB_OUTCOMES = [...EXECUTION_STATUS_VALUES, 'NONE'] as const satisf
 export const EXECUTION_KINDS = [
   'SCHEDULE',
   'MANUAL',
+  'ENQUEUED',
   'BACKFILL',
   'BUFFERED',
   'RERUN',

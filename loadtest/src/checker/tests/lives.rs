@@ -91,6 +91,7 @@ impl Generator {
             next_fire_time: None,
             start_at: None,
             made: None,
+            found: None,
         });
         self.history.calls.last_mut().unwrap()
     }

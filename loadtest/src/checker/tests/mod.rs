@@ -3,6 +3,7 @@
 mod cancelled_in_line;
 mod cancels;
 mod clock_stays;
+mod enqueues;
 mod execution;
 mod lives;
 mod model;

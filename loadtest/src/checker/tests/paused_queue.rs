@@ -72,6 +72,7 @@ pub(super) fn call(
         next_fire_time,
         start_at: None,
         made: None,
+        found: None,
     });
 }
 

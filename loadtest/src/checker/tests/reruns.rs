@@ -33,6 +33,7 @@ pub(super) fn call(operation: Operation, at: Micros, made: Option<Uuid>) -> Call
         next_fire_time: None,
         start_at: None,
         made,
+        found: None,
     }
 }
 

@@ -69,6 +69,7 @@ fn job(history: &mut History, rng: &mut Rng, number: usize, fires: i64) {
         next_fire_time: Some(anchor),
         start_at: None,
         made: None,
+        found: None,
     };
     let delete = Call {
         operation: Operation::Delete,

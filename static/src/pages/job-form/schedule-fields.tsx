@@ -18,6 +18,7 @@ const TYPES: { value: JobScheduleType; label: string; means: string }[] = [
   { value: 'FIXED_RATE', label: 'Fixed rate', means: 'On a grid that no delay, pause or restart moves' },
   { value: 'FIXED_DELAY', label: 'Fixed delay', means: 'An interval after the end of each run' },
   { value: 'ONCE', label: 'Once', means: 'At one instant' },
+  { value: 'ON_DEMAND', label: 'On demand', means: 'Never by itself: on request only' },
 ]
 
 export function ScheduleFields() {
@@ -29,7 +30,7 @@ export function ScheduleFields() {
   return (
     <Panel title="Schedule">
       <div className="flex flex-col gap-4">
-        <fieldset className="grid gap-2 sm:grid-cols-2 xl:grid-cols-4">
+        <fieldset className="grid gap-2 sm:grid-cols-2 xl:grid-cols-5">
           <legend className="sr-only">Schedule type</legend>
           {TYPES.map(({ value, label, means }) => (
             <label
@@ -64,31 +65,41 @@ export function ScheduleFields() {
             />
           </div>
         )}
-        <div className="grid gap-4 sm:grid-cols-2">
-          <InstantField name="startAt" label={type === 'ONCE' ? 'At' : 'Not before'} required={type === 'ONCE'} />
-          {type !== 'ONCE' && <InstantField name="endAt" label="Not after" required={false} />}
-        </div>
-        <div className="grid gap-4 sm:grid-cols-3">
-          <CalendarField />
-          {type !== 'ONCE' && (
-            <TextField
-              label="Maximum runs"
-              inputMode="numeric"
-              hint="The job ends after this many"
-              {...field('maxRuns', { number: true })}
-            />
-          )}
-          {type !== 'FIXED_DELAY' && (
-            <TextField
-              label="Jitter in seconds"
-              inputMode="numeric"
-              hint="Spreads the starts: each is late by up to this time"
-              {...field('jitterSeconds', { number: true })}
-            />
-          )}
-        </div>
+        {type !== 'ON_DEMAND' && <Limits type={type} />}
       </div>
     </Panel>
+  )
+}
+
+/** When the schedule begins and ends, and which of its fire times count. */
+function Limits({ type }: { type: JobScheduleType }) {
+  const field = useFieldProps()
+  return (
+    <>
+      <div className="grid gap-4 sm:grid-cols-2">
+        <InstantField name="startAt" label={type === 'ONCE' ? 'At' : 'Not before'} required={type === 'ONCE'} />
+        {type !== 'ONCE' && <InstantField name="endAt" label="Not after" required={false} />}
+      </div>
+      <div className="grid gap-4 sm:grid-cols-3">
+        <CalendarField />
+        {type !== 'ONCE' && (
+          <TextField
+            label="Maximum runs"
+            inputMode="numeric"
+            hint="The job ends after this many"
+            {...field('maxRuns', { number: true })}
+          />
+        )}
+        {type !== 'FIXED_DELAY' && (
+          <TextField
+            label="Jitter in seconds"
+            inputMode="numeric"
+            hint="Spreads the starts: each is late by up to this time"
+            {...field('jitterSeconds', { number: true })}
+          />
+        )}
+      </div>
+    </>
   )
 }
 

@@ -194,6 +194,7 @@ export function inputOf(values: FormValues): CreateJobInput {
   const { scheduleType, target } = values
   const cron = scheduleType === 'CRON'
   const interval = scheduleType === 'FIXED_RATE' || scheduleType === 'FIXED_DELAY'
+  const scheduled = scheduleType !== 'ON_DEMAND'
   return {
     name: values.name,
     namespace: values.namespace,
@@ -207,12 +208,12 @@ export function inputOf(values: FormValues): CreateJobInput {
     dstOverlap: cron ? values.dstOverlap : null,
     intervalSeconds: interval ? number(values.intervalSeconds) : null,
     initialDelaySeconds: interval ? number(values.initialDelaySeconds) : null,
-    startAt: instantOf(values.startAt, values.original.startAt),
-    endAt: instantOf(values.endAt, values.original.endAt),
-    maxRuns: number(values.maxRuns),
+    startAt: scheduled ? instantOf(values.startAt, values.original.startAt) : null,
+    endAt: scheduled ? instantOf(values.endAt, values.original.endAt) : null,
+    maxRuns: scheduled ? number(values.maxRuns) : null,
     retainExecutions: number(values.retainExecutions),
-    jitterSeconds: scheduleType === 'FIXED_DELAY' ? null : number(values.jitterSeconds),
-    calendar: values.calendar || null,
+    jitterSeconds: scheduled && scheduleType !== 'FIXED_DELAY' ? number(values.jitterSeconds) : null,
+    calendar: (scheduled && values.calendar) || null,
     misfirePolicy: values.misfirePolicy,
     misfireGraceSeconds: number(values.misfireGraceSeconds),
     catchUpWindowSeconds: values.misfirePolicy === 'FIRE_ALL' ? number(values.catchUpWindowSeconds) : null,

@@ -20,8 +20,8 @@ export function Backfills({ job }: { job: { id: string; scheduleType: string; st
   const [asking, setAsking] = useState(false)
   const { data } = useApi(BackfillsDocument, { jobId: job.id }, { refetchInterval: POLL_INTERVAL })
   const backfills = data?.backfills ?? []
-  // A fixed delay has no past fire times.
-  const possible = job.status !== 'DELETED' && job.scheduleType !== 'FIXED_DELAY'
+  // A fixed delay has no past fire times, and neither has a job without a schedule.
+  const possible = job.status !== 'DELETED' && !['FIXED_DELAY', 'ON_DEMAND'].includes(job.scheduleType)
   if (!possible && backfills.length === 0) return null
   return (
     <Panel

@@ -50,6 +50,7 @@ export function NextFires({ job }: { job: NonNullable<JobQuery['job']> }) {
 function whyNone({ status, scheduleType, inFlight }: NonNullable<JobQuery['job']>): string {
   if (status === 'PAUSED') return 'It is paused.'
   if (status === 'DELETED') return 'It is deleted.'
+  if (scheduleType === 'ON_DEMAND') return 'It has no schedule: it runs on request.'
   if (scheduleType === 'FIXED_DELAY' && inFlight > 0) return 'The next one follows the end of the running execution.'
   return 'Its schedule has ended.'
 }

@@ -5,8 +5,8 @@ import { TagFilter } from '@/components/tag-filter'
 import type { UpcomingSearch } from '@/filters/address'
 import { HIDDEN, SCHEDULE_TYPES } from '@/filters/enums'
 
-/** A fixed delay has no plan. */
-const PLANNED = SCHEDULE_TYPES.filter((type) => type !== 'FIXED_DELAY')
+/** A fixed delay has no plan, and neither has a job without a schedule. */
+const PLANNED = SCHEDULE_TYPES.filter((type) => type !== 'FIXED_DELAY' && type !== 'ON_DEMAND')
 
 interface FiltersProps {
   search: UpcomingSearch
