@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs `make test`, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests dashboard run test release test-dashboard test-postman test-clients test-postgres environments drill measure-dashboard bench-small deny sbom fmt lint schema docs
+.PHONY: help setup setup-tests dashboard run test release test-dashboard test-postman test-clients test-worker-clients test-postgres environments drill measure-dashboard bench-small deny sbom fmt lint schema docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test-postman: ## run the Postman collection against a node
 test-clients: ## try other people's GraphQL clients, and the audit of GraphQL over HTTP, on a node
 	cargo build
 	scripts/clients
+
+test-worker-clients: ## try the clients for workers on a cluster
+	cargo build
+	scripts/worker-clients
 
 VERSION ?= 18
 

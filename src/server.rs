@@ -8,12 +8,16 @@
 //! workers, two threads of `threads` and `--pool-size` connections. The heartbeat stops last; only
 //! HTTP answers continue after it, so load balancers notice the stop.
 
+mod hints;
 mod identity;
 mod openid;
+mod preparation;
 mod runs;
 mod start_rule;
 
+use self::hints::Hints;
 use self::identity::{advertised, api_settings, egress, node_name, profile, tls};
+use self::preparation::prepare_when_possible;
 use self::runs::Runs;
 use self::start_rule::StartRule;
 use crate::access::Authenticator;
@@ -31,14 +35,14 @@ use crate::config::ServeConfig;
 use crate::descriptors::Descriptors;
 use crate::handlers::SetUpError;
 use crate::http::certificate::CertificateError;
-use crate::http::{self, Hosts, NodeView, ServerSettings};
+use crate::http::{self, Gateway, Hosts, NodeView, ServerSettings};
 use crate::model::node::MembershipState;
 use crate::secrets::KeyFileError;
 use crate::store::author::Author;
 use crate::store::db::database::{BadDatabaseUrl, Database};
+use crate::store::db::listener;
 use crate::store::db::listener::{MEMBERSHIP_CHANNEL, WAKE_UP_CHANNEL};
 use crate::store::db::migrate::MigrateError;
-use crate::store::db::{listener, migrate};
 use crate::store::protocol::lease_store::LeaseStore;
 use crate::store::{Store, StoreError};
 use crate::{telemetry, threads};
@@ -47,12 +51,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
-
-/// Longest pause between tries to reach the database at the start.
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// First pause between tries to reach the database.
-const RETRY_PAUSE_MIN: Duration = Duration::from_millis(250);
+use tokio::sync::watch;
 
 /// Interval of the rows about the activity of a node. Each row covers one interval.
 const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
@@ -60,6 +59,9 @@ const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
 /// Pooled connections of firing: the acquirer, the settler, cancellations, the reconciler and a
 /// drain use one at a time.
 const FIRING_CONNECTIONS: usize = 5;
+
+/// Connections of the calls of workers. Nothing connects before a worker calls.
+const WORKER_CONNECTIONS: usize = 4;
 
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +144,13 @@ pub struct Actors {
     pub jobs: Addr<JobManager>,
 }
 
+/// What answers requests.
+struct Entrances {
+    jobs: Addr<JobManager>,
+    http: actix_web::dev::ServerHandle,
+    gateway: Gateway,
+}
+
 /// The parts that the actors of a node share.
 struct NodeComponents {
     database: Database,
@@ -170,7 +179,9 @@ impl Node {
         let egress = egress(config, address, &components.database);
         egress.warn();
         let runs = Runs::new(config, egress, &components.store, &components.database)?;
-        let requests = components.requests_store(config.pool_size).await;
+        let runtime = threads::requests_runtime().await;
+        let requests = components.requests_store(config.pool_size, runtime.clone());
+        let gateway = components.gateway(runtime);
         let provider = openid::provider(&config.openid, &requests)?;
         let jobs = components.start_jobs(requests.clone());
         let authenticator = Arc::new(Authenticator::new(requests.clone()));
@@ -178,8 +189,9 @@ impl Node {
         let settings = api_settings(config, runs.keys.clone());
         let schema = crate::api::schema(requests, jobs.clone(), settings);
         let rule = StartRule::of(config, address);
-        // Callers with roles in namespaces have separate connections.
-        let descriptors = Descriptors::of(config.slots, 2 * config.pool_size);
+        // Callers with roles in namespaces have connections of their own.
+        let pools = 2 * config.pool_size + WORKER_CONNECTIONS;
+        let descriptors = Descriptors::of(config.slots, pools);
         descriptors.warn();
         let settings = ServerSettings {
             hosts: Hosts::new(&advertised(config, address), &config.allow_host),
@@ -187,6 +199,7 @@ impl Node {
             provider,
             connections_max: descriptors.connections,
             tls,
+            gateway: gateway.clone(),
         };
         let server = http::serve(listener, schema, view, settings).map_err(listen_error)?;
         let http = server.handle();
@@ -194,7 +207,12 @@ impl Node {
         prepare_when_possible(&components.database, &components.store).await?;
         rule.apply(config, address, &authenticator).await?;
         runs.warn_of_missing_keys(&components.store).await?;
-        Ok(components.start(config, address, runs, jobs, http))
+        let entrances = Entrances {
+            jobs,
+            http,
+            gateway,
+        };
+        Ok(components.start(config, address, runs, entrances))
     }
 
     /// Runs until `stop` resolves or a critical actor dies.
@@ -293,14 +311,17 @@ impl NodeComponents {
     }
 
     /// The store of the API: a thread of the API drives its connections.
-    async fn requests_store(&self, connections: usize) -> Store {
-        let (sender, receiver) = oneshot::channel();
-        threads::requests_thread().spawn(async move { drop(sender.send(Handle::current())) });
-        let runtime = receiver
-            .await
-            .expect("a thread that has started runs what it is given");
+    fn requests_store(&self, connections: usize, runtime: Handle) -> Store {
         self.store
             .for_requests(&self.database, connections, runtime)
+    }
+
+    /// The same thread drives the connections of the workers.
+    fn gateway(&self, runtime: Handle) -> Gateway {
+        let store = self
+            .store
+            .for_workers(&self.database, WORKER_CONNECTIONS, runtime);
+        Gateway::new(store)
     }
 
     /// On a thread of the API: the checks of a command may be expensive.
@@ -332,8 +353,7 @@ impl NodeComponents {
         config: &ServeConfig,
         address: SocketAddr,
         runs: Runs,
-        jobs: Addr<JobManager>,
-        http: actix_web::dev::ServerHandle,
+        entrances: Entrances,
     ) -> Node {
         let Self {
             database,
@@ -386,7 +406,7 @@ impl NodeComponents {
             acquirer,
             pool,
             reconciler,
-            jobs,
+            jobs: entrances.jobs,
         };
         #[cfg(feature = "fault-injection")]
         listen_for_panics(&actors);
@@ -394,6 +414,7 @@ impl NodeComponents {
             due: wake_up.clone(),
             cancellation: cancel.clone(),
             membership: changed,
+            workers: entrances.gateway,
         };
         actix::spawn(telemetry::sum_up());
         actix::spawn(listener::listen(
@@ -404,7 +425,7 @@ impl NodeComponents {
         Node {
             address,
             actors,
-            http,
+            http: entrances.http,
             membership_state: membership_state.subscribe(),
             watchdog: watchdog.clone(),
             ttl: config.node_ttl,
@@ -437,25 +458,6 @@ impl NodeComponents {
     }
 }
 
-/// The actors that a notification of the database wakes.
-struct Hints {
-    due: WakeUp,
-    cancellation: WakeUp,
-    membership: WakeUp,
-}
-
-impl Hints {
-    fn route(&self, channel: &str) {
-        if channel == MEMBERSHIP_CHANNEL {
-            self.membership.notify_one();
-        } else {
-            // One channel for both: commands that make something due may cancel as well.
-            self.due.notify_one();
-            self.cancellation.notify_one();
-        }
-    }
-}
-
 /// Lets a drill kill each critical actor.
 #[cfg(feature = "fault-injection")]
 fn listen_for_panics(actors: &Actors) {
@@ -471,28 +473,4 @@ fn listen_for_panics(actors: &Actors) {
     {
         tracing::error!(%error, "no actor can be killed by a signal");
     }
-}
-
-/// Prepares the schema as soon as the database answers; tries again with back-off.
-async fn prepare_when_possible(database: &Database, store: &Store) -> Result<(), MigrateError> {
-    let mut pause = RETRY_PAUSE_MIN;
-    loop {
-        match prepare(database, store).await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_passing() => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, retry_in = ?pause, "the database is not ready");
-            }
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(RETRY_PAUSE_MAX);
-    }
-}
-
-/// Migrates, and creates today's partition before any write.
-async fn prepare(database: &Database, store: &Store) -> Result<(), MigrateError> {
-    migrate::migrate(database).await?;
-    store.create_partitions().await?;
-    Ok(())
 }

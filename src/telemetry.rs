@@ -257,7 +257,15 @@ fn describe() {
     );
     describe_gauge!(
         "horolog_triggers_due",
-        "triggers of the cluster that are due and not taken"
+        "triggers of the cluster that are due and that no node has taken"
+    );
+    describe_gauge!(
+        "horolog_triggers_due_for_workers",
+        "triggers of the cluster that are due and that no worker has taken"
+    );
+    describe_gauge!(
+        "horolog_triggers_unoffered",
+        "those of them whose handler no worker offers"
     );
     describe_gauge!(
         "horolog_oldest_due_seconds",

@@ -2,8 +2,8 @@
 
 use actix::Arbiter;
 use std::panic::resume_unwind;
-use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
 /// Nice value of the threads of the API. If both need the same core, firing gets nine tenths of it.
@@ -28,7 +28,16 @@ pub fn requests_thread() -> Arbiter {
     })
 }
 
-/// Long computations on separate threads, with a bound on how many run at once.
+/// The runtime of a thread of the API.
+pub async fn requests_runtime() -> Handle {
+    let (sender, receiver) = oneshot::channel();
+    requests_thread().spawn(async move { drop(sender.send(Handle::current())) });
+    receiver
+        .await
+        .expect("a thread that has started runs what it is given")
+}
+
+/// Long computations on threads of their own, with a bound on how many run at once.
 pub struct Computations(Semaphore);
 
 impl Computations {

@@ -123,6 +123,8 @@ async fn late_triggers_and_stuck_executions_are_counted_for_alerts() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let nothing = Backlog {
+        due_for_workers: 0,
+        unoffered: 0,
         due: 0,
         oldest_due_seconds: 0.0,
         stuck: 0,

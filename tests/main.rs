@@ -116,4 +116,5 @@ mod tidy;
 mod unreadable;
 mod values;
 mod walker;
+mod workers;
 mod zones;

@@ -10,7 +10,7 @@ use crate::model::job_request::JobRequest;
 use crate::model::payload::Payload;
 use crate::model::policies::{MisfirePolicy, OverlapPolicy, Policies};
 use crate::model::retry::RetryPolicy;
-use crate::model::target::{HttpMethod, HttpTarget, NoopTarget, Target};
+use crate::model::target::{HandlerTarget, HttpMethod, HttpTarget, NoopTarget, Target};
 use async_graphql::{InputObject, OneofObject};
 use std::collections::BTreeMap;
 use url::Url;
@@ -105,6 +105,8 @@ pub enum TargetInput {
     Noop(NoopTargetInput),
     /// An HTTP request.
     Http(HttpTargetInput),
+    /// A handler of the workers.
+    Handler(HandlerTargetInput),
 }
 
 /// A line in the node's log, with the payload.
@@ -121,6 +123,13 @@ pub struct NoopTargetInput {
     /// Length of the sleep, at most a day. Default: 0.
     #[graphql(default)]
     sleep_millis: i32,
+}
+
+/// A handler that workers offer over HTTP. A job whose handler no worker offers waits.
+#[derive(InputObject)]
+pub struct HandlerTargetInput {
+    /// Name of the handler: letters, digits, dots, underscores and hyphens.
+    name: String,
 }
 
 /// An HTTP request: 2xx is success, redirects are not followed.
@@ -272,6 +281,9 @@ impl TargetInput {
                 Ok(Target::Noop(NoopTarget { sleep_millis }))
             }
             Self::Http(http) => http.into_target(),
+            Self::Handler(HandlerTargetInput { name }) => {
+                Ok(Target::Handler(HandlerTarget { name }))
+            }
         }
     }
 }

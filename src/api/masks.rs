@@ -39,7 +39,7 @@ impl Stored {
             .transpose();
         let headers = match &definition.target {
             Target::Http(http) => Json::of(&http.headers).map(Some),
-            Target::Log | Target::Noop(_) => Ok(None),
+            Target::Log | Target::Noop(_) | Target::Handler(_) => Ok(None),
         };
         Ok(Self {
             payload: payload.map_err(errors::unshowable)?.map(Json::into_value),
@@ -231,6 +231,7 @@ impl Stored {
                 stored.url.origin() == given.url.origin()
             }
             (Some(Target::Log), Target::Log) | (Some(Target::Noop(_)), Target::Noop(_)) => true,
+            (Some(Target::Handler(stored)), Target::Handler(given)) => stored == given,
             _ => false,
         }
     }

@@ -11,7 +11,7 @@ mod retry_after;
 mod webhook_thread;
 
 use crate::model::Timestamp;
-use crate::model::execution::{Attempt, Outcome};
+use crate::model::execution::{Attempt, Outcome, Reason};
 use crate::model::payload::Payload;
 use crate::model::target::Target;
 use crate::secrets::AttemptSecrets;
@@ -67,6 +67,14 @@ impl Handlers {
                 Outcome::Succeeded { output: None }
             }
             Target::Http(target) => self.http.run(attempt, target, context).await,
+            // A lease of a node takes no trigger with a route.
+            Target::Handler(handler) => Outcome::failed(
+                Reason::Error,
+                format!(
+                    "the handler `{}` runs in workers, not in nodes",
+                    handler.name
+                ),
+            ),
         }
     }
 }

@@ -164,20 +164,21 @@ pub(super) fn is_json(request: &HttpRequest) -> bool {
 
 /// The answer to a request whose body was not read.
 fn refuse_body(reason: &NoBody) -> HttpResponse {
+    use NoBody::{Broken, Busy, TooLarge};
     let error = match reason {
-        NoBody::TooLarge => {
+        TooLarge => {
             return refuse(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &format!("the request must be at most {BODY_BYTES_MAX} bytes"),
             );
         }
-        NoBody::Busy => {
+        Busy => {
             return refuse(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "this node works on other large requests: try again in a few seconds",
             );
         }
-        NoBody::Broken(error) => error.as_error(),
+        Broken(error) => error.as_error(),
     };
     match error {
         // The time limit of a body arrives as this error (`exchange`).

@@ -31,6 +31,7 @@ mod socket_access;
 mod socket_places;
 mod sockets;
 mod tls;
+mod workers;
 
 use crate::actors::watchdog::Watchdog;
 use crate::api::Schema;
@@ -60,6 +61,7 @@ pub use tls::Tls;
 use tls::{Encrypted, Wire};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+pub use workers::Gateway;
 
 /// Path of the API in the reference system.
 const REFERENCE_PATH: &str = "/scheduler-instance/graphql";
@@ -114,6 +116,8 @@ pub struct ServerSettings {
     pub connections_max: usize,
     /// TLS, if the node has a certificate.
     pub tls: Tls,
+    /// What the node does for workers.
+    pub gateway: Gateway,
 }
 
 /// Serves the routes on a bound socket. The caller stops the server and handles signals.
@@ -129,6 +133,7 @@ pub fn serve(
         provider,
         connections_max,
         tls,
+        gateway,
     } = settings;
     // Connections inherit the options of their listener.
     rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
@@ -163,6 +168,7 @@ pub fn serve(
             .app_data(web::Data::new(sockets.clone()))
             .app_data(web::Data::new(answers.clone()))
             .app_data(web::Data::new(bodies.clone()))
+            .app_data(web::Data::new(gateway.clone()))
             .configure(routes);
         let stopping = stopping.clone();
         let http = HttpService::build()
@@ -248,6 +254,7 @@ fn routes(config: &mut web::ServiceConfig) {
             "/cluster/prometheus-sd",
             reading().to(cluster::prometheus_sd),
         )
+        .configure(workers::routes)
         .default_service(web::to(dashboard::serve));
 }
 

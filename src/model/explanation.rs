@@ -78,6 +78,8 @@ pub struct FireTimeFacts {
     /// Due time of a trigger of the fire time, apart from the schedule's. `Some(None)`: the trigger
     /// waits for the end of an execution.
     pub one_off: Option<Option<Timestamp>>,
+    /// Number of workers that offer the handler of the job.
+    pub workers: i64,
     /// The exclusions in force from the instant on.
     pub exclusions: Exclusions,
     /// Start and reason of the pause of the cluster.
@@ -391,7 +393,16 @@ impl FireTimeFacts {
                 ..Explanation::new(Waiting, message)
             });
         }
-        let message = "it is due, and no node has taken it: no node takes work, or no slot is free";
+        let message = match self.job.definition.target.handler() {
+            None => "it is due, and no node has taken it: no node takes work, or no slot is free"
+                .to_owned(),
+            Some(handler) if self.workers == 0 => {
+                format!("it is due, and waits: no worker offers the handler `{handler}`")
+            }
+            Some(handler) => {
+                format!("it is due, and no worker with the handler `{handler}` has a free slot")
+            }
+        };
         Some(Explanation {
             since: Some(due_at),
             ..Explanation::new(Waiting, message)

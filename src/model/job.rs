@@ -134,6 +134,27 @@ pub struct Job {
     pub runs: i64,
 }
 
+impl Job {
+    /// Namespace and handler, as `team/report`: workers that offer it lease its triggers. None:
+    /// the target is built in, and nodes do.
+    pub fn route(&self) -> Option<String> {
+        let handler = self.definition.target.handler()?;
+        Some(route(&self.namespace, handler))
+    }
+
+    /// Whether that is its route.
+    pub fn has_route(&self, route: Option<&str>) -> bool {
+        let own = self.definition.target.handler();
+        let own = own.map(|handler| (self.namespace.as_str(), handler));
+        own == route.and_then(|route| route.split_once('/'))
+    }
+}
+
+/// The route of a handler in a namespace. (`job_route` in SQL.)
+pub fn route(namespace: &str, handler: &str) -> String {
+    format!("{namespace}/{handler}")
+}
+
 impl JobDefinition {
     /// A definition with all defaults.
     pub fn plain(name: &str, schedule: Schedule) -> Self {

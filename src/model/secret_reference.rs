@@ -169,10 +169,12 @@ pub(super) fn validate_references(
         ));
     }
     match (found.first(), target) {
-        (Some(first), Target::Log | Target::Noop(_)) => Err(InvalidInput::new(
-            first.field,
-            "refers to a secret, which is sent by an http target only",
-        )),
+        (Some(first), Target::Log | Target::Noop(_) | Target::Handler(_)) => {
+            Err(InvalidInput::new(
+                first.field,
+                "refers to a secret, which is sent by an http target only",
+            ))
+        }
         _ => Ok(()),
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{InvalidInput, text};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
@@ -14,7 +15,9 @@ const NOOP_SLEEP_MILLIS_MAX: u64 = 86_400_000;
 const HTTP_TIMEOUT_SECONDS_MAX: u32 = 3_600;
 /// Longest URL in bytes.
 const URL_BYTES_MAX: usize = 2_048;
-/// Most headers of an HTTP target.
+/// Longest name of a handler.
+const HANDLER_NAME_CHARS_MAX: usize = 100;
+/// Most headers of one HTTP target.
 const HEADERS_MAX: usize = 50;
 /// Longest header value in bytes.
 const HEADER_VALUE_BYTES_MAX: usize = 4_096;
@@ -30,6 +33,16 @@ pub enum Target {
     Noop(NoopTarget),
     /// Sends an HTTP request; 2xx is success.
     Http(HttpTarget),
+    /// Waits for a worker that offers the handler, and runs there.
+    Handler(HandlerTarget),
+}
+
+/// Settings of the `handler` target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandlerTarget {
+    /// Name of the handler, as workers offer it.
+    pub name: String,
 }
 
 /// Settings of the `noop` target.
@@ -116,7 +129,15 @@ impl Target {
     pub fn sends_payload(&self) -> bool {
         match self {
             Self::Http(http) => http.body.is_none() && http.method.takes_body(),
-            Self::Log | Self::Noop(_) => true,
+            Self::Log | Self::Noop(_) | Self::Handler(_) => true,
+        }
+    }
+
+    /// The name of the handler that workers offer; none for a target that every node runs.
+    pub fn handler(&self) -> Option<&str> {
+        match self {
+            Self::Handler(handler) => Some(&handler.name),
+            Self::Log | Self::Noop(_) | Self::Http(_) => None,
         }
     }
 
@@ -131,8 +152,22 @@ impl Target {
             }
             Self::Log | Self::Noop(_) => Ok(()),
             Self::Http(http) => http.validate(),
+            Self::Handler(handler) => validate_handler_name("target.handler.name", &handler.name),
         }
     }
+}
+
+/// Refuses a name that no handler may have. Without a slash: a route is a namespace and a handler.
+pub fn validate_handler_name(
+    field: impl Into<Cow<'static, str>>,
+    name: &str,
+) -> Result<(), InvalidInput> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if (1..=HANDLER_NAME_CHARS_MAX).contains(&name.len()) && name.chars().all(is_allowed) {
+        return Ok(());
+    }
+    let message = "must be from 1 to 100 letters, digits, dots, underscores and hyphens";
+    Err(InvalidInput::new(field, message))
 }
 
 impl HttpTarget {

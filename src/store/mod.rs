@@ -65,9 +65,11 @@ const PING: Statement = Statement::new("-- ping\nselect 1");
 /// commands about many executions.
 pub fn hot_statements() -> Vec<&'static str> {
     vec![
-        protocol::locking::LOCK_MEMBERSHIP.sql(),
+        protocol::lessee::LOCK_MEMBERSHIP.sql(),
         protocol::locking::LOCK_DUE.sql(),
         protocol::locking::LOOK_AHEAD.sql(),
+        protocol::locking::LOCK_ROUTE.sql(),
+        protocol::locking::LOOK_AHEAD_ROUTE.sql(),
         protocol::acquire::PEEK.sql(),
         jobs::job_rows::BY_IDS.sql(),
         protocol::apply::INSERT.sql(),
@@ -153,7 +155,19 @@ impl Store {
         }
     }
 
-    /// The clock for statements.
+    /// The same database for workers: with connections of their own, so that no request of a person
+    /// keeps a heartbeat waiting, and without the shares of the slots of this node.
+    #[must_use]
+    pub fn for_workers(&self, database: &Database, connections: usize, runtime: Handle) -> Self {
+        Self {
+            pools: pools(database, connections, self.call_timeout, runtime),
+            pool_name: "workers",
+            shares: protocol::shares::Shares::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The clock that statements are asked with.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }

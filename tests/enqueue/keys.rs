@@ -147,7 +147,7 @@ async fn every_end_of_an_execution_frees_its_key() {
     freed("the deletion of the job").await;
 
     let (job, _) = start(with(on_demand(), |p| {
-        p.overlap_policy = OverlapPolicy::Skip
+        p.overlap_policy = OverlapPolicy::Skip;
     }))
     .await;
     let attempt = one(&node).await;
@@ -169,7 +169,7 @@ async fn a_run_that_a_later_one_replaces_frees_its_key() {
     let cluster = TestCluster::start().await;
     let node = cluster.node().await;
     let preempts = with(on_demand(), |p| {
-        p.overlap_policy = OverlapPolicy::CancelOther
+        p.overlap_policy = OverlapPolicy::CancelOther;
     });
     let job = cluster.create(preempts).await;
     enqueue(&cluster, run(job.id)).await;

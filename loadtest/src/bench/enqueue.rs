@@ -75,7 +75,7 @@ async fn many(
     for call in 0..calls {
         let input = |number: u32| {
             let key = format!("{caller} {call} {number}");
-            let key = (number % 2 == 0).then_some(key);
+            let key = number.is_multiple_of(2).then_some(key);
             json!({"jobId": job, "payload": {"n": number}, "delaySeconds": 86_400,
                 "uniqueKey": key})
         };

@@ -136,7 +136,7 @@ impl Reconciliation {
             .store
             .cluster_view(member.node_id, self.config.node_ttl)
             .await?;
-        report.alone = view.successor.is_none() && view.suspects.is_empty();
+        report.alone = view.successor.is_none() && view.suspects.is_empty() && view.workers == 0;
         self.successor
             .send_if_modified(|known| std::mem::replace(known, view.successor) != view.successor);
         let now = Instant::now();
@@ -321,6 +321,8 @@ fn count(
 fn publish(
     Backlog {
         due,
+        due_for_workers,
+        unoffered,
         oldest_due_seconds,
         stuck,
         failing,
@@ -328,8 +330,24 @@ fn publish(
     }: Backlog,
 ) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-    let [due, stuck, failing, dead_triggers] =
-        [due, stuck, failing, dead_triggers].map(|count| count as f64);
+    let [
+        due,
+        due_for_workers,
+        unoffered,
+        stuck,
+        failing,
+        dead_triggers,
+    ] = [
+        due,
+        due_for_workers,
+        unoffered,
+        stuck,
+        failing,
+        dead_triggers,
+    ]
+    .map(|count| count as f64);
+    metrics::gauge!("horolog_triggers_due_for_workers").set(due_for_workers);
+    metrics::gauge!("horolog_triggers_unoffered").set(unoffered);
     metrics::gauge!("horolog_triggers_due").set(due);
     metrics::gauge!("horolog_oldest_due_seconds").set(oldest_due_seconds);
     metrics::gauge!("horolog_executions_stuck").set(stuck);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::schedule::cron::{CronOptions, CronSchedule};
+use crate::model::target::{HandlerTarget, Target};
 
 const JOB: Uuid = Uuid::from_u128(42);
 
@@ -40,6 +41,7 @@ fn facts() -> FireTimeFacts {
         row: None,
         due_at: Some(at("13:00:00")),
         one_off: None,
+        workers: 0,
         exclusions: Exclusions::default(),
         cluster_paused: None,
         kept_from: None,
@@ -167,4 +169,32 @@ fn a_row_knows_best() {
         (FireTimeReason::Skipped, Some(JOB))
     );
     assert_eq!(explained.message, "it was not run, OVERLAP");
+}
+
+#[test]
+fn a_fire_time_of_a_handler_waits_for_workers() {
+    let mut facts = facts();
+    facts.job.definition.target = Target::Handler(HandlerTarget {
+        name: "report".to_owned(),
+    });
+    facts.job.next_fire_time = Some(at("12:00:00"));
+    facts.due_at = Some(at("12:00:00"));
+    for (workers, expected) in [
+        (
+            0,
+            "it is due, and waits: no worker offers the handler `report`",
+        ),
+        (
+            1,
+            "it is due, and no worker with the handler `report` has a free slot",
+        ),
+    ] {
+        let explained = FireTimeFacts {
+            workers,
+            ..facts.clone()
+        }
+        .explain(at("12:00:00"));
+        assert_eq!(explained.reason, FireTimeReason::Waiting);
+        assert_eq!(explained.message, expected);
+    }
 }

@@ -70,13 +70,13 @@ const READ_JOBS: &str = "select (id, name, schedule_type, cron_expression, inter
 /// Without payloads, for the same reason.
 const READ_TRIGGERS: &str = "select (id, job_id, kind, fire_time, due_at, awaits, paused, \
     priority, runs, excluded_from, cache_tag, paused_due_at, zone_rules, tzdb, repeats, \
-    unique_key)";
+    unique_key, route)";
 
 /// Without payloads.
 const READ_LOG: &str = "select (id, job_id, kind, fire_time, due_time, status, reason, attempt, \
     recoveries, node_id, started_at, finished_at, error_message, output, through_fire_time, \
     occurrences, coalesced_into, previous_attempts, created_at, failures, job_version, \
-    cancel_requested_at, retrying, repeats, unique_key)";
+    cancel_requested_at, retrying, repeats, unique_key, progress)";
 
 /// Entries are written and sealed, and never changed or removed.
 const SEALED: &str = "select, insert, update (position, previous_hash, hash)";
@@ -254,10 +254,10 @@ async fn script(client: &Client, role: &str, grantee: Grantee) -> Result<String,
             continue;
         }
         let name = rights.name;
-        let granted = grantee.on(rights);
+        let table_rights = grantee.on(rights);
         statements.push(format!("revoke all on {name} from {role};\n"));
-        if !granted.is_empty() {
-            statements.push(format!("grant {granted} on {name} to {role};\n"));
+        if !table_rights.is_empty() {
+            statements.push(format!("grant {table_rights} on {name} to {role};\n"));
         }
     }
     for function in functions {

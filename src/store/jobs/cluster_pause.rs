@@ -9,6 +9,7 @@
 //! The cluster never resumes without an operator. (Exception: a pause for a jump of the clock, see
 //! `clock_jumps`.)
 
+use super::triggers::all_triggers;
 use crate::model::{Timestamp, rfc3339};
 use crate::store::audit::entry::Entry;
 use crate::store::db::listener::notify;
@@ -53,18 +54,20 @@ const RESUME: Statement = Statement::new(
 delete from cluster_pause returning paused_at, reason, jumped_from, jumped_to",
 );
 
-/// With the work after a resume: due triggers, and attempts lost with the nodes.
-pub(crate) const READ: Statement = Statement::new(
+/// With what a resume would start: due triggers, and attempts that were lost with their nodes.
+pub(crate) const READ: Statement = Statement::new(concat!(
     "-- cluster_pause.read
 select h.paused_at, h.reason, h.set_back_to, h.last_known,
-       (select count(*) from (select from job_trigger
+       (select count(*) from (select from ",
+    all_triggers!(),
+    " as t
             where due_at <= (select coalesce($1::timestamptz, clock_timestamp()))
             limit $2) as due) as due,
        (select count(*) from execution_in_flight l where l.status = 'RUNNING'
             and not exists (select from cluster_node n where n.id = l.node_id
                 and n.state in ('ACTIVE', 'DRAINING'))) as lost
 from cluster_pause h",
-);
+));
 
 /// Why nothing starts, and the work after a resume.
 #[derive(Debug, Clone)]

@@ -182,15 +182,13 @@ fn enqueued_run(row: &Row) -> Result<EnqueuedRun, StoreError> {
 
 /// The entry of one or many runs.
 fn entry(runs: &[NewRun], enqueued: &[EnqueuedRun]) -> Entry {
-    match (runs, enqueued) {
-        ([run], [done]) => Entry::of("job", run.job_id)
+    if let ([run], [done]) = (runs, enqueued) {
+        return Entry::of("job", run.job_id)
             .with("executionId", done.execution_id.to_string())
-            .with("hasOwnPayload", run.payload.is_some()),
-        _ => {
-            let created = enqueued.iter().filter(|run| run.is_created).count();
-            Entry::about("job")
-                .with("count", runs.len())
-                .with("created", created)
-        }
+            .with("hasOwnPayload", run.payload.is_some());
     }
+    let created = enqueued.iter().filter(|run| run.is_created).count();
+    Entry::about("job")
+        .with("count", runs.len())
+        .with("created", created)
 }

@@ -15,6 +15,7 @@ use crate::store::db::statement::Statement;
 use crate::store::db::unreadable::UnreadableRows;
 use crate::store::{Store, StoreError};
 use chrono::TimeDelta;
+use deadpool_postgres::ClientWrapper;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -130,6 +131,18 @@ pub(crate) async fn by_ids(
         .into_iter()
         .map(|job| (job.id, job))
         .collect())
+}
+
+/// Jobs without payload and target that can be read, by id.
+pub(crate) async fn small_by_ids(
+    client: &ClientWrapper,
+    ids: &[Uuid],
+    unreadable: &UnreadableRows,
+) -> Result<HashMap<Uuid, Job>, StoreError> {
+    let text = BY_IDS.sql().replace(COLUMNS, &JobParts::Small.columns());
+    let rows = BY_IDS.with_sql(&text).query(client, &[&ids]).await?;
+    let jobs = unreadable.readable(&rows, job).into_iter();
+    Ok(jobs.map(|job| (job.id, job)).collect())
 }
 
 impl Store {

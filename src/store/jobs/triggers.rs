@@ -19,9 +19,18 @@ use chrono::TimeDelta;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Inserts a schedule trigger with fire time $2, due at $4, or updates the existing trigger. While
-/// a fixed delay ($7) awaits the end of an execution, the trigger keeps waiting; after the last run
-/// ($6) there is no due time.
+/// All triggers, for what reads them by due time: those with a route have an index of their own.
+macro_rules! all_triggers {
+    () => {
+        "(select * from job_trigger where route is null
+    union all select * from job_trigger where coalesce(route, '') <> '')"
+    };
+}
+pub(crate) use all_triggers;
+
+/// Inserts a schedule trigger with fire time $2, due at $4, or updates the existing one. While a
+/// fixed delay ($7) awaits the end of an execution, it keeps waiting; after its last run ($6) there
+/// is no due time.
 pub(crate) const SCHEDULE: Statement = Statement::new(
     "-- triggers.schedule
 insert into job_trigger as t (id, job_id, kind, fire_time, due_at, priority, excluded_from,

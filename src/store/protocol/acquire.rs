@@ -15,6 +15,7 @@
 
 use super::apply::ConflictMode;
 use super::lease_store::{Batch, LeaseStore, Leased, Peeked};
+use super::lessee::Lessee;
 use super::locking::{DueScan, LockedTriggers};
 use super::scan_cursor::{Failure, Scan};
 use super::shares::LeftOut;
@@ -33,7 +34,7 @@ pub(crate) const PEEK: Statement = Statement::new(
     "-- leases.peek
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 select now, (select min(due_at) from job_trigger
-             where due_at >= (select coalesce($2::timestamptz, now - interval '5 seconds')
+             where route is null and due_at >= (select coalesce($2::timestamptz, now - interval '5 seconds')
                  from clock)) as next_due
 from clock",
 );
@@ -67,20 +68,21 @@ impl LeaseStore {
         peeked
     }
 
-    /// Leases a batch of fire times that are due within `look_ahead` to `node_id`. None when the
-    /// node is no longer `ACTIVE`, the cluster is paused, or the clock has jumped.
+    /// Leases a batch of fire times that are due within `look_ahead` to a node, or those of the
+    /// route to a worker. None when it is no longer `ACTIVE`, the cluster is paused, the clock has
+    /// jumped, or the worker has polled again.
     ///
     /// After an error the outcome is unknown: the database may count attempts to the node that the
     /// node never saw. [`reclaim_unacknowledged`](crate::store::Store::reclaim_unacknowledged)
     /// resolves such attempts.
     pub async fn lease(
         &self,
-        node_id: Uuid,
+        lessee: impl Into<Lessee>,
         batch: Batch,
         look_ahead: Duration,
     ) -> Result<Option<Leased>, StoreError> {
         let poll = Poll {
-            node_id,
+            lessee: lessee.into(),
             batch,
             look_ahead,
         };
@@ -117,6 +119,17 @@ impl LeaseStore {
         }
     }
 
+    /// The same for a worker, whose newest poll is `poll`; nothing before its due time.
+    pub async fn lease_for_worker(
+        &self,
+        id: Uuid,
+        poll: i64,
+        batch: Batch,
+    ) -> Result<Option<Leased>, StoreError> {
+        self.lease(Lessee::Worker { id, poll }, batch, Duration::ZERO)
+            .await
+    }
+
     async fn try_lease(
         &self,
         poll: Poll,
@@ -149,7 +162,8 @@ impl LeaseStore {
     ) -> Result<Option<Leased>, StoreError> {
         let transaction = Transaction::new(self.store.session().await?, self.store.author.clone());
         let due_scan = DueScan {
-            node_id: poll.node_id,
+            lessee: poll.lessee,
+            route: self.route.as_deref(),
             batch: poll.batch,
             look_ahead: poll.look_ahead,
             start: scan.start,
@@ -161,10 +175,13 @@ impl LeaseStore {
         };
         let taken = match conflict_mode {
             ConflictMode::Fail | ConflictMode::Skip => {
-                self.take(&transaction, poll.node_id, &due, conflict_mode)
+                self.take(&transaction, poll.lessee.id(), &due, conflict_mode)
                     .await
             }
-            ConflictMode::SkipPerJob => self.take_in_parts(&transaction, poll.node_id, &due).await,
+            ConflictMode::SkipPerJob => {
+                self.take_in_parts(&transaction, poll.lessee.id(), &due)
+                    .await
+            }
         };
         let taken = match taken {
             Err(error) if error.is_of_a_row() => {
@@ -226,7 +243,7 @@ impl LeaseStore {
 /// One poll for due triggers.
 #[derive(Clone, Copy)]
 struct Poll {
-    node_id: Uuid,
+    lessee: Lessee,
     batch: Batch,
     look_ahead: Duration,
 }

@@ -93,6 +93,13 @@ const HOLD_BACK: Statement = Statement::new(
 update job_trigger set paused_due_at = due_at, due_at = null where id = any($1::uuid[])",
 );
 
+/// Gives triggers the routes of their jobs.
+const REROUTE: Statement = Statement::new(
+    "-- leases.reroute
+update job_trigger t set route = x.route from unnest($1::uuid[], $2::text[]) as x (id, route)
+where t.id = x.id",
+);
+
 /// Buffers fire times, under the ids of the later executions. A one-off trigger becomes the
 /// buffered trigger.
 const BUFFER: Statement = Statement::new(
@@ -212,6 +219,7 @@ impl LeaseWrites<'_> {
     ) -> Result<HashMap<Uuid, TakenAttempt>, StoreError> {
         // Before the triggers are deleted: the rows get the values from the triggers.
         let mut taken = self.write_own(transaction).await?;
+        self.reroute(transaction).await?;
         let mut ended = preempt(&self.plan.preempted_jobs, transaction, self.now).await?;
         // All answers are awaited: the first error to arrive may only be the echo of the cause.
         let (inserted, resumed, listed, updated, removed, paused, buffered, recorded) = futures_util::join!(
@@ -418,6 +426,18 @@ impl LeaseWrites<'_> {
         }
         HOLD_BACK
             .execute(transaction, &[&self.plan.paused_triggers])
+            .await
+            .map(drop)
+    }
+
+    async fn reroute(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        if self.plan.rerouted.is_empty() {
+            return Ok(());
+        }
+        let (ids, routes): (Vec<Uuid>, Vec<Option<String>>) =
+            self.plan.rerouted.iter().cloned().unzip();
+        REROUTE
+            .execute(transaction, &[&ids, &routes])
             .await
             .map(drop)
     }

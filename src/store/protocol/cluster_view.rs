@@ -23,12 +23,14 @@ text_enum! {
     }
 }
 
-/// True of a gone node `n`: the heartbeat is older than the TTL ($2, seconds), or the advisory lock
-/// is free, so the session has ended. (A watching node holds the lock as `ShareLock` for a moment.)
+/// True of a member `n` that is gone: its heartbeat is older than its TTL ($2, seconds, for nodes),
+/// or the advisory lock of a node is free, so its session has ended. (A successor that waits for the
+/// lock holds it `ShareLock` for a moment.) A worker has no session.
 macro_rules! is_gone {
     () => {
-        "(n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2)
-  or not exists (select from pg_locks k where k.locktype = 'advisory' and k.granted and k.mode = 'ExclusiveLock'
+        "(n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp()))
+      - make_interval(secs => coalesce(n.ttl_seconds::float8, $2))
+  or n.kind = 'NODE' and not exists (select from pg_locks k where k.locktype = 'advisory' and k.granted and k.mode = 'ExclusiveLock'
                  and k.objsubid = 1 and k.database = (select oid from pg_database where datname = current_database())
                  and ((k.classid::bigint << 32) | k.objid::bigint) = n.lock_key))"
     };
@@ -46,16 +48,17 @@ macro_rules! joined_while_observed {
 }
 pub(crate) use joined_while_observed;
 
-/// The other nodes in the ring of ids, from the observer ($3) on: whether a node looks dead, and
+/// The other members in the ring of ids, from the observer ($3) on: whether a member looks dead, and
 /// why. After a restart of the database all nodes look dead; only an observer with a session of at
-/// least a TTL may declare a node dead (`takeover::LOCK_GONE`).
+/// least a TTL may declare a member dead (`takeover::LOCK_GONE`).
 pub(crate) const CLUSTER_VIEW: Statement = Statement::new(concat!(
     "-- takeovers.others
 select n.id, n.name, n.lock_key, ",
     is_gone!(),
     " as gone,
        n.heartbeat_at < (select coalesce($1::timestamptz, clock_timestamp()))
-           - make_interval(secs => $2) as by_ttl,
+           - make_interval(secs => coalesce(n.ttl_seconds::float8, $2)) as by_ttl,
+       n.kind,
        exists (select from cluster_node o where o.id = $3 and ",
     joined_while_observed!(),
     ") as joined_under_eyes
@@ -83,6 +86,8 @@ pub struct Suspect {
 pub struct ClusterView {
     /// The nodes that look dead.
     pub suspects: Vec<Suspect>,
+    /// Number of living workers.
+    pub workers: usize,
     /// The lock key of the next living node in the ring of ids.
     pub successor: Option<i64>,
 }
@@ -115,14 +120,18 @@ impl Store {
                 [&self.clock().stub(), &node_ttl.as_secs_f64(), &observer];
             let rows = CLUSTER_VIEW.query(session, &values).await?;
             let (gone, living) = partition(CLUSTER_VIEW.name(), &rows, "gone")?;
-            // The rows come in the order of the ring from the observer on.
-            let successor = living
-                .first()
-                .map(|row| Values::of(CLUSTER_VIEW.name(), row).get("lock_key"))
-                .transpose()?;
+            let mut members = Vec::with_capacity(living.len());
+            for row in living {
+                let row = Values::of(CLUSTER_VIEW.name(), row);
+                members.push((row.get::<&str>("kind")?, row.get("lock_key")?));
+            }
+            // The rows come in the order of the ring from the observer on. A worker has no session
+            // to watch.
+            let successor = members.iter().find(|(kind, _)| *kind == "NODE");
             Ok(ClusterView {
+                workers: members.iter().filter(|(kind, _)| *kind == "WORKER").count(),
+                successor: successor.map(|(_, lock_key)| *lock_key),
                 suspects: gone.into_iter().map(suspect).collect::<Result<_, _>>()?,
-                successor,
             })
         })
         .await

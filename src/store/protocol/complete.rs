@@ -87,6 +87,25 @@ const SHORTEN_LEASE: Statement = Statement::new(
 update job_lease set execution_ids = $2 where id = $1",
 );
 
+/// Ends the leases of a worker ($1) that list some of these executions and nothing in flight.
+const END_LEASES_OF_WORKER: Statement = Statement::new(
+    "-- settlements.end_leases_of_worker
+delete from job_lease h where h.node_id = $1
+  and (h.execution_ids && $2::uuid[] or h.execution_ids = '{}')
+  and not exists (select from job_execution_log l where l.id = any(h.execution_ids)
+                      and l.node_id = h.node_id and l.status = 'RUNNING')",
+);
+
+/// Removes what has ended from the other ones.
+const COMPACT_OF_WORKER: Statement = Statement::new(
+    "-- settlements.compact_of_worker
+update job_lease h set execution_ids = array(
+    select x.id from unnest(h.execution_ids) as x (id)
+    where exists (select from job_execution_log l
+                  where l.id = x.id and l.node_id = h.node_id and l.status = 'RUNNING'))
+where h.node_id = $1 and h.execution_ids && $2::uuid[]",
+);
+
 /// The refused settlements written by an earlier try with a lost answer. A node never writes `LOST`
 /// or `CRASH_LOOP` about an own attempt, so an equal status and reason comes from the node.
 pub(crate) const ALREADY_SETTLED: Statement = Statement::new(
@@ -115,6 +134,9 @@ pub struct LeaseUpdates {
     pub ended: Vec<Uuid>,
     /// The leases to compact.
     pub compacted: Vec<CompactedLease>,
+    /// A worker, whose leases are compacted by the rows of the executions: no slots of a node know
+    /// them.
+    pub worker: Option<Uuid>,
 }
 
 /// The new list of a lease.
@@ -183,7 +205,7 @@ impl Store {
             if settled.is_empty() {
                 settled.extend(already_settled(&transaction, &columns).await?);
             }
-            update_leases(&transaction, leases).await?;
+            update_leases(&transaction, leases, &columns.ids).await?;
             transaction.commit().await.during("settlements.commit")?;
             Ok(self.settled(std::slice::from_ref(&alone), &settled))
         })
@@ -260,7 +282,7 @@ impl Store {
         verdicts.prepare(transaction).await?;
         let (settled, updated, recorded) = futures_util::join!(
             self.settle_current(transaction, columns),
-            update_leases(transaction, leases),
+            update_leases(transaction, leases, &columns.ids),
             verdicts.record(transaction),
         );
         let (settled, ((), ())) = both(settled, both(updated, recorded))?;
@@ -301,7 +323,16 @@ fn settle_text() -> Cow<'static, str> {
 async fn update_leases(
     transaction: &Transaction,
     updates: &LeaseUpdates,
+    executions: &[Uuid],
 ) -> Result<(), StoreError> {
+    if let Some(worker) = updates.worker {
+        // After the settlement: the rows of its executions decide.
+        for statement in [END_LEASES_OF_WORKER, COMPACT_OF_WORKER] {
+            statement
+                .execute(transaction, &[&worker, &executions])
+                .await?;
+        }
+    }
     if !updates.ended.is_empty() {
         END_LEASES.execute(transaction, &[&updates.ended]).await?;
     }

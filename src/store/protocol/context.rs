@@ -54,6 +54,7 @@ impl LeaseStore {
             now: due.now,
             fires_per_trigger: due.fires_per_trigger,
             remaining: due.remaining,
+            route: self.route.clone(),
         })
     }
 

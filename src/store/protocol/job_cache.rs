@@ -158,6 +158,7 @@ fn bytes(job: &Job) -> usize {
     };
     let target = match &d.target {
         Target::Log | Target::Noop(_) => 0,
+        Target::Handler(handler) => handler.name.len(),
         Target::Http(http) => {
             let headers = http
                 .headers

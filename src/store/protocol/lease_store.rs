@@ -18,6 +18,8 @@ const CONFLICTS_EXPECTED_FOR: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub struct LeaseStore {
     pub(super) store: Store,
+    /// The route whose triggers are leased. None: built-in targets.
+    pub(super) route: Option<Arc<str>>,
     pub(super) job_cache: JobCache,
     pub(super) scan_cursor: ScanCursor,
     /// Whether the next lease waits for a change of exclusions.
@@ -100,10 +102,21 @@ impl LeaseStore {
     pub fn new(store: Store) -> Self {
         Self {
             store,
+            route: None,
             job_cache: JobCache::default(),
             scan_cursor: ScanCursor::default(),
             turn: Turn::default(),
             conflicts_expected_until: Arc::default(),
+        }
+    }
+
+    /// A store for the triggers of a route, with this job cache and a scan cursor of its own.
+    #[must_use]
+    pub fn of_route(&self, route: &str) -> Self {
+        Self {
+            route: Some(route.into()),
+            job_cache: self.job_cache.clone(),
+            ..Self::new(self.store.clone())
         }
     }
 

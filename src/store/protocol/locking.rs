@@ -1,6 +1,7 @@
 //! Locking the due triggers: the first round trip of a lease.
 
 use super::lease_store::{Batch, LeaseStore};
+use super::lessee::Lessee;
 use super::scan_cursor::ScanStart;
 use crate::model::trigger::{Trigger, TriggerKind};
 use crate::model::{Timestamp, UnknownName};
@@ -16,14 +17,6 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// Locks the node's row against a takeover until the lease commits. A heartbeat changes no key and
-/// does not wait. Without a row the node is not `ACTIVE`, or the cluster is paused.
-pub const LOCK_MEMBERSHIP: Statement = Statement::new(
-    "-- leases.lock_membership
-select 1 from cluster_node where id = $1 and state = 'ACTIVE'
-    and not exists (select from cluster_pause) for key share",
-);
-
 /// Locks the triggers due within the look-ahead ($2, seconds), for $3 fire times in all. A trigger
 /// due for a second is overdue, and counts for $6 fire times. Three lanes:
 ///
@@ -34,12 +27,16 @@ select 1 from cluster_node where id = $1 and state = 'ACTIVE'
 ///    in` excludes the rows of the first lane: locks are no obstacle within a transaction.
 ///
 /// Left out are the jobs $5 (`not in (select …)` is hashed; `<> all` would compare each row with
-/// each job) and triggers due before $7, default: five seconds ago (see `scan_cursor`).
-/// `bears_own`: see `own`; the payload is read by the statement that takes the trigger. The clock
-/// is read once, so no trigger falls between two lanes. `(select …)` lets the bounds use the index
-/// `job_trigger_due`; a bare `clock_timestamp()` would filter every trigger.
-pub const LOCK_DUE: Statement = Statement::new(
-    "-- leases.lock_due
+/// each job) and what was due before $7, default: five seconds ago (see `scan_cursor`).
+/// `bears_own`: see `own`; the statement that takes a payload reads it. The clock is read once, so
+/// that no trigger falls between two lanes. `(select …)` lets the bounds use the index
+/// `job_trigger_due`; a bare `clock_timestamp()` would filter every trigger. The condition on the
+/// route selects the index.
+macro_rules! lock_due {
+    ($name:literal, $route:literal) => {
+        concat!(
+            $name,
+            "
 with clock as materialized (
     select now, coalesce($7::timestamptz, now - interval '5 seconds') as since
     from (select coalesce($1::timestamptz, clock_timestamp()) as now) as x
@@ -47,7 +44,9 @@ with clock as materialized (
     select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
         cache_tag, (repeats is not null or payload is not null or unique_key is not null)
             as bears_own from job_trigger
-    where due_at >= (select since from clock)
+    where ",
+            $route,
+            " and due_at >= (select since from clock)
         and due_at < (select now - interval '1 second' from clock)
       and job_id not in (select unnest($5::uuid[]))
     order by due_at limit $4 for update skip locked
@@ -55,7 +54,9 @@ with clock as materialized (
     select false as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
         cache_tag, (repeats is not null or payload is not null or unique_key is not null)
             as bears_own from job_trigger
-    where due_at >= (select now - interval '1 second' from clock)
+    where ",
+            $route,
+            " and due_at >= (select now - interval '1 second' from clock)
       and due_at <= (select now + make_interval(secs => $2) from clock)
       and job_id not in (select unnest($5::uuid[]))
     order by due_at, priority desc limit $3 - (select count(*) from overdue) * $6
@@ -64,7 +65,9 @@ with clock as materialized (
     select true as overdue, id, job_id, kind, fire_time, due_at, priority, runs, excluded_from,
         cache_tag, (repeats is not null or payload is not null or unique_key is not null)
             as bears_own from job_trigger
-    where due_at >= (select since from clock)
+    where ",
+            $route,
+            " and due_at >= (select since from clock)
         and due_at < (select now - interval '1 second' from clock)
       and job_id not in (select unnest($5::uuid[])) and id not in (select id from overdue)
     order by due_at limit case when (select count(*) from overdue) = $4
@@ -72,18 +75,41 @@ with clock as materialized (
               + $6 - 1) / $6 else 0 end
     for update skip locked
 )
-select * from overdue union all select * from on_time union all select * from more",
-);
+select * from overdue union all select * from on_time union all select * from more"
+        )
+    };
+}
+
+/// The statement of nodes.
+pub const LOCK_DUE: Statement = Statement::new(lock_due!("-- leases.lock_due", "route is null"));
+
+/// The statement of workers, for the route $8.
+pub const LOCK_ROUTE: Statement = Statement::new(lock_due!("-- leases.lock_route", "route = $8"));
 
 /// The database's clock, the next due time beyond the look-ahead, and the end of the last blackout.
-pub const LOOK_AHEAD: Statement = Statement::new(
-    "-- leases.look_ahead
+macro_rules! look_ahead {
+    ($name:literal, $route:literal) => {
+        concat!(
+            $name,
+            "
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now)
 select now, (select min(due_at) from job_trigger
-             where due_at > (select now + make_interval(secs => $2) from clock)) as next_due,
+             where ",
+            $route,
+            " and due_at > (select now + make_interval(secs => $2) from clock)) as next_due,
        (select max(ends_at) from blackout) as blackouts_until
-from clock",
-);
+from clock"
+        )
+    };
+}
+
+/// The statement of nodes.
+pub const LOOK_AHEAD: Statement =
+    Statement::new(look_ahead!("-- leases.look_ahead", "route is null"));
+
+/// The statement of workers, for the route $3.
+pub const LOOK_AHEAD_ROUTE: Statement =
+    Statement::new(look_ahead!("-- leases.look_ahead_route", "route = $3"));
 
 /// The due triggers locked by a poll.
 pub struct LockedTriggers {
@@ -116,9 +142,11 @@ pub struct LockedTriggers {
 
 /// A scan of the due triggers by a node.
 pub struct DueScan<'a> {
-    /// The node that leases.
-    pub node_id: Uuid,
-    /// Most fire times and triggers of a poll.
+    /// Member that leases.
+    pub lessee: Lessee,
+    /// The route of a worker. None: built-in targets.
+    pub route: Option<&'a str>,
+    /// Most fire times and triggers of one poll.
     pub batch: Batch,
     /// How long before the due time a trigger is taken.
     pub look_ahead: Duration,
@@ -216,21 +244,24 @@ struct FirstRoundTrip {
 }
 
 impl FirstRoundTrip {
-    async fn on(transaction: &Transaction) -> Result<Self, StoreError> {
-        let key_share = " for key share";
-        let text = unless_off(Safeguard::NodeRowLock, LOCK_MEMBERSHIP.sql(), key_share);
-        let lock_membership = LOCK_MEMBERSHIP.with_sql(&text);
+    async fn on(transaction: &Transaction, scan: &DueScan<'_>) -> Result<Self, StoreError> {
+        let lock = scan.lessee.lock();
+        let text = unless_off(Safeguard::NodeRowLock, lock.sql(), " for key share");
+        let (lock_due, look_ahead) = match scan.route {
+            None => (LOCK_DUE, LOOK_AHEAD),
+            Some(_) => (LOCK_ROUTE, LOOK_AHEAD_ROUTE),
+        };
         Ok(Self {
-            lock_membership: lock_membership.prepare(transaction).await?,
-            lock_due: LOCK_DUE.prepare(transaction).await?,
-            look_ahead: LOOK_AHEAD.prepare(transaction).await?,
+            lock_membership: lock.with_sql(&text).prepare(transaction).await?,
+            lock_due: lock_due.prepare(transaction).await?,
+            look_ahead: look_ahead.prepare(transaction).await?,
         })
     }
 }
 
 impl LeaseStore {
-    /// Locks what is due in a single round trip: BEGIN, the node's row, the due triggers, the
-    /// clock. None when the node is not `ACTIVE`, the cluster is paused, or the clock has jumped.
+    /// Locks what is due in a single round trip: BEGIN, the member's row, the due triggers, the
+    /// clock. None when the member is not `ACTIVE`, the cluster is paused, or the clock has jumped.
     pub(super) async fn lock_due(
         &self,
         transaction: &Transaction,
@@ -243,10 +274,9 @@ impl LeaseStore {
         let limit = as_limit(limits.fire_times);
         let overdue_limit = as_limit(limits.overdue);
         let each = as_limit(limits.fires_per_trigger);
-        let first = FirstRoundTrip::on(transaction).await?;
-        let member_values: [&(dyn ToSql + Sync); 1] = [&scan.node_id];
-        let clock_values: [&(dyn ToSql + Sync); 2] = [&stub, &look_ahead];
-        let due_values: [&(dyn ToSql + Sync); 7] = [
+        let first = FirstRoundTrip::on(transaction, scan).await?;
+        let member_values = scan.lessee.values(&stub);
+        let mut due_values: Vec<&(dyn ToSql + Sync)> = vec![
             &stub,
             &look_ahead,
             &limit,
@@ -255,6 +285,11 @@ impl LeaseStore {
             &each,
             &since,
         ];
+        let mut ahead_values: Vec<&(dyn ToSql + Sync)> = vec![&stub, &look_ahead];
+        if let Some(route) = &scan.route {
+            due_values.push(route);
+            ahead_values.push(route);
+        }
         let turn = self.turn.wait();
         let begin = async {
             let begun = match &turn {
@@ -269,7 +304,7 @@ impl LeaseStore {
             begin,
             first.lock_membership.query_opt(transaction, &member_values),
             first.lock_due.query(transaction, &due_values),
-            first.look_ahead.query_one(transaction, &clock_values),
+            first.look_ahead.query_one(transaction, &ahead_values),
         )?;
         let read_at = Instant::now();
         let clock = Values::of(LOOK_AHEAD.name(), &clock);

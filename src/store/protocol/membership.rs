@@ -55,7 +55,7 @@ const JOIN: Statement = Statement::new(
     "-- nodes.join
 insert into cluster_node (id, name, address, version, state, lock_key, slots, protocol, started_at,
     heartbeat_at, session_at)
-select $2, $3, $4, $5, 'ACTIVE', $6, $7, 3, now, now, now
+select $2, $3, $4, $5, 'ACTIVE', $6, $7, 4, now, now, now
 from (select coalesce($1::timestamptz, clock_timestamp()) as now) as clock
 returning heartbeat_at",
 );
@@ -99,8 +99,8 @@ select id, name, address, version, state, slots, executions_running, clock_offse
            as heartbeat_age,
        full_since, ended_at, ended_by
 from cluster_node
-where state in ('ACTIVE', 'DRAINING')
-   or ended_at > (select coalesce($1::timestamptz, clock_timestamp())) - interval '1 day'
+where kind = 'NODE' and (state in ('ACTIVE', 'DRAINING')
+   or ended_at > (select coalesce($1::timestamptz, clock_timestamp())) - interval '1 day')
 order by (state in ('ACTIVE', 'DRAINING')) desc, started_at desc, id
 limit 200",
 );

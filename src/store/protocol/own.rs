@@ -93,7 +93,11 @@ pub async fn skip_own(
 
 /// The own payload of an execution.
 pub fn payload(row: &Row) -> Result<Option<Payload>, StoreError> {
-    let payload: Option<Json<Box<RawValue>>> =
-        Values::of("job_execution_log", row).get("payload")?;
-    Ok(payload.map(|Json(json)| Payload::from(json)))
+    json_of(row, "payload")
+}
+
+/// JSON of a column, unchanged.
+pub(super) fn json_of(row: &Row, column: &str) -> Result<Option<Payload>, StoreError> {
+    let json: Option<Json<Box<RawValue>>> = Values::of("job_execution_log", row).get(column)?;
+    Ok(json.map(|Json(json)| Payload::from(json)))
 }

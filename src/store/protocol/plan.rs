@@ -18,6 +18,7 @@ use crate::model::trigger::{
     FireOutcome, NewExecution, NextState, SkippedRange, Trigger, TriggerKind,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The plan of a lease.
@@ -29,6 +30,8 @@ pub struct LeasePlan {
     pub deleted_triggers: Vec<Uuid>,
     /// Triggers of paused jobs, which wait for the resume.
     pub paused_triggers: Vec<Uuid>,
+    /// Triggers of jobs that have another route by now, with it: other members take them.
+    pub rerouted: Vec<(Uuid, Option<String>)>,
     /// Executions to insert as RUNNING.
     pub executions: Vec<PlannedExecution>,
     /// Fire times that wait for the end of an execution in flight.
@@ -92,6 +95,8 @@ pub struct PlanContext {
     pub fires_per_trigger: usize,
     /// Most fire times of all triggers, without the first of each.
     pub remaining: usize,
+    /// The route of the locked triggers.
+    pub route: Option<Arc<str>>,
 }
 
 /// A taken attempt, by the row in the database.
@@ -202,6 +207,10 @@ impl Planner<'_> {
         let Some(job) = self.context.jobs.get(&trigger.job_id) else {
             return;
         };
+        if !job.has_route(self.context.route.as_deref()) {
+            self.plan.rerouted.push((trigger.id, job.route()));
+            return;
+        }
         if job.status == JobStatus::Paused && trigger.waits_for_resume() {
             self.plan.paused_triggers.push(trigger.id);
             return;

@@ -159,7 +159,7 @@ impl Store {
         Ok(reclaimed)
     }
 
-    async fn reclaim_in(
+    pub(super) async fn reclaim_in(
         &self,
         transaction: &Transaction,
         node_id: Uuid,
@@ -202,7 +202,10 @@ impl Store {
     }
 }
 
-async fn end_empty(transaction: &Transaction, leases: &[Uuid]) -> Result<(), StoreError> {
+pub(super) async fn end_empty(
+    transaction: &Transaction,
+    leases: &[Uuid],
+) -> Result<(), StoreError> {
     if !leases.is_empty() {
         END_EMPTY_LEASES.execute(transaction, &[&leases]).await?;
     }

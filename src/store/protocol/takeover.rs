@@ -32,7 +32,8 @@ macro_rules! observer_has_watched {
             and ((k.classid::bigint << 32) | k.objid::bigint) = o.lock_key
         where o.id = $4 and o.state in ('ACTIVE', 'DRAINING')
           and ($1::timestamptz is not null or o.heartbeat_at >= (select clock_timestamp()) - make_interval(secs => $2) / 2)
-          and (o.session_at <= (select coalesce($1::timestamptz, clock_timestamp())) - make_interval(secs => $2) or ",
+          and (o.session_at <= (select coalesce($1::timestamptz, clock_timestamp()))
+              - make_interval(secs => coalesce(n.ttl_seconds::float8, $2)) or ",
             joined_while_observed!(),
             "))"
         )
@@ -174,7 +175,7 @@ impl Store {
         .await
     }
 
-    async fn end_node(
+    pub(super) async fn end_node(
         &self,
         transaction: &Transaction,
         node_id: Uuid,

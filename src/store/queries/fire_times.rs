@@ -56,7 +56,9 @@ order by version desc limit 1",
 const TRIGGERS: Statement = Statement::new(
     "-- fire_times.triggers
 select (select due_at from job_trigger where id = $1) as due_at, o.id is not null as is_one_off,
-       o.due_at as one_off_due_at
+       o.due_at as one_off_due_at,
+       (select count(*) from cluster_node where state = 'ACTIVE' and kind = 'WORKER'
+           and namespace = $3 and $4::text = any(handlers)) as workers
 from (select 1) as one left join lateral (
     select id, due_at from job_trigger where job_id = $1 and kind <> 'SCHEDULE' and fire_time = $2
     limit 1) as o on true",
@@ -107,7 +109,10 @@ impl Store {
             .filter_map(|name| partitions::day_of(name))
             .min();
         let row = ROW.query_opt(session, &[&job.id, &high, &at]).await?;
-        let triggers = TRIGGERS.query_one(session, &[&job.id, &at]).await?;
+        let handler = job.definition.target.handler();
+        let triggers = TRIGGERS
+            .query_one(session, &[&job.id, &at, &job.namespace, &handler])
+            .await?;
         let triggers = Values::of("job_trigger", &triggers);
         let pause = CLUSTER_PAUSE.query_opt(session, &[]).await?;
         let neighbours = NEIGHBOURS
@@ -123,6 +128,7 @@ impl Store {
             one_off: triggers
                 .get::<bool>("is_one_off")?
                 .then_some(one_off_due_at),
+            workers: triggers.get("workers")?,
             exclusions,
             cluster_paused: pause.as_ref().map(paused_since).transpose()?,
             kept_from: first_day.map(|day| day.and_time(NaiveTime::MIN).and_utc()),

@@ -8,6 +8,7 @@ use crate::model::Timestamp;
 use crate::model::job::JobState;
 use crate::store::db::row::Values;
 use crate::store::db::statement::Statement;
+use crate::store::jobs::triggers::all_triggers;
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use tokio_postgres::Row;
@@ -18,14 +19,20 @@ const ENDED: &str = "exists (select from job_trigger s
     where s.id = j.id and s.kind = 'SCHEDULE' and s.due_at is null and s.awaits is null
       and not s.paused and s.paused_due_at is null)";
 
-/// Jobs with a fire time passed without a start: due for more than a second, behind an execution of
-/// the job, or deferred by a blackout to the end of the blackout.
-const WAITING: &str = "select s.job_id from job_trigger s
+/// Jobs with a fire time that has passed without a start: due for more than a second, behind an
+/// execution of the job, or deferred by a blackout, whose end is the due time.
+const WAITING: &str = concat!(
+    "select s.job_id from ",
+    all_triggers!(),
+    " as s
     where s.due_at <= (select {now} - interval '1 second')
     union all select s.job_id from job_trigger s where s.kind = 'BUFFERED' and s.due_at is null
       and s.paused_due_at is null
-    union all select s.job_id from blackout b join job_trigger s on s.due_at = b.ends_at
-        where b.ends_at > (select {now}) and s.fire_time <= (select {now})";
+    union all select s.job_id from blackout b join ",
+    all_triggers!(),
+    " as s on s.due_at = b.ends_at
+        where b.ends_at > (select {now}) and s.fire_time <= (select {now})"
+);
 
 /// The states of jobs. $2 is the clock of a test.
 const READ: Statement = Statement::new(

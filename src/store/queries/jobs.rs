@@ -16,6 +16,7 @@ use crate::store::db::row::{Values, column, partition};
 use crate::store::db::session::Session;
 use crate::store::db::statement::Statement;
 use crate::store::jobs::job_rows::{JobParts, job};
+use crate::store::jobs::triggers::all_triggers;
 use crate::store::{Store, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -469,7 +470,7 @@ impl Part {
             // A trigger of kind `SCHEDULE` has the id of the job.
             Self::Due => (
                 "t.due_at",
-                "join job_trigger t on t.id = j.id",
+                concat!("join ", all_triggers!(), " as t on t.id = j.id"),
                 "due_at, id",
             ),
             Self::NotDue => ("t.due_at", "left join job_trigger t on t.id = j.id", "id"),

@@ -6,6 +6,7 @@ use crate::store::db::row::Values;
 use crate::store::db::statement::Statement;
 use crate::store::jobs::cluster_pause::{self, ClusterPause};
 use crate::store::jobs::job_rows::NOW;
+use crate::store::jobs::triggers::all_triggers;
 use crate::store::protocol::shares::WaitingJob;
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
@@ -34,22 +35,26 @@ select count(*) from (
 ) as failed",
 );
 
-const DUE: Statement = Statement::new(
+const DUE: Statement = Statement::new(concat!(
     "-- overview.due
 select count(*) from (
-    select from job_trigger where due_at <= (select coalesce($1::timestamptz, clock_timestamp()))
+    select from ",
+    all_triggers!(),
+    " as t where due_at <= (select coalesce($1::timestamptz, clock_timestamp()))
     limit $2
 ) as due",
-);
+));
 
-const NEXT: Statement = Statement::new(
+const NEXT: Statement = Statement::new(concat!(
     "-- overview.next
 select t.job_id, j.name as job_name, t.due_at, t.fire_time,
        case t.kind when 'OWED' then 'SCHEDULE' else t.kind end as kind
-from (select * from job_trigger where due_at > (select coalesce($1::timestamptz, clock_timestamp()))
+from (select * from ",
+    all_triggers!(),
+    " as t where due_at > (select coalesce($1::timestamptz, clock_timestamp()))
     order by due_at limit 10) as t
 join job_definition j on j.id = t.job_id order by t.due_at",
-);
+));
 
 /// Executions running for longer than the interval, time-out or an hour, at most $2; needs `clock`.
 /// (The expression checks `policies` before a cast: a single invalid value would fail for all
@@ -92,15 +97,22 @@ const ATTENTION: Statement = Statement::new(concat!(
 with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) as now),
 nodes as materialized (
     select count(*) as active, sum(slots) as slots, sum(executions_running) as running
-    from cluster_node where state = 'ACTIVE'
+    from cluster_node where state = 'ACTIVE' and kind = 'NODE'
 ), late as (
     select 'LATE' as kind, t.job_id, null::uuid as execution_id, t.due_at as since,
            'due, and ' || (select case when exists (select from cluster_pause)
                then 'the cluster is paused'
+               when t.route is not null then case when exists (select from cluster_node w,
+                       unnest(w.handlers) as h where w.state = 'ACTIVE' and w.kind = 'WORKER'
+                       and t.route = w.namespace || '/' || h)
+                   then 'no worker with its handler has taken it'
+                   else 'no worker offers its handler' end
                when nodes.active = 0 then 'no node takes work'
                when nodes.running >= nodes.slots then 'all ' || nodes.slots || ' slots are taken'
                else 'taken by no node' end from nodes) as message, 1 as rank
-    from job_trigger t where t.due_at < (select now - interval '5 seconds' from clock)
+    from ",
+    all_triggers!(),
+    " as t where t.due_at < (select now - interval '5 seconds' from clock)
     order by t.due_at limit $2
 ),
 ",
@@ -148,7 +160,9 @@ with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) 
     select job_id from job_failing limit $2
 )
 select (select count(*) from failing) as failing,
-       (select count(*) from (select from job_trigger
+       (select count(*) from (select from ",
+    all_triggers!(),
+    " as t
            where due_at < (select now - interval '5 seconds' from clock) limit $2) as late)
        + (select count(*) from stuck) + (select count(*) from in_flight where status = 'RETRYING')
        + (select count(*) from paused) + (select count(*) from failing
@@ -164,11 +178,18 @@ with clock as materialized (select coalesce($1::timestamptz, clock_timestamp()) 
 ",
     stuck!(),
     "
-select (select count(*) from (select from job_trigger where due_at <= (select now from clock)
-    limit $2) as due) as due,
+select (select count(*) from (select from job_trigger
+           where route is null and due_at <= (select now from clock) limit $2) as due) as due,
        coalesce(extract(epoch from (select now from clock) - (select min(due_at) from job_trigger
-           where due_at <= (select now from clock) and due_at >= timestamptz 'epoch')),
-               0)::float8 as oldest_due_seconds,
+           where route is null and due_at <= (select now from clock)
+             and due_at >= timestamptz 'epoch')), 0)::float8 as oldest_due_seconds,
+       (select count(*) from (select from job_trigger where coalesce(route, '') <> ''
+           and due_at <= (select now from clock) limit $2) as routed) as due_for_workers,
+       (select count(*) from (select from job_trigger where coalesce(route, '') <> ''
+           and due_at <= (select now from clock)
+           and route not in (select w.namespace || '/' || h from cluster_node w, unnest(w.handlers)
+               as h where w.state = 'ACTIVE' and w.kind = 'WORKER' and h is not null)
+           limit $2) as unoffered) as unoffered,
        (select count(*) from stuck) as stuck,
            (select count(*) from (select from job_failing limit $2) as f) as failing,
                pg_stat_get_dead_tuples('job_trigger'::regclass) as dead_triggers"
@@ -232,9 +253,13 @@ pub struct OverviewRecord {
 /// Due triggers, stuck executions and failing jobs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backlog {
-    /// Triggers that are due and not taken, counted to 10,000.
+    /// Triggers that are due and that no node has taken, counted to 10,000.
     pub due: i64,
-    /// How long the oldest of them has been due, in seconds; 0 without one.
+    /// Triggers that are due and that no worker has taken, counted to 10,000.
+    pub due_for_workers: i64,
+    /// Those of them whose handler no worker offers.
+    pub unoffered: i64,
+    /// How long the oldest that no node has taken has been due, in seconds; 0 without one.
     pub oldest_due_seconds: f64,
     /// Executions that run too long, counted to 10,000.
     pub stuck: i64,
@@ -321,6 +346,8 @@ fn backlog(row: &Row) -> Result<Backlog, StoreError> {
     let row = Values::of(BACKLOG.name(), row);
     Ok(Backlog {
         due: row.get("due")?,
+        due_for_workers: row.get("due_for_workers")?,
+        unoffered: row.get("unoffered")?,
         oldest_due_seconds: row.get("oldest_due_seconds")?,
         stuck: row.get("stuck")?,
         failing: row.get("failing")?,

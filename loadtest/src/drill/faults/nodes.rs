@@ -153,8 +153,7 @@ pub(super) async fn standstill(
         if testbed.drill.suspends() {
             stopped = slots
                 .iter()
-                .map(|slot| slot.sleep_for(lasting.as_secs()))
-                .collect();
+                .try_for_each(|slot| slot.sleep_for(lasting.as_secs()));
         }
     }
     let continued = signal_all(&slots, &servers.primary, Signal::CONT);

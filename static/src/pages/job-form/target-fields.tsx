@@ -12,6 +12,7 @@ import type { BodyKind, FormValues, TargetKind } from './values'
 
 const KINDS: [TargetKind, string, string][] = [
   ['http', 'Webhook', 'An HTTP request; an answer of 2xx is success.'],
+  ['handler', 'Handler', 'Code in a worker of yours, which takes the execution over HTTP.'],
   ['log', 'Log line', "One line in the node's log, with the payload."],
   ['noop', 'Nothing', 'Sleeps, then succeeds: for drills.'],
 ]
@@ -84,6 +85,15 @@ export function TargetFields() {
             )}
             <SigningFields />
           </>
+        )}
+        {kind === 'handler' && (
+          <TextField
+            label="Handler"
+            hint="The name under which workers offer it"
+            className="sm:w-1/2"
+            spellCheck={false}
+            {...field('target.handler.name', { required: true })}
+          />
         )}
         {kind === 'noop' && (
           <TextField

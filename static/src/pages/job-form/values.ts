@@ -17,7 +17,7 @@ import { fromLocalInput, toLocalInput } from '@/format/time'
 import { compact, indented, JsonText } from '@/lib/json'
 import { DEFAULT_NAMESPACE } from '@/namespaces/namespaces'
 
-export type TargetKind = 'log' | 'http' | 'noop'
+export type TargetKind = 'log' | 'http' | 'noop' | 'handler'
 
 /** The body of the request: the payload, or a text, which may be empty. */
 export type BodyKind = 'payload' | 'text'
@@ -68,6 +68,7 @@ export interface FormValues {
       signingSecrets: string[]
     }
     noop: { sleepMillis: string }
+    handler: { name: string }
   }
   /** Values of the job that the fields above show less exactly. */
   original: { description: string | null; startAt: string | null; endAt: string | null; tags: string[] }
@@ -117,6 +118,7 @@ export function newValues(zone: string): FormValues {
         signingSecrets: [],
       },
       noop: { sleepMillis: '0' },
+      handler: { name: '' },
     },
     original: { description: null, startAt: null, endAt: null, tags: [] },
   }
@@ -172,6 +174,7 @@ function targetOf(target: unknown, plain: FormValues['target']): Partial<FormVal
   if (typeof target === 'string') return { kind: target as TargetKind }
   const [kind, fields] = Object.entries((target ?? {}) as Record<string, Record<string, unknown>>)[0] ?? ['log', {}]
   if (kind === 'noop') return { kind, noop: { sleepMillis: String(fields?.sleepMillis ?? 0) } }
+  if (kind === 'handler') return { kind, handler: { name: String(fields?.name ?? '') } }
   if (kind !== 'http') return { kind: 'log' }
   const headers = fields?.headers as Record<string, string> | undefined
   const body = fields?.body as string | null | undefined
@@ -235,16 +238,18 @@ export function inputOf(values: FormValues): CreateJobInput {
         ? { log: {} }
         : target.kind === 'noop'
           ? { noop: { sleepMillis: number(target.noop.sleepMillis) ?? 0 } }
-          : {
-              http: {
-                url: target.http.url.trim(),
-                method: target.http.method,
-                headers: target.http.headers.trim() ? JSON.parse(target.http.headers) : null,
-                body: target.http.bodyKind === 'text' ? target.http.body : null,
-                timeoutSeconds: number(target.http.timeoutSeconds),
-                signingSecrets: target.http.signingSecrets.filter(Boolean),
+          : target.kind === 'handler'
+            ? { handler: { name: target.handler.name.trim() } }
+            : {
+                http: {
+                  url: target.http.url.trim(),
+                  method: target.http.method,
+                  headers: target.http.headers.trim() ? JSON.parse(target.http.headers) : null,
+                  body: target.http.bodyKind === 'text' ? target.http.body : null,
+                  timeoutSeconds: number(target.http.timeoutSeconds),
+                  signingSecrets: target.http.signingSecrets.filter(Boolean),
+                },
               },
-            },
   }
 }
 
