@@ -90,8 +90,8 @@ async fn a_silent_provider_holds_64_sign_ins_and_no_more() {
     let client = reqwest::Client::builder().redirect(Policy::none());
     let client = client.no_proxy().build().unwrap();
     let url = format!("{}/session/openid", site.node.url);
-    let begun: Vec<_> = (0..65).map(|_| client.get(&url).send()).collect();
-    let (first, ..) = futures_util::future::select_all(begun).await;
+    let sign_ins: Vec<_> = (0..65).map(|_| client.get(&url).send()).collect();
+    let (first, ..) = futures_util::future::select_all(sign_ins).await;
     let answer = first.unwrap();
     let page = answer.headers()[LOCATION].to_str().unwrap();
     assert!(page.ends_with("?error=busy"), "{page}");

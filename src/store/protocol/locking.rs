@@ -292,11 +292,11 @@ impl LeaseStore {
         }
         let turn = self.turn.wait();
         let begin = async {
-            let begun = match &turn {
+            let started = match &turn {
                 Some(turn) => transaction.begin_with(turn).await,
                 None => transaction.begin().await,
             };
-            begun.during("leases.begin")
+            started.during("leases.begin")
         };
         let sent = Moment::now();
         // The order of sending counts: the node's row is locked before any trigger.
