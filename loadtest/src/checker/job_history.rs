@@ -284,7 +284,11 @@ fn is_rerun(row: &Row) -> bool {
 /// without an answer for the same execution.
 fn asked_for(calls: &[&Call], id: Uuid, row: Option<&Row>) -> Option<Micros> {
     let repeats = row.and_then(|row| row.repeats);
-    let named = calls.iter().find(|call| call.made == Some(id));
+    let is_rerun = |call: &&&Call| matches!(call.operation, Operation::Rerun(_));
+    let named = calls
+        .iter()
+        .filter(is_rerun)
+        .find(|call| call.made == Some(id));
     let unanswered = calls.iter().find(|call| match call.operation {
         Operation::Rerun(of) => Some(of) == repeats && call.outcome == CallOutcome::Unknown,
         _ => false,
