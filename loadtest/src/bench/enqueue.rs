@@ -98,7 +98,7 @@ async fn by_sql(testbed: &BenchTestbed, calls: u32) -> Result<f64, anyhow::Error
     for (session, (client, statement)) in clients.into_iter().enumerate() {
         sessions.spawn(async move {
             for call in 0..calls {
-                let key = (call % 2 == 0).then(|| format!("{session} {call}"));
+                let key = call.is_multiple_of(2).then(|| format!("{session} {call}"));
                 client.query_one(&statement, &[&"enqueued", &key]).await?;
             }
             Ok::<_, anyhow::Error>(())

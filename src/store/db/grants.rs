@@ -254,10 +254,10 @@ async fn script(client: &Client, role: &str, grantee: Grantee) -> Result<String,
             continue;
         }
         let name = rights.name;
-        let table_rights = grantee.on(rights);
+        let given = grantee.on(rights);
         statements.push(format!("revoke all on {name} from {role};\n"));
-        if !table_rights.is_empty() {
-            statements.push(format!("grant {table_rights} on {name} to {role};\n"));
+        if !given.is_empty() {
+            statements.push(format!("grant {given} on {name} to {role};\n"));
         }
     }
     for function in functions {
