@@ -164,7 +164,7 @@ pub struct ServeConfig {
     #[arg(long, env = "HOROLOG_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub drain_timeout: Duration,
 
-    /// How long at least a node that stops goes on answering HTTP, so load balancers notice that it
+    /// How long at least a stopping node still answers HTTP, so load balancers notice that the node
     /// is leaving.
     #[arg(long, env = "HOROLOG_DRAIN_DELAY", default_value = "2s", value_parser = duration)]
     pub drain_delay: Duration,
